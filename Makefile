@@ -1,0 +1,31 @@
+# Every target installs first if .venv is missing or older than what it is made from.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: install demo test check bench
+
+install: $(INSTALLED)
+
+# torch comes first and alone: it is by far the largest, and a failure is then easy to read.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -c constraints.txt torch
+	$(BIN)/pip install -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -c constraints.txt pesq || \
+		echo 'PESQ is left out: it is built from source and needs a C compiler. All else works.'
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/mondegreen demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -q --durations=10
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/python bench/threshold.py

@@ -1,0 +1,5 @@
+"""`python -m mondegreen`."""
+
+from mondegreen.cli import main
+
+main()

@@ -1,0 +1,55 @@
+"""What a search leaves behind for one clip: its successes, its curve, its cost."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A perturbation that matched in the loop and waits for its proof.
+
+    Attributes:
+        delta: [T], full scale; a copy, never a view of what the optimiser goes on to change.
+        passes: the gradient pass that saw it.
+        stage: the stage it comes from.
+    """
+
+    delta: Tensor
+    passes: int
+    stage: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a trajectory's curve; fields as in `loop.Progress`."""
+
+    passes: int
+    stage: str
+    loss: float
+    matched: bool
+    eps: float | None
+    alpha: float | None
+    masking_loss: float | None
+
+
+@dataclass
+class Trajectory:
+    """One clip's way through a search.
+
+    Attributes:
+        delta: [T] the last iterate of the stage that ended last; what is shown if nothing matched.
+        candidates: the latest successes, each better than the one before it.
+        passes: gradient passes spent on this clip.
+        first_match: the pass that first heard the target, if any did.
+        curve: a point every ten passes of a stage.
+    """
+
+    delta: Tensor
+    candidates: deque[Candidate]
+    passes: int = 0
+    first_match: int | None = None
+    curve: list[Point] = field(default_factory=list)

@@ -1,0 +1,26 @@
+"""The errors a user can meet: one tree.
+
+Each message says what came, what was expected, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class MondegreenError(Exception):
+    """Anything that mondegreen refuses or cannot do; its text is meant for the user."""
+
+
+class AudioError(MondegreenError, ValueError):
+    """A recording that cannot be read, or that no attack could start from."""
+
+
+class TargetError(MondegreenError, ValueError):
+    """A target phrase that the victim cannot be made to say on this clip."""
+
+
+class VictimError(MondegreenError, RuntimeError):
+    """A recogniser that cannot be found, loaded or used for what was asked."""
+
+
+class OptionError(MondegreenError, ValueError):
+    """An option outside of what is offered."""

@@ -1,0 +1,31 @@
+"""Files that a crash, a full disk or a second process never leaves half written."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from mondegreen.errors import MondegreenError
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put `content` at `path` in one step: a reader meets the old file or the new, never a part.
+
+    Raises:
+        MondegreenError: the file cannot be written (disk full, no such folder, no permission).
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise MondegreenError(
+            f"{path} could not be written: {error.strerror or error}. Expected a folder that "
+            "exists, with room and permission to write; free space or choose another."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,102 @@
+"""Figures of one clip. Arrays in, picture files out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib
+
+matplotlib.use("Agg")  # draw to files; there may be no screen
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from mondegreen.errors import MondegreenError
+
+if TYPE_CHECKING:
+    from mondegreen.evaluation.spectra import Spectra
+
+LEVELS_DB = (0.0, 96.0)
+COLOURS = "magma"  # even in lightness, and safe for the colour-blind
+
+
+def draw_threshold(spectra: Spectra, path: Path, title: str) -> None:
+    """Clip, maskers and threshold over time and frequency, and all three in the loudest frame."""
+    figure, (clip, theta, frame) = plt.subplots(3, 1, figsize=(10, 10.5), layout="constrained")
+    figure.suptitle(title)
+    image = _spectrogram(clip, spectra, spectra.clip, "clip, and its maskers (dots)")
+    at, bins = np.nonzero(spectra.maskers)
+    clip.plot(spectra.seconds[at], spectra.hertz[bins] / 1000, ",", color="cyan", alpha=0.6)
+    _spectrogram(theta, spectra, spectra.theta, "masking threshold θ")
+    figure.colorbar(image, ax=[clip, theta], label="dB, the clip's loudest bin at 96")
+    _frame(frame, spectra, int(spectra.clip.max(1).argmax()))
+    _save(figure, path)
+
+
+def draw_example(spectra: Spectra, path: Path, title: str, heard: tuple[str, str]) -> None:
+    """A clip and its perturbation, what was heard before and after, and δ against θ."""
+    assert spectra.delta is not None
+    figure, (clip, delta, excess) = plt.subplots(3, 1, figsize=(10, 10.5), layout="constrained")
+    figure.suptitle(title)
+    image = _spectrogram(clip, spectra, spectra.clip, f"clip, heard as “{heard[0]}”")
+    _spectrogram(delta, spectra, spectra.delta, f"δ alone; with it, heard as “{heard[1]}”")
+    figure.colorbar(image, ax=[clip, delta], label="dB, the clip's loudest bin at 96")
+    _levels(excess, spectra, spectra.delta)
+    _save(figure, path)
+
+
+def _spectrogram(
+    axes: Axes, spectra: Spectra, levels: NDArray[np.float64], title: str
+) -> matplotlib.collections.QuadMesh:
+    low, high = LEVELS_DB
+    mesh = axes.pcolormesh(
+        spectra.seconds, spectra.hertz / 1000, levels.T, vmin=low, vmax=high, cmap=COLOURS
+    )
+    mesh.set_rasterized(True)
+    axes.set(xlabel="seconds", ylabel="kHz")
+    axes.set_title(title, loc="left", fontsize=10, wrap=True)
+    return mesh
+
+
+def _frame(axes: Axes, spectra: Spectra, at: int) -> None:
+    khz = spectra.hertz / 1000
+    maskers = spectra.maskers[at]
+    axes.plot(khz, spectra.clip[at], color="0.6", lw=0.8, label="clip")
+    axes.plot(khz[maskers], spectra.clip[at][maskers], "o", ms=4, color="C1", label="maskers")
+    axes.plot(khz, spectra.theta[at], color="C0", label="threshold θ")
+    axes.set_title(f"the loudest frame, at {spectra.seconds[at]:.2f} s", loc="left", fontsize=10)
+    _finish(axes)
+
+
+def _levels(axes: Axes, spectra: Spectra, delta: NDArray[np.float64]) -> None:
+    """Mean levels over the clip, and the range of δ that nine frames in ten keep to."""
+    khz = spectra.hertz / 1000
+    axes.plot(khz, spectra.clip.mean(0), color="0.6", lw=0.8, label="clip, mean level")
+    axes.plot(khz, spectra.theta.mean(0), color="C0", label="threshold θ, mean level")
+    axes.plot(khz, delta.mean(0), color="C1", label="δ, mean level")
+    low, high = np.percentile(delta, [5, 95], axis=0)
+    axes.fill_between(khz, low, high, color="C1", alpha=0.2, lw=0, label="δ, nine frames in ten")
+    axes.set_title("δ against θ", loc="left", fontsize=10)
+    _finish(axes)
+
+
+def _finish(axes: Axes) -> None:
+    axes.set(xlabel="kHz", ylabel="dB", ylim=(-20, 100), xlim=(0, None))
+    axes.grid(alpha=0.2)
+    axes.legend(loc="upper right", fontsize=8)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    try:
+        figure.savefig(path, dpi=110)
+    except (OSError, ValueError) as error:
+        raise MondegreenError(
+            f"the picture {path} could not be written: {error}. Name a .png, .svg or .pdf file in a"
+            " folder that exists."
+        ) from error
+    finally:
+        plt.close(figure)

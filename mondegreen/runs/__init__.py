@@ -1,0 +1,1 @@
+"""Runs: `attack` attacks and proves, `item` is what is left on disk."""

@@ -1,0 +1,129 @@
+"""The unit on disk, the item folder: `adversarial.wav`, `delta.safetensors` and `record.json`.
+
+`mondegreen attack` writes one for each clip; everything downstream reads them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save as safetensors_bytes
+
+from mondegreen.attacks.result import Point
+from mondegreen.audio import ADVERSARIAL_MARK, load, save
+from mondegreen.errors import MondegreenError
+from mondegreen.evaluation.metrics import Quality
+from mondegreen.files import write_whole
+
+WAV, DELTA, RECORD = "adversarial.wav", "delta.safetensors", "record.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything that is claimed of one adversarial example, and what it cost.
+
+    Attributes:
+        id: name of the clip.
+        audio: the clean recording's path.
+        target: the phrase asked for.
+        spelled: the phrase as the victim was made to write it.
+        heard_clean: what the victim hears in the clean clip.
+        heard: what the victim hears in the saved file.
+        verified: `heard` is the target, under `normaliser`.
+        normaliser: see `mondegreen.text`.
+        method, preset, victim, seed: what was run.
+        passes: gradient passes spent.
+        first_match: the pass that first matched; None: never.
+        found_at: the pass that found what was saved; None: nothing matched.
+        stage: the stage that it comes from; None: nothing matched.
+        interrupted: the search was stopped by hand.
+        seconds: wall time of the search, shared by the clips of a batch.
+        quality: see `mondegreen.evaluation.metrics.Quality`.
+        sample_rate: of the saved file, Hz.
+        device, dtype, versions: where it ran.
+        warnings: what stands against believing it.
+        curve: a point every ten passes of a stage.
+    """
+
+    id: str
+    audio: str
+    target: str
+    spelled: str
+    heard_clean: str
+    heard: str
+    verified: bool
+    normaliser: str
+    method: str
+    preset: str
+    victim: str
+    seed: int
+    passes: int
+    first_match: int | None
+    found_at: int | None
+    stage: str | None
+    interrupted: bool
+    seconds: float
+    quality: Quality
+    sample_rate: int
+    device: str
+    dtype: str
+    versions: dict[str, str]
+    warnings: list[str]
+    curve: list[Point]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; the measures of `quality` stand beside the other fields."""
+        data = asdict(self)
+        curve = data.pop("curve")
+        quality = data.pop("quality")
+        return {"adversarial": True, **data, **quality, "curve": curve}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an attack on one clip came to.
+
+    Attributes:
+        record: what is claimed.
+        clean: [T] float32, the clip on the 16-bit grid.
+        adversarial: [T] float32, the samples that the proof was taken of.
+    """
+
+    record: Record
+    clean: NDArray[np.float32]
+    adversarial: NDArray[np.float32]
+
+    @property
+    def verified(self) -> bool:
+        """Whether the saved file was heard as the target."""
+        return self.record.verified
+
+    @property
+    def delta(self) -> NDArray[np.float32]:
+        """[T] the perturbation, exactly adversarial - clean."""
+        return self.adversarial - self.clean
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the item folder, and read the audio back to see that it is what was proved.
+
+        Raises:
+            MondegreenError: it cannot be written, or not read back as it was.
+        """
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MondegreenError(
+                f"{folder} could not be made: {error.strerror or error}. Choose another folder."
+            ) from error
+        save(folder / WAV, self.adversarial, self.record.sample_rate, comment=ADVERSARIAL_MARK)
+        if not np.array_equal(load(folder / WAV, self.record.sample_rate), self.adversarial):
+            raise MondegreenError(f"{folder / WAV} does not read back as it was written.")
+        write_whole(folder / DELTA, safetensors_bytes({"delta": self.delta}))
+        write_whole(folder / RECORD, (json.dumps(self.record.to_json(), indent=1) + "\n").encode())
+        return folder

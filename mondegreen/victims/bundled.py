@@ -1,0 +1,101 @@
+"""The recogniser that needs no model hub: *Moonshine tiny*, English, inside a PyPI wheel.
+
+`moonshine-voice` (MIT, by the model's makers) ships the int8 model for ONNX Runtime, its tokenizer
+and two recordings. `moonshine-tiny` is that model with its weights dequantised, once, to a
+safetensors file in the user's cache; `moonshine-tiny-int8` is the model exactly as shipped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from platformdirs import user_cache_path
+from safetensors.torch import load, save
+from torch import Tensor
+
+from mondegreen.errors import VictimError
+from mondegreen.files import write_whole
+from mondegreen.victims.ort_weights import read_ort_weights
+from mondegreen.victims.tokenizer import Tokenizer
+
+PACKAGE, VERSION = "moonshine-voice", "0.0.49"  # later releases leave the model out
+_MODEL = "moonshine_voice/assets/tiny-en"
+ENCODER, DECODER = f"{_MODEL}/encoder_model.ort", f"{_MODEL}/decoder_model_merged.ort"
+TOKENIZER = f"{_MODEL}/tokenizer.bin"
+RECORDING = "moonshine_voice/assets/beckett.wav"
+
+
+def asset(name: str) -> Path:
+    """Where a file of the wheel lies; its package, which opens audio devices, stays unimported.
+
+    Raises:
+        VictimError: the wheel, or the model in it, is missing.
+    """
+    remedy = f"run: pip install {PACKAGE}=={VERSION}"
+    try:
+        found = distribution(PACKAGE)
+    except PackageNotFoundError:
+        raise VictimError(f"the embedded recogniser is not installed; {remedy}") from None
+    path = Path(str(found.locate_file(name)))
+    if not path.is_file():
+        raise VictimError(f"{PACKAGE} {found.version} does not carry {name}; {remedy}")
+    return path
+
+
+@cache
+def tokenizer() -> Tokenizer:
+    """The embedded model's tokenizer."""
+    return Tokenizer.from_file(asset(TOKENIZER))
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept: `MONDEGREEN_CACHE`, or the user's cache directory."""
+    return Path(os.environ.get("MONDEGREEN_CACHE") or user_cache_path("mondegreen"))
+
+
+def float_weights() -> dict[str, Tensor]:
+    """The dequantised weights under transformers' names, from the cache, or converted and cached.
+
+    The file is named by the hash of the model it came from and begins with the hash of its own
+    content: a damaged one is made again. Two processes at once convert it once.
+
+    Raises:
+        VictimError: the wheel is missing, or the cache cannot be written.
+    """
+    sources = (asset(ENCODER), asset(DECODER))
+    origin = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    path = cache_folder() / f"moonshine-tiny-{origin}.safetensors"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            content = _read_checked(path) or _convert(path)
+    except OSError as error:
+        raise VictimError(
+            f"cannot keep the converted model in {path.parent}: {error.strerror or error};"
+            " make room there, or set MONDEGREEN_CACHE to another folder"
+        ) from error
+    return load(content)
+
+
+def _read_checked(path: Path) -> bytes | None:
+    """The cached content, or None where it is absent or not what was written."""
+    checksum = path.with_suffix(".sha256")
+    if not (path.is_file() and checksum.is_file()):
+        return None
+    content = path.read_bytes()
+    return content if hashlib.sha256(content).hexdigest() == checksum.read_text() else None
+
+
+def _convert(path: Path) -> bytes:
+    encoder, decoder = read_ort_weights(asset(ENCODER)), read_ort_weights(asset(DECODER))
+    arrays = {f"model.encoder.{name}": value for name, value in encoder.items()} | decoder
+    content = save({name: torch.tensor(value) for name, value in arrays.items()})
+    write_whole(path, content)
+    write_whole(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest().encode())
+    return content

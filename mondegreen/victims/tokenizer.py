@@ -1,0 +1,77 @@
+"""Byte-pair tokenizer of the embedded model, read from its `tokenizer.bin`.
+
+The file is a list of length-prefixed byte strings, one a token; a length of 128 or more takes a
+second byte. Tokens 0-2 are special, 3-258 are the single bytes, and the pieces that follow stand in
+the order of their merge priority, with "▁" for a space, as SentencePiece writes them. Byte tokens
+and pieces must be kept apart: "." is both token 49 and token 29889, and the model says the second.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+from mondegreen.errors import TargetError, VictimError
+
+START, END = 1, 2
+_BYTES = range(3, 259)
+_SPACE = "▁"
+
+
+class Tokenizer:
+    """Text to tokens and back.
+
+    Args:
+        entries: the byte string of every token, by id.
+    """
+
+    def __init__(self, entries: list[bytes]) -> None:
+        self._entries = entries
+        self._ids = {
+            piece.decode(): i for i, piece in enumerate(entries) if i >= _BYTES.stop and piece
+        }
+
+    @classmethod
+    def from_file(cls, path: Path) -> Tokenizer:
+        """Read a `tokenizer.bin`.
+
+        Raises:
+            VictimError: the file ends within an entry.
+        """
+        data, at, entries = path.read_bytes(), 0, []
+        while at < len(data):
+            length, at = data[at], at + 1
+            if length >= 128 and at < len(data):
+                length, at = length - 128 + 128 * data[at], at + 1
+            if at + length > len(data):
+                raise VictimError(f"{path} is cut short; reinstall the package it came with")
+            entries.append(data[at : at + length])
+            at += length
+        return cls(entries)
+
+    def encode(self, text: str) -> list[int]:
+        """Merge characters into pieces, always the pair of highest priority first.
+
+        Raises:
+            TargetError: a character that no piece holds.
+        """
+        pieces = list(_SPACE + " ".join(text.split()).replace(" ", _SPACE))
+        if missing := sorted({piece for piece in pieces if piece not in self._ids}):
+            raise TargetError(
+                f"the recogniser has no token for {' '.join(missing)!r}; spell the target without"
+            )
+        while (best := self._best_merge(pieces)) is not None:
+            pieces[best : best + 2] = [pieces[best] + pieces[best + 1]]
+        return [self._ids[piece] for piece in pieces]
+
+    def _best_merge(self, pieces: list[str]) -> int | None:
+        """Position of the pair whose merged piece has the lowest id, the leftmost of equals."""
+        ranked = [
+            (self._ids[a + b], i) for i, (a, b) in enumerate(pairwise(pieces)) if a + b in self._ids
+        ]
+        return min(ranked)[1] if ranked else None
+
+    def decode(self, ids: list[int]) -> str:
+        """Join the pieces of `ids`, special tokens left out."""
+        joined = b"".join(self._entries[i] for i in ids if i >= _BYTES.start)
+        return joined.decode(errors="replace").replace(_SPACE, " ").strip()

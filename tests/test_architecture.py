@@ -1,0 +1,183 @@
+"""One direction, no way back: a module imports only from what stands left of it."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+import mondegreen
+
+PACKAGE = Path(mondegreen.__file__).parent
+
+# Left to right. A room is a module or a subpackage directly under `mondegreen`.
+ROOMS = (
+    "errors",
+    "files",
+    "audio",
+    "text",
+    "psychoacoustics",
+    "rooms",
+    "victims",
+    "attacks",
+    "evaluation",
+    "runs",
+    "report",
+    "doctor",
+)
+DOORS = ("", "__main__", "cli")  # the package itself and the command line see everything
+
+Graph = Mapping[str, frozenset[str]]  # dotted module -> dotted modules it imports
+
+
+def room(module: str) -> str:
+    """`mondegreen.attacks.loop` -> `attacks`; the package itself is ``."""
+    return [*module.split("."), ""][1]
+
+
+def imported(tree: ast.AST, package: str) -> Iterator[str]:
+    """Every name imported, in full; `from a import b` may mean the module `a.b`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+class AtRunTime(ast.NodeTransformer):
+    """Drops what stands under `if TYPE_CHECKING:`, which no running program imports."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        only_for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return node.orelse if only_for_types else node
+
+
+def resolve(name: str, modules: frozenset[str]) -> str:
+    """The longest leading part that is one of our modules; other packages' names as they are."""
+    parts = name.split(".")
+    candidates = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((candidate for candidate in candidates if candidate in modules), name)
+
+
+def read_graph(folder: Path, *, for_types: bool = True) -> Graph:
+    """Imports of every module of a package, with or without those that only type checkers see."""
+    files = {dotted(path, folder): path for path in folder.rglob("*.py")}
+    modules = frozenset(files)
+    graph = {}
+    for module, path in files.items():
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        tree: ast.AST = ast.parse(path.read_text(encoding="utf-8"))
+        names = imported(tree if for_types else AtRunTime().visit(tree), package)
+        graph[module] = frozenset(resolve(name, modules) for name in names)
+    return graph
+
+
+def dotted(path: Path, folder: Path) -> str:
+    parts = path.relative_to(folder.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def ours(module: str) -> bool:
+    return module.split(".")[0] == PACKAGE.name
+
+
+def backward(graph: Graph) -> list[str]:
+    """Imports of what stands further right, or of the package itself."""
+    order = {name: place for place, name in enumerate(ROOMS)}
+    return [
+        f"{module} imports {target}"
+        for module, targets in sorted(graph.items())
+        if room(module) not in DOORS
+        for target in sorted(targets)
+        if ours(target) and order.get(room(target), len(ROOMS)) > order.get(room(module), -1)
+    ]
+
+
+def reach(graph: Graph, start: str) -> frozenset[str]:
+    """All that a room imports, directly or through our own modules."""
+    seen: set[str] = set()
+    todo = [module for module in graph if room(module) == start]
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            todo.extend(graph.get(module, ()))
+    return frozenset(seen)
+
+
+GRAPH = read_graph(PACKAGE)
+
+
+def test_every_module_has_its_place() -> None:
+    assert {room(module) for module in GRAPH} - set(ROOMS) - set(DOORS) == set()
+
+
+def test_imports_go_one_way() -> None:
+    assert backward(GRAPH) == []
+
+
+def test_the_report_needs_neither_torch_nor_a_victim() -> None:
+    found = reach(read_graph(PACKAGE, for_types=False), "report")
+    heavy = {name.split(".")[0] for name in found} & {"torch", "transformers", "onnxruntime"}
+    assert heavy == set()
+    ours_found = {room(name) for name in found if ours(name)}
+    assert ours_found & {"audio", "psychoacoustics", "rooms", "victims", "attacks"} == set()
+
+
+def test_the_loop_knows_nothing_of_files_or_verification() -> None:
+    direct = {name for module in GRAPH if room(module) == "attacks" for name in GRAPH[module]}
+    assert {name.split(".")[0] for name in direct} & {"soundfile", "wave", "tempfile"} == set()
+    assert {f"{PACKAGE.name}.audio.load", f"{PACKAGE.name}.audio.save"} & direct == set()
+
+
+# ---- the guard itself ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A package like ours in which each kind of forbidden import occurs once."""
+    files = {
+        "__init__.py": "from mondegreen.cli import main",
+        "errors.py": "",
+        "audio.py": "import torch\nfrom mondegreen.errors import AudioError",
+        "text.py": "from mondegreen import __version__",
+        "attacks/__init__.py": "",
+        "attacks/loop.py": "def f():\n    from ..evaluation import verify\n    from . import stage",
+        "attacks/stage.py": "import mondegreen.runs.manifest",
+        "evaluation/__init__.py": "",
+        "evaluation/verify.py": "from mondegreen.attacks.stage import Stage",
+        "runs/__init__.py": "",
+        "runs/manifest.py": "from mondegreen.audio import load",
+        "report/page.py": "from mondegreen.runs import manifest",
+        "runs/plan.py": "if TYPE_CHECKING:\n    import transformers\nelse:\n    import ray",
+        "cli.py": "import mondegreen.report.page",
+    }
+    for name, source in files.items():
+        path = tmp_path / "mondegreen" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    return tmp_path / "mondegreen"
+
+
+def test_the_guard_finds_what_goes_backward(house: Path) -> None:
+    assert backward(read_graph(house)) == [
+        "mondegreen.attacks.loop imports mondegreen.evaluation.verify",
+        "mondegreen.attacks.stage imports mondegreen.runs.manifest",
+        "mondegreen.text imports mondegreen",
+    ]
+
+
+def test_the_guard_sees_through_modules(house: Path) -> None:
+    assert "torch" in reach(read_graph(house), "report")
+
+
+def test_the_guard_tells_run_time_from_types(house: Path) -> None:
+    found = reach(read_graph(house, for_types=False), "runs")
+    assert "ray" in found
+    assert "transformers" not in found
+    assert "transformers" in reach(read_graph(house), "runs")

@@ -1,0 +1,119 @@
+"""The embedded recogniser's conversion and its cache."""
+
+from __future__ import annotations
+
+import multiprocessing
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import MoonshineConfig, MoonshineForConditionalGeneration
+
+from mondegreen.errors import MondegreenError, VictimError
+from mondegreen.victims import NAMES, bundled, load_recogniser, load_victim, resolve_device
+from mondegreen.victims.ort_weights import read_ort_weights
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MONDEGREEN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def weights_file(cache: Path) -> Path:
+    (path,) = cache.glob("*.safetensors")
+    return path
+
+
+def test_the_model_is_converted_once_and_then_read(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    converted = bundled.float_weights()
+    expected = MoonshineForConditionalGeneration(MoonshineConfig()).state_dict()
+    assert {n: w.shape for n, w in converted.items()} == {n: w.shape for n, w in expected.items()}
+
+    def refuse(path: Path) -> None:
+        raise AssertionError("converted again")
+
+    monkeypatch.setattr(bundled, "read_ort_weights", refuse)
+    again = bundled.float_weights()
+    assert all(torch.equal(converted[name], again[name]) for name in converted)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "no checksum"])
+def test_a_damaged_cache_is_made_again(cache: Path, damage: str) -> None:
+    whole = bundled.float_weights()
+    path = weights_file(cache)
+    content = bytearray(path.read_bytes())
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        content[-1] ^= 1
+        path.write_bytes(content)
+    else:
+        path.with_suffix(".sha256").unlink()
+    again = bundled.float_weights()
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    assert [p.suffix for p in cache.iterdir() if p.name.endswith(".part")] == []
+
+
+def _convert(folder: str) -> int:
+    import os
+
+    os.environ["MONDEGREEN_CACHE"] = folder
+    return len(bundled.float_weights())
+
+
+def test_two_processes_at_once_convert_it_safely(cache: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(2) as pool:
+        first, second = pool.map(_convert, [str(cache)] * 2)
+    assert first == second == len(bundled.float_weights())
+
+
+def test_a_cache_that_cannot_be_written_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("MONDEGREEN_CACHE", str(blocked / "cache"))
+    with pytest.raises(MondegreenError, match="MONDEGREEN_CACHE"):
+        bundled.float_weights()
+
+
+def test_a_missing_wheel_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(bundled, "distribution", missing)
+    with pytest.raises(VictimError, match=r"pip install moonshine-voice==0\.0\.49"):
+        bundled.asset(bundled.ENCODER)
+
+
+def test_a_wheel_without_the_model_says_which_has_it() -> None:
+    with pytest.raises(VictimError, match=r"nothing\.ort.*pip install"):
+        bundled.asset("moonshine_voice/assets/nothing.ort")
+
+
+def test_a_file_that_is_no_ort_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.ort"
+    path.write_bytes(b"not a flatbuffer at all, but long enough to look at")
+    with pytest.raises(VictimError, match="not an ONNX Runtime model"):
+        read_ort_weights(path)
+
+
+def test_an_unknown_recogniser_is_refused_with_what_there_is() -> None:
+    with pytest.raises(VictimError, match=", ".join(NAMES)):
+        load_recogniser("no-such-model")
+
+
+def test_a_recogniser_without_a_gradient_cannot_be_attacked() -> None:
+    with pytest.raises(VictimError, match="only transcribe"):
+        load_victim("moonshine-tiny-int8")
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "nonsense"])
+def test_a_device_that_is_not_there_is_refused(device: str) -> None:
+    with pytest.raises(VictimError, match=device):
+        resolve_device(device)

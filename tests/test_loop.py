@@ -1,0 +1,201 @@
+"""The loop: against closed forms, against its slow twin, and clip by clip."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import literal_attack
+import pytest
+import torch
+from torch import Tensor
+from toy import TARGET, LinearVictim, linear_victim, speech
+
+from mondegreen.attacks.loop import Progress, Search
+from mondegreen.attacks.presets import PRESETS
+from mondegreen.attacks.stage import Stage
+from mondegreen.audio import pad, quantise
+from mondegreen.psychoacoustics import masking_loss, masking_threshold
+
+PAPER_1, PAPER_2 = PRESETS["imperceptible"]["paper"]
+ATTACKS = [
+    pytest.param(stages, id=f"{method}-{name}")
+    for method, presets in PRESETS.items()
+    for name, stages in presets.items()
+]
+
+
+def search(victim: LinearVictim, clips: Sequence[Tensor]) -> Search:
+    audio, lengths = pad(clips)
+    threshold = masking_threshold(audio, lengths, victim.sample_rate)
+    return Search(victim, clips, [victim.encode(TARGET, len(c)) for c in clips], threshold)
+
+
+def run(victim: LinearVictim, clips: Sequence[Tensor], stages: Sequence[Stage], n: int) -> Search:
+    found = search(victim, clips)
+    list(found.run(stages, n))
+    return found
+
+
+def shortened(stage: Stage, passes: int) -> Stage:
+    return dataclasses.replace(stage, passes=passes)
+
+
+# ---- closed forms and the slow twin
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_stage_1_comes_within_a_shrink_of_the_smallest_norm(seed: int) -> None:
+    victim, clean = linear_victim(seed), speech(seed)
+    (found,) = run(victim, [clean], [PAPER_1], 400).trajectories
+    smallest = victim.smallest_norm(clean)
+    peak = float(found.candidates[-1].delta.abs().max())
+    # half a 16-bit step of slack: what the victim hears is rounded
+    assert smallest - 0.5 / 32768 <= peak <= (smallest + 0.5 / 32768) / 0.8
+
+
+def test_stage_1_is_algorithm_1() -> None:
+    victim, clean = linear_victim(), speech()
+    target = victim.encode(TARGET, len(clean))
+    delta, eps, successes = literal_attack.stage_1(victim, clean, target, 60)
+    found = search(victim, [clean])
+    passes = list(found.run([shortened(PAPER_1, 61)]))
+    assert len(successes) >= 2
+    assert float(passes[-1].eps[0]) == pytest.approx(eps, rel=1e-12)
+    (only,) = run(victim, [clean], [PAPER_1], 60).trajectories
+    torch.testing.assert_close(only.delta, delta, rtol=0, atol=1e-12)
+
+
+def test_stage_2_is_algorithm_1() -> None:
+    victim, clean = linear_victim(), speech()
+    target = victim.encode(TARGET, len(clean))
+    threshold = masking_threshold(clean[None], None, victim.sample_rate)
+    found = search(victim, [clean])
+    list(found.run([PAPER_1], 300))
+    start = found.trajectories[0].candidates[-1].delta
+    delta, alpha = literal_attack.stage_2(
+        victim, clean, start, target, 120, lambda d: masking_loss(d[None], threshold)[0]
+    )
+    passes = list(found.run([shortened(PAPER_2, 120)]))
+    torch.testing.assert_close(found.trajectories[0].delta, delta, rtol=0, atol=1e-9)
+    assert float(passes[-1].alpha[0]) == pytest.approx(alpha, rel=1e-9)
+    assert alpha != 0.05  # it did adapt
+
+
+# ---- every attack
+
+
+@pytest.mark.parametrize("stages", ATTACKS)
+def test_every_attack_reaches_the_target_and_its_candidates_prove_it(
+    stages: tuple[Stage, ...],
+) -> None:
+    victim, clean = linear_victim(), speech()
+    (found,) = run(victim, [clean], stages, 250).trajectories
+    assert found.candidates
+    for candidate in found.candidates:
+        saved = quantise(clean + candidate.delta)
+        assert victim.transcribe(saved) == TARGET
+        assert saved.abs().max() <= 1
+
+
+@pytest.mark.parametrize("stages", ATTACKS)
+def test_every_attack_treats_a_clip_in_a_batch_as_the_clip_alone(
+    stages: tuple[Stage, ...],
+) -> None:
+    victim = linear_victim()
+    clips = [speech(i, n) for i, n in enumerate((8192, 3000, 6001, 4096))]
+    together = run(victim, clips, stages, 230).trajectories
+    for clip, row in zip(clips, together, strict=True):
+        (alone,) = run(victim, [clip], stages, 230).trajectories
+        assert row.first_match == alone.first_match
+        assert row.passes == alone.passes
+        torch.testing.assert_close(row.delta, alone.delta, rtol=0, atol=1e-9)
+        for mine, its in zip(row.candidates, alone.candidates, strict=True):
+            assert mine.passes == its.passes
+            torch.testing.assert_close(mine.delta, its.delta, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("stages", ATTACKS)
+def test_every_attack_stays_in_the_16_bit_range(stages: tuple[Stage, ...]) -> None:
+    victim = linear_victim(bias=300.0)
+    loud = (speech() * 3.2).clamp(-1, 1 - 1 / 32768)
+    (found,) = run(victim, [loud], stages, 40).trajectories
+    assert (loud + found.delta).max() <= 1 - 1 / 32768
+    assert (loud + found.delta).min() >= -1
+
+
+@pytest.mark.parametrize("stages", ATTACKS)
+def test_no_attack_spends_more_than_max_passes(stages: tuple[Stage, ...]) -> None:
+    victim = linear_victim()
+    (found,) = run(victim, [speech()], stages, 17).trajectories
+    assert found.passes == 17
+    assert victim.forwards == 17  # nothing is spent on looking
+
+
+def test_stage_2_lowers_the_masking_loss_and_keeps_the_quietest() -> None:
+    victim, clean = linear_victim(), speech()
+    threshold = masking_threshold(clean[None], None, victim.sample_rate)
+    stages = PRESETS["imperceptible"]["fast"]
+    found = search(victim, [clean])
+    seen: list[Progress] = list(found.run(stages))
+    heard = [float(p.masking_loss[0]) for p in seen if p.masking_loss is not None and p.matched[0]]
+    best = found.trajectories[0].candidates[-1]
+    kept = float(masking_loss(best.delta[None], threshold)[0])
+    assert kept == pytest.approx(min(heard))
+    assert kept < heard[0] / 2
+
+
+# ---- failures, early ends
+
+
+def test_a_clip_without_a_success_does_not_enter_stage_2() -> None:
+    victim, hopeless = linear_victim(bias=1e6), speech()
+    found = search(victim, [hopeless])
+    stages = [shortened(PAPER_1, 12), shortened(PAPER_2, 12)]
+    names = {progress.stage for progress in found.run(stages)}
+    (only,) = found.trajectories
+    assert names == {PAPER_1.name}
+    assert not only.candidates
+    assert only.first_match is None
+    assert only.passes == 12
+    assert only.delta.abs().max() == pytest.approx(1200 / 32768)  # the last iterate, at 100 a pass
+
+
+def test_a_finished_clip_leaves_the_batch() -> None:
+    victim = linear_victim(bias=1000.0)
+    hopeless = speech()
+    easy = quantise(hopeless + 0.2 * victim.weight.sign())
+    stage = dataclasses.replace(PAPER_1, passes=30, settle=3)
+    sizes = [len(p.index) for p in search(victim, [easy, hopeless]).run([stage])]
+    assert sizes[0] == 2
+    assert sizes[-1] == 1
+    assert len(sizes) == 30
+
+
+def test_stopping_early_keeps_what_was_found() -> None:
+    victim, clean = linear_victim(), speech()
+    found = search(victim, [clean])
+    for progress in found.run([PAPER_1]):
+        if progress.matched[0]:
+            break
+    (only,) = found.trajectories
+    assert len(only.candidates) == 1
+    assert victim.transcribe(quantise(clean + only.candidates[0].delta)) == TARGET
+
+
+def test_a_candidate_is_a_copy_of_what_the_optimiser_goes_on_to_change() -> None:
+    victim, clean = linear_victim(), speech()
+    found = search(victim, [clean])
+    passes = found.run([PAPER_1])
+    while not next(passes).matched[0]:
+        pass
+    candidate = found.trajectories[0].candidates[0]
+    before = candidate.delta.clone()
+    for _ in range(5):
+        next(passes)
+    assert torch.equal(candidate.delta, before)
+
+
+def test_the_curve_has_a_point_every_ten_passes() -> None:
+    (found,) = run(linear_victim(), [speech()], [PAPER_1], 35).trajectories
+    assert [point.passes for point in found.curve] == [1, 11, 21, 31]

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mondegreen import audio
+from mondegreen.errors import AudioError, OptionError
+from mondegreen.evaluation import metrics
+
+RATE = 16_000
+QUIET_1KHZ_DB = 3.369067  # eq. (3) at 1 kHz, from the reference vectors
+
+
+def tone(hz: float, peak: float, seconds: float = 1.0) -> np.ndarray:
+    return peak * np.sin(2 * np.pi * hz * np.arange(int(seconds * RATE)) / RATE)
+
+
+def with_noise(clip: np.ndarray, rms: float) -> np.ndarray:
+    return clip + np.random.default_rng(0).normal(0, rms, len(clip)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def speech(beckett: Path) -> np.ndarray:
+    return audio.load(beckett, RATE)[: 4 * RATE]
+
+
+# ---- level -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [7, -9])
+def test_max_abs_is_in_16_bit_steps(speech: np.ndarray, steps: int) -> None:
+    changed = speech.copy()
+    changed[[100, 200]] += np.float32([steps / 32768, -3 / 32768])
+    assert metrics.max_abs(speech, changed) == abs(steps)
+
+
+@pytest.mark.parametrize("db", [-3, 0, 20, 70])
+def test_snr_of_a_scaled_copy(speech: np.ndarray, db: float) -> None:
+    clean = speech.astype(np.float64)
+    assert metrics.snr_db(clean, clean * (1 + 10 ** (-db / 20))) == pytest.approx(db, abs=1e-9)
+
+
+def test_snr_of_no_change_or_no_signal_is_undefined(speech: np.ndarray) -> None:
+    assert metrics.snr_db(speech, speech) is None
+    assert metrics.snr_db(np.zeros_like(speech), speech) is None
+
+
+# ---- masking ---------------------------------------------------------------------------------
+
+
+def quiet_db(hz: float) -> float:
+    """Eq. (3)."""
+    khz = hz / 1000
+    return 3.64 * khz**-0.8 - 6.5 * math.exp(-0.6 * (khz - 3.3) ** 2) + 1e-3 * khz**4
+
+
+def test_excess_of_a_tone_over_silence() -> None:
+    # A tone on bin 128 has power (A/4)^2 there, a quarter of it in the bins beside, none elsewhere.
+    # Without a clip, full scale is at 96 dB and theta is the threshold in quiet.
+    peak = 1e-3
+    excess = metrics.masking_excess(np.zeros(RATE), tone(1000, peak), RATE)
+    level_db = 96 + 20 * math.log10(peak / 4)
+    levels = {
+        hz: level_db - 10 * math.log10(share)
+        for hz, share in ((992.1875, 4), (1000, 1), (1007.8125, 4))
+    }
+    above = [level - quiet_db(hz) for hz, level in levels.items()]
+    loss = sum(10 ** (db / 10) - 10 ** (quiet_db(hz) / 10) for hz, db in levels.items()) / 1025
+    assert excess.max_excess_db == pytest.approx(level_db - QUIET_1KHZ_DB, abs=1e-5)
+    assert excess.mean_excess_db == pytest.approx(sum(above) / 3, abs=1e-6)
+    assert excess.share_above == pytest.approx(3 / 1022, rel=1e-12)  # bins 3 to 1024: from 20 Hz
+    assert excess.loss == pytest.approx(loss, rel=1e-9)
+
+
+def test_no_change_has_no_excess(speech: np.ndarray) -> None:
+    expected = metrics.MaskingExcess("paper", 0, 0, 0, 0)
+    assert metrics.masking_excess(speech, speech, RATE) == expected
+
+
+def test_a_change_ten_times_as_large_is_20_db_up(speech: np.ndarray) -> None:
+    clean = speech.astype(np.float64)
+    delta = np.random.default_rng(0).normal(0, 1e-3, len(clean))
+    small = metrics.masking_excess(clean, clean + delta, RATE)
+    large = metrics.masking_excess(clean, clean + 10 * delta, RATE)
+    assert large.max_excess_db - small.max_excess_db == pytest.approx(20, abs=1e-6)
+    assert large.share_above > small.share_above > 0
+    assert large.mean_excess_db > small.mean_excess_db > 0
+
+
+def test_the_threshold_is_of_the_clean_clip(speech: np.ndarray) -> None:
+    # Were it of the changed clip, the change would hide itself.
+    forth = metrics.masking_excess(speech, with_noise(speech, 0.05), RATE)
+    back = metrics.masking_excess(with_noise(speech, 0.05), speech, RATE)
+    assert forth.mean_excess_db > 20 + back.mean_excess_db
+
+
+def test_profiles_differ_and_are_named(speech: np.ndarray) -> None:
+    paper = metrics.masking_excess(speech, with_noise(speech, 1e-3), RATE)
+    authors = metrics.masking_excess(speech, with_noise(speech, 1e-3), RATE, "authors")
+    assert (paper.profile, authors.profile) == ("paper", "authors")
+    assert authors.loss != pytest.approx(paper.loss, rel=0.1)
+    with pytest.raises(OptionError, match="nobody"):
+        metrics.masking_excess(speech, speech, RATE, "nobody")
+
+
+def test_loss_of_the_reference_tone(clips: list[tuple[str, Path, str, str]], vectors: Path) -> None:
+    for name, path, _, _ in clips:
+        clean = audio.load(path, RATE).astype(np.float64)
+        seconds = len(clean) / RATE
+        changed = clean + tone(1000, 100 / 32768, seconds)[: len(clean)]
+        with np.load(vectors / f"{name}.npz") as reference:
+            expected = float(reference["l_tone"])
+        loss = metrics.masking_excess(clean, changed, RATE).loss
+        assert loss == pytest.approx(expected, rel=1e-6)
+
+
+# ---- opinion scores --------------------------------------------------------------------------
+
+
+def test_pesq_of_no_change_is_the_top_of_its_scale(speech: np.ndarray) -> None:
+    pytest.importorskip("pesq")
+    top = 0.999 + 4 / (1 + math.exp(-1.3669 * 4.5 + 3.8224))  # P.862.2 maps a raw 4.5 to this
+    assert metrics.pesq(speech, speech, RATE) == pytest.approx(top, abs=1e-4)
+
+
+def test_pesq_falls_with_noise(speech: np.ndarray) -> None:
+    pytest.importorskip("pesq")
+    scores = [metrics.pesq(speech, with_noise(speech, rms), RATE) for rms in (1e-4, 1e-3, 1e-2)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[-1] < 2 < scores[0]
+
+
+def test_pesq_at_another_rate_is_taken_at_16_khz(speech: np.ndarray) -> None:
+    pytest.importorskip("pesq")
+    noisy = with_noise(speech, 1e-3)
+    tripled = [audio.resample(clip, RATE, 48_000) for clip in (speech, noisy)]
+    score = metrics.pesq(speech, noisy, RATE)
+    assert metrics.pesq(*tripled, 48_000) == pytest.approx(score, abs=0.1)
+
+
+def test_pesq_is_undefined_without_speech_or_package(
+    speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert metrics.pesq(speech[:3000], speech[:3000], RATE) is None
+    assert metrics.pesq(np.zeros(RATE), tone(440, 1e-3), RATE) is None
+    monkeypatch.setitem(sys.modules, "pesq", None)
+    assert metrics.pesq(speech, speech, RATE) is None
+
+
+def test_stoi(speech: np.ndarray) -> None:
+    assert metrics.stoi(speech, speech, RATE) == pytest.approx(1, abs=1e-6)
+    scores = [metrics.stoi(speech, with_noise(speech, rms), RATE) for rms in (1e-3, 1e-2, 1e-1)]
+    assert scores == sorted(scores, reverse=True)
+    assert metrics.stoi(speech[:3000], speech[:3000], RATE) is None
+
+
+# ---- all of them -----------------------------------------------------------------------------
+
+
+def test_measure_takes_each_of_them(speech: np.ndarray) -> None:
+    noisy = with_noise(speech, 1e-3)
+    assert metrics.measure(speech, noisy, RATE, "authors") == metrics.Quality(
+        max_abs=metrics.max_abs(speech, noisy),
+        snr_db=metrics.snr_db(speech, noisy),
+        masking=metrics.masking_excess(speech, noisy, RATE, "authors"),
+        pesq=metrics.pesq(speech, noisy, RATE),
+        stoi=metrics.stoi(speech, noisy, RATE),
+    )
+
+
+@pytest.mark.parametrize("samples", [1_600, 5_000, 4 * RATE])
+@pytest.mark.parametrize("rms", [0, 1e-3])
+def test_every_result_is_json(speech: np.ndarray, samples: int, rms: float) -> None:
+    clean = speech[:samples]
+    changed = with_noise(clean, rms) if rms else clean
+    record = asdict(metrics.measure(clean, changed, RATE))
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+
+
+@pytest.mark.parametrize("shape", [(RATE - 1,), (1, RATE), (0,)])
+def test_clips_that_do_not_belong_together(shape: tuple[int, ...]) -> None:
+    with pytest.raises(AudioError, match="expected two of the same length"):
+        metrics.measure(np.zeros(RATE), np.zeros(shape), RATE)

@@ -1,0 +1,73 @@
+"""A victim small enough to know everything about: one linear decision, a closed-form attack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mondegreen.errors import TargetError
+from mondegreen.victims.base import Score
+
+TARGET = "Open the door."
+
+
+class LinearVictim:
+    """Hears TARGET when w · x exceeds `bias`, with probability sigmoid(w · x - bias) of saying so.
+
+    The smallest max-norm that makes it do so is (bias - w · x) / ‖w‖₁, along sign(w).
+    """
+
+    name = "linear"
+    sample_rate = 16_000
+
+    def __init__(self, weight: Tensor, bias: float) -> None:
+        self.weight, self.bias = weight, bias
+        self.forwards = 0
+
+    @property
+    def device(self) -> torch.device:
+        return self.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.weight.dtype
+
+    def encode(self, target: str, length: int) -> Tensor:
+        if target != TARGET:
+            raise TargetError(f"got the target {target!r}, expected {TARGET!r}; ask for that")
+        return torch.tensor([1])
+
+    def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+        self.forwards += 1
+        # row by row, so that a batch cannot but give what its clips give alone
+        margin = torch.stack(
+            [self._margin(row[:n]) for row, n in zip(audio, lengths.tolist(), strict=True)]
+        )
+        return Score(F.softplus(-margin), margin > 0)
+
+    def transcribe(self, audio: Tensor) -> str:
+        return TARGET if self._margin(audio.to(self.weight)) > 0 else "Nothing at all."
+
+    def smallest_norm(self, clean: Tensor) -> float:
+        """The least ‖δ‖∞ that reaches the target."""
+        return float(-self._margin(clean) / self.weight[: len(clean)].abs().sum())
+
+    def _margin(self, audio: Tensor) -> Tensor:
+        return audio @ self.weight[: len(audio)] - self.bias
+
+
+def linear_victim(seed: int = 0, length: int = 8192, bias: float = 150.0) -> LinearVictim:
+    """A victim in float64; with clips of `speech`, the smallest norm is some hundreds of 32768."""
+    generator = torch.Generator().manual_seed(seed)
+    return LinearVictim(torch.randn(length, generator=generator, dtype=torch.float64), bias)
+
+
+def speech(seed: int = 0, length: int = 8192) -> Tensor:
+    """A clip on the 16-bit grid with the tilt of speech: noise, each sample leaning on the last."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(length, generator=generator, dtype=torch.float64)
+    smooth = noise.cumsum(0) - noise.cumsum(0).mean()
+    return torch.round(smooth / smooth.abs().max() * 0.3 * 32768) / 32768
