@@ -251,10 +251,9 @@ def _print_fields(fields: dict[str, Any], as_json: bool) -> None:
     if as_json:
         _print_json(fields)
         return
-    table = Table(box=None, show_header=False)
     for name, value in fields.items():
-        table.add_row(name.replace("_", " "), escape("-" if value is None else str(value)))
-    out.print(table)
+        shown = "-" if value is None else value
+        out.print(f"{name.replace('_', ' '):<18} {shown}", markup=False, highlight=False)
 
 
 def _print_result(result: Any, folder: Path) -> None:
@@ -276,7 +275,7 @@ def _print_result(result: Any, folder: Path) -> None:
             f"{quality.masking.share_above:.1%} of bins, by {quality.masking.mean_excess_db:.1f} dB"
             f" on average and {quality.masking.max_excess_db:.1f} dB at most"
         )
-    fields["files"] = ", ".join(str(path) for path in sorted(folder.iterdir()) if path.is_file())
+    fields["files"] = " ".join(str(path) for path in sorted(folder.iterdir()) if path.is_file())
     _print_fields(fields, as_json=False)
     for warning in record.warnings:
         err.print(f"[yellow]warning:[/yellow] {escape(warning)}")

@@ -12,6 +12,7 @@ matplotlib.use("Agg")  # draw to files; there may be no screen
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from mondegreen.evaluation.spectra import Spectra
 
 LEVELS_DB = (0.0, 96.0)
+EXCESS_DB = 20.0  # where the colours of the excess end
+HEARING_HZ = 20.0  # below it there is no threshold to exceed
 COLOURS = "magma"  # even in lightness, and safe for the colour-blind
 
 
@@ -40,18 +43,19 @@ def draw_threshold(spectra: Spectra, path: Path, title: str) -> None:
 def draw_example(spectra: Spectra, path: Path, title: str, heard: tuple[str, str]) -> None:
     """A clip and its perturbation, what was heard before and after, and δ against θ."""
     assert spectra.delta is not None
-    figure, (clip, delta, excess) = plt.subplots(3, 1, figsize=(10, 10.5), layout="constrained")
+    figure, axes = plt.subplots(4, 1, figsize=(10, 13), layout="constrained")
+    clip, delta, excess, levels = axes
     figure.suptitle(title)
     image = _spectrogram(clip, spectra, spectra.clip, f"clip, heard as “{heard[0]}”")
     _spectrogram(delta, spectra, spectra.delta, f"δ alone; with it, heard as “{heard[1]}”")
     figure.colorbar(image, ax=[clip, delta], label="dB, the clip's loudest bin at 96")
-    _levels(excess, spectra, spectra.delta)
+    over = _excess(excess, spectra, spectra.delta)
+    figure.colorbar(over, ax=excess, label="dB above θ", extend="max")
+    _levels(levels, spectra, spectra.delta)
     _save(figure, path)
 
 
-def _spectrogram(
-    axes: Axes, spectra: Spectra, levels: NDArray[np.float64], title: str
-) -> matplotlib.collections.QuadMesh:
+def _spectrogram(axes: Axes, spectra: Spectra, levels: NDArray[np.float64], title: str) -> QuadMesh:
     low, high = LEVELS_DB
     mesh = axes.pcolormesh(
         spectra.seconds, spectra.hertz / 1000, levels.T, vmin=low, vmax=high, cmap=COLOURS
@@ -59,6 +63,20 @@ def _spectrogram(
     mesh.set_rasterized(True)
     axes.set(xlabel="seconds", ylabel="kHz")
     axes.set_title(title, loc="left", fontsize=10, wrap=True)
+    return mesh
+
+
+def _excess(axes: Axes, spectra: Spectra, delta: NDArray[np.float64]) -> QuadMesh:
+    """How far δ stands above θ, white where it does not."""
+    over = np.maximum(delta - spectra.theta, 0)
+    share = (over[:, spectra.hertz >= HEARING_HZ] > 0).mean()
+    mesh = axes.pcolormesh(
+        spectra.seconds, spectra.hertz / 1000, over.T, vmin=0, vmax=EXCESS_DB, cmap="Reds"
+    )
+    mesh.set_rasterized(True)
+    axes.set(xlabel="seconds", ylabel="kHz")
+    title = f"δ above the masking threshold θ: {share:.1%} of all bins"
+    axes.set_title(title, loc="left", fontsize=10)
     return mesh
 
 
