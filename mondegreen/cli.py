@@ -275,7 +275,7 @@ def _print_result(result: Any, folder: Path) -> None:
             f"{quality.masking.share_above:.1%} of bins, by {quality.masking.mean_excess_db:.1f} dB"
             f" on average and {quality.masking.max_excess_db:.1f} dB at most"
         )
-    fields["files"] = " ".join(str(path) for path in sorted(folder.iterdir()) if path.is_file())
+    fields["files"] = " ".join(str(path) for path in sorted(folder.glob("[!.]*")))
     _print_fields(fields, as_json=False)
     for warning in record.warnings:
         err.print(f"[yellow]warning:[/yellow] {escape(warning)}")

@@ -24,7 +24,8 @@ from mondegreen.audio import FULL_SCALE, pad, quantise
 from mondegreen.psychoacoustics import MaskingThreshold, masking_loss
 from mondegreen.victims.base import Victim
 
-CANDIDATES = 4  # the last successes kept, in case the full decode rejects the best
+CANDIDATES = 4  # kept for each clip, in case the full decode rejects the best
+APART = 10  # passes: of the successes within them one is kept, for neighbours are much alike
 TRACE_EVERY = 10  # passes between two points of a trajectory's curve
 
 
@@ -197,7 +198,7 @@ class Search:
         for row in better.nonzero().flatten().tolist():
             trajectory = self.trajectories[int(batch.index[row])]
             delta = batch.delta[row, : int(batch.lengths[row])].detach().clone()
-            trajectory.candidates.append(Candidate(delta, trajectory.passes + 1, stage.name))
+            trajectory.add(Candidate(delta, trajectory.passes + 1, stage.name), APART)
 
     def _count(self, progress: Progress) -> None:
         for row, b in enumerate(progress.index.tolist()):

@@ -38,9 +38,9 @@ _FAST_STAGE_1 = Stage(
 _FAST_STAGE_2 = Stage(
     "minimise the perceptibility",
     passes=300,
-    rate=Decay(10 * _LSB, 1 * _LSB),
+    rate=Decay(5 * _LSB, 1 * _LSB),
     betas=(0.9, 0.99),
-    masking=Masking(alpha=0.05, up=1.05, up_every=1, down=1 / 1.08, down_every=1),
+    masking=Masking(alpha=0.001, up=1.08, up_every=1, down=1 / 1.08, down_every=1),
     keep="quietest",
 )
 

@@ -42,7 +42,7 @@ class Trajectory:
 
     Attributes:
         delta: [T] the last iterate of the stage that ended last; what is shown if nothing matched.
-        candidates: the latest successes, each better than the one before it.
+        candidates: the latest successes, each better than the one before it, the best last.
         passes: gradient passes spent on this clip.
         first_match: the pass that first heard the target, if any did.
         curve: a point every ten passes of a stage.
@@ -53,3 +53,9 @@ class Trajectory:
     passes: int = 0
     first_match: int | None = None
     curve: list[Point] = field(default_factory=list)
+
+    def add(self, candidate: Candidate, apart: int) -> None:
+        """Keep a success that is better than those before; of each `apart` passes only the last."""
+        if self.candidates and self.candidates[-1].passes // apart == candidate.passes // apart:
+            self.candidates.pop()
+        self.candidates.append(candidate)

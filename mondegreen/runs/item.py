@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from safetensors.numpy import save as safetensors_bytes
 
@@ -121,9 +122,19 @@ class Result:
             raise MondegreenError(
                 f"{folder} could not be made: {error.strerror or error}. Choose another folder."
             ) from error
-        save(folder / WAV, self.adversarial, self.record.sample_rate, comment=ADVERSARIAL_MARK)
-        if not np.array_equal(load(folder / WAV, self.record.sample_rate), self.adversarial):
-            raise MondegreenError(f"{folder / WAV} does not read back as it was written.")
+        with FileLock(
+            folder / ".lock"
+        ):  # two runs into one folder: the files of one, never of both
+            self._write(folder)
+        return folder
+
+    def _write(self, folder: Path) -> None:
+        rate = self.record.sample_rate
+        save(folder / WAV, self.adversarial, rate, comment=ADVERSARIAL_MARK)
+        if not np.array_equal(load(folder / WAV, rate), self.adversarial):
+            raise MondegreenError(
+                f"{folder / WAV} does not read back as it was written. Check the disk, and save to"
+                " another."
+            )
         write_whole(folder / DELTA, safetensors_bytes({"delta": self.delta}))
         write_whole(folder / RECORD, (json.dumps(self.record.to_json(), indent=1) + "\n").encode())
-        return folder

@@ -1,0 +1,249 @@
+"""The public attack: what it claims, what it saves, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.numpy import load_file
+from toy import TARGET, LinearVictim, linear_victim, speech
+from torch import Tensor
+
+from mondegreen import MondegreenError, Options, Result, attack, attack_batch
+from mondegreen.attacks.loop import Progress
+from mondegreen.audio import load, save
+from mondegreen.errors import AudioError, OptionError, TargetError
+
+PROMISED = {
+    *("id", "audio", "target", "heard_clean", "heard", "verified", "method", "preset", "victim"),
+    *("seed", "passes", "seconds", "max_abs", "snr_db", "masking", "pesq", "stoi"),
+}
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    save(tmp_path / "clip.wav", speech(), 16_000)
+    return tmp_path / "clip.wav"
+
+
+@pytest.fixture
+def result(clip: Path) -> Result:
+    return attack(linear_victim(), clip, "open the door")
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    text = (folder / "record.json").read_text()
+    parsed: dict[str, Any] = json.loads(text, parse_constant=refuse)
+    return parsed
+
+
+# ---- what is claimed and what is saved
+
+
+def test_the_saved_file_is_what_was_proved(result: Result, tmp_path: Path) -> None:
+    folder = result.save(tmp_path / "out")
+    adversarial = load(folder / "adversarial.wav", 16_000)
+    assert result.verified
+    assert linear_victim().transcribe(torch.from_numpy(adversarial)) == TARGET
+    assert np.array_equal(adversarial, result.adversarial)
+    assert soundfile.info(folder / "adversarial.wav").subtype == "PCM_16"
+
+
+def test_delta_is_exactly_the_difference_of_the_files(
+    clip: Path, result: Result, tmp_path: Path
+) -> None:
+    folder = result.save(tmp_path / "out")
+    delta = load_file(folder / "delta.safetensors")["delta"]
+    assert np.array_equal(delta, load(folder / "adversarial.wav", 16_000) - load(clip, 16_000))
+    assert np.array_equal(delta * 32768, np.round(delta * 32768))
+    assert record_of(folder)["max_abs"] == np.abs(delta).max() * 32768
+
+
+def test_the_record_has_what_was_promised(clip: Path, result: Result, tmp_path: Path) -> None:
+    record = record_of(result.save(tmp_path / "out"))
+    assert PROMISED <= record.keys()
+    assert record["adversarial"] is True
+    assert record["id"] == "clip"
+    assert record["audio"] == str(clip)
+    assert (record["target"], record["spelled"]) == ("open the door", TARGET)
+    assert (record["heard_clean"], record["heard"]) == ("Nothing at all.", TARGET)
+    assert record["masking"].keys() == {
+        *("profile", "loss", "share_above", "mean_excess_db", "max_excess_db")
+    }
+    assert record["passes"] == 500
+    assert 1 <= record["first_match"] <= record["found_at"] <= 500
+
+
+def test_it_leaves_no_file_but_these(result: Result, tmp_path: Path) -> None:
+    folder = result.save(tmp_path / "out")
+    seen = {p.name for p in folder.iterdir() if not p.name.startswith(".")}
+    assert seen == {"adversarial.wav", "delta.safetensors", "record.json"}
+
+
+def test_the_same_run_gives_the_same_file(clip: Path, result: Result) -> None:
+    again = attack(linear_victim(), clip, "open the door")
+    assert np.array_equal(again.adversarial, result.adversarial)
+
+
+def test_a_batch_gives_what_its_clips_give_alone(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{i}.wav" for i in range(4)]
+    for i, path in enumerate(paths):
+        save(path, speech(i, 3000 + 1500 * i), 16_000)
+    options = Options(max_passes=220)
+    together = attack_batch(linear_victim(), paths, [TARGET] * 4, options)
+    for path, row in zip(paths, together, strict=True):
+        (alone,) = attack_batch(linear_victim(), [path], [TARGET], options)
+        assert row.record.found_at == alone.record.found_at
+        assert np.array_equal(row.adversarial, alone.adversarial)
+
+
+def test_any_rate_and_channel_count_comes_in(tmp_path: Path) -> None:
+    stereo = np.repeat(speech(length=24_000).numpy()[:, None], 2, axis=1)
+    soundfile.write(tmp_path / "stereo.flac", stereo, 44_100)
+    found = attack(linear_victim(length=9_000), tmp_path / "stereo.flac", TARGET)
+    assert found.verified
+    assert found.record.sample_rate == 16_000
+    assert len(found.adversarial) == pytest.approx(24_000 * 16_000 / 44_100, abs=1)
+
+
+# ---- what is not believed
+
+
+class Deaf(LinearVictim):
+    """Matches in the loop as its parent does, and transcribes something else."""
+
+    def transcribe(self, audio: Tensor) -> str:
+        return "Something else."
+
+
+def test_a_match_that_the_file_does_not_prove_is_no_success(clip: Path) -> None:
+    linear = linear_victim()
+    found = attack(Deaf(linear.weight, linear.bias), clip, TARGET, max_passes=40)
+    assert found.record.first_match is not None
+    assert not found.verified
+    assert found.record.heard == "Something else."
+
+
+class Sceptic(LinearVictim):
+    """Transcribes the target only with some margin, so that the last candidates fail the proof."""
+
+    margin = 25.0
+
+    def transcribe(self, audio: Tensor) -> str:
+        sure = self._margin(audio.to(self.weight)) > self.margin
+        return TARGET if sure else "Nothing at all."
+
+
+def test_when_the_best_candidate_is_not_proved_an_older_one_is_tried(clip: Path) -> None:
+    linear = linear_victim()
+    victim = Sceptic(linear.weight, linear.bias)
+    margins: dict[int, float] = {}  # the last of every ten passes
+
+    def note(progress: Progress) -> None:
+        if progress.matched[0]:  # the loss is softplus(-margin)
+            margins[(progress.step + 1) // 10] = float(-torch.log(torch.expm1(progress.loss[0])))
+
+    how: dict[str, Any] = {"method": "carlini-wagner", "preset": "paper", "max_passes": 30}
+    attack(linear, clip, TARGET, on_pass=note, **how)
+    newest, *older = reversed(margins.values())
+    assert newest < max(older)  # or there is nothing to test
+    victim.margin = (newest + max(older)) / 2
+    assert attack(victim, clip, TARGET, **how).verified
+
+
+def test_an_unreachable_target_fails_and_says_what_was_heard(clip: Path) -> None:
+    found = attack(linear_victim(bias=1e6), clip, TARGET, max_passes=12)
+    assert not found.verified
+    assert found.record.heard == "Nothing at all."
+    assert found.record.first_match is None
+    assert found.record.found_at is None
+    assert np.abs(found.delta).max() > 0  # the last iterate, not silence
+
+
+def test_a_clip_that_is_the_target_already_is_warned_about(clip: Path) -> None:
+    found = attack(linear_victim(bias=-1e3), clip, TARGET, max_passes=2)
+    assert any("already heard as the target" in warning for warning in found.record.warnings)
+
+
+def test_a_target_faster_than_speech_is_warned_about(clip: Path) -> None:
+    found = attack(linear_victim(), clip, TARGET, max_passes=2)  # 3 words in half a second
+    assert any("words a second" in warning for warning in found.record.warnings)
+
+
+# ---- stopped by hand
+
+
+@pytest.mark.parametrize("after_success", [True, False])
+def test_ctrl_c_returns_the_best_so_far_verified(clip: Path, after_success: bool) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.matched[0] == after_success:
+            raise KeyboardInterrupt
+
+    found = attack(linear_victim(), clip, TARGET, on_pass=stop)
+    assert found.record.interrupted
+    assert found.verified == after_success
+    assert found.record.passes == found.record.first_match if after_success else 1
+
+
+# ---- refusals
+
+
+def test_exact_wants_the_letter(clip: Path) -> None:
+    with pytest.raises(TargetError):  # the toy victim knows one spelling
+        attack(linear_victim(), clip, "open the door", exact=True)
+    assert attack(linear_victim(), clip, TARGET, exact=True, max_passes=100).verified
+
+
+@pytest.mark.parametrize("target", ["", "  ", "?!"])
+def test_empty_targets_are_refused(clip: Path, target: str) -> None:
+    with pytest.raises(TargetError, match="no words"):
+        attack(linear_victim(), clip, target)
+
+
+@pytest.mark.parametrize(
+    "options", [{"method": "magic"}, {"preset": "slow"}, {"max_passes": 0}, {"max_passes": -3}]
+)
+def test_options_outside_of_what_is_offered_are_refused(
+    clip: Path, options: dict[str, Any]
+) -> None:
+    with pytest.raises(OptionError):
+        attack(linear_victim(), clip, TARGET, **options)
+
+
+def test_clips_and_targets_must_be_as_many(clip: Path) -> None:
+    with pytest.raises(OptionError, match="one target for each"):
+        attack_batch(linear_victim(), [clip, clip], [TARGET])
+
+
+def test_a_bad_clip_is_refused_before_any_pass(clip: Path, tmp_path: Path) -> None:
+    victim = linear_victim()
+    with pytest.raises(AudioError, match="missing"):
+        attack_batch(victim, [clip, tmp_path / "missing.wav"], [TARGET, TARGET])
+    assert victim.forwards == 0
+
+
+def test_a_folder_that_cannot_be_made_says_so(result: Result, clip: Path) -> None:
+    with pytest.raises(MondegreenError, match="could not be made"):
+        result.save(clip / "out")
+
+
+def test_a_full_disk_leaves_no_half_file(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(MondegreenError, match="No space left"):
+        result.save(tmp_path / "out")
+    assert [p for p in (tmp_path / "out").iterdir() if p.name != ".lock"] == []
