@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,13 @@ import torch.nn.functional as F
 from conftest import Clip
 from torch import Tensor
 
+from mondegreen import attack
+from mondegreen.attacks.loop import Search
+from mondegreen.attacks.presets import preset
+from mondegreen.attacks.result import Trajectory
 from mondegreen.audio import load, pad
 from mondegreen.errors import TargetError
+from mondegreen.psychoacoustics import masking_threshold
 from mondegreen.victims import load_recogniser, load_victim
 from mondegreen.victims.moonshine import Moonshine, max_tokens
 from mondegreen.victims.moonshine_int8 import MoonshineInt8
@@ -188,3 +194,37 @@ def test_a_target_too_long_for_the_clip_is_refused(victim: Moonshine) -> None:
 def test_a_target_with_a_character_unknown_to_the_model_is_refused(victim: Moonshine) -> None:
     with pytest.raises(TargetError, match="no token"):
         victim.encode("Open the 🚪", 160_000)
+
+
+# ---- attacked
+
+
+@pytest.mark.slow
+def test_the_fast_attack_on_real_speech_is_verified(victim: Moonshine, beckett: Path) -> None:
+    result = attack(victim, beckett, "open the door", max_passes=260)
+    assert result.verified
+    assert result.record.quality.masking is not None
+    assert result.record.quality.masking.loss < 50
+
+
+@pytest.mark.slow
+def test_a_clip_in_a_batch_of_four_is_the_clip_alone(speech: Tensor) -> None:
+    """In float64, where rounding is too small to turn a gradient's sign over."""
+    victim = load_victim("moonshine-tiny", device="cpu", dtype=torch.float64)
+    pieces = [speech[5_000 : 5_000 + n].double() for n in (19_200, 24_000, 28_805, 32_000)]
+
+    def run(clips: list[Tensor]) -> list[Trajectory]:
+        audio, lengths = pad(clips)
+        tokens = [victim.encode("Yes.", len(clip)) for clip in clips]
+        search = Search(victim, clips, tokens, masking_threshold(audio, lengths, 16_000))
+        first, second = preset("imperceptible", "fast")
+        list(search.run([replace(first, passes=16), replace(second, passes=8)]))
+        return search.trajectories
+
+    together = run(pieces)
+    assert any(row.first_match for row in together)
+    for piece, row in zip(pieces, together, strict=True):
+        (alone,) = run([piece])
+        assert row.first_match == alone.first_match
+        assert row.passes == alone.passes
+        torch.testing.assert_close(row.delta, alone.delta, rtol=0, atol=1e-9)

@@ -1,0 +1,191 @@
+"""The command line, as a user meets it: what it prints where, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import toy
+
+import mondegreen.victims
+from mondegreen import cli
+from mondegreen.audio import save
+
+COMMANDS = ["attack", "transcribe", "threshold", "demo", "doctor"]
+
+
+class Ran:
+    """Exit status and what was printed."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the entry point in this process, with a toy recogniser in place of the embedded one."""
+    victim = toy.linear_victim()
+    monkeypatch.setattr(mondegreen.victims, "load_victim", lambda *_, **__: victim)
+
+    def call(*arguments: str | Path) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["mondegreen", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        seen = capsys.readouterr()
+        return Ran(int(ended.value.code or 0), seen.out, seen.err)
+
+    return call
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    save(tmp_path / "clip.wav", toy.speech(), 16_000)
+    return tmp_path / "clip.wav"
+
+
+@pytest.mark.parametrize("command", [[], *([c] for c in COMMANDS)])
+def test_help_has_examples(run, command: list[str]) -> None:
+    ran = run(*command, "--help")
+    assert ran.status == 0
+    assert all(c in ran.out for c in COMMANDS) if not command else "Examples" in ran.out
+
+
+def test_attack_writes_and_prints_what_it_proved(run, clip: Path, tmp_path: Path) -> None:
+    ran = run("attack", clip, "--target", "open the door", "--out", tmp_path / "out")
+    assert ran.status == 0
+    assert "yes, from the saved file" in ran.out
+    assert toy.TARGET in ran.out
+    for name in ("adversarial.wav", "delta.safetensors", "record.json"):
+        assert str(tmp_path / "out" / name) in ran.out
+        assert (tmp_path / "out" / name).is_file()
+
+
+def test_attack_json_is_one_object_per_clip_and_nothing_else(
+    run, clip: Path, tmp_path: Path
+) -> None:
+    ran = run(
+        *("attack", clip, clip, "--target", "open the door", "--max-passes", "60"),
+        *("--out", tmp_path / "out", "--json"),
+    )
+    records = [json.loads(line) for line in ran.out.splitlines()]
+    assert [record["verified"] for record in records] == [True, True]
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"clip", "clip-2"}
+
+
+def test_attack_that_ran_and_failed_exits_with_1(run, clip: Path, tmp_path: Path) -> None:
+    ran = run(
+        "attack", clip, "--target", "open the door", "--max-passes", "1", "--out", tmp_path / "out"
+    )
+    assert ran.status == 1
+    assert "NO" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--target", "?!"], "no words"),
+        (["--target", "anything else"], "expected"),
+        (["--target", "open the door", "--method", "magic"], "magic"),
+        (["--target", "open the door", "--preset", "slow"], "slow"),
+        (["--target", "open the door", "--max-passes", "0"], "max-passes"),
+        ([], "--target"),
+    ],
+)
+def test_bad_input_exits_with_2_and_says_why(
+    run, clip: Path, arguments: list[str], message: str
+) -> None:
+    ran = run("attack", clip, *arguments)
+    assert ran.status == 2
+    assert message in ran.err
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+
+
+@pytest.mark.parametrize("command", ["transcribe", "threshold"])
+def test_a_missing_file_exits_with_2(run, monkeypatch, tmp_path: Path, command: str) -> None:
+    monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: toy.linear_victim())
+    ran = run(command, tmp_path / "missing.wav")
+    assert ran.status == 2
+    assert "does not exist" in ran.err
+
+
+def test_transcribe_json(run, monkeypatch, clip: Path) -> None:
+    monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: toy.linear_victim())
+    ran = run("transcribe", clip, "--json")
+    assert json.loads(ran.out) == {
+        "audio": str(clip),
+        "victim": "moonshine-tiny",
+        "heard": "Nothing at all.",
+    }
+
+
+def test_threshold_prints_and_draws(run, clip: Path, tmp_path: Path) -> None:
+    ran = run("threshold", clip, "--plot", tmp_path / "t.png", "--json")
+    summary = json.loads(ran.out)
+    assert summary["frames"] == 1 + (8192 - 2048) // 512
+    assert summary["theta_min_db"] < summary["theta_mean_db"] < summary["theta_max_db"]
+    assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_threshold_refuses_a_picture_it_cannot_draw(run, clip: Path, tmp_path: Path) -> None:
+    ran = run("threshold", clip, "--plot", tmp_path / "t.nonsense")
+    assert ran.status == 2
+    assert ".png" in ran.err
+
+
+def test_doctor_finds_a_sound_installation(run) -> None:
+    ran = run("doctor", "--json")
+    findings = {f["name"]: f for f in map(json.loads, ran.out.splitlines())}
+    assert ran.status == 0
+    assert {"python", "torch", "moonshine-tiny", "cache", "torchaudio"} <= findings.keys()
+    assert all(f["state"] in ("ok", "warning") for f in findings.values())
+
+
+def test_doctor_finds_a_broken_torchaudio(run, monkeypatch, tmp_path: Path) -> None:
+    (tmp_path / "torchaudio.py").write_text("raise OSError('libc10_cuda.so is missing')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    ran = run("doctor")
+    assert ran.status == 1
+    assert "pip uninstall torchaudio" in " ".join(ran.out.split())
+
+
+# ---- the real thing, in processes of its own
+
+
+def mondegreen_process(*arguments: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "mondegreen", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_the_best_so_far(beckett: Path, tmp_path: Path) -> None:
+    process = mondegreen_process(
+        *("attack", beckett, "--target", "open the door", "--out", tmp_path / "out", "--json")
+    )
+    time.sleep(20)  # past loading; whenever it comes, the answer below must hold
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=300)
+    record = json.loads(out)
+    assert record["interrupted"] is True
+    assert process.returncode == (0 if record["verified"] else 1), err
+    assert json.loads((tmp_path / "out" / "record.json").read_text()) == record
+
+
+@pytest.mark.slow
+def test_transcribe_with_the_shipped_model(beckett: Path) -> None:
+    process = mondegreen_process("transcribe", beckett, "--victim", "moonshine-tiny-int8", "--json")
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert json.loads(out)["heard"].lower().startswith("ever tried")
