@@ -29,3 +29,4 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python bench/threshold.py
+	$(BIN)/python bench/overhead.py
