@@ -9,12 +9,17 @@ proves each from its saved file. Use it on recognisers that you own or may test.
 >>> result.verified, result.save("out")  # doctest: +SKIP
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from mondegreen.errors import MondegreenError
-from mondegreen.evaluation.verify import Proof, verify
-from mondegreen.psychoacoustics import MaskingThreshold, masking_loss, masking_threshold
-from mondegreen.runs.attack import Options, attack, attack_batch
-from mondegreen.runs.item import Record, Result
-from mondegreen.victims import Recogniser, Victim, load_recogniser, load_victim
+
+if TYPE_CHECKING:
+    from mondegreen.evaluation.verify import Proof, verify
+    from mondegreen.psychoacoustics import MaskingThreshold, masking_loss, masking_threshold
+    from mondegreen.runs.attack import Options, attack, attack_batch
+    from mondegreen.runs.item import Record, Result
+    from mondegreen.victims import Recogniser, Victim, load_recogniser, load_victim
 
 __all__ = [
     "MaskingThreshold",
@@ -33,3 +38,31 @@ __all__ = [
     "masking_threshold",
     "verify",
 ]
+
+# Imported when they are asked for: torch takes seconds, and the report and --help do without it.
+_HOMES = {
+    "MaskingThreshold": "mondegreen.psychoacoustics",
+    "Options": "mondegreen.runs.attack",
+    "Proof": "mondegreen.evaluation.verify",
+    "Recogniser": "mondegreen.victims",
+    "Record": "mondegreen.runs.item",
+    "Result": "mondegreen.runs.item",
+    "Victim": "mondegreen.victims",
+    "attack": "mondegreen.runs.attack",
+    "attack_batch": "mondegreen.runs.attack",
+    "load_recogniser": "mondegreen.victims",
+    "load_victim": "mondegreen.victims",
+    "masking_loss": "mondegreen.psychoacoustics",
+    "masking_threshold": "mondegreen.psychoacoustics",
+    "verify": "mondegreen.evaluation.verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mondegreen' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

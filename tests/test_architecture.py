@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -181,3 +183,17 @@ def test_the_guard_tells_run_time_from_types(house: Path) -> None:
     assert "ray" in found
     assert "transformers" not in found
     assert "transformers" in reach(read_graph(house), "runs")
+
+
+def test_neither_the_report_nor_the_help_pays_for_torch() -> None:
+    check = (
+        "import sys, mondegreen.cli, mondegreen.report.figures; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_the_package_has_fifteen_public_names_at_most_and_each_is_there() -> None:
+    assert len(mondegreen.__all__) <= 15
+    assert set(mondegreen.__all__) <= set(dir(mondegreen))
+    for name in mondegreen.__all__:
+        assert getattr(mondegreen, name).__name__ == name

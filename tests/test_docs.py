@@ -1,0 +1,42 @@
+"""The documentation says what the program does."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+SHOWN = dict(re.findall(r"^## mondegreen ?(\w*)\n\n```\n(.*?)\n```$", PAGE, re.M | re.S))
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_commands_page_shows_the_help(command: str) -> None:
+    plain = os.environ | {"COLUMNS": "88", "NO_COLOR": "1", "TERM": "dumb", "PYTHONUTF8": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "mondegreen", *command.split(), "--help"],
+        capture_output=True,
+        encoding="utf-8",
+        env=plain,
+        check=True,
+    )
+    printed = [line.rstrip() for line in ran.stdout.strip().splitlines()]
+    printed[0] = printed[0].replace("python -m mondegreen", "mondegreen")
+    assert printed == SHOWN[command].splitlines()
+
+
+def test_every_command_is_on_the_page() -> None:
+    listed = re.findall(r"^│ (\w+)  ", SHOWN[""].split("Commands")[-1], re.M)
+    assert set(listed) == set(SHOWN) - {""}
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
