@@ -164,12 +164,13 @@ def test_a_clip_without_a_success_does_not_enter_stage_2() -> None:
 def test_a_finished_clip_leaves_the_batch() -> None:
     victim = linear_victim(bias=1000.0)
     hopeless = speech()
-    easy = quantise(hopeless + 0.2 * victim.weight.sign())
-    stage = dataclasses.replace(PAPER_1, passes=30, settle=3)
-    sizes = [len(p.index) for p in search(victim, [easy, hopeless]).run([stage])]
-    assert sizes[0] == 2
-    assert sizes[-1] == 1
-    assert len(sizes) == 30
+    done = quantise(hopeless + 0.2 * victim.weight.sign())  # the target as it is, so δ = 0 will do
+    stage = dataclasses.replace(PAPER_2, passes=30, enough=1.0)
+    found = search(victim, [hopeless, done])
+    seen = [p.index.tolist() for p in found.run([stage])]
+    assert seen == [[0, 1], *([[0]] * 29)]
+    assert [t.passes for t in found.trajectories] == [30, 1]
+    assert found.trajectories[1].candidates[-1].delta.abs().max() == 0
 
 
 def test_stopping_early_keeps_what_was_found() -> None:

@@ -185,8 +185,8 @@ class Search:
         batch.delta = delta.detach()
         _step(stage, step, batch, gradient)
         batch.left -= 1
-        if stage.settle is not None:
-            batch.left = torch.where(score.matched, batch.left.clamp(max=stage.settle), batch.left)
+        if stage.enough is not None:
+            batch.left = torch.where(batch.quietest <= stage.enough, 0, batch.left)
         return progress
 
     def _keep(self, stage: Stage, batch: _Batch, matched: Tensor, audible: Tensor | None) -> None:

@@ -42,6 +42,7 @@ _FAST_STAGE_2 = Stage(
     betas=(0.9, 0.99),
     masking=Masking(alpha=0.001, up=1.08, up_every=1, down=1 / 1.08, down_every=1),
     keep="quietest",
+    enough=1.0,
 )
 
 PRESETS: Mapping[str, Mapping[str, tuple[Stage, ...]]] = {

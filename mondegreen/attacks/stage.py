@@ -105,7 +105,8 @@ class Stage:
         masking: the masking penalty, if any.
         keep: which success is kept: the latest (its bound is the tightest), or the quietest (its
             masking loss is the lowest).
-        settle: a clip leaves the stage this many passes after its first success; None: never early.
+        enough: a clip leaves the stage with a success of a masking loss this low; below it, energy
+            only spreads out under the threshold. None: never early.
     """
 
     name: str
@@ -116,4 +117,4 @@ class Stage:
     bound: MaxNorm | None = None
     masking: Masking | None = None
     keep: Literal["latest", "quietest"] = "latest"
-    settle: int | None = None
+    enough: float | None = None
