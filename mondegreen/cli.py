@@ -94,8 +94,9 @@ def attack(
         result.save(folder)
         verified &= result.verified
         _print_json(result.record.to_json()) if as_json else _print_result(result, folder)
-        if result.record.interrupted:
+        if result.record.interrupted and clip is not clips[-1]:
             err.print("stopped by hand; the clips that remain were not attacked")
+            verified = False
             break
     raise typer.Exit(0 if verified else 1)
 

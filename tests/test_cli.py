@@ -86,6 +86,19 @@ def test_attack_that_ran_and_failed_exits_with_1(run, clip: Path, tmp_path: Path
     assert "NO" in ran.out
 
 
+def test_ctrl_c_leaves_the_clips_that_remain_and_exits_with_1(
+    run, monkeypatch, clip: Path, tmp_path: Path
+) -> None:
+    def stop(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_state", stop)  # the first thing done after a pass
+    ran = run("attack", clip, clip, "--target", "open the door", "--out", tmp_path / "out")
+    assert ran.status == 1
+    assert "were not attacked" in ran.err
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["clip"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
