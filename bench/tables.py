@@ -14,18 +14,30 @@ COLUMNS = ("clip", "preset", "passes", "verified", "masking loss", "above θ", "
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("curves", type=Path, nargs="+")
-    parser.add_argument("--at", type=int, nargs="+", required=True, help="passes to show")
+    parser.add_argument("--at", type=int, nargs="+", required=True, help="budgets of passes")
     options = parser.parse_args()
     rows = [json.loads(line) for path in options.curves for line in path.open()]
-    shown = [row for row in rows if row["passes"] in options.at]
+    groups = {
+        (preset, budget): standing(rows, preset, budget)
+        for preset in sorted({row["preset"] for row in rows})
+        for budget in options.at
+        if standing(rows, preset, budget)
+    }
     print("| " + " | ".join(COLUMNS) + " |")
     print("|" + "---|" * len(COLUMNS))
-    for row in sorted(shown, key=lambda r: (r["preset"], r["passes"], r["id"])):
-        print("| " + " | ".join(cells(row)) + " |")
-    for preset, passes in sorted({(row["preset"], row["passes"]) for row in shown}):
-        group = [r for r in shown if (r["preset"], r["passes"]) == (preset, passes)]
-        print(f"\n{summary(preset, passes, group)}", end="")
+    for group in groups.values():
+        for row in group:
+            print("| " + " | ".join(cells(row)) + " |")
+    for (preset, budget), group in groups.items():
+        print(f"\n{summary(preset, budget, group)}", end="")
     print()
+
+
+def standing(rows: list[dict[str, Any]], preset: str, budget: int) -> list[dict[str, Any]]:
+    """Each clip's last line within a budget; a clip that finished early stays as it ended."""
+    within = [row for row in rows if row["preset"] == preset and row["passes"] <= budget]
+    last = {row["id"]: row for row in sorted(within, key=lambda row: row["passes"])}
+    return [last[clip] for clip in sorted(last)]
 
 
 def cells(row: dict[str, Any]) -> list[str]:
