@@ -182,10 +182,15 @@ def _decode(path: Path, max_seconds: float) -> tuple[Samples, int]:
 
 
 def _check_file(path: Path) -> None:
+    try:
+        path.stat()
+    except OSError as error:
+        raise AudioError(
+            f"{path} does not exist or cannot be reached ({error.strerror}). Expected an audio "
+            "file; check the path."
+        ) from error
     if path.is_dir():
         raise AudioError(f"{path} is a folder, expected an audio file. Name the file within it.")
-    if not path.exists():
-        raise AudioError(f"{path} does not exist. Expected an audio file; check the path.")
     if not path.is_file():  # reading from a pipe or a device may never end
         raise AudioError(f"{path} is a pipe or a device. Expected a file; save it to one first.")
     if path.stat().st_size == 0:

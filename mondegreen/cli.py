@@ -1,7 +1,7 @@
 """The command line: parsing and printing, nothing else.
 
-Exit status: 0 every result is verified, 1 it ran and something is not, 2 bad input. Progress,
-tables and errors go to stderr, results to stdout.
+Exit status: 0 every result is verified, 1 it ran and something is not, 2 bad input, 3 a fault of
+the program. Progress, tables and errors go to stderr, results to stdout.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ def main() -> None:
     except MondegreenError as error:
         err.print(f"[red]error:[/red] {escape(str(error))}")
         sys.exit(2)
+    except Exception:  # a fault of ours; 1 would say that the attack ran
+        err.print_exception()
+        sys.exit(3)
 
 
 @app.command(
@@ -64,7 +67,7 @@ def attack(
     out: Annotated[
         Path, typer.Option(help="Folder for the results; several clips: one folder each in it.")
     ] = Path("mondegreen-out"),
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of everything random.")] = 0,
     max_passes: Annotated[
         int | None, typer.Option(min=1, help="Gradient passes at most for each clip.")
     ] = None,
@@ -79,6 +82,7 @@ def attack(
     Writes adversarial.wav, delta.safetensors and record.json. Ctrl-C keeps the best so far.
     """
     from mondegreen.runs.attack import Options, attack_clips, prepare
+    from mondegreen.runs.item import make_folder
     from mondegreen.victims import load_victim
 
     options = Options(method, preset, seed, max_passes, exact)
@@ -86,7 +90,9 @@ def attack(
         attacked = load_victim(victim, device=device)
     # every clip is checked before any time is spent on the first
     clips = prepare(attacked, audio, [target] * len(audio), options)
-    folders = [out] if len(clips) == 1 else _distinct(out, [clip.path.stem for clip in clips])
+    folders = [make_folder(out if len(clips) == 1 else out / clip.id) for clip in clips]
+    for clip in clips:
+        _print_warnings(clip.id, clip.warnings)
     verified = True
     for clip, folder in zip(clips, folders, strict=True):
         with _progress(clip.path.name, options) as on_pass:
@@ -130,7 +136,9 @@ def threshold(
     profile: Annotated[
         str, typer.Option(help="paper, or authors: as their released code computes it.")
     ] = "paper",
-    sample_rate: Annotated[int, typer.Option(help="Rate to analyse at, Hz.")] = 16_000,
+    sample_rate: Annotated[
+        int, typer.Option(min=1000, max=768_000, help="Rate to analyse at, Hz.")
+    ] = 16_000,
     plot: Annotated[Path | None, typer.Option(help="Draw it: a .png, .svg or .pdf file.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -143,7 +151,7 @@ def threshold(
         from mondegreen.report.figures import draw_threshold
 
         draw_threshold(seen, plot, clip.name)
-    audible = seen.theta[:, 3:]  # the bins below 20 Hz have no threshold in quiet
+    audible = seen.theta[:, seen.heard]
     _print_fields(
         {
             "audio": str(clip),
@@ -169,11 +177,13 @@ def demo(
     from mondegreen.evaluation.spectra import spectra
     from mondegreen.report.figures import draw_example
     from mondegreen.runs.attack import Options, attack_clips, prepare
+    from mondegreen.runs.item import make_folder
     from mondegreen.victims import bundled, load_victim
 
     options = Options()
     with err.status("loading the recogniser"):
         victim = load_victim(DEFAULT_VICTIM, device=device)
+    make_folder(out)
     clips = prepare(victim, [bundled.asset(bundled.RECORDING)], [DEMO_TARGET], options)
     with _progress(clips[0].path.name, options) as on_pass:
         (result,) = attack_clips(victim, clips, options, on_pass)
@@ -201,16 +211,6 @@ def doctor(as_json: AsJson = False) -> None:
             table.add_row(f.name, f"[{colours[f.state]}]{f.state}[/]", escape(f.detail))
         out.print(table)
     raise typer.Exit(1 if any(f.state == "error" for f in findings) else 0)
-
-
-def _distinct(folder: Path, names: Sequence[str]) -> list[Path]:
-    """A folder for each name; clips of the same name from different places are numbered."""
-    seen: dict[str, int] = {}
-    paths = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        paths.append(folder / (name if seen[name] == 1 else f"{name}-{seen[name]}"))
-    return paths
 
 
 @contextmanager
@@ -245,7 +245,7 @@ def _state(seen: Any) -> str:
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    print(json.dumps(value, allow_nan=False), flush=True)
 
 
 def _print_fields(fields: dict[str, Any], as_json: bool) -> None:
@@ -265,7 +265,8 @@ def _print_result(result: Any, folder: Path) -> None:
         "heard before": record.heard_clean,
         "heard after": record.heard,
         "verified": "yes, from the saved file" if record.verified else "NO",
-        "passes": f"{record.passes} in {record.seconds:.0f} s, first heard at {record.first_match}",
+        "passes": f"{record.passes} in {record.seconds:.0f} s, first heard at"
+        f" {record.first_match or 'none'}",
         "largest change": f"{quality.max_abs:.0f} of 32768",
         "signal to noise": _number(quality.snr_db, "dB"),
         "PESQ, STOI": f"{_number(quality.pesq)}, {_number(quality.stoi)}",
@@ -278,8 +279,12 @@ def _print_result(result: Any, folder: Path) -> None:
         )
     fields["files"] = " ".join(str(path) for path in sorted(folder.glob("[!.]*")))
     _print_fields(fields, as_json=False)
-    for warning in record.warnings:
-        err.print(f"[yellow]warning:[/yellow] {escape(warning)}")
+    _print_warnings(record.id, record.warnings)
+
+
+def _print_warnings(name: str, warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        err.print(f"[yellow]warning:[/yellow] {escape(name)}: {escape(warning)}")
 
 
 def _number(value: float | None, unit: str = "") -> str:

@@ -113,15 +113,17 @@ def check_target(text: str) -> None:
 
 
 def as_sentence(text: str) -> str:
-    """Write a phrase the way most recognisers print one, when it comes without any case of its own.
+    """Write a phrase the way most recognisers print one: with a full stop, and in sentence case.
 
-    "OPEN THE DOOR" and "open the door" become "Open the door."; a phrase of mixed case is taken as
-    it is. The words stay the same under the `default` normaliser.
+    "OPEN THE DOOR" and "open the door" become "Open the door."; a phrase of mixed case keeps it.
+    The words stay the same under the `default` normaliser.
     """
-    text = " ".join(text.split())
-    if text not in (text.lower(), text.upper()):
-        return text
-    words = ["I" + word[1:] if word.split("'")[0] == "i" else word for word in text.lower().split()]
-    sentence = " ".join(words)
-    stop = "" if sentence.endswith((".", "!", "?")) else "."
-    return sentence[:1].upper() + sentence[1:] + stop
+    text = " ".join(text.split()).rstrip(",;: ")
+    if text in (text.lower(), text.upper()):
+        text = " ".join(_pronoun(word) for word in text.lower().split())
+        text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def _pronoun(word: str) -> str:
+    return "I" + word[1:] if word.split("'")[0] == "i" else word

@@ -192,7 +192,7 @@ def test_ctrl_c_returns_the_best_so_far_verified(clip: Path, after_success: bool
     found = attack(linear_victim(), clip, TARGET, on_pass=stop)
     assert found.record.interrupted
     assert found.verified == after_success
-    assert found.record.passes == found.record.first_match if after_success else 1
+    assert found.record.passes == (found.record.first_match if after_success else 1)
 
 
 # ---- refusals
@@ -247,3 +247,54 @@ def test_a_full_disk_leaves_no_half_file(
     with pytest.raises(MondegreenError, match="No space left"):
         result.save(tmp_path / "out")
     assert [p for p in (tmp_path / "out").iterdir() if p.name != ".lock"] == []
+
+
+def test_an_earlier_stage_vouches_for_a_later_one_that_fails_its_proof(clip: Path) -> None:
+    """Stage 2 ends at the edge of the decision; what stage 1 ended with stays in reserve."""
+    linear = linear_victim()
+    seen: dict[str, list[float]] = {}
+
+    def note(progress: Progress) -> None:
+        if progress.matched[0]:
+            margin = float(-torch.log(torch.expm1(progress.loss[0])))
+            seen.setdefault(progress.stage, []).append(margin)
+
+    before = attack(linear, clip, TARGET, on_pass=note)
+    (stage_1, first), (stage_2, second) = seen.items()
+    assert before.record.stage == stage_2
+    victim = Sceptic(linear.weight, linear.bias)
+    victim.margin = max(second[-40:]) + 0.01
+    if first[-1] <= victim.margin:
+        pytest.skip("stage 1 ended no surer than stage 2")
+    found = attack(victim, clip, TARGET)
+    assert found.verified
+    assert found.record.stage == stage_1
+    assert any("comes from the stage" in warning for warning in found.record.warnings)
+
+
+def test_clips_of_one_name_get_ids_of_their_own(clip: Path, tmp_path: Path) -> None:
+    for folder, name in (("x", "clip"), ("y", "clip-2")):
+        (tmp_path / folder).mkdir()
+        save(tmp_path / folder / f"{name}.wav", speech(), 16_000)
+    paths = [clip, tmp_path / "x" / "clip.wav", tmp_path / "y" / "clip-2.wav"]
+    found = attack_batch(linear_victim(), paths, [TARGET] * 3, Options(max_passes=1))
+    assert [r.record.id for r in found] == ["clip", "clip-2", "clip-2-2"]
+
+
+def test_an_old_record_does_not_outlive_its_file(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = result.save(tmp_path / "out")
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mondegreen.runs.item.write_whole", crash)
+    with pytest.raises(KeyboardInterrupt):
+        result.save(folder)
+    assert not (folder / "record.json").exists()
+
+
+def test_exact_refuses_spaces_that_nothing_prints(clip: Path) -> None:
+    with pytest.raises(TargetError, match="spaces"):
+        attack(linear_victim(), clip, "Open  the door.", exact=True)

@@ -96,7 +96,8 @@ def test_ctrl_c_leaves_the_clips_that_remain_and_exits_with_1(
     ran = run("attack", clip, clip, "--target", "open the door", "--out", tmp_path / "out")
     assert ran.status == 1
     assert "were not attacked" in ran.err
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["clip"]
+    saved = [p.parent.name for p in (tmp_path / "out").glob("*/record.json")]
+    assert saved == ["clip"]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,23 @@ def test_bad_input_exits_with_2_and_says_why(
     assert message in ran.err
     assert "Traceback" not in ran.err
     assert ran.out == ""
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_any_pass(run, clip: Path) -> None:
+    ran = run("attack", clip, "--target", "open the door", "--out", clip)
+    assert ran.status == 2
+    assert "could not be made" in ran.err
+    assert "passes" not in ran.err  # no bar was drawn
+
+
+def test_a_fault_of_the_program_exits_with_3(run, monkeypatch, clip: Path) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(mondegreen.victims, "load_victim", fail)
+    ran = run("attack", clip, "--target", "open the door")
+    assert ran.status == 3
+    assert "out of memory" in ran.err
 
 
 @pytest.mark.parametrize("command", ["transcribe", "threshold"])

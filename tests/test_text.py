@@ -108,7 +108,8 @@ def test_a_target_with_words(target: str) -> None:
         ("OPEN THE DOOR", "Open the door."),
         ("open  the door!", "Open the door!"),
         ("i think i'm late", "I think I'm late."),
-        ("Call McCoy now", "Call McCoy now"),
+        ("Call McCoy now", "Call McCoy now."),
+        ("open the door,", "Open the door."),
     ],
 )
 def test_as_sentence(phrase: str, sentence: str) -> None:

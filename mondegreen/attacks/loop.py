@@ -11,6 +11,7 @@ runs over a clip's own samples, and a clip that has finished leaves the batch.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -123,6 +124,8 @@ class Search:
         start = torch.zeros_like(self.audio)
         for b, trajectory in enumerate(self.trajectories):
             if trajectory.candidates:
+                if number > 0:
+                    trajectory.milestones.append(trajectory.candidates[-1])
                 start[b, : len(trajectory.delta)] = trajectory.candidates[-1].delta
             elif number > 0:
                 allowed[b] = 0
@@ -265,12 +268,13 @@ def _progress(
 
 def _point(progress: Progress, row: int, passes: int) -> Point:
     def value(tensor: Tensor | None) -> float | None:
-        return None if tensor is None else float(tensor[row])
+        number = math.nan if tensor is None else float(tensor[row])
+        return number if math.isfinite(number) else None
 
     return Point(
         passes=passes,
         stage=progress.stage,
-        loss=float(progress.loss[row]),
+        loss=value(progress.loss),
         matched=bool(progress.matched[row]),
         eps=value(progress.eps),
         alpha=value(progress.alpha),

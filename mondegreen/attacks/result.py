@@ -29,7 +29,7 @@ class Point:
 
     passes: int
     stage: str
-    loss: float
+    loss: float | None  # None: not a finite number
     matched: bool
     eps: float | None
     alpha: float | None
@@ -43,6 +43,7 @@ class Trajectory:
     Attributes:
         delta: [T] the last iterate of the stage that ended last; what is shown if nothing matched.
         candidates: the latest successes, each better than the one before it, the best last.
+        milestones: the success that each finished stage ended with.
         passes: gradient passes spent on this clip.
         first_match: the pass that first heard the target, if any did.
         curve: a point every ten passes of a stage.
@@ -50,6 +51,7 @@ class Trajectory:
 
     delta: Tensor
     candidates: deque[Candidate]
+    milestones: list[Candidate] = field(default_factory=list)
     passes: int = 0
     first_match: int | None = None
     curve: list[Point] = field(default_factory=list)

@@ -38,6 +38,7 @@ from mondegreen.psychoacoustics import (
 Audio: TypeAlias = NDArray[np.floating]
 
 PESQ_RATE: Final = 16_000  # Hz, the only rate of wide-band PESQ
+PESQ_SECONDS: Final = 30.0  # its C code counts on few pauses, and crashes on long clips of many
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,11 @@ def pesq(clean: Audio, adversarial: Audio, sample_rate: int) -> float | None:
     """Wide-band PESQ of clips `[T]`: mean opinion score, about 1 (bad) to 4.64 (no difference).
 
     Taken at 16 kHz, converted to if need be. None if the optional package `pesq` is missing, or
-    finds no speech to judge (clips under a quarter of a second, silence).
+    finds no speech to judge (clips under a quarter of a second, silence), or the clip is longer
+    than 30 s, which is beyond what it was made for.
     """
+    if len(clean) > PESQ_SECONDS * sample_rate:
+        return None
     try:
         from pesq import PesqError
         from pesq import pesq as score

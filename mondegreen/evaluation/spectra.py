@@ -26,6 +26,7 @@ class Spectra:
     Attributes:
         seconds: [F] where each frame begins.
         hertz: [K] the bins' frequencies.
+        heard: [K] bool: the bins with a threshold in quiet.
         clip: [F, K] the clean clip.
         theta: [F, K] its masking threshold.
         maskers: [F, K] bool.
@@ -34,6 +35,7 @@ class Spectra:
 
     seconds: NDArray[np.float64]
     hertz: NDArray[np.float64]
+    heard: NDArray[np.bool_]
     clip: NDArray[np.float64]
     theta: NDArray[np.float64]
     maskers: NDArray[np.bool_]
@@ -50,12 +52,14 @@ def spectra(
     audio = torch.from_numpy(clean).double()[None]
     threshold = masking_threshold(audio, None, sample_rate, profile)
     power = normalised_power(audio, threshold)
+    hertz = bin_frequencies(sample_rate, threshold.window)
     change = None
     if delta is not None:
         change = _decibels(normalised_power(torch.from_numpy(delta).double()[None], threshold))
     return Spectra(
         seconds=np.arange(power.shape[1]) * threshold.hop / sample_rate,
-        hertz=bin_frequencies(sample_rate, threshold.window).numpy(),
+        hertz=hertz.numpy(),
+        heard=threshold.profile.hears(hertz).numpy(),
         clip=_decibels(power),
         theta=_decibels(threshold.theta),
         maskers=maskers(power, sample_rate, profile)[0].numpy(),

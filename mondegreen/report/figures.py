@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 LEVELS_DB = (0.0, 96.0)
 EXCESS_DB = 20.0  # where the colours of the excess end
-HEARING_HZ = 20.0  # below it there is no threshold to exceed
 COLOURS = "magma"  # even in lightness, and safe for the colour-blind
 
 
@@ -69,7 +68,7 @@ def _spectrogram(axes: Axes, spectra: Spectra, levels: NDArray[np.float64], titl
 def _excess(axes: Axes, spectra: Spectra, delta: NDArray[np.float64]) -> QuadMesh:
     """How far δ stands above θ, white where it does not."""
     over = np.maximum(delta - spectra.theta, 0)
-    share = (over[:, spectra.hertz >= HEARING_HZ] > 0).mean()
+    share = (over[:, spectra.heard] > 0).mean()
     mesh = axes.pcolormesh(
         spectra.seconds, spectra.hertz / 1000, over.T, vmin=0, vmax=EXCESS_DB, cmap="Reds"
     )

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import count
 from os import PathLike
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from mondegreen.attacks.loop import Progress, Search
 from mondegreen.attacks.presets import preset as stages_of
 from mondegreen.attacks.result import Candidate, Trajectory
 from mondegreen.audio import load, quantise, save
-from mondegreen.errors import OptionError
+from mondegreen.errors import OptionError, TargetError
 from mondegreen.evaluation.metrics import measure
 from mondegreen.evaluation.verify import Proof, verify
 from mondegreen.psychoacoustics import masking_threshold
@@ -31,7 +32,7 @@ from mondegreen.runs.item import Record, Result
 from mondegreen.text import as_sentence, check_target, matches
 from mondegreen.victims.base import Victim
 
-Path_ = str | PathLike[str]
+AudioPath = str | PathLike[str]
 
 VERSIONED = ("mondegreen", "torch", "transformers")
 FASTEST_SPEECH = 4.5  # words a second; a target above this is hard to fit in
@@ -63,7 +64,7 @@ class Options:
 
 def attack(
     victim: Victim,
-    audio: Path_,
+    audio: AudioPath,
     target: str,
     *,
     method: str = "imperceptible",
@@ -83,7 +84,7 @@ def attack(
 
 def attack_batch(
     victim: Victim,
-    audio: Sequence[Path_],
+    audio: Sequence[AudioPath],
     targets: Sequence[str],
     options: Options | None = None,
     on_pass: Callable[[Progress], None] | None = None,
@@ -129,22 +130,28 @@ class Clip:
     """A clip and its target, ready to be attacked.
 
     Attributes:
+        id: the recording's name, numbered where two have the same.
         path: the recording.
         target: the phrase asked for.
         spelled: the phrase as the victim shall write it.
         tokens: `spelled` in the victim's symbols.
         clean: [T] float32 at the victim's rate, on the 16-bit grid.
+        heard: what the victim hears in it.
+        warnings: what stands against believing, or reaching, a result.
     """
 
+    id: str
     path: Path
     target: str
     spelled: str
     tokens: Tensor
     clean: Tensor
+    heard: str
+    warnings: list[str]
 
 
 def prepare(
-    victim: Victim, audio: Sequence[Path_], targets: Sequence[str], options: Options
+    victim: Victim, audio: Sequence[AudioPath], targets: Sequence[str], options: Options
 ) -> list[Clip]:
     """Read and check everything that an attack needs, before any time is spent on one.
 
@@ -158,14 +165,42 @@ def prepare(
         )
     if options.max_passes is not None and options.max_passes < 1:
         raise OptionError(f"Got max_passes={options.max_passes}, expected at least 1.")
-    return [_prepared(victim, *pair, options) for pair in zip(audio, targets, strict=True)]
+    ids = _distinct([Path(path).stem for path in audio])
+    return [_prepared(victim, *given, options) for given in zip(ids, audio, targets, strict=True)]
 
 
-def _prepared(victim: Victim, audio: Path_, target: str, options: Options) -> Clip:
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, numbered where they repeat: clips of one name may come from two folders."""
+    taken: list[str] = []
+    for name in names:
+        numbered = (name if n == 1 else f"{name}-{n}" for n in count(1))
+        taken.append(next(candidate for candidate in numbered if candidate not in taken))
+    return taken
+
+
+def _prepared(victim: Victim, name: str, audio: AudioPath, target: str, options: Options) -> Clip:
     check_target(target)
+    if options.exact and target != " ".join(target.split()):
+        raise TargetError(
+            f"Got the target {target!r} with spaces that no recogniser prints; expected single ones"
+            " between words, to match it exactly."
+        )
     spelled = target if options.exact else as_sentence(target)
     clean = quantise(torch.from_numpy(load(audio, victim.sample_rate)))
-    return Clip(Path(audio), target, spelled, victim.encode(spelled, len(clean)), clean)
+    tokens, heard = victim.encode(spelled, len(clean)), victim.transcribe(clean)
+    seconds = len(clean) / victim.sample_rate
+    warnings = _warnings(target, seconds, matches(heard, target, options.normaliser))
+    return Clip(name, Path(audio), target, spelled, tokens, clean, heard, warnings)
+
+
+def _warnings(target: str, seconds: float, heard_already: bool) -> list[str]:
+    found = []
+    if heard_already:
+        found.append("the clean clip is already heard as the target: its success proves nothing")
+    rate = len(target.split()) / seconds
+    if rate > FASTEST_SPEECH:
+        found.append(f"the target asks for {rate:.1f} words a second, faster than people speak")
+    return found
 
 
 def _search(victim: Victim, clips: Sequence[Clip]) -> Search:
@@ -197,14 +232,13 @@ def _conclude(
 ) -> Result:
     """Prove the best success of a clip, and measure it; without one, its last iterate."""
     clean = clip.clean.numpy()
-    heard_clean = victim.transcribe(clip.clean)
     candidate, proof, adversarial = _prove(victim, clip, trajectory, options)
     record = Record(
-        id=clip.path.stem,
+        id=clip.id,
         audio=str(clip.path),
         target=clip.target,
         spelled=clip.spelled,
-        heard_clean=heard_clean,
+        heard_clean=clip.heard,
         heard=proof.heard,
         verified=proof.verified,
         normaliser=options.normaliser,
@@ -223,7 +257,7 @@ def _conclude(
         device=str(victim.device),
         dtype=str(victim.dtype).removeprefix("torch."),
         versions={name: version(name) for name in VERSIONED},
-        warnings=_warnings(clip, heard_clean, victim.sample_rate, options),
+        warnings=[*clip.warnings, *_cut_short(candidate, options)],
         curve=trajectory.curve,
     )
     return Result(record, clean, adversarial)
@@ -234,7 +268,8 @@ def _prove(
 ) -> tuple[Candidate | None, Proof, NDArray[np.float32]]:
     """The first candidate, best first, that its saved file proves; else the best, unproved."""
     last_iterate = [(None, trajectory.delta)]
-    tried = [(candidate, candidate.delta) for candidate in reversed(trajectory.candidates)]
+    best_first = [*reversed(trajectory.candidates), *reversed(trajectory.milestones)]
+    tried = [(candidate, candidate.delta) for candidate in best_first]
     outcomes = []
     for candidate, delta in tried or last_iterate:
         proof, adversarial = _prove_from_file(victim, clip, delta, options.normaliser)
@@ -249,16 +284,12 @@ def _prove_from_file(
 ) -> tuple[Proof, NDArray[np.float32]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "adversarial.wav"
-        save(path, clip.clean + delta.to(clip.clean), victim.sample_rate)
+        save(path, clip.clean.to(delta.dtype) + delta.cpu(), victim.sample_rate)
         return verify(path, victim, clip.target, normaliser), load(path, victim.sample_rate)
 
 
-def _warnings(clip: Clip, heard_clean: str, sample_rate: int, options: Options) -> list[str]:
-    """What stands against believing, or reaching, this result."""
-    found = []
-    if matches(heard_clean, clip.target, options.normaliser):
-        found.append("the clean clip is already heard as the target: its success proves nothing")
-    rate = len(clip.target.split()) * sample_rate / len(clip.clean)
-    if rate > FASTEST_SPEECH:
-        found.append(f"the target asks for {rate:.1f} words a second, faster than people speak")
-    return found
+def _cut_short(candidate: Candidate | None, options: Options) -> list[str]:
+    last = stages_of(options.method, options.preset)[-1].name
+    if candidate is None or candidate.stage == last:
+        return []
+    return [f"what is saved comes from the stage “{candidate.stage}”, before “{last}”"]

@@ -115,13 +115,7 @@ class Result:
         Raises:
             MondegreenError: it cannot be written, or not read back as it was.
         """
-        folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MondegreenError(
-                f"{folder} could not be made: {error.strerror or error}. Choose another folder."
-            ) from error
+        folder = make_folder(folder)
         with FileLock(
             folder / ".lock"
         ):  # two runs into one folder: the files of one, never of both
@@ -130,6 +124,7 @@ class Result:
 
     def _write(self, folder: Path) -> None:
         rate = self.record.sample_rate
+        (folder / RECORD).unlink(missing_ok=True)  # no old claim beside a new file
         save(folder / WAV, self.adversarial, rate, comment=ADVERSARIAL_MARK)
         if not np.array_equal(load(folder / WAV, rate), self.adversarial):
             raise MondegreenError(
@@ -138,3 +133,20 @@ class Result:
             )
         write_whole(folder / DELTA, safetensors_bytes({"delta": self.delta}))
         write_whole(folder / RECORD, (json.dumps(self.record.to_json(), indent=1) + "\n").encode())
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Make a folder that results can be written to.
+
+    Raises:
+        MondegreenError: it cannot be made, or not written to.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".lock").touch()
+    except OSError as error:
+        raise MondegreenError(
+            f"{folder} could not be made: {error.strerror or error}. Choose another folder."
+        ) from error
+    return folder

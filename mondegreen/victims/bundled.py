@@ -62,8 +62,8 @@ def cache_folder() -> Path:
 def float_weights() -> dict[str, Tensor]:
     """The dequantised weights under transformers' names, from the cache, or converted and cached.
 
-    The file is named by the hash of the model it came from and begins with the hash of its own
-    content: a damaged one is made again. Two processes at once convert it once.
+    The file is named by the hash of the model it came from and has the hash of its own content
+    beside it: a damaged one is made again. Two processes at once convert it once.
 
     Raises:
         VictimError: the wheel is missing, or the cache cannot be written.
