@@ -205,7 +205,9 @@ def test_ctrl_c_saves_the_best_so_far(beckett: Path, tmp_path: Path) -> None:
     process = mondegreen_process(
         *("attack", beckett, "--target", "open the door", "--out", tmp_path / "out", "--json")
     )
-    time.sleep(20)  # past loading; whenever it comes, the answer below must hold
+    while not (tmp_path / "out").exists() and process.poll() is None:
+        time.sleep(0.5)  # the folder is made when all is loaded and the search begins
+    time.sleep(5)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=300)
     record = json.loads(out)
