@@ -25,6 +25,7 @@ from mondegreen.audio import load, quantise, save
 from mondegreen.evaluation.metrics import measure
 from mondegreen.evaluation.verify import verify
 from mondegreen.psychoacoustics import masking_threshold
+from mondegreen.text import as_sentence
 from mondegreen.victims import Victim, load_victim
 
 
@@ -50,7 +51,7 @@ def main() -> None:
 
 def curve(victim: Victim, path: Path, target: str, options: Any) -> Iterator[dict[str, Any]]:
     """Run one clip and measure its best so far every so many passes, and at the end."""
-    target = target.capitalize() + "."
+    target = as_sentence(target)
     clean = quantise(torch.from_numpy(load(path, victim.sample_rate)))
     search = Search(
         victim,

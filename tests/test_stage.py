@@ -35,7 +35,7 @@ def test_alpha_rises_at_20_with_a_hit_and_falls_at_50_with_a_miss() -> None:
 
 
 def test_steps_jump_at_their_points() -> None:
-    rate = Steps((0, 1.0), (3000, 0.1))
+    rate = Steps(((0, 1.0), (3000, 0.1)))
     assert [rate.at(i, 4000) for i in (0, 2999, 3000, 3999)] == [1.0, 1.0, 0.1, 0.1]
 
 

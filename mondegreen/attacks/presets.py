@@ -17,21 +17,21 @@ _LSB = 1 / FULL_SCALE  # the supplement counts in 16-bit units
 _PAPER_STAGE_1 = Stage(
     "minimise the norm",
     passes=1000,
-    rate=Steps((0, 100 * _LSB)),
+    rate=Steps(((0, 100 * _LSB),)),
     sign=True,
     bound=MaxNorm(eps=2000 * _LSB, shrink=0.8, every=10),
 )
 _PAPER_STAGE_2 = Stage(
     "minimise the perceptibility",
     passes=4000,
-    rate=Steps((0, 1 * _LSB), (3000, 0.1 * _LSB)),
+    rate=Steps(((0, 1 * _LSB), (3000, 0.1 * _LSB))),
     masking=Masking(alpha=0.05, up=1.2, up_every=20, down=0.8, down_every=50),
     keep="quietest",
 )
 _FAST_STAGE_1 = Stage(
     "minimise the norm",
     passes=200,
-    rate=Steps((0, 100 * _LSB)),
+    rate=Steps(((0, 100 * _LSB),)),
     sign=True,
     bound=MaxNorm(eps=2000 * _LSB, shrink=0.8, every=1),
 )

@@ -24,12 +24,9 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Steps:
-    """A rate that jumps: `Steps((0, a), (3000, b))` is a, and b from pass 3000 on."""
+    """A rate that jumps: `Steps(((0, a), (3000, b)))` is a, and b from pass 3000 on."""
 
     points: tuple[tuple[int, float], ...]
-
-    def __init__(self, *points: tuple[int, float]) -> None:
-        object.__setattr__(self, "points", points)
 
     def at(self, step: int, passes: int) -> float:
         """The rate of the last point that `step` has reached."""

@@ -23,7 +23,7 @@ from torch import Tensor
 from mondegreen.attacks.loop import Progress, Search
 from mondegreen.attacks.presets import preset as stages_of
 from mondegreen.attacks.result import Candidate, Trajectory
-from mondegreen.audio import load, quantise, save
+from mondegreen.audio import load, pad, quantise, save
 from mondegreen.errors import OptionError, TargetError
 from mondegreen.evaluation.metrics import measure
 from mondegreen.evaluation.verify import Proof, verify
@@ -205,8 +205,7 @@ def _warnings(target: str, seconds: float, heard_already: bool) -> list[str]:
 
 def _search(victim: Victim, clips: Sequence[Clip]) -> Search:
     audio = [clip.clean.to(victim.device, victim.dtype) for clip in clips]
-    padded = torch.nn.utils.rnn.pad_sequence(audio, batch_first=True)
-    lengths = torch.tensor([len(clip) for clip in audio], device=victim.device)
+    padded, lengths = pad(audio)
     threshold = masking_threshold(padded, lengths, victim.sample_rate)
     return Search(victim, audio, [clip.tokens for clip in clips], threshold)
 
