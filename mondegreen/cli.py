@@ -18,7 +18,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from mondegreen.errors import MondegreenError
 
@@ -206,10 +205,9 @@ def doctor(as_json: AsJson = False) -> None:
         for finding in findings:
             _print_json(asdict(finding))
     else:
-        table = Table(box=None, show_header=False)
         for f in findings:
-            table.add_row(f.name, f"[{colours[f.state]}]{f.state}[/]", escape(f.detail))
-        out.print(table)
+            state = f"[{colours[f.state]}]{f.state:<8}[/]"
+            out.print(f"{f.name:<18} {state} {escape(f.detail)}", highlight=False)
     raise typer.Exit(1 if any(f.state == "error" for f in findings) else 0)
 
 
