@@ -17,8 +17,9 @@ from mondegreen.errors import MondegreenError
 if TYPE_CHECKING:
     from mondegreen.evaluation.verify import Proof, verify
     from mondegreen.psychoacoustics import MaskingThreshold, masking_loss, masking_threshold
-    from mondegreen.runs.attack import Options, attack, attack_batch
+    from mondegreen.runs.attack import attack, attack_batch
     from mondegreen.runs.item import Record, Result
+    from mondegreen.runs.options import Options
     from mondegreen.victims import Recogniser, Victim, load_recogniser, load_victim
 
 __all__ = [
@@ -42,7 +43,7 @@ __all__ = [
 # Imported when they are asked for: torch takes seconds, and the report and --help do without it.
 _HOMES = {
     "MaskingThreshold": "mondegreen.psychoacoustics",
-    "Options": "mondegreen.runs.attack",
+    "Options": "mondegreen.runs.options",
     "Proof": "mondegreen.evaluation.verify",
     "Recogniser": "mondegreen.victims",
     "Record": "mondegreen.runs.item",

@@ -24,3 +24,7 @@ class VictimError(MondegreenError, RuntimeError):
 
 class OptionError(MondegreenError, ValueError):
     """An option outside of what is offered."""
+
+
+class RoomError(MondegreenError, ValueError):
+    """A room, or a bank of rooms, that cannot be drawn, read, made or used."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mondegreen.transformations import Draws
+
 LSB = 1 / 32768
 
 
@@ -66,3 +68,30 @@ def stage_2(victim, x, start, target, passes, masking_loss, alpha=0.05):
         if i % 50 == 0 and not success:
             alpha = 0.8 * alpha
     return delta.detach(), alpha
+
+
+def in_rooms(victim, x, target, rooms, stage, seed):
+    """One stage over rooms, draw by draw: δ after the last update, ε, and each step's hits."""
+    delta = torch.zeros_like(x, requires_grad=True)
+    adam = torch.optim.Adam([delta], lr=stage.rate.at(0, stage.steps))
+    eps, all_hits, over = stage.bound.eps, [], stage.over
+    lengths = torch.tensor([len(x)])
+    for i in range(stage.steps):
+        looking = i >= 1 and (i - 1) % stage.bound.every == 0
+        rows = [
+            rooms(heard(x, delta)[None, None], lengths, Draws.of((seed, 0, i), 1, 1, m))[:, 0]
+            for m in range(over.looks if looking else over.draws)
+        ]
+        scores = [victim.score(row, lengths, [target]) for row in rows]
+        hits = sum(bool(score.matched[0]) for score in scores)
+        all_hits.append(hits)
+        if looking and hits >= over.quorum:
+            eps = 0.8 * min(eps, float(delta.detach().abs().max()))
+        adam.zero_grad()
+        (sum(score.loss[0] for score in scores[: over.draws]) / over.draws).backward()
+        delta.grad.sign_()
+        adam.step()
+        with torch.no_grad():
+            delta.clamp_(-eps, eps)
+            delta.copy_(torch.maximum(torch.minimum(delta, 1 - LSB - x), -1 - x))
+    return delta.detach(), eps, all_hits

@@ -23,6 +23,7 @@ ROOMS = (
     "text",
     "psychoacoustics",
     "rooms",
+    "transformations",
     "victims",
     "attacks",
     "evaluation",

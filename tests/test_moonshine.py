@@ -222,7 +222,7 @@ def test_a_clip_in_a_batch_of_four_is_the_clip_alone(speech: Tensor) -> None:
         tokens = [victim.encode("Yes.", len(clip)) for clip in clips]
         search = Search(victim, clips, tokens, masking_threshold(audio, lengths, 16_000))
         first, second = preset("imperceptible", "fast")
-        list(search.run([replace(first, passes=16), replace(second, passes=8)]))
+        list(search.run([replace(first, steps=16), replace(second, steps=8)]))
         return search.trajectories
 
     together = run(pieces)

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mondegreen.errors import TargetError
+from mondegreen.rooms.reverb import Reverb
+from mondegreen.transformations import Rooms
 from mondegreen.victims.base import Score
 
 TARGET = "Open the door."
@@ -25,7 +27,7 @@ class LinearVictim:
 
     def __init__(self, weight: Tensor, bias: float) -> None:
         self.weight, self.bias = weight, bias
-        self.forwards = 0
+        self.heard = 0  # rows scored
 
     @property
     def device(self) -> torch.device:
@@ -41,7 +43,7 @@ class LinearVictim:
         return torch.tensor([1])
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
-        self.forwards += 1
+        self.heard += len(audio)
         # row by row, so that a batch cannot but give what its clips give alone
         margin = torch.stack(
             [self._margin(row[:n]) for row, n in zip(audio, lengths.tolist(), strict=True)]
@@ -71,3 +73,11 @@ def speech(seed: int = 0, length: int = 8192) -> Tensor:
     noise = torch.randn(length, generator=generator, dtype=torch.float64)
     smooth = noise.cumsum(0) - noise.cumsum(0).mean()
     return torch.round(smooth / smooth.abs().max() * 0.3 * 32768) / 32768
+
+
+def toy_rooms(seed: int = 0, count: int = 12, length: int = 40) -> Rooms:
+    """Rooms that leave the direct sound as it is, and add a weak random tail to it."""
+    generator = torch.Generator().manual_seed(seed)
+    rirs = 0.02 * torch.randn(count, length, generator=generator, dtype=torch.float64)
+    rirs[:, 0] = 1
+    return Rooms(Reverb(rirs, normalise=False))

@@ -1,12 +1,15 @@
 """The only optimisation loop: stages over a padded batch in which every clip is alone.
 
 One gradient pass does all the work of an iteration of Algorithm 1. The forward pass at δ_i tells
-whether update i - 1 succeeded, so ε and α adapt on it before the backward pass at δ_i is taken; no
-pass is spent on looking. The victim hears x + δ rounded to 16 bits, as it will be saved (the
-gradient goes straight through the rounding), so what matches here is what the file holds.
+whether update i - 1 succeeded, so ε and α adapt on it before the masking penalty's gradient at δ_i
+is taken; no pass is spent on looking. The victim hears x + δ rounded to 16 bits, as it will be
+saved (the gradient goes straight through the rounding), so what matches here is what the file
+holds. Where a stage's loss is a mean over random transformations, a step takes a gradient pass for
+each draw, and what matched is counted in the same draws, which are fresh.
 
 Clips share a batch and nothing else: ε, α, counters and the best so far are per clip, every sum
-runs over a clip's own samples, and a clip that has finished leaves the batch.
+runs over a clip's own samples, the draws of a step do not depend on who else is there, and a clip
+that has finished leaves the batch.
 """
 
 from __future__ import annotations
@@ -19,15 +22,17 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from mondegreen.attacks.result import Candidate, Point, Trajectory
-from mondegreen.attacks.stage import Stage
+from mondegreen.attacks.result import GIVEN, Candidate, Point, Trajectory
+from mondegreen.attacks.stage import Expectation, Stage
 from mondegreen.audio import FULL_SCALE, pad, quantise
 from mondegreen.psychoacoustics import MaskingThreshold, masking_loss
-from mondegreen.victims.base import Victim
+from mondegreen.transformations import Draws, apply
+from mondegreen.victims.base import Score, Victim
 
 CANDIDATES = 4  # kept for each clip, in case the full decode rejects the best
-APART = 10  # passes: of the successes within them one is kept, for neighbours are much alike
-TRACE_EVERY = 10  # passes between two points of a trajectory's curve
+APART = 10  # steps: of the successes within them one is kept, for neighbours are much alike
+TRACE_EVERY = 10  # steps between two points of a trajectory's curve
+AT_ONCE = 1_000_000  # samples of draws in one pass of the victim, to bound its memory
 
 
 @dataclass
@@ -45,7 +50,8 @@ class _Batch:
     eps: Tensor  # [A]
     alpha: Tensor  # [A]
     quietest: Tensor  # [A] lowest masking loss of a success in this stage
-    left: Tensor  # [A] passes until the clip leaves
+    most: Tensor  # [A] most draws that a success in this stage was heard in
+    left: Tensor  # [A] steps until the clip leaves
 
     def select(self, rows: Tensor) -> _Batch:
         """The clips of `rows`, without the padding that the others needed."""
@@ -56,14 +62,17 @@ class _Batch:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one gradient pass saw, a row for each clip still in the stage.
+    """What one step saw, a row for each clip still in the stage.
 
     Attributes:
         stage: its name.
-        step: the pass within the stage, from 0.
+        step: the step within the stage, from 0.
+        passes: gradient passes that the step took for each clip.
         index: [A] which clips these are.
-        loss: [A] nats.
-        matched: [A] bool.
+        loss: [A] nats, the mean of the draws.
+        hits: [A] draws heard as the target, of `judged`.
+        judged: how many draws were listened to.
+        matched: [A] bool: a success, by the stage's quorum.
         eps: [A] full scale, or None without a bound.
         alpha: [A], or None without a masking penalty.
         masking_loss: [A], or None without a masking penalty.
@@ -71,12 +80,29 @@ class Progress:
 
     stage: str
     step: int
+    passes: int
     index: Tensor
     loss: Tensor
+    hits: Tensor
+    judged: int
     matched: Tensor
     eps: Tensor | None
     alpha: Tensor | None
     masking_loss: Tensor | None
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What the victim made of a step's draws, a row a clip."""
+
+    gradient: Tensor  # [A, T] of the mean loss
+    loss: Tensor  # [A] its mean
+    hits: Tensor  # [A]
+    judged: int
+
+    def success(self, over: Expectation) -> Tensor:
+        """[A] bool: enough draws were listened to, and the target heard in a quorum of them."""
+        return (self.hits >= over.quorum) & (self.judged >= over.looks)
 
 
 class Search:
@@ -90,6 +116,8 @@ class Search:
         clips: B tensors [T_b] in [-1, 1] on the 16-bit grid, on the victim's device.
         targets: B results of `victim.encode`.
         threshold: the clips' masking threshold, needed by stages with a masking penalty.
+        seed: of the draws of random transformations.
+        starts: B perturbations [T_b] to go on from, None for clips that begin at zero.
     """
 
     def __init__(
@@ -98,11 +126,15 @@ class Search:
         clips: Sequence[Tensor],
         targets: Sequence[Tensor],
         threshold: MaskingThreshold,
+        seed: int = 0,
+        starts: Sequence[Tensor | None] | None = None,
     ) -> None:
         self.victim, self.targets, self.threshold = victim, list(targets), threshold
         self.audio, self.lengths = pad(clips)
+        self.seed = seed
         self.trajectories = [
-            Trajectory(torch.zeros_like(clip), deque(maxlen=CANDIDATES)) for clip in clips
+            _trajectory(clip, start)
+            for clip, start in zip(clips, starts or [None] * len(clips), strict=True)
         ]
 
     def run(self, stages: Sequence[Stage], max_passes: int | None = None) -> Iterator[Progress]:
@@ -113,24 +145,27 @@ class Search:
             max_passes: gradient passes at most for each clip, over all stages; None: no limit.
         """
         for number, stage in enumerate(stages):
-            yield from self._run_stage(stage, self._enter(stage, number, max_passes))
+            yield from self._run_stage(stage, number, self._enter(stage, number, max_passes))
 
     def _enter(self, stage: Stage, number: int, max_passes: int | None) -> _Batch:
         """The batch that begins a stage: δ is zero at first, then each clip's last success."""
         allowed = [
-            stage.passes if max_passes is None else min(stage.passes, max_passes - t.passes)
+            stage.steps
+            if max_passes is None
+            else min(stage.steps, (max_passes - t.passes) // stage.over.draws)
             for t in self.trajectories
         ]
-        start = torch.zeros_like(self.audio)
+        start, row = torch.zeros_like(self.audio), self.audio.new_ones(len(self.audio))
+        before = row * torch.inf
         for b, trajectory in enumerate(self.trajectories):
             if trajectory.candidates:
-                if number > 0:
-                    trajectory.milestones.append(trajectory.candidates[-1])
-                start[b, : len(trajectory.delta)] = trajectory.candidates[-1].delta
+                last = trajectory.candidates[-1]
+                trajectory.milestones.append(last)
+                start[b, : len(last.delta)] = last.delta
+                before[b] = last.eps
             elif number > 0:
                 allowed[b] = 0
         real = torch.arange(self.audio.shape[1], device=self.audio.device) < self.lengths[:, None]
-        row = self.audio.new_ones(len(self.audio))
         left = torch.tensor(allowed, device=self.audio.device)
         return _Batch(
             index=torch.arange(len(row), device=self.audio.device),
@@ -141,22 +176,23 @@ class Search:
             delta=start,
             mean=torch.zeros_like(start),
             square=torch.zeros_like(start),
-            eps=row * (stage.bound.eps if stage.bound else torch.inf),
+            eps=stage.bound.begins(before) if stage.bound else row * torch.inf,
             alpha=row * (stage.masking.alpha if stage.masking else 0.0),
             quietest=row * torch.inf,
+            most=torch.zeros_like(left),
             left=left,
         ).select(left > 0)
 
-    def _run_stage(self, stage: Stage, batch: _Batch) -> Iterator[Progress]:
+    def _run_stage(self, stage: Stage, number: int, batch: _Batch) -> Iterator[Progress]:
         clips = batch.index
         try:
-            for step in range(stage.passes):
+            for step in range(stage.steps):
                 if len(batch.index) == 0:
                     return
                 if step == 0 or len(clips) > len(batch.index):
                     clips, threshold = batch.index, self.threshold.select(batch.index)
-                    targets = [self.targets[b] for b in clips.tolist()]
-                yield self._pass(stage, step, batch, targets, threshold)
+                heard = self._listen(stage.over, (number, step), batch, _looks(stage, step))
+                yield self._take(stage, step, batch, heard, threshold)
                 staying = batch.left > 0
                 if not staying.all():
                     self._leave(batch.select(~staying))
@@ -164,49 +200,90 @@ class Search:
         finally:  # also when the caller stops early
             self._leave(batch)
 
-    def _pass(
+    def _listen(
+        self, over: Expectation, when: tuple[int, int], batch: _Batch, looks: int
+    ) -> _Heard:
+        """Hear the step's draws of x + δ, rounded to 16 bits, and differentiate their mean loss."""
+        sound = quantise(batch.audio + batch.delta).requires_grad_()
+        gradient, loss = torch.zeros_like(sound), sound.new_zeros(len(sound))
+        hits = batch.left.new_zeros(len(sound))
+        for first, count in _chunks(0, over.draws, sound):
+            score = self._score(over, when, batch, sound, first, count)
+            gradient += torch.autograd.grad(score.loss.sum() / over.draws, sound)[0]
+            loss += score.loss.detach().sum(1) / over.draws
+            hits += score.matched.sum(1)
+        with torch.no_grad():
+            for first, count in _chunks(over.draws, looks, sound):
+                hits += self._score(over, when, batch, sound, first, count).matched.sum(1)
+        return _Heard(gradient, loss, hits, looks)
+
+    def _score(
         self,
-        stage: Stage,
-        step: int,
+        over: Expectation,
+        when: tuple[int, int],
         batch: _Batch,
-        targets: Sequence[Tensor],
-        threshold: MaskingThreshold,
+        sound: Tensor,
+        first: int,
+        count: int,
+    ) -> Score:
+        """The victim's score of `count` draws of every clip, [A, count]."""
+        draws = Draws.of((self.seed, *when), len(sound), count, first)
+        rows = apply(over.of, sound, batch.lengths, draws).flatten(0, 1)
+        targets = [self.targets[b] for b in batch.index.tolist() for _ in range(count)]
+        score = self.victim.score(rows, batch.lengths.repeat_interleave(count), targets)
+        return Score(score.loss.view(-1, count), score.matched.view(-1, count))
+
+    def _take(
+        self, stage: Stage, step: int, batch: _Batch, heard: _Heard, threshold: MaskingThreshold
     ) -> Progress:
-        """One gradient pass: look, keep, adapt, and take the step."""
-        delta = batch.delta.requires_grad_()
-        score = self.victim.score(_heard(batch.audio, delta), batch.lengths, targets)
-        loss, audible = score.loss, None
+        """One step: keep what succeeded, adapt, and move."""
+        matched, gradient, audible = heard.success(stage.over), heard.gradient, None
         if stage.masking:
+            delta = batch.delta.requires_grad_()
             audible = masking_loss(delta, threshold)
-        self._keep(stage, batch, score.matched, None if audible is None else audible.detach())
-        _adapt(stage, step, batch, score.matched)
-        if audible is not None:
-            loss = loss + batch.alpha * audible
-        (gradient,) = torch.autograd.grad(loss.sum(), delta)
-        progress = _progress(stage, step, batch, score.loss.detach(), score.matched, audible)
+            (penalty,) = torch.autograd.grad(audible.sum(), delta)
+            batch.delta, audible = delta.detach(), audible.detach()
+        self._keep(stage, batch, heard, matched, audible)
+        _adapt(stage, step, batch, matched)
+        if stage.masking:
+            gradient = gradient + batch.alpha[:, None] * penalty
+        progress = _progress(stage, step, batch, heard, matched, audible)
         self._count(progress)
-        batch.delta = delta.detach()
         _step(stage, step, batch, gradient)
         batch.left -= 1
         if stage.enough is not None:
             batch.left = torch.where(batch.quietest <= stage.enough, 0, batch.left)
         return progress
 
-    def _keep(self, stage: Stage, batch: _Batch, matched: Tensor, audible: Tensor | None) -> None:
-        """Copy the perturbations that matched and, where the stage asks for it, are quieter."""
+    def _keep(
+        self,
+        stage: Stage,
+        batch: _Batch,
+        heard: _Heard,
+        matched: Tensor,
+        audible: Tensor | None,
+    ) -> None:
+        """Copy the perturbations that matched and are what the stage asks for."""
         better = matched
         if stage.keep == "quietest" and audible is not None:
             better = matched & (audible < batch.quietest)
             batch.quietest = torch.where(better, audible, batch.quietest)
+        elif stage.keep == "most heard":
+            better = matched & (heard.hits >= batch.most)
+            batch.most = torch.where(better, heard.hits, batch.most)
         for row in better.nonzero().flatten().tolist():
             trajectory = self.trajectories[int(batch.index[row])]
-            delta = batch.delta[row, : int(batch.lengths[row])].detach().clone()
-            trajectory.add(Candidate(delta, trajectory.passes + 1, stage.name), APART)
+            delta = batch.delta[row, : int(batch.lengths[row])].clone()
+            eps = min(float(batch.eps[row]), float(delta.abs().max()) if stage.bound is None else 1)
+            passes = trajectory.passes + stage.over.draws
+            trajectory.add(Candidate(delta, eps, passes, trajectory.steps + 1, stage.name), APART)
 
     def _count(self, progress: Progress) -> None:
         for row, b in enumerate(progress.index.tolist()):
             trajectory = self.trajectories[b]
-            trajectory.passes += 1
+            trajectory.steps += 1
+            trajectory.passes += progress.passes
+            trajectory.looks += progress.judged - progress.passes
             if trajectory.first_match is None and progress.matched[row]:
                 trajectory.first_match = trajectory.passes
             if progress.step % TRACE_EVERY == 0:
@@ -219,10 +296,25 @@ class Search:
             self.trajectories[b].delta = delta.detach().clone()
 
 
-def _heard(audio: Tensor, delta: Tensor) -> Tensor:
-    """Round x + δ to 16 bits, with the gradient of the identity."""
-    exact = audio + delta
-    return exact + (quantise(exact) - exact).detach()
+def _trajectory(clip: Tensor, start: Tensor | None) -> Trajectory:
+    """A trajectory that has not begun, or that goes on from a given perturbation."""
+    trajectory = Trajectory(torch.zeros_like(clip), deque(maxlen=CANDIDATES))
+    if start is not None:
+        trajectory.add(Candidate(start, float(start.abs().max()), 0, 0, GIVEN), APART)
+    return trajectory
+
+
+def _looks(stage: Stage, step: int) -> int:
+    """How many draws to listen to: more than the gradient needs only where the bound looks."""
+    looking = stage.bound is not None and (step - 1) % stage.bound.every == 0
+    return max(stage.over.looks, stage.over.draws) if looking else stage.over.draws
+
+
+def _chunks(first: int, end: int, sound: Tensor) -> Iterator[tuple[int, int]]:
+    """Draws `first` to `end` in (first, count) that keep the memory of a pass bounded."""
+    size = max(1, AT_ONCE // sound.numel())
+    for start in range(first, end, size):
+        yield start, min(size, end - start)
 
 
 def _adapt(stage: Stage, step: int, batch: _Batch, matched: Tensor) -> None:
@@ -231,8 +323,8 @@ def _adapt(stage: Stage, step: int, batch: _Batch, matched: Tensor) -> None:
     if update < 0:
         return
     if stage.bound and update % stage.bound.every == 0:
-        peak = batch.delta.detach().abs().amax(1)
-        batch.eps = stage.bound.shrunk(batch.eps, peak, matched)
+        peak = batch.delta.abs().amax(1)
+        batch.eps = stage.bound.moved(batch.eps, peak, matched)
     if stage.masking:
         batch.alpha = stage.masking.adapted(batch.alpha, matched, update)
 
@@ -245,24 +337,27 @@ def _step(stage: Stage, step: int, batch: _Batch, gradient: Tensor) -> None:
     batch.mean.lerp_(gradient, 1 - first)
     batch.square.lerp_(gradient.square(), 1 - second)
     spread = (batch.square / (1 - second ** (step + 1))).sqrt_().add_(1e-8)
-    rate = stage.rate.at(step, stage.passes) / (1 - first ** (step + 1))
+    rate = stage.rate.at(step, stage.steps) / (1 - first ** (step + 1))
     batch.delta.addcdiv_(batch.mean, spread, value=-rate)
     eps = batch.eps[:, None]
     batch.delta.clamp_(torch.maximum(batch.low, -eps), torch.minimum(batch.high, eps))
 
 
 def _progress(
-    stage: Stage, step: int, batch: _Batch, loss: Tensor, matched: Tensor, audible: Tensor | None
+    stage: Stage, step: int, batch: _Batch, heard: _Heard, matched: Tensor, audible: Tensor | None
 ) -> Progress:
     return Progress(
         stage=stage.name,
         step=step,
+        passes=stage.over.draws,
         index=batch.index,
-        loss=loss,
+        loss=heard.loss,
+        hits=heard.hits,
+        judged=heard.judged,
         matched=matched,
         eps=batch.eps if stage.bound else None,
         alpha=batch.alpha if stage.masking else None,
-        masking_loss=None if audible is None else audible.detach(),
+        masking_loss=audible,
     )
 
 
@@ -276,6 +371,8 @@ def _point(progress: Progress, row: int, passes: int) -> Point:
         stage=progress.stage,
         loss=value(progress.loss),
         matched=bool(progress.matched[row]),
+        hits=int(progress.hits[row]),
+        judged=progress.judged,
         eps=value(progress.eps),
         alpha=value(progress.alpha),
         masking_loss=value(progress.masking_loss),

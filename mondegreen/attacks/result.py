@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+GIVEN = "given"  # the stage of a perturbation that the search was started from
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -14,12 +16,16 @@ class Candidate:
 
     Attributes:
         delta: [T], full scale; a copy, never a view of what the optimiser goes on to change.
+        eps: the bound it was found under, full scale; without one, its own max-norm.
         passes: the gradient pass that saw it.
+        step: the step that saw it.
         stage: the stage it comes from.
     """
 
     delta: Tensor
+    eps: float
     passes: int
+    step: int
     stage: str
 
 
@@ -31,6 +37,8 @@ class Point:
     stage: str
     loss: float | None  # None: not a finite number
     matched: bool
+    hits: int
+    judged: int
     eps: float | None
     alpha: float | None
     masking_loss: float | None
@@ -44,20 +52,24 @@ class Trajectory:
         delta: [T] the last iterate of the stage that ended last; what is shown if nothing matched.
         candidates: the latest successes, each better than the one before it, the best last.
         milestones: the success that each finished stage ended with.
+        steps: updates made.
         passes: gradient passes spent on this clip.
-        first_match: the pass that first heard the target, if any did.
-        curve: a point every ten passes of a stage.
+        looks: forward passes spent only on looking for success.
+        first_match: the pass of the first success, if there was any.
+        curve: a point every ten steps of a stage.
     """
 
     delta: Tensor
     candidates: deque[Candidate]
     milestones: list[Candidate] = field(default_factory=list)
+    steps: int = 0
     passes: int = 0
+    looks: int = 0
     first_match: int | None = None
     curve: list[Point] = field(default_factory=list)
 
     def add(self, candidate: Candidate, apart: int) -> None:
-        """Keep a success that is better than those before; of each `apart` passes only the last."""
-        if self.candidates and self.candidates[-1].passes // apart == candidate.passes // apart:
+        """Keep a success that is better than those before; of each `apart` steps only the last."""
+        if self.candidates and self.candidates[-1].step // apart == candidate.step // apart:
             self.candidates.pop()
         self.candidates.append(candidate)

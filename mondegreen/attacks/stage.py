@@ -8,29 +8,31 @@ so the supplement's 16-bit numbers appear divided by 32768.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from mondegreen.transformations import Transformation
+
 
 class Schedule(Protocol):
-    """A learning rate over the passes of a stage."""
+    """A learning rate over the steps of a stage."""
 
-    def at(self, step: int, passes: int) -> float:
-        """The rate at pass `step` of `passes`, in full scale."""
+    def at(self, step: int, steps: int) -> float:
+        """The rate at step `step` of `steps`, in full scale."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """A rate that jumps: `Steps(((0, a), (3000, b)))` is a, and b from pass 3000 on."""
+    """A rate that jumps: `Steps(((0, a), (3000, b)))` is a, and b from step 3000 on."""
 
     points: tuple[tuple[int, float], ...]
 
-    def at(self, step: int, passes: int) -> float:
+    def at(self, step: int, steps: int) -> float:
         """The rate of the last point that `step` has reached."""
-        del passes
+        del steps
         return [rate for start, rate in self.points if start <= step][-1]
 
 
@@ -41,28 +43,92 @@ class Decay:
     start: float
     end: float
 
-    def at(self, step: int, passes: int) -> float:
-        """Interpolate: start · (end / start) ^ (step / passes)."""
-        return self.start * math.pow(self.end / self.start, step / passes)
+    def at(self, step: int, steps: int) -> float:
+        """Interpolate: start · (end / start) ^ (step / steps)."""
+        return self.start * math.pow(self.end / self.start, step / steps)
+
+
+class Bound(Protocol):
+    """A max-norm ball ‖δ‖∞ ≤ ε, and how ε moves; everything in full scale, [B]: one ε a clip."""
+
+    @property
+    def every(self) -> int:
+        """How often success is looked for, in steps."""
+
+    def begins(self, before: Tensor) -> Tensor:
+        """The ε a stage begins with, after successes found under the bounds `before`."""
+
+    def moved(self, eps: Tensor, peak: Tensor, matched: Tensor) -> Tensor:
+        """The next ε, given the perturbations' peaks and who matched."""
 
 
 @dataclass(frozen=True)
 class MaxNorm:
-    """The bound ‖δ‖∞ ≤ ε, and how ε shrinks (Algorithm 1, stage 1).
+    """A ball that shrinks (Algorithm 1, stage 1).
 
     Attributes:
-        eps: where ε starts; full scale.
+        eps: where ε starts.
         shrink: at a success, ε ← shrink · min(ε, ‖δ‖∞).
-        every: how often success is looked for, in passes.
+        every: see `Bound`.
     """
 
     eps: float
     shrink: float = 0.8
     every: int = 10
 
-    def shrunk(self, eps: Tensor, peak: Tensor, matched: Tensor) -> Tensor:
-        """The next ε [B] of clips with the bound `eps` [B] and the perturbation's `peak` [B]."""
+    def begins(self, before: Tensor) -> Tensor:
+        """Every clip's own ε is `eps`, whatever came before."""
+        return torch.full_like(before, self.eps)
+
+    def moved(self, eps: Tensor, peak: Tensor, matched: Tensor) -> Tensor:
+        """Shrink the ball of those that matched."""
         return torch.where(matched, self.shrink * torch.minimum(eps, peak), eps)
+
+
+@dataclass(frozen=True)
+class Elastic:
+    """A ball that shrinks at a success and gives way at a failure.
+
+    It comes to rest where a share log(grow) / log(grow / shrink) of the looks are successes: the
+    smallest ball in which δ is heard that often.
+
+    Attributes:
+        eps: where ε starts, and the most it grows back to.
+        shrink: at a success, ε ← shrink · ε.
+        grow: at a failure, ε ← grow · ε.
+        every: see `Bound`.
+    """
+
+    eps: float
+    shrink: float
+    grow: float
+    every: int = 1
+
+    def begins(self, before: Tensor) -> Tensor:
+        """Every clip's own ε is `eps`, whatever came before."""
+        return torch.full_like(before, self.eps)
+
+    def moved(self, eps: Tensor, peak: Tensor, matched: Tensor) -> Tensor:
+        """Shrink the ball of those that matched, widen that of the others."""
+        del peak
+        return (eps * torch.where(matched, self.shrink, self.grow)).clamp(max=self.eps)
+
+
+@dataclass(frozen=True)
+class Widened:
+    """A ball that is `by` larger than the last success's, and stays (4.2: ε**r = ε*r + Δ)."""
+
+    by: float
+    every: int = 10
+
+    def begins(self, before: Tensor) -> Tensor:
+        """Widen the bounds that the successes were found under."""
+        return before + self.by
+
+    def moved(self, eps: Tensor, peak: Tensor, matched: Tensor) -> Tensor:
+        """Leave ε where it is."""
+        del peak, matched
+        return eps
 
 
 @dataclass(frozen=True)
@@ -71,8 +137,8 @@ class Masking:
 
     Attributes:
         alpha: where α starts.
-        up: a success multiplies α by this, looked for every `up_every` passes.
-        down: a miss multiplies α by this, looked for every `down_every` passes.
+        up: a success multiplies α by this, looked for every `up_every` steps.
+        down: a miss multiplies α by this, looked for every `down_every` steps.
     """
 
     alpha: float
@@ -89,29 +155,57 @@ class Masking:
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """The mean loss over random transformations t(x + δ), and when they count as beaten (4.2).
+
+    The draws of a step are fresh: δ has not seen them yet, so that being heard in them is worth
+    something, and costs no pass of its own.
+
+    Attributes:
+        of: the transformations, in the order a sound meets them; none: the sound as it is.
+        draws: how many are drawn for a step (M). Each costs a gradient pass.
+        quorum: a success is heard as the target in at least this many of `looks`.
+        looks: how many success is judged in. Those beyond `draws` are drawn only at the steps that
+            the stage's bound looks at, and cost a forward pass each.
+    """
+
+    of: tuple[Transformation, ...] = ()
+    draws: int = 1
+    quorum: int = 1
+    looks: int = 1
+
+
+@dataclass(frozen=True)
 class Stage:
     """One stage of an attack.
 
     Attributes:
         name: for records and progress.
-        passes: gradient passes at most, for each clip.
+        steps: updates of δ at most, for each clip; one costs `over.draws` gradient passes.
         rate: Adam's learning rate over them.
         sign: feed Adam the gradient's sign instead of the gradient.
         betas: Adam's decay rates.
         bound: the max-norm ball that δ stays in, if any; x + δ always stays in the 16-bit range.
         masking: the masking penalty, if any.
-        keep: which success is kept: the latest (its bound is the tightest), or the quietest (its
-            masking loss is the lowest).
+        over: what the loss is the mean of; by default the sound as it is.
+        keep: which success is kept: the latest (its bound is the tightest), the quietest (its
+            masking loss is the lowest), or the latest of those heard in the most draws.
         enough: a clip leaves the stage with a success of a masking loss this low; below it, energy
             only spreads out under the threshold. None: never early.
     """
 
     name: str
-    passes: int
+    steps: int
     rate: Schedule
     sign: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
-    bound: MaxNorm | None = None
+    bound: Bound | None = None
     masking: Masking | None = None
-    keep: Literal["latest", "quietest"] = "latest"
+    over: Expectation = field(default_factory=Expectation)
+    keep: Literal["latest", "quietest", "most heard"] = "latest"
     enough: float | None = None
+
+    @property
+    def passes(self) -> int:
+        """Gradient passes at most, for each clip."""
+        return self.steps * self.over.draws

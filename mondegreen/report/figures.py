@@ -1,4 +1,4 @@
-"""Figures of one clip. Arrays in, picture files out."""
+"""Figures of a clip, and of rooms. Arrays in, picture files out."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from mondegreen.errors import MondegreenError
 
 if TYPE_CHECKING:
     from mondegreen.evaluation.spectra import Spectra
+    from mondegreen.rooms.bank import Room
+    from mondegreen.rooms.survey import Portrait
 
 LEVELS_DB = (0.0, 96.0)
 EXCESS_DB = 20.0  # where the colours of the excess end
@@ -52,6 +55,52 @@ def draw_example(spectra: Spectra, path: Path, title: str, heard: tuple[str, str
     figure.colorbar(over, ax=excess, label="dB above θ", extend="max")
     _levels(levels, spectra, spectra.delta)
     _save(figure, path)
+
+
+def draw_rooms(portrait: Portrait, path: Path, title: str) -> None:
+    """One room of a bank, how it answers an impulse, and what all the bank's rooms are like."""
+    figure, (plan, answer, spread) = plt.subplots(1, 3, figsize=(14, 4.6), layout="constrained")
+    figure.suptitle(title)
+    _plan(plan, portrait.room)
+    _answer(answer, portrait)
+    for name, (rt60, drr) in portrait.spread.items():
+        spread.plot(rt60, drr, ".", ms=4, alpha=0.6, label=f"{name}: {len(rt60)}")
+    spread.set(xlabel="RT60, s", ylabel="direct to reverberant, dB")
+    spread.set_title("all rooms of the bank", loc="left", fontsize=10)
+    spread.grid(alpha=0.2)
+    spread.legend(fontsize=8)
+    _save(figure, path)
+
+
+def _plan(axes: Axes, room: Room) -> None:
+    """The room from above; of a measured one nothing is known but its name."""
+    axes.set_title(f"{room.id}, from above", loc="left", fontsize=10)
+    if room.size is None or room.source is None or room.microphone is None:
+        axes.text(0.5, 0.5, "measured: its plan is not known", ha="center", va="center")
+        axes.set_axis_off()
+        return
+    width, length, height = room.size
+    axes.add_patch(Rectangle((0, 0), width, length, fill=False, lw=2))
+    for label, marker, (x, y, z) in (
+        ("source", "o", room.source),
+        ("microphone", "^", room.microphone),
+    ):
+        axes.plot(x, y, marker, ms=8, label=f"{label}, {z:.1f} m up")
+    axes.set(xlabel="m", ylabel=f"m; the room is {height:.1f} m high", aspect="equal")
+    axes.set(xlim=(-0.3, width + 0.3), ylim=(-0.3, length + 0.3))
+    axes.legend(fontsize=8)
+
+
+def _answer(axes: Axes, portrait: Portrait) -> None:
+    size = np.abs(portrait.rir)
+    levels = 20 * np.log10(np.maximum(size / size.max(), 10 ** (-90 / 20)))
+    axes.plot(portrait.seconds, levels, color="0.6", lw=0.5, label="impulse response")
+    axes.plot(portrait.seconds, portrait.decay_db, color="C0", label="energy still to come")
+    rt60 = "unknown" if portrait.room.rt60 is None else f"{portrait.room.rt60:.2f} s"
+    axes.set_title(f"its answer to an impulse; RT60 {rt60}", loc="left", fontsize=10)
+    axes.set(xlabel="seconds", ylabel="dB", ylim=(-90, 5))
+    axes.grid(alpha=0.2)
+    axes.legend(loc="upper right", fontsize=8)
 
 
 def _spectrogram(axes: Axes, spectra: Spectra, levels: NDArray[np.float64], title: str) -> QuadMesh:

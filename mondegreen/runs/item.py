@@ -6,19 +6,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file as load_safetensors
 from safetensors.numpy import save as safetensors_bytes
 
 from mondegreen.attacks.result import Point
 from mondegreen.audio import ADVERSARIAL_MARK, load, save
 from mondegreen.errors import MondegreenError
 from mondegreen.evaluation.metrics import Quality
+from mondegreen.evaluation.rooms import Survival
 from mondegreen.files import write_whole
 
 WAV, DELTA, RECORD = "adversarial.wav", "delta.safetensors", "record.json"
@@ -35,16 +40,21 @@ class Record:
         spelled: the phrase as the victim was made to write it.
         heard_clean: what the victim hears in the clean clip.
         heard: what the victim hears in the saved file.
-        verified: `heard` is the target, under `normaliser`.
+        verified: `heard` is the target, under `normaliser`; for a method in rooms: in at least half
+            of the bank's test rooms the saved file is heard as the target.
         normaliser: see `mondegreen.text`.
         method, preset, victim, seed: what was run.
         passes: gradient passes spent.
+        looks: forward passes spent only on looking for success.
         first_match: the pass that first matched; None: never.
         found_at: the pass that found what was saved; None: nothing matched.
         stage: the stage that it comes from; None: nothing matched.
         interrupted: the search was stopped by hand.
         seconds: wall time of the search, shared by the clips of a batch.
         quality: see `mondegreen.evaluation.metrics.Quality`.
+        bank: the key of the bank of rooms; None: a method without rooms, like the next two.
+        survival: how the saved file does in the bank's test rooms, and without any.
+        clean: the same of the clean clip.
         sample_rate: of the saved file, Hz.
         device, dtype, versions: where it ran.
         warnings: what stands against believing it.
@@ -64,12 +74,16 @@ class Record:
     victim: str
     seed: int
     passes: int
+    looks: int
     first_match: int | None
     found_at: int | None
     stage: str | None
     interrupted: bool
     seconds: float
     quality: Quality
+    bank: str | None
+    survival: Survival | None
+    clean: Survival | None
     sample_rate: int
     device: str
     dtype: str
@@ -78,11 +92,11 @@ class Record:
     curve: list[Point]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; the measures of `quality` stand beside the other fields."""
+        """Plain data; the parts of `quality` and `survival` stand beside the other fields."""
         data = asdict(self)
-        curve = data.pop("curve")
-        quality = data.pop("quality")
-        return {"adversarial": True, **data, **quality, "curve": curve}
+        last = {name: data.pop(name) for name in ("clean", "curve")}
+        survival = data.pop("survival") or {"rooms": None, "dry": None}
+        return {"adversarial": True, **data, **data.pop("quality"), **survival, **last}
 
 
 @dataclass(frozen=True)
@@ -103,6 +117,11 @@ class Result:
     def verified(self) -> bool:
         """Whether the saved file was heard as the target."""
         return self.record.verified
+
+    @property
+    def target(self) -> str:
+        """The phrase asked for."""
+        return self.record.target
 
     @property
     def delta(self) -> NDArray[np.float32]:
@@ -150,3 +169,51 @@ def make_folder(folder: str | Path) -> Path:
             f"{folder} could not be made: {error.strerror or error}. Choose another folder."
         ) from error
     return folder
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item folder, read back.
+
+    Attributes:
+        record: `record.json`, as `Record.to_json` wrote it.
+        adversarial: [T] float32, the saved file's samples.
+        delta: [T] float32.
+    """
+
+    record: Mapping[str, Any]
+    adversarial: NDArray[np.float32]
+    delta: NDArray[np.float32]
+
+    @property
+    def clean(self) -> NDArray[np.float32]:
+        """[T] the clip on the 16-bit grid."""
+        return self.adversarial - self.delta
+
+    @property
+    def target(self) -> str:
+        """The phrase asked for."""
+        return str(self.record["target"])
+
+
+def read_item(path: str | PathLike[str]) -> Item:
+    """Read an item folder, named by itself or by its `record.json`.
+
+    Raises:
+        MondegreenError: it is not there, not whole, or its files do not belong together.
+        AudioError: its audio cannot be read.
+    """
+    folder = Path(path)
+    folder = folder if folder.is_dir() else folder.parent
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        delta = load_safetensors(folder / DELTA)["delta"]
+        adversarial = load(folder / WAV, record["sample_rate"])
+        if delta.dtype != np.float32 or delta.shape != adversarial.shape:
+            raise ValueError("its audio and its perturbation are not of one length")
+        return Item(record, adversarial, delta)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise MondegreenError(
+            f"{path} is no whole result ({error}). Expected the folder that an attack wrote, with"
+            f" {WAV}, {DELTA} and {RECORD}."
+        ) from error

@@ -1,0 +1,11 @@
+"""The command line: parsing and printing, nothing else.
+
+Exit status: 0 every result is verified, 1 it ran and something is not, 2 bad input, 3 a fault of
+the program. Progress, tables and errors go to stderr, results to stdout. Commands import what they
+need when they run: torch takes seconds, and `--help` does without it.
+"""
+
+from mondegreen.cli import attack, inspect, rooms  # the commands add themselves to the application
+from mondegreen.cli.app import app, main
+
+__all__ = ["app", "attack", "inspect", "main", "rooms"]

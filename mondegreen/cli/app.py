@@ -1,0 +1,46 @@
+"""The application that commands add themselves to, and the options that several of them share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from mondegreen.cli.output import err
+from mondegreen.errors import MondegreenError
+
+DEFAULT_VICTIM = "moonshine-tiny"
+
+app = typer.Typer(
+    help="Measure how easily speech recognisers can be made to mishear. For models that you own"
+    " or may test: see RESPONSIBLE_USE.md.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AudioFiles = Annotated[list[Path], typer.Argument(help="Recordings: wav, flac, ogg or mp3.")]
+VictimName = Annotated[str, typer.Option(help="The recogniser, by name.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout.")]
+Bank = Annotated[
+    Path | None,
+    typer.Option(help="A bank of rooms; by default a small one, made and cached on first use."),
+]
+Examples = "[bold]Examples[/bold]\n\n"
+
+
+def main() -> None:
+    """Entry point: user errors become one line and exit status 2."""
+    try:
+        app()
+    except MondegreenError as error:
+        err.print(f"[red]error:[/red] {escape(str(error))}")
+        sys.exit(2)
+    except Exception:  # a fault of ours; 1 would say that the attack ran
+        err.print_exception()
+        sys.exit(3)

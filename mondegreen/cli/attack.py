@@ -1,0 +1,157 @@
+"""Commands that attack: attack, demo."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mondegreen.cli.app import DEFAULT_VICTIM, AsJson, AudioFiles, Bank, Device, Examples, app
+from mondegreen.cli.app import VictimName as VictimName
+from mondegreen.cli.output import Bars, err, print_json, print_result, print_warnings
+
+if TYPE_CHECKING:
+    from mondegreen.rooms import RoomBank
+    from mondegreen.runs.clip import Clip
+    from mondegreen.runs.item import Result
+    from mondegreen.runs.options import Options
+    from mondegreen.victims import Victim
+
+DEMO_TARGET = "Everyone can hear what nobody ever said."
+Method = Annotated[
+    str, typer.Option(help="imperceptible, carlini-wagner, robust (in rooms), combined (both).")
+]
+
+
+@app.command(
+    epilog=Examples + 'mondegreen attack clip.wav --target "open the door"\n\n'
+    'mondegreen attack *.flac --target "good morning" --preset paper --out results --json\n\n'
+    'mondegreen attack clip.wav --target "open the door" --method robust --rooms bank.rooms'
+)
+def attack(
+    audio: AudioFiles,
+    target: Annotated[str, typer.Option(help="The phrase that shall be heard.")],
+    victim: VictimName = DEFAULT_VICTIM,
+    method: Method = "imperceptible",
+    preset: Annotated[str, typer.Option(help="fast, or paper: the paper's numbers.")] = "fast",
+    rooms: Bank = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            help="Go on from a finished result of the same clip and target: combined from a robust"
+            " one, imperceptible from a carlini-wagner one; its folder."
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; several clips: one folder each in it.")
+    ] = Path("mondegreen-out"),
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of everything random.")] = 0,
+    max_passes: Annotated[
+        int | None, typer.Option(min=1, help="Gradient passes at most for each clip.")
+    ] = None,
+    device: Device = "auto",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Match case and punctuation too, not just the words.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make recordings that the recogniser hears as TARGET, each proved from its saved file.
+
+    Writes adversarial.wav, delta.safetensors and record.json. Ctrl-C keeps the best so far.
+    """
+    from mondegreen.runs.clip import prepare
+    from mondegreen.runs.item import make_folder
+    from mondegreen.runs.options import Options
+    from mondegreen.victims import load_victim
+
+    options = Options(method, preset, seed, max_passes, exact)
+    with err.status("loading the recogniser"):
+        attacked = load_victim(victim, device=device)
+    options = with_rooms(options, rooms, attacked.sample_rate)
+    # every clip is checked before any time is spent on the first
+    starts = None if start is None else [start] * len(audio)
+    clips = prepare(attacked, audio, [target] * len(audio), options, starts)
+    folders = [make_folder(out if len(clips) == 1 else out / clip.id) for clip in clips]
+    for clip in clips:
+        print_warnings(clip.id, clip.warnings)
+    verified = True
+    for clip, folder in zip(clips, folders, strict=True):
+        result = attack_one(attacked, clip, options)
+        result.save(folder)
+        verified &= result.verified
+        print_json(result.record.to_json()) if as_json else print_result(result, folder)
+        if result.record.interrupted and clip is not clips[-1]:
+            err.print("stopped by hand; the clips that remain were not attacked")
+            verified = False
+            break
+    raise typer.Exit(0 if verified else 1)
+
+
+DEMO_PASSES = {"imperceptible": None, "carlini-wagner": None, "robust": 500, "combined": 500}
+
+
+@app.command(
+    epilog=Examples + "mondegreen demo --out demo\n\nmondegreen demo --method robust --out rooms"
+)
+def demo(
+    method: Method = "imperceptible",
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("mondegreen-demo"),
+    device: Device = "auto",
+) -> None:
+    """Run the whole of it once, on a recording and a recogniser that come with the installation.
+
+    In rooms it spends a small budget in a small bank: see what that buys, not what is possible.
+    """
+    from mondegreen.evaluation.spectra import spectra
+    from mondegreen.report.figures import draw_example
+    from mondegreen.runs.clip import prepare
+    from mondegreen.runs.item import make_folder
+    from mondegreen.runs.options import Options
+    from mondegreen.victims import bundled, load_victim
+
+    options = Options(method)
+    with err.status("loading the recogniser"):
+        victim = load_victim(DEFAULT_VICTIM, device=device)
+    make_folder(out)
+    options = with_rooms(options, None, victim.sample_rate)
+    (clip,) = prepare(victim, [bundled.asset(bundled.RECORDING)], [DEMO_TARGET], options)
+    result = attack_one(victim, clip, options)
+    result.save(out)
+    seen = spectra(result.clean, result.record.sample_rate, result.delta)
+    heard = result.record.heard_clean, result.record.heard
+    draw_example(seen, out / "picture.png", result.record.id, heard)
+    print_result(result, out)
+    raise typer.Exit(0 if result.verified else 1)
+
+
+def with_rooms(options: Options, path: Path | None, sample_rate: int) -> Options:
+    """Put in the bank that was named, or the default one for a method that needs one."""
+    from mondegreen.rooms import RoomBank
+
+    if path is not None:
+        return replace(options, rooms=RoomBank.load(path, sample_rate))
+    return replace(options, rooms=default_rooms(sample_rate)) if options.in_rooms else options
+
+
+def default_rooms(sample_rate: int) -> RoomBank:
+    """The default bank, with a bar while it is made."""
+    from functools import partial
+
+    from mondegreen.runs.rooms import default_bank
+
+    with Bars("rooms") as bars:
+        return default_bank(sample_rate, partial(bars.count, "simulating"))
+
+
+def attack_one(victim: Victim, clip: Clip, options: Options) -> Result:
+    """Attack one clip under a bar of gradient passes, and one for each kind of listening."""
+    from mondegreen.attacks.presets import preset
+    from mondegreen.runs.attack import attack_clips
+
+    stages = preset(options.method, options.preset, started=clip.start is not None)
+    passes = sum(stage.passes for stage in stages)
+    with Bars(clip.path.name, min(passes, options.max_passes or passes)) as bars:
+        (result,) = attack_clips(victim, [clip], options, bars.step, bars.count)
+    return result

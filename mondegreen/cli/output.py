@@ -1,0 +1,177 @@
+"""What is printed, and where: results to stdout; progress, tables and errors to stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+if TYPE_CHECKING:
+    from mondegreen.attacks.loop import Progress as Step
+    from mondegreen.evaluation.rooms import Survival
+    from mondegreen.runs.item import Result
+
+out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+
+
+class Bars:
+    """Progress bars, one for each kind of work, drawn as the work comes up.
+
+    Its `step` is called after every step of an attack, its `count` with anything countable.
+    """
+
+    def __init__(self, name: str, passes: int = 0) -> None:
+        self._name = escape(name)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+            console=err,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        if passes:
+            self._tasks[""] = self._bars.add_task(self._name, total=passes, state="")
+
+    def __enter__(self) -> Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def step(self, seen: Step) -> None:
+        """Show a step of the first clip still in the search."""
+        self._bars.update(self._tasks[""], advance=seen.passes, state=state(seen))
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Show that `done` of `total` are done."""
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(f"{self._name}: {what}", total=total, state="")
+        self._bars.update(self._tasks[what], completed=done)
+
+
+def state(seen: Step) -> str:
+    """A step in a line: loss, ε or α, masking loss, and whether the target is heard."""
+    from mondegreen.audio import FULL_SCALE
+
+    parts = [f"loss {float(seen.loss[0]):.1f}"]
+    if seen.eps is not None:
+        parts.append(f"ε {float(seen.eps[0]) * FULL_SCALE:.0f}")
+    if seen.alpha is not None:
+        parts.append(f"α {float(seen.alpha[0]):.3g}")
+    if seen.masking_loss is not None:
+        parts.append(f"masking {float(seen.masking_loss[0]):.1f}")
+    if seen.judged > 1:
+        parts.append(f"heard in {int(seen.hits[0])} of {seen.judged}")
+    else:
+        parts.append("heard" if seen.hits[0] else "not heard")
+    return "  ".join(parts)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One object on one line of stdout."""
+    print(json.dumps(value, allow_nan=False), flush=True)
+
+
+def print_fields(fields: Mapping[str, Any], as_json: bool = False) -> None:
+    """Names and values, a line each; or as JSON."""
+    if as_json:
+        print_json(fields)
+        return
+    for name, value in fields.items():
+        shown = "-" if value is None else value
+        out.print(f"{name.replace('_', ' '):<18} {shown}", markup=False, highlight=False)
+
+
+def print_result(result: Result, folder: Path) -> None:
+    """What an attack came to, and where its files are."""
+    record, quality = result.record, result.record.quality
+    proof = "yes, from the saved file"
+    if record.survival:
+        proof += ", in at least half of the test rooms"
+    fields = {
+        "clip": record.audio,
+        "target": record.target,
+        "heard before": record.heard_clean,
+        "heard after": record.heard,
+        "verified": proof if record.verified else "NO",
+        "passes": f"{record.passes} in {record.seconds:.0f} s, first heard at"
+        f" {record.first_match or 'none'}",
+        "largest change": f"{quality.max_abs:.0f} of 32768",
+        "signal to noise": number(quality.snr_db, "dB"),
+        "PESQ, STOI": f"{number(quality.pesq)}, {number(quality.stoi)}",
+    }
+    if quality.masking:
+        fields["masking loss"] = f"{quality.masking.loss:.2f}"
+        fields["above threshold"] = (
+            f"{quality.masking.share_above:.1%} of bins, by {quality.masking.mean_excess_db:.1f} dB"
+            f" on average and {quality.masking.max_excess_db:.1f} dB at most"
+        )
+    if record.survival:
+        fields |= survival_fields(record.survival, record.clean)
+    fields["files"] = " ".join(str(path) for path in sorted(folder.glob("[!.]*")))
+    print_fields(fields)
+    print_warnings(record.id, record.warnings)
+
+
+def survival_fields(survival: Survival, clean: Survival | None) -> dict[str, str]:
+    """In how many rooms a sound is heard as the target, and the clean clip beside it."""
+    fields = {
+        f"{survival.rooms.split} rooms": in_rooms(survival),
+        "without a room": in_no_room(survival),
+    }
+    if clean:
+        fields["clean, in rooms"] = in_rooms(clean)
+        fields["clean, without"] = in_no_room(clean)
+    return fields
+
+
+def in_rooms(seen: Survival) -> str:
+    """A line: share with its interval, and word error rates."""
+    rooms = seen.rooms
+    line = (
+        f"heard in {rooms.heard:.0%} of {rooms.count} (95 %: {rooms.heard_low:.0%} to"
+        f" {rooms.heard_high:.0%}), WER {rooms.wer_target:.1%} to the target"
+    )
+    if rooms.wer_original is None:
+        return line
+    return f"{line}, {rooms.wer_original:.1%} to the original"
+
+
+def in_no_room(seen: Survival) -> str:
+    """A line: heard or not, and word error rates."""
+    line = f"{'heard' if seen.dry.heard else 'not heard'}, WER {seen.dry.wer_target:.1%}"
+    if seen.dry.wer_original is None:
+        return f"{line} to the target"
+    return f"{line} to the target, {seen.dry.wer_original:.1%} to the original"
+
+
+def print_warnings(name: str, warnings: Sequence[str]) -> None:
+    """What stands against believing a result, on stderr."""
+    for warning in warnings:
+        err.print(f"[yellow]warning:[/yellow] {escape(name)}: {escape(warning)}")
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """Two decimals and a unit, or that there is none."""
+    return "not measured" if value is None else f"{value:.2f} {unit}".strip()

@@ -1,0 +1,185 @@
+"""Commands about rooms: rooms make, rooms show, evaluate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mondegreen.cli.app import DEFAULT_VICTIM, AsJson, Bank, Device, Examples, VictimName, app
+from mondegreen.cli.attack import default_rooms
+from mondegreen.cli.output import Bars, err, print_fields, print_json, survival_fields
+from mondegreen.errors import OptionError
+
+if TYPE_CHECKING:
+    from mondegreen.rooms import Counts, RoomBank
+    from mondegreen.rooms.survey import SplitSurvey, Spread
+
+rooms = typer.Typer(
+    help="Make and look at banks of rooms.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(rooms, name="rooms")
+
+
+@rooms.command(
+    epilog=Examples + "mondegreen rooms make --out small.rooms --counts 200,20,50\n\n"
+    "mondegreen rooms make --out paper.rooms --preset paper\n\n"
+    "mondegreen rooms make --out real.rooms --from responses.csv"
+)
+def make(
+    out: Annotated[Path, typer.Option(help="The file to make.")],
+    preset: Annotated[
+        str, typer.Option(help="fast, or paper: the same rooms to a higher order of reflections.")
+    ] = "fast",
+    counts: Annotated[
+        str, typer.Option(help="Rooms to attack in, to choose in, and to prove in.")
+    ] = "1000,100,100",
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of everything random.")] = 0,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Measured responses instead: a folder, or a CSV with the columns path,room_id.",
+        ),
+    ] = None,
+    sample_rate: Annotated[
+        int, typer.Option(min=1000, max=768_000, help="The recogniser's rate, Hz.")
+    ] = 16_000,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; by default one for each processor.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute impulse responses of random rooms, or read measured ones, into a bank.
+
+    The same command again goes on where an interrupted one stopped.
+    """
+    from mondegreen.rooms import PRESETS, make_bank
+
+    if preset not in PRESETS:
+        raise OptionError(f"rooms have no preset {preset!r}; there are: {', '.join(PRESETS)}")
+    settings = replace(PRESETS[preset], sample_rate=sample_rate)
+    with Bars(out.name) as bars:
+        what = "simulating" if source is None else "reading"
+        bank = make_bank(
+            out, settings, _counts(counts), seed, source, workers, partial(bars.count, what)
+        )
+    _print_bank(out, bank, as_json)
+
+
+@rooms.command(epilog=Examples + "mondegreen rooms show paper.rooms --plot paper.png")
+def show(
+    bank: Annotated[Path, typer.Argument(help="A bank that `rooms make` made.")],
+    plot: Annotated[Path | None, typer.Option(help="Draw it: a .png, .svg or .pdf file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print, and draw, what the rooms of a bank are like."""
+    from mondegreen.rooms import RoomBank
+    from mondegreen.rooms.survey import portrait
+
+    read = RoomBank.load(bank)
+    if plot:
+        from mondegreen.report.figures import draw_rooms
+
+        draw_rooms(portrait(read, list(read.splits)[-1]), plot, bank.name)
+    _print_bank(bank, read, as_json)
+
+
+@app.command(
+    epilog=Examples + "mondegreen evaluate mondegreen-out --rooms bank.rooms\n\n"
+    'mondegreen evaluate song.wav --target "open the door" --json'
+)
+def evaluate(
+    sound: Annotated[
+        Path, typer.Argument(help="A result: its folder or record.json; or any recording.")
+    ],
+    bank: Bank = None,
+    split: Annotated[
+        str, typer.Option(help="Rooms of the bank; an attack has used the others.")
+    ] = "test",
+    target: Annotated[str | None, typer.Option(help="The phrase; a result has its own.")] = None,
+    original: Annotated[
+        str | None,
+        typer.Option(help="What was said; for a result, by default, what was heard in the clip."),
+    ] = None,
+    victim: VictimName = DEFAULT_VICTIM,
+    device: Device = "auto",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compare case and punctuation too, not just the words.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count in how many rooms a sound is heard as the target, and the clean clip beside it.
+
+    Exit status 0: in at least half of them.
+    """
+    from mondegreen.rooms import RoomBank
+    from mondegreen.runs.evaluate import evaluate as evaluate_sound
+    from mondegreen.runs.proof import SURVIVES
+    from mondegreen.victims import load_recogniser
+
+    with err.status("loading the recogniser"):
+        recogniser = load_recogniser(victim, device=device)
+    rate = recogniser.sample_rate
+    rooms_ = RoomBank.load(bank, rate) if bank else default_rooms(rate)
+    with Bars(sound.name) as bars:
+        seen = evaluate_sound(
+            recogniser,
+            sound,
+            rooms_,
+            split=split,
+            target=target,
+            original=original,
+            exact=exact,
+            on_room=bars.count,
+        )
+    if as_json:
+        print_json(seen.to_json())
+    else:
+        named = {"sound": seen.sound, "target": seen.target, "original": seen.original}
+        print_fields(named | survival_fields(seen.survival, seen.clean))
+    raise typer.Exit(0 if seen.survival.rooms.heard >= SURVIVES else 1)
+
+
+def _counts(text: str) -> Counts:
+    from mondegreen.rooms import Counts
+
+    try:
+        attack, validate, test = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise OptionError(
+            f"Got the counts {text!r}, expected three numbers such as 1000,100,100."
+        ) from error
+    return Counts(attack, validate, test)
+
+
+def _print_bank(path: Path, bank: RoomBank, as_json: bool) -> None:
+    from mondegreen.rooms.survey import survey
+
+    splits = survey(bank)
+    named = {"bank": str(path), "sample_rate": bank.sample_rate, "key": bank.key}
+    if as_json:
+        print_json({**named, "origin": bank.origin, **{n: asdict(s) for n, s in splits.items()}})
+        return
+    print_fields(named)
+    print_fields({name: _line(split) for name, split in splits.items()})
+
+
+def _line(split: SplitSurvey) -> str:
+    """A split in a line."""
+    return (
+        f"{split.responses} responses from {split.rooms} rooms, up to {split.seconds:.2f} s;"
+        f" RT60 {_spread(split.rt60, 's')}; direct to reverberant {_spread(split.drr, 'dB')}"
+    )
+
+
+def _spread(spread: Spread | None, unit: str) -> str:
+    if spread is None:
+        return "unknown"
+    return f"{spread.least:.2f} to {spread.greatest:.2f} {unit}, median {spread.median:.2f}"

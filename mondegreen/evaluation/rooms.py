@@ -1,0 +1,203 @@
+"""In how many rooms a sound is heard as the target: a share, its interval, and word errors.
+
+A room stands for a place where the sound was never tried, so what is reported is counted in a
+bank's `test` split, which no attack looks at. `heard_share` is the quick look by which an attack
+chooses, on `validate`; `survival` is the proof, through the recogniser's own pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from torch import Tensor
+
+from mondegreen.rooms.bank import Split
+from mondegreen.rooms.reverb import Reverb
+from mondegreen.text import WordErrors, matches, word_errors
+from mondegreen.victims.base import Recogniser, Victim
+
+AT_ONCE = 1_000_000  # samples of reverberated sound held at a time
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """What may be heard in a sound, and the normaliser that compares; see `mondegreen.text`.
+
+    Without an `original`, nothing is said of it: its rates and shares are None.
+    """
+
+    target: str
+    original: str | None
+    normaliser: str = "default"
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What a recogniser made of a sound in one room.
+
+    Attributes:
+        room: the room's id.
+        heard: the transcript.
+        matched: it is the target.
+    """
+
+    room: str
+    heard: str
+    matched: bool
+
+
+@dataclass(frozen=True)
+class Dry:
+    """A sound without any room.
+
+    Attributes:
+        heard: 1.0 if it is heard as the target, else 0.0.
+        wer_target, wer_original: word error rates to the target and to the original.
+    """
+
+    heard: float
+    wer_target: float
+    wer_original: float | None
+
+
+@dataclass(frozen=True)
+class InRooms:
+    """A sound in the rooms of one split of a bank.
+
+    Attributes:
+        split: the split's name.
+        count: rooms listened in.
+        heard: share of them, 0 to 1, in which the target is heard exactly.
+        heard_low, heard_high: Wilson's 95 % interval of that share.
+        heard_original: share of them in which the original is heard exactly.
+        wer_target, wer_original: word error rates to the target and the original, pooled.
+        each: room by room.
+    """
+
+    split: str
+    count: int
+    heard: float
+    heard_low: float
+    heard_high: float
+    heard_original: float | None
+    wer_target: float
+    wer_original: float | None
+    each: tuple[Hearing, ...]
+
+
+@dataclass(frozen=True)
+class Survival:
+    """How a sound does in rooms, and without any."""
+
+    rooms: InRooms
+    dry: Dry
+
+
+def survival(
+    recogniser: Recogniser,
+    sound: NDArray[np.float32],
+    phrases: Phrases,
+    split: Split,
+    on_room: Callable[[int, int], None] | None = None,
+) -> Survival:
+    """Hear a sound in every room of a split, and in none.
+
+    Ctrl-C after the first room ends the listening: what was heard by then is what is reported, and
+    `count` says in how many rooms.
+
+    Args:
+        recogniser: who hears, through its own public pipeline.
+        sound: [T] in [-1, 1] at its rate, as read from the saved file.
+        phrases: what to compare with.
+        split: the rooms, of the same rate.
+        on_room: called after each, with how many of how many are done.
+
+    Raises:
+        OptionError: there is no normaliser of that name.
+    """
+    audio = torch.from_numpy(sound)
+    dry = recogniser.transcribe(audio)
+    heard: list[str] = []
+    try:
+        for reverberated in _in_each(audio, split):
+            heard.append(recogniser.transcribe(reverberated))
+            if on_room is not None:
+                on_room(len(heard), len(split.rooms))
+    except KeyboardInterrupt:
+        if not heard:
+            raise
+    return Survival(_in_all(heard, phrases, split), _dry(dry, phrases))
+
+
+def heard_share(victim: Victim, sound: Tensor, target: Tensor, split: Split) -> float:
+    """Share of a split's rooms in which greedy decoding hears the target, by forward passes alone.
+
+    Args:
+        victim: who hears.
+        sound: [T] in [-1, 1] on the 16-bit grid.
+        target: the symbols, of `victim.encode`.
+        split: the rooms.
+    """
+    hits = 0
+    with torch.no_grad():
+        for rows in _reverberated(sound.to(victim.device, victim.dtype), split):
+            lengths = torch.full((len(rows),), rows.shape[1], device=rows.device)
+            hits += int(victim.score(rows, lengths, [target] * len(rows)).matched.sum())
+    return hits / len(split.rooms)
+
+
+def _in_each(sound: Tensor, split: Split) -> Iterator[Tensor]:
+    for rows in _reverberated(sound, split):
+        yield from rows
+
+
+def _reverberated(sound: Tensor, split: Split) -> Iterator[Tensor]:
+    """The sound [T] in the rooms of a split, in their order, some [m, T] at a time."""
+    reverb = Reverb(split.rirs.to(sound.device, sound.dtype))
+    length = torch.tensor([len(sound)], device=sound.device)
+    at_once = max(1, AT_ONCE // len(sound))
+    for first in range(0, len(reverb), at_once):
+        rooms = torch.arange(first, min(first + at_once, len(reverb)), device=sound.device)
+        yield reverb(sound[None, None], length, rooms[None])[0]
+
+
+def _in_all(heard: Sequence[str], phrases: Phrases, split: Split) -> InRooms:
+    target, original, by = phrases.target, phrases.original, phrases.normaliser
+    each = tuple(
+        Hearing(room.id, text, matches(text, target, by))
+        for room, text in zip(split.rooms, heard, strict=False)  # fewer texts: interrupted
+    )
+    hits = sum(hearing.matched for hearing in each)
+    interval = binomtest(hits, len(heard)).proportion_ci(method="wilson")
+    as_said = None if original is None else [matches(text, original, by) for text in heard]
+    return InRooms(
+        split=split.name,
+        count=len(heard),
+        heard=hits / len(heard),
+        heard_low=float(interval.low),
+        heard_high=float(interval.high),
+        heard_original=None if as_said is None else sum(as_said) / len(heard),
+        wer_target=_rate(target, heard, by),
+        wer_original=None if original is None else _rate(original, heard, by),
+        each=each,
+    )
+
+
+def _dry(heard: str, phrases: Phrases) -> Dry:
+    target, original, by = phrases.target, phrases.original, phrases.normaliser
+    return Dry(
+        heard=float(matches(heard, target, by)),
+        wer_target=_rate(target, [heard], by),
+        wer_original=None if original is None else _rate(original, [heard], by),
+    )
+
+
+def _rate(reference: str, heard: Sequence[str], normaliser: str) -> float:
+    """Word error rate of several transcripts to one reference, pooled."""
+    counts = [word_errors(reference, text, normaliser) for text in heard]
+    return WordErrors(sum(c.errors for c in counts), sum(c.words for c in counts)).rate

@@ -1,0 +1,82 @@
+"""What an impulse response says of its room: arrival, reverberation time, direct sound.
+
+Responses are `[L]`, at any scale. None stands where a response has no answer.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+ONSET: Final = 0.1  # of the peak: the sound starts where it comes within 20 dB, ISO 3382-1
+DIRECT_WITHIN: Final = 0.0005  # s from there to the crest of the direct sound
+DIRECT_REACH: Final = 0.0025  # s to each side of that crest
+BLOCK: Final = 0.01  # s over which a decaying level is averaged
+# Lowest level of a fit in dB, and how far above the floor the response must rise for it: 10 dB
+# more, ISO 3382-1. T30 where that can be had, else T20.
+FITS: Final = ((-35.0, 45.0), (-25.0, 35.0))
+FIT_FROM: Final = -5.0  # dB, where both fits begin
+
+
+def first_arrival(rir: NDArray[np.floating], rate: int) -> int:
+    """Sample of the direct sound, which need not be the largest: reflections may add up beyond it.
+
+    It is the crest that follows the first sample within 20 dB of the largest. The ripples of a
+    fractional delay before the crest can reach that, hence the two steps.
+    """
+    size = np.abs(rir)
+    onset = int(np.argmax(size >= ONSET * size.max()))
+    return onset + int(np.argmax(size[onset : onset + 1 + round(DIRECT_WITHIN * rate)]))
+
+
+def direct_to_reverberant(rir: NDArray[np.floating], rate: int) -> float | None:
+    """Energy within 2.5 ms of the direct sound over all energy after it, in dB.
+
+    The usual definition, such as Zahorik's (*Direct-to-reverberant energy ratio sensitivity*,
+    JASA 112, 2002). A reflection that comes within 2.5 ms counts as direct. None where nothing
+    follows.
+    """
+    energy = np.square(rir, dtype=np.float64)
+    arrival, reach = first_arrival(rir, rate), round(DIRECT_REACH * rate)
+    direct = energy[max(arrival - reach, 0) : arrival + reach + 1].sum()
+    reverberant = energy[arrival + reach + 1 :].sum()
+    return float(10 * np.log10(direct / reverberant)) if direct and reverberant else None
+
+
+def reverberation_time(rir: NDArray[np.floating], rate: int) -> float | None:
+    """Seconds in which the sound decays by 60 dB (RT60), by ISO 3382.
+
+    The slope of a straight line through the Schroeder decay from -5 to -35 dB (T30), or to -25 dB
+    (T20) where the response does not rise 45 dB above its floor. None where it does not rise
+    35 dB either, or falls so fast that 10 ms do not hold the fit.
+    """
+    power = np.square(rir[first_arrival(rir, rate) :], dtype=np.float64)
+    block = round(BLOCK * rate)
+    levels = power[: len(power) // block * block].reshape(-1, block).mean(1)
+    if not levels.any():
+        return None
+    # The floor is noise, or, in a clean response, where the decay is cut off. Either way what
+    # remains after the last block above it is no decay.
+    floor = levels[-max(len(levels) // 10, 1) :].mean()
+    above = np.flatnonzero(levels > 2 * floor)
+    decay = schroeder_decay(power[: (above[-1] + 1) * block if len(above) else 0])
+    for lowest, needed in FITS:
+        if levels.max() >= floor * 10 ** (needed / 10):
+            first, last = np.searchsorted(-decay, [-FIT_FROM, -lowest])
+            if last - first < block:
+                return None
+            slope, _ = np.polyfit(np.arange(first, last) / rate, decay[first:last], 1)
+            return float(-60 / slope)
+    return None
+
+
+def schroeder_decay(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Energy still to come at each sample, in dB of the whole (Schroeder, JASA 37, 1965).
+
+    Shape: squared response `[L]`, not ending in zeros -> `[L]`, falling from 0.
+    """
+    to_come = np.cumsum(power[::-1])[::-1]
+    with np.errstate(divide="ignore"):
+        return np.asarray(10 * np.log10(to_come / to_come[:1]))

@@ -1,0 +1,155 @@
+"""A clip and its target, read and checked before any time is spent on an attack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mondegreen.attacks.presets import IN_ROOMS
+from mondegreen.attacks.presets import preset as stages_of
+from mondegreen.audio import load, quantise
+from mondegreen.errors import OptionError, TargetError
+from mondegreen.runs.item import Result, read_item
+from mondegreen.runs.options import Options
+from mondegreen.text import as_sentence, check_target, matches
+from mondegreen.victims.base import Victim
+
+AudioPath = str | PathLike[str]
+Start = Result | str | PathLike[str]
+
+FASTEST_SPEECH = 4.5  # words a second; a target above this is hard to fit in
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip and its target, ready to be attacked.
+
+    Attributes:
+        id: the recording's name, numbered where two have the same.
+        path: the recording.
+        target: the phrase asked for.
+        spelled: the phrase as the victim shall write it.
+        tokens: `spelled` in the victim's symbols.
+        clean: [T] float32 at the victim's rate, on the 16-bit grid.
+        heard: what the victim hears in it.
+        start: [T] float32, the perturbation to go on from; None: silence.
+        warnings: what stands against believing, or reaching, a result.
+    """
+
+    id: str
+    path: Path
+    target: str
+    spelled: str
+    tokens: Tensor
+    clean: Tensor
+    heard: str
+    start: Tensor | None
+    warnings: list[str]
+
+
+def prepare(
+    victim: Victim,
+    audio: Sequence[AudioPath],
+    targets: Sequence[str],
+    options: Options,
+    starts: Sequence[Start] | None = None,
+) -> list[Clip]:
+    """Read and check everything that an attack needs, before any time is spent on one.
+
+    Raises:
+        AudioError, TargetError, OptionError, RoomError: as `attack_batch`.
+    """
+    stages_of(options.method, options.preset, started=starts is not None)
+    if len(audio) != len(targets) or not audio:
+        raise OptionError(
+            f"Got {len(audio)} clips and {len(targets)} targets, expected one target for each clip."
+        )
+    if starts is not None and len(starts) != len(audio):
+        raise OptionError(f"Got {len(starts)} starts for {len(audio)} clips, expected one each.")
+    if options.max_passes is not None and options.max_passes < 1:
+        raise OptionError(f"Got max_passes={options.max_passes}, expected at least 1.")
+    _check_rooms(options, victim.sample_rate)
+    ids = _distinct([Path(path).stem for path in audio])
+    begins: Sequence[Start | None] = starts if starts is not None else [None] * len(audio)
+    given = zip(ids, audio, targets, begins, strict=True)
+    return [_prepared(victim, *each, options) for each in given]
+
+
+def _check_rooms(options: Options, sample_rate: int) -> None:
+    if not options.in_rooms:
+        if options.rooms is not None or options.air:
+            raise OptionError(
+                f"{options.method} takes no rooms; expected one of: {', '.join(sorted(IN_ROOMS))}."
+                " To hear its result in rooms, use: mondegreen evaluate"
+            )
+        return
+    if options.rooms is None:
+        raise OptionError(f"{options.method} needs a bank of rooms; give one, or `default_bank`.")
+    if options.rooms.sample_rate != sample_rate:
+        raise OptionError(
+            f"The bank of rooms is of {options.rooms.sample_rate} Hz, the recogniser of"
+            f" {sample_rate} Hz. Make a bank at that rate."
+        )
+    for split in ("attack", "validate", "test"):
+        options.rooms.split(split)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, numbered where they repeat: clips of one name may come from two folders."""
+    taken: list[str] = []
+    for name in names:
+        numbered = (name if n == 1 else f"{name}-{n}" for n in count(1))
+        taken.append(next(candidate for candidate in numbered if candidate not in taken))
+    return taken
+
+
+def _prepared(
+    victim: Victim,
+    name: str,
+    audio: AudioPath,
+    target: str,
+    start: Start | None,
+    options: Options,
+) -> Clip:
+    check_target(target)
+    if options.exact and target != " ".join(target.split()):
+        raise TargetError(
+            f"Got the target {target!r} with spaces that no recogniser prints; expected single ones"
+            " between words, to match it exactly."
+        )
+    spelled = target if options.exact else as_sentence(target)
+    clean = quantise(torch.from_numpy(load(audio, victim.sample_rate)))
+    tokens, heard = victim.encode(spelled, len(clean)), victim.transcribe(clean)
+    seconds = len(clean) / victim.sample_rate
+    warnings = _warnings(target, seconds, matches(heard, target, options.normaliser))
+    begins = None if start is None else _delta_of(start, clean, target)
+    return Clip(name, Path(audio), target, spelled, tokens, clean, heard, begins, warnings)
+
+
+def _delta_of(start: Start, clean: Tensor, target: str) -> Tensor:
+    """The perturbation of an earlier result on the same clip, with the same target."""
+    earlier = start if isinstance(start, Result) else read_item(start)
+    if not np.array_equal(earlier.clean, clean.numpy()):
+        raise OptionError("The start was made from another recording. Give the result of this one.")
+    if not matches(earlier.target, target):
+        raise OptionError(
+            f"The start has the target {earlier.target!r}, expected {target!r}. Ask for the same."
+        )
+    return torch.from_numpy(earlier.delta)
+
+
+def _warnings(target: str, seconds: float, heard_already: bool) -> list[str]:
+    found = []
+    if heard_already:
+        found.append("the clean clip is already heard as the target: its success proves nothing")
+    rate = len(target.split()) / seconds
+    if rate > FASTEST_SPEECH:
+        found.append(f"the target asks for {rate:.1f} words a second, faster than people speak")
+    return found

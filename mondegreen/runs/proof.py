@@ -1,0 +1,121 @@
+"""Which success is saved, and what the saved file proves."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mondegreen.attacks.result import Candidate, Trajectory
+from mondegreen.audio import load, quantise, save
+from mondegreen.evaluation.rooms import Phrases, Survival, heard_share, survival
+from mondegreen.evaluation.verify import verify
+from mondegreen.rooms.bank import RoomBank
+from mondegreen.runs.clip import Clip
+from mondegreen.runs.options import Options
+from mondegreen.victims.base import Victim
+
+SURVIVES = 0.5  # share of the test rooms from which on a method in rooms has kept its promise
+
+OnRoom = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
+
+
+@dataclass(frozen=True)
+class Proven:
+    """What is saved of a search, and what it proves.
+
+    Attributes:
+        candidate: the success; None: nothing matched, and the last iterate is shown.
+        adversarial: [T] float32, as read back from a 16-bit file.
+        heard: what the victim hears in that file.
+        verified: see `mondegreen.runs.item.Record`.
+        survival: how the file does in the test rooms; None: a method without rooms.
+        clean: how the clean clip does in them.
+    """
+
+    candidate: Candidate | None
+    adversarial: NDArray[np.float32]
+    heard: str
+    verified: bool
+    survival: Survival | None = None
+    clean: Survival | None = None
+
+
+def prove(
+    victim: Victim, clip: Clip, trajectory: Trajectory, options: Options, on_room: OnRoom
+) -> Proven:
+    """Prove the best success of a clip from its file; without one, show the last iterate."""
+    if options.rooms is not None:
+        return _prove_in_rooms(victim, clip, trajectory, options, options.rooms, on_room)
+    if not trajectory.candidates:
+        return Proven(None, *_from_file(victim, clip, trajectory.delta, options.normaliser))
+    outcomes = []
+    for candidate in (*reversed(trajectory.candidates), *reversed(trajectory.milestones)):
+        proof = Proven(candidate, *_from_file(victim, clip, candidate.delta, options.normaliser))
+        if proof.verified:
+            return proof
+        outcomes.append(proof)
+    return outcomes[0]
+
+
+def _prove_in_rooms(
+    victim: Victim,
+    clip: Clip,
+    trajectory: Trajectory,
+    options: Options,
+    bank: RoomBank,
+    on_room: OnRoom,
+) -> Proven:
+    """Choose on `validate`, prove in `test`; the clean clip in the same rooms is the control."""
+    candidate = _most_heard(victim, clip, trajectory, bank, on_room)
+    delta = trajectory.delta if candidate is None else candidate.delta
+    adversarial, heard, _ = _from_file(victim, clip, delta, options.normaliser)
+    phrases = Phrases(clip.target, clip.heard, options.normaliser)
+    test = bank.split("test")
+    proof = survival(victim, adversarial, phrases, test, partial(on_room, "proving"))
+    control = survival(victim, clip.clean.numpy(), phrases, test, partial(on_room, "control"))
+    verified = proof.rooms.heard >= SURVIVES
+    return Proven(candidate, adversarial, heard, verified, proof, control)
+
+
+def _most_heard(
+    victim: Victim, clip: Clip, trajectory: Trajectory, bank: RoomBank, on_room: OnRoom
+) -> Candidate | None:
+    """Of the successes of the last stage that had any, the one that most `validate` rooms hear.
+
+    Ctrl-C ends the choosing: the best so far is taken, or the latest.
+    """
+    if not trajectory.candidates:
+        return None
+    last = trajectory.candidates[-1]
+    best_first = [c for c in reversed(trajectory.candidates) if c.stage == last.stage]
+    shares: list[float] = []
+    try:
+        for candidate in best_first if len(best_first) > 1 else ():
+            sound = quantise(clip.clean.to(candidate.delta) + candidate.delta)
+            shares.append(heard_share(victim, sound, clip.tokens, bank.split("validate")))
+            on_room("choosing", len(shares), len(best_first))
+    except KeyboardInterrupt:
+        pass
+    return best_first[_first_of_the_largest(shares)]
+
+
+def _first_of_the_largest(values: Sequence[float]) -> int:
+    return max(range(len(values)), key=values.__getitem__, default=0)
+
+
+def _from_file(
+    victim: Victim, clip: Clip, delta: Tensor, normaliser: str
+) -> tuple[NDArray[np.float32], str, bool]:
+    """Write x + δ, read it back, and hear it: samples, transcript, and whether it is the target."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "adversarial.wav"
+        save(path, clip.clean.to(delta.dtype) + delta.cpu(), victim.sample_rate)
+        proof = verify(path, victim, clip.target, normaliser)
+        return load(path, victim.sample_rate), proof.heard, proof.verified

@@ -1,0 +1,32 @@
+"""The bank of rooms that is used when none is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from importlib.metadata import version
+
+from mondegreen.rooms import PRESETS, Counts, RoomBank, make_bank
+from mondegreen.rooms.bank import key_of
+from mondegreen.rooms.simulate import library
+from mondegreen.victims.bundled import cache_folder
+
+COUNTS = Counts(attack=500, validate=50, test=100)
+
+
+def default_bank(sample_rate: int, on_room: Callable[[int, int], object] | None = None) -> RoomBank:
+    """The bank of `COUNTS` simulated rooms, preset `fast`; made on first use, and cached.
+
+    Args:
+        sample_rate: in Hz.
+        on_room: called, when it has to be made, with the rooms done and wanted.
+
+    Raises:
+        RoomError: pyroomacoustics is missing, or what is cached is damaged.
+    """
+    library()
+    settings = replace(PRESETS["fast"], sample_rate=sample_rate)
+    made_from = [asdict(settings), asdict(COUNTS), version("pyroomacoustics")]
+    path = cache_folder() / f"rooms-{key_of({'rooms': made_from})[:16]}.safetensors"
+    # one process: it is a matter of seconds, and a caller's script need not be safe to start twice
+    return make_bank(path, settings, COUNTS, workers=1, on_room=on_room)
