@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from mondegreen.attacks.loop import Search
-from mondegreen.attacks.presets import preset
+from mondegreen.attacks.presets import preset, within
 from mondegreen.audio import load, quantise, save
 from mondegreen.evaluation.metrics import measure
 from mondegreen.evaluation.verify import verify
@@ -60,7 +60,7 @@ def curve(victim: Victim, path: Path, target: str, options: Any) -> Iterator[dic
         masking_threshold(clean[None], None, victim.sample_rate),
     )
     passes = 0
-    for _ in search.run(preset(options.method, options.preset), options.passes):
+    for _ in search.run(within(preset(options.method, options.preset), options.passes)):
         passes += 1
         if passes % options.every == 0:
             yield standing(victim, clean, search, target, options)

@@ -12,7 +12,7 @@ from torch import Tensor
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_rooms
 
 from mondegreen.attacks.loop import Progress, Search
-from mondegreen.attacks.presets import PRESETS, preset
+from mondegreen.attacks.presets import PRESETS, preset, within
 from mondegreen.attacks.stage import Expectation, MaxNorm, Stage, Steps, Widened
 from mondegreen.audio import pad, quantise
 from mondegreen.psychoacoustics import masking_loss, masking_threshold
@@ -43,7 +43,7 @@ def run(
     n: int | None = None,
 ) -> Search:
     found = search(victim, clips)
-    list(found.run(stages, n))
+    list(found.run(within(tuple(stages), n)))
     return found
 
 
@@ -89,7 +89,7 @@ def test_stage_2_is_algorithm_1() -> None:
     target = victim.encode(TARGET, len(clean))
     threshold = masking_threshold(clean[None], None, victim.sample_rate)
     found = search(victim, [clean])
-    list(found.run([PAPER_1], 300))
+    list(found.run([shortened(PAPER_1, 300)]))
     start = found.trajectories[0].candidates[-1].delta
     delta, alpha = literal_attack.stage_2(
         victim, clean, start, target, 120, lambda d: masking_loss(d[None], threshold)[0]

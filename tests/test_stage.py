@@ -5,21 +5,23 @@ import dataclasses
 import pytest
 import torch
 
-from mondegreen.attacks.presets import PRESETS, preset
-from mondegreen.attacks.stage import Decay, Masking, MaxNorm, Steps
+from mondegreen.attacks.presets import IN_ROOMS, PRESETS, preset, within
+from mondegreen.attacks.stage import Decay, Elastic, Expectation, Masking, MaxNorm, Steps, Widened
 from mondegreen.errors import OptionError
+
+LSB = 1 / 32768
 
 
 def test_eps_shrinks_by_a_fifth_at_every_success() -> None:
     bound, eps, seen = MaxNorm(eps=2000.0), torch.tensor([2000.0]), []
     for _ in range(5):
-        eps = bound.shrunk(eps, peak=eps, matched=torch.tensor([True]))
+        eps = bound.moved(eps, peak=eps, matched=torch.tensor([True]))
         seen.append(float(eps))
     assert seen == pytest.approx([1600, 1280, 1024, 819.2, 655.36])
 
 
 def test_eps_shrinks_from_the_peak_where_that_is_smaller() -> None:
-    eps = MaxNorm(eps=2000.0).shrunk(
+    eps = MaxNorm(eps=2000.0).moved(
         torch.tensor([2000.0, 2000.0]), torch.tensor([500.0, 500.0]), torch.tensor([True, False])
     )
     assert eps.tolist() == [400, 2000]
@@ -48,7 +50,7 @@ def test_decay_goes_from_start_to_end() -> None:
 
 def test_paper_preset_has_the_numbers_of_section_4_1() -> None:
     first, second = PRESETS["imperceptible"]["paper"]
-    assert (first.passes, second.passes) == (1000, 4000)
+    assert (first.steps, second.steps) == (1000, 4000)
     assert first.rate.at(0, 1000) * 32768 == 100
     assert [second.rate.at(i, 4000) * 32768 for i in (0, 3000)] == pytest.approx([1, 0.1])
     assert first.bound is not None
@@ -57,9 +59,78 @@ def test_paper_preset_has_the_numbers_of_section_4_1() -> None:
     assert PRESETS["carlini-wagner"]["paper"] == (first,)
 
 
-def test_fast_presets_fit_in_500_passes() -> None:
-    for presets in PRESETS.values():
-        assert sum(stage.passes for stage in presets["fast"]) <= 500
+def test_paper_preset_has_the_numbers_of_section_4_2() -> None:
+    first, second = PRESETS["robust"]["paper"]
+    assert (first.steps, second.steps) == (2000, 4000)
+    assert [s.rate.at(0, s.steps) * 32768 for s in (first, second)] == pytest.approx([50, 5])
+    assert first.bound == MaxNorm(eps=2000 * LSB, shrink=0.8, every=10)
+    assert second.bound == Widened(by=300 * LSB)
+    assert first.over == Expectation(draws=1, quorum=10, looks=10)
+    assert (second.over.draws, second.keep) == (10, "most heard")
+    assert first.passes + second.passes == 2_000 + 40_000
+
+
+def test_paper_preset_has_the_numbers_of_section_4_3() -> None:
+    *before, first, second = PRESETS["combined"]["paper"]
+    assert tuple(before) == PRESETS["robust"]["paper"]
+    assert (first.steps, second.steps) == (4000, 6000)
+    assert [s.rate.at(0, s.steps) * 32768 for s in (first, second)] == pytest.approx([1, 1.5])
+    assert first.masking == Masking(alpha=0.01, up=2, up_every=20, down=0.5, down_every=50)
+    assert second.masking is not None
+    assert (second.masking.alpha, second.masking.up, second.masking.down) == (0.00005, 1.2, 1)
+    assert first.over == Expectation(draws=10, quorum=4, looks=10)
+    assert second.over == Expectation(draws=10, quorum=8, looks=10)
+    assert first.passes + second.passes == 100_000
+
+
+def test_the_widened_bound_is_beyond_the_last_success_and_stays() -> None:
+    bound = Widened(by=300.0)
+    eps = bound.begins(torch.tensor([100.0, 500.0]))
+    assert eps.tolist() == [400, 800]
+    assert bound.moved(eps, eps, torch.tensor([True, False])).tolist() == [400, 800]
+
+
+def test_the_elastic_bound_gives_way_up_to_where_it_began() -> None:
+    bound = Elastic(eps=2000.0, shrink=0.9, grow=1.5)
+    eps = bound.begins(torch.zeros(2))
+    assert eps.tolist() == [2000, 2000]
+    eps = bound.moved(eps, eps, torch.tensor([True, False]))
+    assert eps.tolist() == pytest.approx([1800, 2000])
+    eps = bound.moved(eps, eps, torch.tensor([False, True]))
+    assert eps.tolist() == pytest.approx([2000, 1800])
+
+
+def test_the_elastic_bound_rests_at_its_share_of_successes() -> None:
+    bound, eps = Elastic(eps=1e9, shrink=0.99, grow=1.041), torch.tensor([1000.0])
+    for matched in [True] * 4 + [False]:  # four looks in five
+        eps = bound.moved(eps, eps, torch.tensor([matched]))
+    assert float(eps[0]) == pytest.approx(1000, rel=1e-3)
+
+
+def test_fast_presets_without_rooms_fit_in_500_passes() -> None:
+    for method in PRESETS.keys() - IN_ROOMS:
+        assert sum(stage.passes for stage in PRESETS[method]["fast"]) <= 500
+
+
+def test_a_budget_cuts_the_stage_that_it_ends_in() -> None:
+    robust = PRESETS["robust"]["paper"]
+    assert within(robust, None) == robust
+    assert [stage.steps for stage in within(robust, 2055)] == [2000, 5]
+    assert [stage.steps for stage in within(robust, 2009)] == [2000]
+    assert [stage.steps for stage in within(robust, 7)] == [7]
+
+
+def test_a_started_method_leaves_out_what_it_was_started_with() -> None:
+    for name in ("paper", "fast"):
+        combined = preset("combined", name, started=True)
+        assert PRESETS["combined"][name] == (*PRESETS["robust"][name], *combined)
+        assert [s.masking is not None for s in preset("imperceptible", name, started=True)] == [True]
+
+
+@pytest.mark.parametrize("method", ["robust", "carlini-wagner"])
+def test_what_begins_with_silence_takes_no_start(method: str) -> None:
+    with pytest.raises(OptionError, match=r"takes no start.*imperceptible, combined"):
+        preset(method, "fast", started=True)
 
 
 @pytest.mark.parametrize(("method", "name"), [("nonsense", "fast"), ("imperceptible", "nonsense")])

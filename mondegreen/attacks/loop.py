@@ -137,24 +137,14 @@ class Search:
             for clip, start in zip(clips, starts or [None] * len(clips), strict=True)
         ]
 
-    def run(self, stages: Sequence[Stage], max_passes: int | None = None) -> Iterator[Progress]:
-        """Run the stages in turn; a clip goes on to the next one only with a success.
-
-        Args:
-            stages: what to do.
-            max_passes: gradient passes at most for each clip, over all stages; None: no limit.
-        """
+    def run(self, stages: Sequence[Stage]) -> Iterator[Progress]:
+        """Run the stages in turn; a clip goes on to the next one only with a success."""
         for number, stage in enumerate(stages):
-            yield from self._run_stage(stage, number, self._enter(stage, number, max_passes))
+            yield from self._run_stage(stage, number, self._enter(stage, number))
 
-    def _enter(self, stage: Stage, number: int, max_passes: int | None) -> _Batch:
+    def _enter(self, stage: Stage, number: int) -> _Batch:
         """The batch that begins a stage: δ is zero at first, then each clip's last success."""
-        allowed = [
-            stage.steps
-            if max_passes is None
-            else min(stage.steps, (max_passes - t.passes) // stage.over.draws)
-            for t in self.trajectories
-        ]
+        left = torch.full((len(self.audio),), stage.steps, device=self.audio.device)
         start, row = torch.zeros_like(self.audio), self.audio.new_ones(len(self.audio))
         before = row * torch.inf
         for b, trajectory in enumerate(self.trajectories):
@@ -164,9 +154,8 @@ class Search:
                 start[b, : len(last.delta)] = last.delta
                 before[b] = last.eps
             elif number > 0:
-                allowed[b] = 0
+                left[b] = 0
         real = torch.arange(self.audio.shape[1], device=self.audio.device) < self.lengths[:, None]
-        left = torch.tensor(allowed, device=self.audio.device)
         return _Batch(
             index=torch.arange(len(row), device=self.audio.device),
             audio=self.audio,

@@ -170,5 +170,21 @@ def preset(
     return tuple(_over(stage, over) for stage in stages) if method in IN_ROOMS else stages
 
 
+def within(stages: Stages, passes: int | None) -> Stages:
+    """The stages as far as a number of gradient passes goes; None: all of them.
+
+    The last is cut short, and its rate falls over the steps that are left to it.
+    """
+    if passes is None:
+        return stages
+    fitting = []
+    for stage in stages:
+        steps = min(stage.steps, passes // stage.over.draws)
+        if steps:
+            fitting.append(replace(stage, steps=steps))
+        passes -= steps * stage.over.draws
+    return tuple(fitting)
+
+
 def _over(stage: Stage, transformations: tuple[Transformation, ...]) -> Stage:
     return replace(stage, over=replace(stage.over, of=transformations))

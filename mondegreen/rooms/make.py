@@ -13,7 +13,7 @@ import os
 import shutil
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
@@ -65,8 +65,8 @@ def make_bank(
         counts: responses in each split; of a measured collection, at most.
         seed: of everything random.
         source: folder or CSV file of measured responses; see `find_recordings`.
-        workers: processes that simulate, one for each processor by default. At order 100 each
-            takes half a gigabyte.
+        workers: processes that work, one for each processor by default. At order 100 each takes
+            0.6 GB.
         on_room: called with the responses done and wanted after each, and once for those that an
             interrupted making left.
 
@@ -88,7 +88,7 @@ def make_bank(
         if out.exists():
             return _same(out, plan)
         parts = out.with_name(f"{out.name}.part")
-        responses = _responses(plan, parts, workers or os.cpu_count() or 1, on_room)
+        responses = iter(_responses(plan, parts, workers or os.cpu_count() or 1, on_room))
         splits = {name: Split.of(name, islice(responses, n)) for name, n in plan.sizes.items()}
         RoomBank(plan.sample_rate, key_of(plan.origin), plan.origin, splits).save(out)
         shutil.rmtree(parts, ignore_errors=True)
@@ -97,16 +97,17 @@ def make_bank(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a bank will hold: responses 0, 1, ... to fill its splits in their order."""
+    """What a bank will hold: a response for each job, to fill its splits in their order."""
 
     sample_rate: int
     origin: Mapping[str, Any]
     sizes: Mapping[str, int]
-    response: Callable[[int], Response]  # goes to other processes
+    jobs: Sequence[Any]
+    response: Callable[[Any], Response]  # goes to other processes, like the jobs
 
     def chunks(self) -> list[range]:
-        """The numbers of all responses, in runs that are kept together."""
-        numbers = range(sum(self.sizes.values()))
+        """The numbers of all jobs, in runs whose responses are kept together."""
+        numbers = range(len(self.jobs))
         return [numbers[first : first + CHUNK] for first in numbers[::CHUNK]]
 
 
@@ -124,8 +125,13 @@ def _simulated(settings: RoomSettings, counts: Counts, seed: int) -> _Plan:
         "seed": seed,
         "versions": {"pyroomacoustics": library().__version__},
     }
-    response = partial(_simulate, settings, seed)
-    return _Plan(settings.sample_rate, origin, dict(counts.items()), response)
+    return _Plan(
+        settings.sample_rate,
+        origin,
+        sizes=dict(counts.items()),
+        jobs=range(counts.total),
+        response=partial(_simulate, settings, seed),
+    )
 
 
 def _simulate(settings: RoomSettings, seed: int, number: int) -> Response:
@@ -155,13 +161,16 @@ def _measured(source: Path, sample_rate: int, counts: Counts, seed: int) -> _Pla
         "recordings": len(recordings),
         "contents": key_of({r.name: [r.room, r.sha256()] for r in recordings}),
     }
-    chosen = [recording for split in splits.values() for recording in split]
-    sizes = {name: len(split) for name, split in splits.items()}
-    return _Plan(sample_rate, origin, sizes, partial(_read, chosen, sample_rate))
+    return _Plan(
+        sample_rate,
+        origin,
+        sizes={name: len(split) for name, split in splits.items()},
+        jobs=[recording for split in splits.values() for recording in split],
+        response=partial(_read, sample_rate),
+    )
 
 
-def _read(recordings: list[Recording], sample_rate: int, number: int) -> Response:
-    recording = recordings[number]
+def _read(sample_rate: int, recording: Recording) -> Response:
     rir = read_response(recording.path, sample_rate)
     room = Room(
         recording.room,
@@ -175,40 +184,34 @@ def _read(recordings: list[Recording], sample_rate: int, number: int) -> Respons
 # ---- the work -------------------------------------------------------------------------------
 
 
-def _responses(
-    plan: _Plan, parts: Path, workers: int, on_room: Progress | None
-) -> Iterator[Response]:
-    """All responses in their order: from the chunks that are there, and for the rest made."""
-    kept = {chunk: _load_chunk(plan, parts, chunk) for chunk in plan.chunks()}
-    missing = [number for chunk, found in kept.items() if not found for number in chunk]
-    total = sum(plan.sizes.values())
-    done = total - len(missing)
+def _responses(plan: _Plan, parts: Path, workers: int, on_room: Progress | None) -> list[Response]:
+    """All responses in their order: those in the chunks that are there, and the rest made."""
+    chunks = {chunk: _load_chunk(plan, parts, chunk) for chunk in plan.chunks()}
+    missing = [chunk for chunk, responses in chunks.items() if not responses]
+    jobs = [plan.jobs[number] for chunk in missing for number in chunk]
+    done, total = len(plan.jobs) - len(jobs), len(plan.jobs)
     if done and on_room:
         on_room(done, total)
-    with _processes(min(workers, len(missing))) as run:
-        made = run(plan.response, missing)
-        for chunk, found in kept.items():
-            if found:
-                yield from found
-                continue
-            responses = []
+    with _processes(min(workers, len(jobs))) as run:
+        made = run(plan.response, jobs)
+        for chunk in missing:
             for response in islice(made, len(chunk)):
-                responses.append(response)
+                chunks[chunk].append(response)
                 done += 1
                 if on_room:
                     on_room(done, total)
-            _save_chunk(plan, parts, chunk, responses)
-            yield from responses
+            _save_chunk(plan, parts, chunk, chunks[chunk])
+    return [response for responses in chunks.values() for response in responses]
 
 
 @contextmanager
 def _processes(workers: int) -> Iterator[Callable[..., Iterator[Response]]]:
     """A `map` over processes; over none but this one where one will do."""
 
-    def run(function: Callable[[int], Response], numbers: list[int]) -> Iterator[Response]:
-        # Not the pool's own: that cancels what the pool, when it breaks, also settles, and the
-        # processes that are left stay for ever.
-        futures = deque(pool.submit(function, number) for number in numbers)
+    def run(function: Callable[[Any], Response], jobs: Iterable[Any]) -> Iterator[Response]:
+        # Not the pool's own map: it cancels futures that a broken pool is about to settle, which
+        # the thread that cleans up after the pool may not survive.
+        futures = deque(pool.submit(function, job) for job in jobs)
         while futures:
             yield futures.popleft().result()
 

@@ -16,6 +16,7 @@ import torch
 
 from mondegreen.attacks.loop import Progress, Search
 from mondegreen.attacks.presets import preset as stages_of
+from mondegreen.attacks.presets import within
 from mondegreen.attacks.result import Trajectory
 from mondegreen.attacks.stage import Stage
 from mondegreen.audio import pad
@@ -127,7 +128,7 @@ def attack_clips(
     torch.manual_seed(options.seed)
     search = _search(victim, clips, options.seed)
     started = time.monotonic()
-    interrupted = _drive(search.run(stages, options.max_passes), on_pass)
+    interrupted = _drive(search.run(within(stages, options.max_passes)), on_pass)
     seconds = time.monotonic() - started
     results = []
     for clip, trajectory in zip(clips, search.trajectories, strict=True):
