@@ -30,3 +30,4 @@ check: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python bench/threshold.py
 	$(BIN)/python bench/overhead.py
+	$(BIN)/python bench/rooms.py

@@ -229,7 +229,7 @@ def test_a_bad_clip_is_refused_before_any_pass(clip: Path, tmp_path: Path) -> No
     victim = linear_victim()
     with pytest.raises(AudioError, match="missing"):
         attack_batch(victim, [clip, tmp_path / "missing.wav"], [TARGET, TARGET])
-    assert victim.forwards == 0
+    assert victim.heard == 0
 
 
 def test_a_folder_that_cannot_be_made_says_so(result: Result, clip: Path) -> None:

@@ -17,7 +17,7 @@ import mondegreen.victims
 from mondegreen import cli
 from mondegreen.audio import save
 
-COMMANDS = ["attack", "transcribe", "threshold", "demo", "doctor"]
+COMMANDS = ["attack", "evaluate", "transcribe", "threshold", "demo", "doctor"]
 
 
 class Ran:
@@ -49,7 +49,9 @@ def clip(tmp_path: Path) -> Path:
     return tmp_path / "clip.wav"
 
 
-@pytest.mark.parametrize("command", [[], *([c] for c in COMMANDS)])
+@pytest.mark.parametrize(
+    "command", [[], *([c] for c in COMMANDS), ["rooms", "make"], ["rooms", "show"]]
+)
 def test_help_has_examples(run, command: list[str]) -> None:
     ran = run(*command, "--help")
     assert ran.status == 0
@@ -92,7 +94,7 @@ def test_ctrl_c_leaves_the_clips_that_remain_and_exits_with_1(
     def stop(*_: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_state", stop)  # the first thing done after a pass
+    monkeypatch.setattr(cli.output, "state", stop)  # the first thing done after a pass
     ran = run("attack", clip, clip, "--target", "open the door", "--out", tmp_path / "out")
     assert ran.status == 1
     assert "were not attacked" in ran.err
@@ -185,6 +187,112 @@ def test_doctor_finds_a_broken_torchaudio(run, monkeypatch, tmp_path: Path) -> N
     ran = run("doctor")
     assert ran.status == 1
     assert "pip uninstall torchaudio" in " ".join(ran.out.split())
+
+
+# ---- rooms
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Path:
+    toy.toy_bank().save(tmp_path / "toy.rooms")
+    return tmp_path / "toy.rooms"
+
+
+def test_rooms_are_made_once_and_shown(run, tmp_path: Path) -> None:
+    made = run("rooms", "make", "--out", tmp_path / "b.rooms", "--counts", "3,1,2", "--json")
+    assert made.status == 0
+    summary = json.loads(made.out)
+    assert [summary[s]["responses"] for s in ("attack", "validate", "test")] == [3, 1, 2]
+    assert 0.1 < summary["test"]["rt60"]["least"] <= summary["test"]["rt60"]["greatest"] < 0.5
+    shown = run("rooms", "show", tmp_path / "b.rooms", "--json", "--plot", tmp_path / "b.png")
+    assert json.loads(shown.out) == summary
+    assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
+    again = run("rooms", "make", "--out", tmp_path / "b.rooms", "--counts", "3,1,3")
+    assert again.status == 2
+    assert "another bank" in again.err
+
+
+def test_a_bank_without_a_test_split_is_shown_too(run, tmp_path: Path) -> None:
+    toy.toy_bank({"attack": 2}).save(tmp_path / "toy.rooms")
+    assert run("rooms", "show", tmp_path / "toy.rooms", "--plot", tmp_path / "b.svg").status == 0
+    assert b"<svg" in (tmp_path / "b.svg").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--counts", "3,1"], "three numbers"),
+        (["--counts", "a,b,c"], "three numbers"),
+        (["--counts", "-1,1,1"], "0 or more"),
+        (["--counts", "0,0,0"], "at least one"),
+        (["--preset", "slow"], "slow"),
+        (["--from", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_bank_that_cannot_be_made_exits_with_2(
+    run, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    ran = run("rooms", "make", "--out", tmp_path / "b.rooms", *arguments)
+    assert ran.status == 2
+    assert message in ran.err
+    assert not (tmp_path / "b.rooms").exists()
+
+
+def test_attack_in_rooms_prints_the_rooms_and_the_control(
+    run, clip: Path, bank: Path, tmp_path: Path
+) -> None:
+    ran = run(
+        *("attack", clip, "--target", "open the door", "--method", "robust", "--rooms", bank),
+        *("--max-passes", "150", "--out", tmp_path / "out"),
+    )
+    assert ran.status == 0
+    assert "test rooms         heard in" in ran.out
+    assert "clean, in rooms    heard in 0% of 10" in ran.out
+    again = run(
+        *("attack", clip, "--target", "open the door", "--method", "combined", "--rooms", bank),
+        *("--start", tmp_path / "out", "--max-passes", "30", "--out", tmp_path / "quieter"),
+        "--json",
+    )
+    assert json.loads(again.out)["passes"] == 30
+
+
+def test_evaluate_counts_the_rooms_of_a_result(
+    run, monkeypatch, clip: Path, bank: Path, tmp_path: Path
+) -> None:
+    victim = toy.linear_victim()
+    monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: victim)
+    run(
+        *("attack", clip, "--target", "open the door", "--method", "robust", "--rooms", bank),
+        *("--max-passes", "150", "--out", tmp_path / "out"),
+    )
+    ran = run("evaluate", tmp_path / "out", "--rooms", bank, "--json")
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    seen = json.loads(ran.out)
+    assert ran.status == 0
+    assert [seen[part] for part in ("rooms", "dry", "clean")] == [
+        record[part] for part in ("rooms", "dry", "clean")
+    ]
+    clean = run("evaluate", clip, "--target", "open the door", "--rooms", bank)
+    assert clean.status == 1
+    assert "heard in 0% of 10" in clean.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--target"),
+        (["--target", "open the door", "--split", "cellar"], "cellar"),
+        (["--target", "open the door", "--rooms", "nowhere.rooms"], "nowhere.rooms"),
+    ],
+)
+def test_evaluate_says_what_is_missing(
+    run, monkeypatch, clip: Path, bank: Path, arguments: list[str], message: str
+) -> None:
+    victim = toy.linear_victim()
+    monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: victim)
+    ran = run("evaluate", clip, *([] if "--rooms" in arguments else ["--rooms", bank]), *arguments)
+    assert ran.status == 2
+    assert message in ran.err
 
 
 # ---- the real thing, in processes of its own

@@ -124,7 +124,9 @@ def test_a_started_method_leaves_out_what_it_was_started_with() -> None:
     for name in ("paper", "fast"):
         combined = preset("combined", name, started=True)
         assert PRESETS["combined"][name] == (*PRESETS["robust"][name], *combined)
-        assert [s.masking is not None for s in preset("imperceptible", name, started=True)] == [True]
+        assert [s.masking is not None for s in preset("imperceptible", name, started=True)] == [
+            True
+        ]
 
 
 @pytest.mark.parametrize("method", ["robust", "carlini-wagner"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mondegreen.errors import TargetError
+from mondegreen.rooms import Room, RoomBank, Split
 from mondegreen.rooms.reverb import Reverb
 from mondegreen.transformations import Rooms
 from mondegreen.victims.base import Score
@@ -81,3 +82,14 @@ def toy_rooms(seed: int = 0, count: int = 12, length: int = 40) -> Rooms:
     rirs = 0.02 * torch.randn(count, length, generator=generator, dtype=torch.float64)
     rirs[:, 0] = 1
     return Rooms(Reverb(rirs, normalise=False))
+
+
+def toy_bank(sizes: Mapping[str, int] | None = None, sample_rate: int = 16_000) -> RoomBank:
+    """A bank of such rooms, other ones in each split."""
+    sizes = sizes or {"attack": 12, "validate": 5, "test": 10}
+    splits = {}
+    for seed, (name, count) in enumerate(sizes.items()):
+        rirs = toy_rooms(seed, count).reverb.rirs.float()
+        rooms = tuple(Room(f"{name}-{i}", rt60=0.1, drr=5.0) for i in range(count))
+        splits[name] = Split(name, rirs, torch.full((count,), rirs.shape[1]), rooms)
+    return RoomBank(sample_rate, "toy", {"kind": "toy"}, splits)

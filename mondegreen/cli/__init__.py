@@ -5,7 +5,12 @@ the program. Progress, tables and errors go to stderr, results to stdout. Comman
 need when they run: torch takes seconds, and `--help` does without it.
 """
 
-from mondegreen.cli import attack, inspect, rooms  # the commands add themselves to the application
+from mondegreen.cli import (  # the commands add themselves to the application
+    attack,
+    inspect,
+    output,
+    rooms,
+)
 from mondegreen.cli.app import app, main
 
-__all__ = ["app", "attack", "inspect", "main", "rooms"]
+__all__ = ["app", "attack", "inspect", "main", "output", "rooms"]

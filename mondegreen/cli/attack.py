@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from mondegreen.victims import Victim
 
 DEMO_TARGET = "Everyone can hear what nobody ever said."
+# In rooms: which methods, each from the result of the one before it, with how many gradient passes.
+DEMO_STEPS: dict[str, list[tuple[str, int | None]]] = {
+    "robust": [("robust", 500)],
+    "combined": [("robust", 400), ("combined", 300)],
+}
 Method = Annotated[
     str, typer.Option(help="imperceptible, carlini-wagner, robust (in rooms), combined (both).")
 ]
@@ -89,9 +95,6 @@ def attack(
     raise typer.Exit(0 if verified else 1)
 
 
-DEMO_PASSES = {"imperceptible": None, "carlini-wagner": None, "robust": 500, "combined": 500}
-
-
 @app.command(
     epilog=Examples + "mondegreen demo --out demo\n\nmondegreen demo --method robust --out rooms"
 )
@@ -102,28 +105,39 @@ def demo(
 ) -> None:
     """Run the whole of it once, on a recording and a recogniser that come with the installation.
 
-    In rooms it spends a small budget in a small bank: see what that buys, not what is possible.
+    In rooms, with a small budget and few rooms: see what these buy, not what could be had.
     """
-    from mondegreen.evaluation.spectra import spectra
-    from mondegreen.report.figures import draw_example
     from mondegreen.runs.clip import prepare
     from mondegreen.runs.item import make_folder
     from mondegreen.runs.options import Options
     from mondegreen.victims import bundled, load_victim
 
-    options = Options(method)
     with err.status("loading the recogniser"):
         victim = load_victim(DEFAULT_VICTIM, device=device)
-    make_folder(out)
-    options = with_rooms(options, None, victim.sample_rate)
-    (clip,) = prepare(victim, [bundled.asset(bundled.RECORDING)], [DEMO_TARGET], options)
-    result = attack_one(victim, clip, options)
-    result.save(out)
-    seen = spectra(result.clean, result.record.sample_rate, result.delta)
-    heard = result.record.heard_clean, result.record.heard
-    draw_example(seen, out / "picture.png", result.record.id, heard)
-    print_result(result, out)
+    bank, start = None, None
+    for name, passes in DEMO_STEPS.get(method, [(method, None)]):
+        options = Options(name, max_passes=passes)
+        if options.in_rooms and bank is None:
+            bank = default_rooms(victim.sample_rate, small=True)
+        options = replace(options, rooms=bank)
+        starts = None if start is None else [start]
+        folder = make_folder(out if name == method else out / name)
+        recording = bundled.asset(bundled.RECORDING)
+        (clip,) = prepare(victim, [recording], [DEMO_TARGET], options, starts)
+        result = start = attack_one(victim, clip, options)
+        result.save(folder)
+        draw(result, folder / "picture.png")
+        print_result(result, folder)
     raise typer.Exit(0 if result.verified else 1)
+
+
+def draw(result: Result, path: Path) -> None:
+    """The picture of a result."""
+    from mondegreen.evaluation.spectra import spectra
+    from mondegreen.report.figures import draw_example
+
+    seen = spectra(result.clean, result.record.sample_rate, result.delta)
+    draw_example(seen, path, result.record.id, (result.record.heard_clean, result.record.heard))
 
 
 def with_rooms(options: Options, path: Path | None, sample_rate: int) -> Options:
@@ -135,14 +149,13 @@ def with_rooms(options: Options, path: Path | None, sample_rate: int) -> Options
     return replace(options, rooms=default_rooms(sample_rate)) if options.in_rooms else options
 
 
-def default_rooms(sample_rate: int) -> RoomBank:
-    """The default bank, with a bar while it is made."""
-    from functools import partial
-
-    from mondegreen.runs.rooms import default_bank
+def default_rooms(sample_rate: int, small: bool = False) -> RoomBank:
+    """The default bank, or the demo's small one, with a bar while it is made."""
+    from mondegreen.runs.rooms import COUNTS, SMALL_COUNTS, default_bank
 
     with Bars("rooms") as bars:
-        return default_bank(sample_rate, partial(bars.count, "simulating"))
+        counts = SMALL_COUNTS if small else COUNTS
+        return default_bank(sample_rate, counts, partial(bars.count, "simulating"))
 
 
 def attack_one(victim: Victim, clip: Clip, options: Options) -> Result:

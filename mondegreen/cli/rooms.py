@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from mondegreen.rooms import Counts, RoomBank
     from mondegreen.rooms.survey import SplitSurvey, Spread
 
-rooms = typer.Typer(
+group = typer.Typer(
     help="Make and look at banks of rooms.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(rooms, name="rooms")
+app.add_typer(group, name="rooms")
 
 
-@rooms.command(
+@group.command(
     epilog=Examples + "mondegreen rooms make --out small.rooms --counts 200,20,50\n\n"
     "mondegreen rooms make --out paper.rooms --preset paper\n\n"
     "mondegreen rooms make --out real.rooms --from responses.csv"
@@ -73,7 +73,7 @@ def make(
     _print_bank(out, bank, as_json)
 
 
-@rooms.command(epilog=Examples + "mondegreen rooms show paper.rooms --plot paper.png")
+@group.command(epilog=Examples + "mondegreen rooms show paper.rooms --plot paper.png")
 def show(
     bank: Annotated[Path, typer.Argument(help="A bank that `rooms make` made.")],
     plot: Annotated[Path | None, typer.Option(help="Draw it: a .png, .svg or .pdf file.")] = None,
@@ -99,7 +99,7 @@ def evaluate(
     sound: Annotated[
         Path, typer.Argument(help="A result: its folder or record.json; or any recording.")
     ],
-    bank: Bank = None,
+    rooms: Bank = None,
     split: Annotated[
         str, typer.Option(help="Rooms of the bank; an attack has used the others.")
     ] = "test",
@@ -127,12 +127,12 @@ def evaluate(
     with err.status("loading the recogniser"):
         recogniser = load_recogniser(victim, device=device)
     rate = recogniser.sample_rate
-    rooms_ = RoomBank.load(bank, rate) if bank else default_rooms(rate)
+    bank = RoomBank.load(rooms, rate) if rooms else default_rooms(rate)
     with Bars(sound.name) as bars:
         seen = evaluate_sound(
             recogniser,
             sound,
-            rooms_,
+            bank,
             split=split,
             target=target,
             original=original,

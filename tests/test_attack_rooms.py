@@ -1,0 +1,239 @@
+"""The public attack in rooms: searched in one split, chosen in another, proved in a third."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank
+
+from mondegreen import MondegreenError, Options, Result, attack, attack_batch
+from mondegreen.audio import load, save
+from mondegreen.errors import OptionError, RoomError, TargetError
+from mondegreen.rooms import RoomBank
+from mondegreen.runs.evaluate import evaluate
+from mondegreen.runs.item import read_item
+from mondegreen.transformations import Gain, Noise
+
+BANK = toy_bank()
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    save(tmp_path / "clip.wav", speech(), 16_000)
+    return tmp_path / "clip.wav"
+
+
+def in_rooms(clip: Path, method: str = "robust", **how: Any) -> Result:
+    victim = how.pop("victim", None) or linear_victim()
+    how = {"rooms": BANK, "max_passes": 150} | how
+    return attack(victim, clip, TARGET, method=method, **how)
+
+
+def test_the_test_rooms_are_counted_from_the_saved_file(clip: Path, tmp_path: Path) -> None:
+    result = in_rooms(clip)
+    folder = result.save(tmp_path / "out")
+    record = json.loads((folder / "record.json").read_text())
+    again = evaluate(linear_victim(), folder, BANK)
+    assert record["verified"] is True
+    assert record["rooms"] == json.loads(json.dumps(again.to_json()["rooms"]))
+    assert record["dry"] == again.to_json()["dry"]
+    assert record["clean"] == json.loads(json.dumps(again.to_json()["clean"]))
+    assert record["rooms"].keys() >= {
+        *("split", "count", "heard", "heard_low", "heard_high", "wer_target", "wer_original"),
+    }
+    assert record["dry"].keys() == {"heard", "wer_target", "wer_original"}
+    assert (record["rooms"]["split"], record["rooms"]["count"]) == ("test", 10)
+    assert record["rooms"]["heard"] >= 0.5
+    assert record["clean"]["rooms"]["heard"] == 0
+    assert record["bank"] == BANK.key
+
+
+def test_a_dry_method_says_nothing_of_rooms(clip: Path, tmp_path: Path) -> None:
+    folder = attack(linear_victim(), clip, TARGET, max_passes=5).save(tmp_path / "out")
+    record = json.loads((folder / "record.json").read_text())
+    assert [record[name] for name in ("bank", "rooms", "dry", "clean")] == [None] * 4
+
+
+def test_each_split_serves_its_own_purpose(clip: Path) -> None:
+    """The search never meets the other splits' rooms, nor does the proof meet its."""
+
+    class Listener(LinearVictim):
+        def __init__(self) -> None:
+            toy = linear_victim()
+            super().__init__(toy.weight, toy.bias)
+            self.scored, self.heard_out = list[int](), 0
+
+        def score(self, audio: Tensor, lengths: Tensor, targets: Any) -> Any:
+            self.scored.append(len(audio))
+            return super().score(audio, lengths, targets)
+
+        def transcribe(self, audio: Tensor) -> str:
+            self.heard_out += 1
+            return super().transcribe(audio)
+
+    victim, seen = Listener(), list[tuple[str, int, int]]()
+    in_rooms(clip, victim=victim, on_room=lambda *what: seen.append(what))
+    assert victim.scored[:150] == [1] * 150  # one room a step
+    assert set(victim.scored[150:]) == {5}  # each candidate in all rooms of `validate` at once
+    assert victim.heard_out == 1 + 1 + 2 * (1 + 10)  # clean, file; and each in `test`, and dry
+    assert [what for what in seen if what[0] != "choosing"] == [
+        (what, done, 10) for what in ("proving", "control") for done in range(1, 11)
+    ]
+
+
+def test_what_most_validate_rooms_hear_is_kept(clip: Path) -> None:
+    class Fickle(LinearVictim):
+        """In `validate`, hears the second candidate it is asked about only."""
+
+        asked = 0
+
+        def score(self, audio: Tensor, lengths: Tensor, targets: Any) -> Any:
+            score = super().score(audio, lengths, targets)
+            if len(audio) < 5:
+                return score
+            self.asked += 1
+            return dataclasses.replace(score, matched=torch.full((5,), self.asked == 2))
+
+    toy = linear_victim()
+    first, second = in_rooms(clip), in_rooms(clip, victim=Fickle(toy.weight, toy.bias))
+    assert second.record.found_at is not None
+    assert first.record.found_at is not None
+    assert second.record.found_at < first.record.found_at
+
+
+def test_a_failure_shows_the_last_iterate_and_its_rooms(clip: Path) -> None:
+    result = in_rooms(clip, victim=linear_victim(bias=1e6), max_passes=5)
+    assert not result.verified
+    assert result.record.found_at is None
+    assert result.record.survival is not None
+    assert result.record.survival.rooms.heard == 0
+    assert np.abs(result.delta).max() > 0
+
+
+def test_the_same_seed_gives_the_same_file_and_another_does_not(clip: Path) -> None:
+    first, again, other = (in_rooms(clip, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(first.adversarial, again.adversarial)
+    assert not np.array_equal(first.adversarial, other.adversarial)
+
+
+def test_a_batch_gives_what_its_clips_give_alone(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{i}.wav" for i in range(3)]
+    for i, path in enumerate(paths):
+        save(path, speech(i, 4000 + 2000 * i), 16_000)
+    options = Options(method="robust", rooms=BANK, max_passes=60)
+    together = attack_batch(linear_victim(), paths, [TARGET] * 3, options)
+    for path, row in zip(paths, together, strict=True):
+        (alone,) = attack_batch(linear_victim(), [path], [TARGET], options)
+        assert np.array_equal(row.adversarial, alone.adversarial)
+
+
+def test_other_things_may_happen_in_the_air(clip: Path) -> None:
+    dry, noisy = in_rooms(clip), in_rooms(clip, air=[Noise(snr_db=(10, 20)), Gain(db=(-3, 0))])
+    assert noisy.verified
+    assert not np.array_equal(dry.adversarial, noisy.adversarial)
+
+
+# ---- going on from a finished result
+
+
+def test_combined_goes_on_from_a_robust_result_and_is_quieter(clip: Path, tmp_path: Path) -> None:
+    robust = in_rooms(clip)
+    folder = robust.save(tmp_path / "robust")
+    from_object, from_file, from_record = (
+        in_rooms(clip, "combined", start=start)
+        for start in (robust, folder, folder / "record.json")
+    )
+    assert np.array_equal(from_object.adversarial, from_file.adversarial)
+    assert np.array_equal(from_object.adversarial, from_record.adversarial)
+    assert from_object.record.passes == 150
+    assert from_object.record.quality.masking is not None
+    assert robust.record.quality.masking is not None
+    assert from_object.record.quality.masking.loss < robust.record.quality.masking.loss
+    assert {point.stage for point in from_object.record.curve} == {
+        "minimise the perceptibility, in rooms"
+    }
+
+
+def test_a_start_of_another_clip_or_target_is_refused(clip: Path, tmp_path: Path) -> None:
+    robust = in_rooms(clip, max_passes=5)
+    save(tmp_path / "other.wav", speech(1), 16_000)
+    with pytest.raises(OptionError, match="another recording"):
+        in_rooms(tmp_path / "other.wav", "combined", start=robust)
+    changed = dataclasses.replace(robust, record=dataclasses.replace(robust.record, target="else"))
+    with pytest.raises(OptionError, match="'else'"):
+        in_rooms(clip, "combined", start=changed)
+    with pytest.raises(OptionError, match="takes no start"):
+        in_rooms(clip, "robust", start=robust)
+
+
+@pytest.mark.parametrize("missing", ["record.json", "delta.safetensors", "adversarial.wav"])
+def test_a_start_that_is_not_whole_is_refused(clip: Path, tmp_path: Path, missing: str) -> None:
+    folder = in_rooms(clip, max_passes=5).save(tmp_path / "robust")
+    (folder / missing).unlink()
+    with pytest.raises(MondegreenError, match="robust"):
+        in_rooms(clip, "combined", start=folder)
+
+
+def test_an_item_reads_back_as_it_was_written(clip: Path, tmp_path: Path) -> None:
+    result = in_rooms(clip, max_passes=5)
+    item = read_item(result.save(tmp_path / "out"))
+    assert np.array_equal(item.clean, load(clip, 16_000))
+    assert np.array_equal(item.delta, result.delta)
+    assert item.target == TARGET
+
+
+# ---- bad input
+
+
+def test_a_bank_that_does_not_fit_is_refused(clip: Path) -> None:
+    with pytest.raises(OptionError, match="8000 Hz"):
+        in_rooms(clip, rooms=toy_bank(sample_rate=8000))
+    with pytest.raises(RoomError, match="'validate'"):
+        in_rooms(clip, rooms=toy_bank({"attack": 3, "test": 3}))
+    with pytest.raises(OptionError, match="takes no rooms"):
+        in_rooms(clip, "imperceptible")
+
+
+# ---- evaluate
+
+
+def test_any_recording_is_evaluated_with_a_target(clip: Path) -> None:
+    seen = evaluate(linear_victim(), clip, BANK, target=TARGET, split="validate")
+    assert (seen.survival.rooms.split, seen.survival.rooms.count) == ("validate", 5)
+    assert (seen.original, seen.clean) == (None, None)
+    assert seen.survival.dry.heard == 0
+    with pytest.raises(TargetError, match="--target"):
+        evaluate(linear_victim(), clip, BANK)
+    with pytest.raises(RoomError, match="'nowhere'"):
+        evaluate(linear_victim(), clip, BANK, target=TARGET, split="nowhere")
+    with pytest.raises(OptionError, match="8000"):
+        evaluate(linear_victim(), clip, toy_bank(sample_rate=8000), target=TARGET)
+
+
+def test_a_file_of_a_result_is_the_result(clip: Path, tmp_path: Path) -> None:
+    folder = in_rooms(clip).save(tmp_path / "out")
+    whole, wav = (evaluate(linear_victim(), p, BANK) for p in (folder, folder / "adversarial.wav"))
+    assert whole.survival == wav.survival
+    assert whole.clean == wav.clean
+
+
+def test_the_default_bank_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from mondegreen.rooms import Counts
+    from mondegreen.runs import rooms
+
+    monkeypatch.setenv("MONDEGREEN_CACHE", str(tmp_path))
+    monkeypatch.setattr(rooms, "COUNTS", Counts(attack=2, validate=1, test=1))
+    made: list[int] = []
+    first = rooms.default_bank(16_000, lambda done, total: made.append(done))
+    assert made == [1, 2, 3, 4]
+    again: RoomBank = rooms.default_bank(16_000, lambda done, total: made.append(done))
+    assert made == [1, 2, 3, 4]
+    assert again.key == first.key
+    assert list(tmp_path.glob("*.safetensors")) == list(tmp_path.glob("rooms-*.safetensors"))
