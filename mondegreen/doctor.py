@@ -25,11 +25,15 @@ PACKAGES = (
     "moonshine-voice",
     "soundfile",
     "soxr",
+    "pyroomacoustics",
     "safetensors",
     "pystoi",
     "pesq",
 )
-OPTIONAL = {"pesq": "PESQ will be null; run: pip install pesq (needs a C compiler)"}
+OPTIONAL = {
+    "pesq": "PESQ will be null; run: pip install pesq (needs a C compiler)",
+    "pyroomacoustics": "no rooms can be simulated; run: pip install 'mondegreen[rooms]'",
+}
 CONFLICTS = {  # their mere presence has broken transformers' audio models
     "torchaudio": "transformers imports it when it is there; run: pip uninstall torchaudio",
     "torchcodec": "transformers imports it when it is there; run: pip uninstall torchcodec",

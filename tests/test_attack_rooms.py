@@ -229,11 +229,10 @@ def test_the_default_bank_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path
     from mondegreen.runs import rooms
 
     monkeypatch.setenv("MONDEGREEN_CACHE", str(tmp_path))
-    monkeypatch.setattr(rooms, "COUNTS", Counts(attack=2, validate=1, test=1))
-    made: list[int] = []
-    first = rooms.default_bank(16_000, lambda done, total: made.append(done))
+    few, made = Counts(attack=2, validate=1, test=1), list[int]()
+    first = rooms.default_bank(16_000, few, lambda done, total: made.append(done))
     assert made == [1, 2, 3, 4]
-    again: RoomBank = rooms.default_bank(16_000, lambda done, total: made.append(done))
+    again: RoomBank = rooms.default_bank(16_000, few, lambda done, total: made.append(done))
     assert made == [1, 2, 3, 4]
     assert again.key == first.key
     assert list(tmp_path.glob("*.safetensors")) == list(tmp_path.glob("rooms-*.safetensors"))

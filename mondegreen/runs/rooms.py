@@ -12,13 +12,19 @@ from mondegreen.rooms.simulate import library
 from mondegreen.victims.bundled import cache_folder
 
 COUNTS = Counts(attack=500, validate=50, test=100)
+SMALL_COUNTS = Counts(attack=200, validate=20, test=30)  # for a demonstration
 
 
-def default_bank(sample_rate: int, on_room: Callable[[int, int], object] | None = None) -> RoomBank:
-    """The bank of `COUNTS` simulated rooms, preset `fast`; made on first use, and cached.
+def default_bank(
+    sample_rate: int,
+    counts: Counts = COUNTS,
+    on_room: Callable[[int, int], object] | None = None,
+) -> RoomBank:
+    """A bank of simulated rooms, preset `fast`; made on first use, and cached.
 
     Args:
         sample_rate: in Hz.
+        counts: rooms in each split.
         on_room: called, when it has to be made, with the rooms done and wanted.
 
     Raises:
@@ -26,7 +32,7 @@ def default_bank(sample_rate: int, on_room: Callable[[int, int], object] | None 
     """
     library()
     settings = replace(PRESETS["fast"], sample_rate=sample_rate)
-    made_from = [asdict(settings), asdict(COUNTS), version("pyroomacoustics")]
+    made_from = [asdict(settings), asdict(counts), version("pyroomacoustics")]
     path = cache_folder() / f"rooms-{key_of({'rooms': made_from})[:16]}.safetensors"
     # one process: it is a matter of seconds, and a caller's script need not be safe to start twice
-    return make_bank(path, settings, COUNTS, workers=1, on_room=on_room)
+    return make_bank(path, settings, counts, workers=1, on_room=on_room)
