@@ -114,7 +114,8 @@ def demo(
 
     with err.status("loading the recogniser"):
         victim = load_victim(DEFAULT_VICTIM, device=device)
-    bank, start = None, None
+    bank: RoomBank | None = None
+    start: Result | None = None
     for name, passes in DEMO_STEPS.get(method, [(method, None)]):
         options = Options(name, max_passes=passes)
         if options.in_rooms and bank is None:
