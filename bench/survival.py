@@ -1,11 +1,11 @@
 """How survival in rooms grows with gradient passes and with the bound, one room a step.
 
-    python bench/survival.py CLIPS.tsv BANK --eps 500 1000 2000 --passes 1600 --every 200 >> out.jsonl
+    python bench/survival.py CLIPS.tsv BANK --eps 500 1000 2000 --every 200 >> survival.jsonl
 
-CLIPS.tsv has the columns id, audio (relative to it) and target. Every line written is one clip under
-one fixed bound after some number of passes: the share of the bank's test rooms in which greedy
-decoding of x + δ, rounded to 16 bits, is the target. The rates are those of `fast`, in proportion to
-the bound.
+CLIPS.tsv has the columns id, audio (relative to it) and target. Every line written is one clip
+under one fixed bound after some number of passes: the share of the bank's test rooms in which
+greedy decoding of x + δ, rounded to 16 bits, is the target. The rates are those of `fast`, in
+proportion to the bound.
 """
 
 from __future__ import annotations
