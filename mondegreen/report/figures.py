@@ -88,7 +88,7 @@ def _plan(axes: Axes, room: Room) -> None:
         axes.plot(x, y, marker, ms=8, label=f"{label}, {z:.1f} m up")
     axes.set(xlabel="m", ylabel=f"m; the room is {height:.1f} m high", aspect="equal")
     axes.set(xlim=(-0.3, width + 0.3), ylim=(-0.3, length + 0.3))
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="best")
 
 
 def _answer(axes: Axes, portrait: Portrait) -> None:
