@@ -84,7 +84,7 @@ def test_each_split_serves_its_own_purpose(clip: Path) -> None:
     assert set(victim.scored[150:]) == {5}  # each candidate in all rooms of `validate` at once
     assert victim.heard_out == 1 + 1 + 2 * (1 + 10)  # clean, file; and each in `test`, and dry
     assert [what for what in seen if what[0] != "choosing"] == [
-        (what, done, 10) for what in ("proving", "control") for done in range(1, 11)
+        ("proving", done, 10) for done in range(1, 11)
     ]
 
 
@@ -115,6 +115,28 @@ def test_a_failure_shows_the_last_iterate_and_its_rooms(clip: Path) -> None:
     assert result.record.survival is not None
     assert result.record.survival.rooms.heard == 0
     assert np.abs(result.delta).max() > 0
+
+
+def test_ctrl_c_while_proving_keeps_the_rooms_heard_by_then(clip: Path) -> None:
+    def stop(what: str, done: int, total: int) -> None:
+        if what == "proving" and done == 4:
+            raise KeyboardInterrupt
+
+    record = in_rooms(clip, on_room=stop).record
+    assert record.interrupted
+    assert record.survival is not None
+    assert record.clean is not None
+    assert (record.survival.rooms.count, record.clean.rooms.count) == (4, 4)
+
+
+def test_ctrl_c_while_choosing_takes_the_best_by_then(clip: Path) -> None:
+    def stop(what: str, done: int, total: int) -> None:
+        if what == "choosing":
+            raise KeyboardInterrupt
+
+    result = in_rooms(clip, on_room=stop)
+    assert result.verified
+    assert result.record.found_at is not None
 
 
 def test_the_same_seed_gives_the_same_file_and_another_does_not(clip: Path) -> None:

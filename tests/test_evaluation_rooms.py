@@ -46,7 +46,7 @@ def split_of(count: int) -> Split:
 
 def test_shares_and_word_errors_are_counted_by_hand(sound: NDArray[np.float32]) -> None:
     answers = ["open the door", "Open a door.", "nothing at all", "Open the door!"]
-    seen = survival(Scripted(ORIGINAL, *answers), sound, PHRASES, split_of(4))
+    (seen,) = survival(Scripted(ORIGINAL, *answers), [sound], PHRASES, split_of(4))
     assert seen.rooms.split == "test"
     assert seen.rooms.count == 4
     assert seen.rooms.heard == 0.5
@@ -61,7 +61,7 @@ def test_shares_and_word_errors_are_counted_by_hand(sound: NDArray[np.float32]) 
 def test_every_room_is_the_sound_convolved_and_normalised(sound: NDArray[np.float32]) -> None:
     rooms = split_of(3)
     recogniser = Scripted(*["x"] * 4)
-    survival(recogniser, sound, PHRASES, rooms)
+    survival(recogniser, [sound], PHRASES, rooms)
     assert torch.equal(recogniser.sounds[0], torch.from_numpy(sound))
     for heard, rir in zip(recogniser.sounds[1:], rooms.rirs.numpy(), strict=True):
         whole = np.convolve(sound.astype(np.float64), rir)
@@ -74,9 +74,9 @@ def test_the_interval_is_wilson_s(hits: int, misses: int) -> None:
     n = hits + misses
     if n == 0:
         return
-    seen = survival(
+    (seen,) = survival(
         Scripted("", *["open the door"] * hits, *["no"] * misses),
-        np.full(50, 0.1, np.float32),
+        [np.full(50, 0.1, np.float32)],
         PHRASES,
         split_of(n),
     )
@@ -91,7 +91,7 @@ def test_the_interval_is_wilson_s(hits: int, misses: int) -> None:
 
 def test_without_an_original_nothing_is_said_of_it(sound: NDArray[np.float32]) -> None:
     phrases = dataclasses.replace(PHRASES, original=None)
-    seen = survival(Scripted(TARGET, TARGET), sound, phrases, split_of(1))
+    (seen,) = survival(Scripted(TARGET, TARGET), [sound], phrases, split_of(1))
     assert (seen.rooms.heard, seen.dry.heard) == (1.0, 1.0)
     assert seen.rooms.wer_original is None
     assert seen.rooms.heard_original is None
@@ -100,8 +100,15 @@ def test_without_an_original_nothing_is_said_of_it(sound: NDArray[np.float32]) -
 
 def test_the_declared_normaliser_compares(sound: NDArray[np.float32]) -> None:
     exact = dataclasses.replace(PHRASES, normaliser="exact")
-    seen = survival(Scripted("", TARGET, TARGET.lower()), sound, exact, split_of(2))
+    (seen,) = survival(Scripted("", TARGET, TARGET.lower()), [sound], exact, split_of(2))
     assert seen.rooms.heard == 0.5
+
+
+def test_sounds_are_heard_room_by_room_together(sound: NDArray[np.float32]) -> None:
+    answers = ["dry 1", "dry 2", "open the door", "no", "open the door", "no"]
+    one, other = survival(Scripted(*answers), [sound, sound / 2], PHRASES, split_of(2))
+    assert (one.rooms.heard, other.rooms.heard) == (1, 0)
+    assert [hearing.heard for hearing in other.rooms.each] == ["no", "no"]
 
 
 def test_ctrl_c_reports_the_rooms_heard_by_then(sound: NDArray[np.float32]) -> None:
@@ -109,7 +116,7 @@ def test_ctrl_c_reports_the_rooms_heard_by_then(sound: NDArray[np.float32]) -> N
         if done == 3:
             raise KeyboardInterrupt
 
-    seen = survival(Scripted("", *[TARGET] * 9), sound, PHRASES, split_of(9), stop)
+    (seen,) = survival(Scripted("", *[TARGET] * 9), [sound], PHRASES, split_of(9), stop)
     assert (seen.rooms.count, len(seen.rooms.each)) == (3, 3)
 
 
@@ -121,7 +128,7 @@ def test_ctrl_c_before_any_room_is_no_result(sound: NDArray[np.float32]) -> None
             return super().transcribe(audio)
 
     with pytest.raises(KeyboardInterrupt):
-        survival(Interrupted(""), sound, PHRASES, split_of(2))
+        survival(Interrupted(""), [sound], PHRASES, split_of(2))
 
 
 def test_the_quick_share_is_that_of_hearing_room_by_room() -> None:

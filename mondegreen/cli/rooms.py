@@ -67,9 +67,13 @@ def make(
     settings = replace(PRESETS[preset], sample_rate=sample_rate)
     with Bars(out.name) as bars:
         what = "simulating" if source is None else "reading"
-        bank = make_bank(
-            out, settings, _counts(counts), seed, source, workers, partial(bars.count, what)
-        )
+        try:
+            bank = make_bank(
+                out, settings, _counts(counts), seed, source, workers, partial(bars.count, what)
+            )
+        except KeyboardInterrupt:
+            err.print("stopped by hand; the same command goes on from here")
+            raise typer.Exit(1) from None
     _print_bank(out, bank, as_json)
 
 
@@ -137,7 +141,7 @@ def evaluate(
             target=target,
             original=original,
             exact=exact,
-            on_room=bars.count,
+            on_room=partial(bars.count, "listening"),
         )
     if as_json:
         print_json(seen.to_json())

@@ -100,19 +100,19 @@ class Survival:
 
 def survival(
     recogniser: Recogniser,
-    sound: NDArray[np.float32],
+    sounds: Sequence[NDArray[np.float32]],
     phrases: Phrases,
     split: Split,
     on_room: Callable[[int, int], None] | None = None,
-) -> Survival:
-    """Hear a sound in every room of a split, and in none.
+) -> list[Survival]:
+    """Hear sounds in every room of a split, and in none.
 
-    Ctrl-C after the first room ends the listening: what was heard by then is what is reported, and
-    `count` says in how many rooms.
+    Ctrl-C after the first room ends the listening: what was heard by then is what is reported, of
+    all sounds in the same rooms, and `count` says in how many.
 
     Args:
         recogniser: who hears, through its own public pipeline.
-        sound: [T] in [-1, 1] at its rate, as read from the saved file.
+        sounds: each [T] in [-1, 1] at its rate, such as a saved file and its clean clip.
         phrases: what to compare with.
         split: the rooms, of the same rate.
         on_room: called after each, with how many of how many are done.
@@ -120,18 +120,21 @@ def survival(
     Raises:
         OptionError: there is no normaliser of that name.
     """
-    audio = torch.from_numpy(sound)
-    dry = recogniser.transcribe(audio)
-    heard: list[str] = []
+    audio = [torch.from_numpy(sound) for sound in sounds]
+    dry = [recogniser.transcribe(sound) for sound in audio]
+    heard: list[list[str]] = []
     try:
-        for reverberated in _in_each(audio, split):
-            heard.append(recogniser.transcribe(reverberated))
+        for in_room in zip(*(_in_each(sound, split) for sound in audio), strict=True):
+            heard.append([recogniser.transcribe(sound) for sound in in_room])
             if on_room is not None:
                 on_room(len(heard), len(split.rooms))
     except KeyboardInterrupt:
         if not heard:
             raise
-    return Survival(_in_all(heard, phrases, split), _dry(dry, phrases))
+    return [
+        Survival(_in_all(texts, phrases, split), _dry(alone, phrases))
+        for texts, alone in zip(zip(*heard, strict=True), dry, strict=True)
+    ]
 
 
 def heard_share(victim: Victim, sound: Tensor, target: Tensor, split: Split) -> float:

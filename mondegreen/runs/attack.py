@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import torch
@@ -17,7 +17,7 @@ import torch
 from mondegreen.attacks.loop import Progress, Search
 from mondegreen.attacks.presets import preset as stages_of
 from mondegreen.attacks.presets import within
-from mondegreen.attacks.result import Trajectory
+from mondegreen.attacks.result import Candidate, Trajectory
 from mondegreen.attacks.stage import Stage
 from mondegreen.audio import pad
 from mondegreen.evaluation.metrics import measure
@@ -27,7 +27,7 @@ from mondegreen.rooms.reverb import Reverb
 from mondegreen.runs.clip import AudioPath, Clip, Start, prepare
 from mondegreen.runs.item import Record, Result
 from mondegreen.runs.options import Options
-from mondegreen.runs.proof import OnRoom, Proven, prove
+from mondegreen.runs.proof import OnRoom, prove
 from mondegreen.runs.rooms import default_bank
 from mondegreen.transformations import Rooms, Transformation
 from mondegreen.victims.base import Victim
@@ -124,19 +124,39 @@ def attack_clips(
         on_room: called while a method in rooms chooses and proves: with what is being done, how
             much of it, and of how much.
     """
+    searched = _search(victim, clips, options, on_pass)
+    return [
+        _conclude(victim, clip, trajectory, options, searched, on_room or (lambda *_: None))
+        for clip, trajectory in zip(clips, searched.trajectories, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Searched:
+    """What a search came to."""
+
+    trajectories: Sequence[Trajectory]
+    last: str  # name of the stage that it would have ended with
+    interrupted: bool
+    seconds: float
+
+
+def _search(
+    victim: Victim, clips: Sequence[Clip], options: Options, on_pass: OnPass | None
+) -> _Searched:
     stages = _stages(victim, options, started=clips[0].start is not None)
+    audio = [clip.clean.to(victim.device, victim.dtype) for clip in clips]
+    starts = [
+        None if clip.start is None else clip.start.to(victim.device, victim.dtype) for clip in clips
+    ]
+    threshold = masking_threshold(*pad(audio), victim.sample_rate)
+    tokens = [clip.tokens for clip in clips]
     torch.manual_seed(options.seed)
-    search = _search(victim, clips, options.seed)
-    started = time.monotonic()
+    search = Search(victim, audio, tokens, threshold, options.seed, starts)
+    began = time.monotonic()
     interrupted = _drive(search.run(within(stages, options.max_passes)), on_pass)
-    seconds = time.monotonic() - started
-    results = []
-    for clip, trajectory in zip(clips, search.trajectories, strict=True):
-        proven = prove(victim, clip, trajectory, options, on_room or (lambda *_: None))
-        record = _record(victim, clip, trajectory, options, proven, stages[-1])
-        record = replace(record, interrupted=interrupted, seconds=round(seconds, 3))
-        results.append(Result(record, clip.clean.numpy(), proven.adversarial))
-    return results
+    seconds = time.monotonic() - began
+    return _Searched(search.trajectories, stages[-1].name, interrupted, seconds)
 
 
 def _stages(victim: Victim, options: Options, started: bool) -> tuple[Stage, ...]:
@@ -145,16 +165,6 @@ def _stages(victim: Victim, options: Options, started: bool) -> tuple[Stage, ...
         rirs = options.rooms.split("attack").rirs
         over = (Rooms(Reverb(rirs.to(victim.device, victim.dtype))), *options.air)
     return stages_of(options.method, options.preset, over, started)
-
-
-def _search(victim: Victim, clips: Sequence[Clip], seed: int) -> Search:
-    audio = [clip.clean.to(victim.device, victim.dtype) for clip in clips]
-    starts = [
-        None if clip.start is None else clip.start.to(victim.device, victim.dtype) for clip in clips
-    ]
-    padded, lengths = pad(audio)
-    threshold = masking_threshold(padded, lengths, victim.sample_rate)
-    return Search(victim, audio, [clip.tokens for clip in clips], threshold, seed, starts)
 
 
 def _drive(steps: Iterable[Progress], on_pass: OnPass | None) -> bool:
@@ -168,16 +178,18 @@ def _drive(steps: Iterable[Progress], on_pass: OnPass | None) -> bool:
     return False
 
 
-def _record(
+def _conclude(
     victim: Victim,
     clip: Clip,
     trajectory: Trajectory,
     options: Options,
-    proven: Proven,
-    last: Stage,
-) -> Record:
+    searched: _Searched,
+    on_room: OnRoom,
+) -> Result:
+    """Prove what was found for a clip, and measure it."""
+    proven = prove(victim, clip, trajectory, options, on_room)
     candidate = proven.candidate
-    return Record(
+    record = Record(
         id=clip.id,
         audio=str(clip.path),
         target=clip.target,
@@ -195,8 +207,8 @@ def _record(
         first_match=trajectory.first_match,
         found_at=candidate.passes if candidate else None,
         stage=candidate.stage if candidate else None,
-        interrupted=False,
-        seconds=0.0,
+        interrupted=searched.interrupted or proven.cut_short,
+        seconds=round(searched.seconds, 3),
         quality=measure(clip.clean.numpy(), proven.adversarial, victim.sample_rate),
         bank=options.rooms.key if options.rooms else None,
         survival=proven.survival,
@@ -205,12 +217,13 @@ def _record(
         device=str(victim.device),
         dtype=str(victim.dtype).removeprefix("torch."),
         versions={name: version(name) for name in VERSIONED},
-        warnings=[*clip.warnings, *_cut_short(proven, last)],
+        warnings=[*clip.warnings, *_early(candidate, searched.last)],
         curve=trajectory.curve,
     )
+    return Result(record, clip.clean.numpy(), proven.adversarial)
 
 
-def _cut_short(proven: Proven, last: Stage) -> list[str]:
-    if proven.candidate is None or proven.candidate.stage == last.name:
+def _early(candidate: Candidate | None, last: str) -> list[str]:
+    if candidate is None or candidate.stage == last:
         return []
-    return [f"what is saved comes from the stage “{proven.candidate.stage}”, before “{last.name}”"]
+    return [f"what is saved comes from the stage “{candidate.stage}”, before “{last}”"]

@@ -59,7 +59,7 @@ def evaluate(
     target: str | None = None,
     original: str | None = None,
     exact: bool = False,
-    on_room: Callable[[str, int, int], None] | None = None,
+    on_room: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Hear a saved sound in every room of a split, and the clean clip in the same rooms.
 
@@ -71,7 +71,7 @@ def evaluate(
         target: the phrase; an item has its own.
         original: what was said; by default, of an item, what was heard in the clean clip.
         exact: compare to the letter; an item attacked so is always compared so.
-        on_room: called after each room, with what is heard, and how many rooms of how many.
+        on_room: called after each room, with how many of how many are done.
 
     Raises:
         AudioError, RoomError: a file, or a split, that nothing can be done with.
@@ -90,11 +90,8 @@ def evaluate(
         original=original or known.get("heard_clean"),
         normaliser="exact" if exact else known.get("normaliser", "default"),
     )
-
-    def heard(what: str, samples: NDArray[np.float32]) -> Survival:
-        report = None if on_room is None else (lambda done, total: on_room(what, done, total))
-        return survival(recogniser, samples, phrases, rooms, report)
-
+    sounds = [audio] if clean is None else [audio, clean]
+    heard = survival(recogniser, sounds, phrases, rooms, on_room)
     return Evaluation(
         sound=str(sound),
         victim=recogniser.name,
@@ -102,8 +99,8 @@ def evaluate(
         target=phrases.target,
         original=phrases.original,
         normaliser=phrases.normaliser,
-        survival=heard("adversarial", audio),
-        clean=None if clean is None else heard("clean", clean),
+        survival=heard[0],
+        clean=None if clean is None else heard[1],
     )
 
 

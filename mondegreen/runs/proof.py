@@ -37,6 +37,7 @@ class Proven:
         verified: see `mondegreen.runs.item.Record`.
         survival: how the file does in the test rooms; None: a method without rooms.
         clean: how the clean clip does in them.
+        cut_short: the listening was stopped by hand, before all of them.
     """
 
     candidate: Candidate | None
@@ -45,6 +46,7 @@ class Proven:
     verified: bool
     survival: Survival | None = None
     clean: Survival | None = None
+    cut_short: bool = False
 
 
 def prove(
@@ -78,10 +80,11 @@ def _prove_in_rooms(
     adversarial, heard, _ = _from_file(victim, clip, delta, options.normaliser)
     phrases = Phrases(clip.target, clip.heard, options.normaliser)
     test = bank.split("test")
-    proof = survival(victim, adversarial, phrases, test, partial(on_room, "proving"))
-    control = survival(victim, clip.clean.numpy(), phrases, test, partial(on_room, "control"))
+    sounds = [adversarial, clip.clean.numpy()]
+    proof, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
     verified = proof.rooms.heard >= SURVIVES
-    return Proven(candidate, adversarial, heard, verified, proof, control)
+    cut_short = proof.rooms.count < len(test.rooms)
+    return Proven(candidate, adversarial, heard, verified, proof, control, cut_short)
 
 
 def _most_heard(
