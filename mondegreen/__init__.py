@@ -15,24 +15,26 @@ from typing import TYPE_CHECKING, Any
 from mondegreen.errors import MondegreenError
 
 if TYPE_CHECKING:
-    from mondegreen.evaluation.verify import Proof, verify
-    from mondegreen.psychoacoustics import MaskingThreshold, masking_loss, masking_threshold
+    from mondegreen.evaluation.verify import verify
+    from mondegreen.psychoacoustics import masking_loss, masking_threshold
+    from mondegreen.rooms import RoomBank
     from mondegreen.runs.attack import attack, attack_batch
+    from mondegreen.runs.evaluate import evaluate
     from mondegreen.runs.item import Record, Result
     from mondegreen.runs.options import Options
     from mondegreen.victims import Recogniser, Victim, load_recogniser, load_victim
 
 __all__ = [
-    "MaskingThreshold",
     "MondegreenError",
     "Options",
-    "Proof",
     "Recogniser",
     "Record",
     "Result",
+    "RoomBank",
     "Victim",
     "attack",
     "attack_batch",
+    "evaluate",
     "load_recogniser",
     "load_victim",
     "masking_loss",
@@ -42,15 +44,15 @@ __all__ = [
 
 # Imported when they are asked for: torch takes seconds, and the report and --help do without it.
 _HOMES = {
-    "MaskingThreshold": "mondegreen.psychoacoustics",
     "Options": "mondegreen.runs.options",
-    "Proof": "mondegreen.evaluation.verify",
     "Recogniser": "mondegreen.victims",
     "Record": "mondegreen.runs.item",
     "Result": "mondegreen.runs.item",
+    "RoomBank": "mondegreen.rooms",
     "Victim": "mondegreen.victims",
     "attack": "mondegreen.runs.attack",
     "attack_batch": "mondegreen.runs.attack",
+    "evaluate": "mondegreen.runs.evaluate",
     "load_recogniser": "mondegreen.victims",
     "load_victim": "mondegreen.victims",
     "masking_loss": "mondegreen.psychoacoustics",
