@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from torch import Tensor
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank
 
 from mondegreen import MondegreenError, Options, Result, attack, attack_batch
+from mondegreen.attacks.result import Candidate, Trajectory
 from mondegreen.audio import load, save
 from mondegreen.errors import OptionError, RoomError, TargetError
-from mondegreen.rooms import RoomBank
+from mondegreen.rooms import Room, RoomBank, Split
+from mondegreen.runs.clip import prepare
 from mondegreen.runs.evaluate import evaluate
 from mondegreen.runs.item import read_item
+from mondegreen.runs.proof import prove
 from mondegreen.transformations import Gain, Noise
 
 BANK = toy_bank()
@@ -53,6 +57,9 @@ def test_the_test_rooms_are_counted_from_the_saved_file(clip: Path, tmp_path: Pa
     assert record["rooms"]["heard"] >= 0.5
     assert record["clean"]["rooms"]["heard"] == 0
     assert record["bank"] == BANK.key
+    assert "survival" not in record
+    assert "quality" not in record
+    assert "survival" not in again.to_json()
 
 
 def test_a_dry_method_says_nothing_of_rooms(clip: Path, tmp_path: Path) -> None:
@@ -62,29 +69,39 @@ def test_a_dry_method_says_nothing_of_rooms(clip: Path, tmp_path: Path) -> None:
 
 
 def test_each_split_serves_its_own_purpose(clip: Path) -> None:
-    """The search never meets the other splits' rooms, nor does the proof meet its."""
+    """Rooms that only delay, each split by another time, which shows in what is heard."""
+    delays = {"attack": 1, "validate": 2, "test": 3}
+    splits = {}
+    for name, delay in delays.items():
+        rirs = torch.zeros(4, 8)
+        rirs[:, delay] = 1
+        rooms = tuple(Room(f"{name}-{i}", None, None) for i in range(4))
+        splits[name] = Split(name, rirs, torch.full((4,), 8), rooms)
 
     class Listener(LinearVictim):
-        def __init__(self) -> None:
-            toy = linear_victim()
-            super().__init__(toy.weight, toy.bias)
-            self.scored, self.heard_out = list[int](), 0
+        scored, heard_out = list[int](), list[int]()
 
         def score(self, audio: Tensor, lengths: Tensor, targets: Any) -> Any:
-            self.scored.append(len(audio))
-            return super().score(audio, lengths, targets)
+            self.scored.extend(silence(row) for row in audio)
+            score = super().score(audio, lengths, targets)
+            return dataclasses.replace(score, matched=torch.ones(len(audio), dtype=torch.bool))
 
         def transcribe(self, audio: Tensor) -> str:
-            self.heard_out += 1
+            self.heard_out.append(silence(audio))
             return super().transcribe(audio)
 
-    victim, seen = Listener(), list[tuple[str, int, int]]()
-    in_rooms(clip, victim=victim, on_room=lambda *what: seen.append(what))
-    assert victim.scored[:150] == [1] * 150  # one room a step
-    assert set(victim.scored[150:]) == {5}  # each candidate in all rooms of `validate` at once
-    assert victim.heard_out == 1 + 1 + 2 * (1 + 10)  # clean, file; and each in `test`, and dry
-    assert [what for what in seen if what[0] != "choosing"] == [
-        ("proving", done, 10) for done in range(1, 11)
+    def silence(audio: Tensor) -> int:
+        """Samples of it before the sound, up to what the rounding of a transform leaves."""
+        return int((audio.abs() > 1e-6).int().argmax())
+
+    toy, seen = linear_victim(), list[tuple[str, int, int]]()
+    victim = Listener(toy.weight, toy.bias)
+    bank = RoomBank(16_000, "delays", {}, splits)
+    in_rooms(clip, victim=victim, rooms=bank, on_room=lambda *what: seen.append(what))
+    assert victim.scored == [1] * 150 + [2] * (4 * 4)  # four candidates to choose from
+    assert victim.heard_out == [0, 0, 0, 0, *[3] * (2 * 4)]  # clip, file; and both dry, and in test
+    assert [what for what in seen if what[0] == "proving"] == [
+        ("proving", i, 4) for i in (1, 2, 3, 4)
     ]
 
 
@@ -127,6 +144,40 @@ def test_ctrl_c_while_proving_keeps_the_rooms_heard_by_then(clip: Path) -> None:
     assert record.survival is not None
     assert record.clean is not None
     assert (record.survival.rooms.count, record.clean.rooms.count) == (4, 4)
+    assert record.survival.rooms.heard >= 0.5
+    assert not record.verified  # four rooms are not ten
+
+
+@pytest.mark.parametrize("call", [3, 4, 5])
+def test_ctrl_c_before_any_room_keeps_what_was_found(clip: Path, tmp_path: Path, call: int) -> None:
+    class Interrupted(LinearVictim):
+        calls = 0
+
+        def transcribe(self, audio: Tensor) -> str:
+            self.calls += 1
+            if self.calls == call:
+                raise KeyboardInterrupt
+            return super().transcribe(audio)
+
+    toy = linear_victim()
+    result = in_rooms(clip, victim=Interrupted(toy.weight, toy.bias))
+    record = json.loads((result.save(tmp_path / "out") / "record.json").read_text())
+    assert (record["interrupted"], record["verified"], record["rooms"]) == (True, False, None)
+    assert record["found_at"] is not None
+
+
+def test_only_the_last_stage_s_successes_are_chosen_from(clip: Path) -> None:
+    victim = linear_victim()
+    options = Options(method="combined", rooms=BANK)
+    (ready,) = prepare(victim, [clip], [TARGET], options)
+    loud = 0.03 * victim.weight.sign()
+    found = Trajectory(loud, deque())
+    found.candidates.append(Candidate(loud, 1.0, 1, 1, "first"))
+    found.candidates.append(Candidate(loud * 0, 1.0, 11, 11, "last"))
+    found.candidates.append(Candidate(loud * 0.01, 1.0, 21, 21, "last"))
+    proven = prove(victim, ready, found, options, lambda *_: None)
+    assert proven.candidate is not None
+    assert proven.candidate.stage == "last"
 
 
 def test_ctrl_c_while_choosing_takes_the_best_by_then(clip: Path) -> None:
@@ -184,13 +235,17 @@ def test_combined_goes_on_from_a_robust_result_and_is_quieter(clip: Path, tmp_pa
 
 
 def test_a_start_of_another_clip_or_target_is_refused(clip: Path, tmp_path: Path) -> None:
-    robust = in_rooms(clip, max_passes=5)
+    robust = in_rooms(clip, max_passes=60)
     save(tmp_path / "other.wav", speech(1), 16_000)
     with pytest.raises(OptionError, match="another recording"):
         in_rooms(tmp_path / "other.wav", "combined", start=robust)
-    changed = dataclasses.replace(robust, record=dataclasses.replace(robust.record, target="else"))
-    with pytest.raises(OptionError, match="'else'"):
-        in_rooms(clip, "combined", start=changed)
+    for field, value in {"target": "else", "victim": "other", "method": "imperceptible"}.items():
+        record = dataclasses.replace(robust.record, **{field: value})
+        with pytest.raises(OptionError, match=f"{field} '{value}'"):
+            in_rooms(clip, "combined", start=dataclasses.replace(robust, record=record))
+    failed = dataclasses.replace(robust, record=dataclasses.replace(robust.record, found_at=None))
+    with pytest.raises(OptionError, match="found nothing"):
+        in_rooms(clip, "combined", start=failed)
     with pytest.raises(OptionError, match="takes no start"):
         in_rooms(clip, "robust", start=robust)
 
@@ -203,12 +258,25 @@ def test_a_start_that_is_not_whole_is_refused(clip: Path, tmp_path: Path, missin
         in_rooms(clip, "combined", start=folder)
 
 
+def test_a_mistyped_start_is_not_its_parent(clip: Path, tmp_path: Path) -> None:
+    in_rooms(clip, max_passes=60).save(tmp_path)
+    with pytest.raises(MondegreenError, match="robsut"):
+        in_rooms(clip, "combined", start=tmp_path / "robsut")
+
+
+@pytest.mark.parametrize("how", [{"max_passes": 9}, {"seed": -1}, {"seed": 2**64}])
+def test_a_budget_or_seed_out_of_range_is_refused(clip: Path, how: dict[str, int]) -> None:
+    robust = in_rooms(clip, max_passes=60)
+    with pytest.raises(OptionError, match=next(iter(how))):
+        in_rooms(clip, "combined", preset="paper", start=robust, **how)
+
+
 def test_an_item_reads_back_as_it_was_written(clip: Path, tmp_path: Path) -> None:
     result = in_rooms(clip, max_passes=5)
     item = read_item(result.save(tmp_path / "out"))
     assert np.array_equal(item.clean, load(clip, 16_000))
     assert np.array_equal(item.delta, result.delta)
-    assert item.target == TARGET
+    assert item.told("target") == TARGET
 
 
 # ---- bad input
@@ -237,6 +305,14 @@ def test_any_recording_is_evaluated_with_a_target(clip: Path) -> None:
         evaluate(linear_victim(), clip, BANK, target=TARGET, split="nowhere")
     with pytest.raises(OptionError, match="8000"):
         evaluate(linear_victim(), clip, toy_bank(sample_rate=8000), target=TARGET)
+
+
+def test_rooms_that_the_attack_has_used_are_warned_of(clip: Path, tmp_path: Path) -> None:
+    folder = in_rooms(clip, max_passes=20).save(tmp_path / "out")
+    assert evaluate(linear_victim(), folder, BANK).warnings == []
+    assert "'attack'" in evaluate(linear_victim(), folder, BANK, split="attack").warnings[0]
+    other = dataclasses.replace(BANK, key="other", origin={"kind": "measured"})
+    assert "another bank" in evaluate(linear_victim(), folder, other).warnings[0]
 
 
 def test_a_file_of_a_result_is_the_result(clip: Path, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from mondegreen.attacks.presets import PRESETS, preset, within
 from mondegreen.attacks.stage import Expectation, MaxNorm, Stage, Steps, Widened
 from mondegreen.audio import pad, quantise
 from mondegreen.psychoacoustics import masking_loss, masking_threshold
+from mondegreen.transformations import Draws
+from mondegreen.victims.base import Score, Victim
 
 PAPER_1, PAPER_2 = PRESETS["imperceptible"]["paper"]
 STEPS = 60  # of each stage, enough for a success in every one
@@ -30,7 +32,7 @@ ATTACKS = [
 ]
 
 
-def search(victim: LinearVictim, clips: Sequence[Tensor]) -> Search:
+def search(victim: Victim, clips: Sequence[Tensor]) -> Search:
     audio, lengths = pad(clips)
     threshold = masking_threshold(audio, lengths, victim.sample_rate)
     return Search(victim, clips, [victim.encode(TARGET, len(c)) for c in clips], threshold)
@@ -116,6 +118,60 @@ def test_a_stage_in_rooms_is_its_slow_twin() -> None:
     assert [int(step.hits[0]) for step in seen] == hits
     assert float(seen[-1].eps[0]) == pytest.approx(eps, rel=1e-12)
     assert eps < 0.05  # it did adapt
+
+
+class Scripted:
+    """Hears the target in a given number of draws, step by step."""
+
+    name, sample_rate = "scripted", 16_000
+    device, dtype = torch.device("cpu"), torch.float64
+
+    def __init__(self, *hits: int) -> None:
+        self.hits = iter(hits)
+
+    def encode(self, target: str, length: int) -> Tensor:
+        return torch.tensor([1])
+
+    def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+        return Score(audio.sum(1), torch.arange(len(audio)) < next(self.hits))
+
+    def transcribe(self, audio: Tensor) -> str:
+        return TARGET
+
+
+def test_the_latest_of_those_heard_in_most_draws_is_kept() -> None:
+    over = Expectation((ROOMS,), draws=8, quorum=1, looks=8)
+    stage = Stage("rooms", 5, Steps(((0, 1e-5),)), over=over, keep="most heard")
+    found = search(Scripted(0, 3, 7, 7, 5), [speech()])
+    list(found.run([stage]))
+    assert found.trajectories[0].candidates[-1].step == 4
+    assert found.trajectories[0].first_match == 16
+
+
+def test_every_step_of_every_stage_has_fresh_draws() -> None:
+    seen: list[float] = []
+
+    def listen(audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
+        seen.extend(draws.uniform(0, 1).flatten().tolist())
+        return audio.expand(-1, draws.count, -1)
+
+    over = Expectation((listen,), draws=2, quorum=1, looks=2)
+    stage = Stage("a", 3, Steps(((0, 1e-5),)), over=over)
+    found = search(Scripted(*[2] * 6), [speech()])
+    list(found.run([stage, dataclasses.replace(stage, name="b")]))
+    assert len(seen) == len(set(seen)) == 12
+
+
+def test_the_curve_shows_the_steps_that_success_is_looked_for_in() -> None:
+    over = Expectation((ROOMS,), draws=1, quorum=2, looks=2)
+    stage = Stage("rooms", 15, Steps(((0, 1e-5),)), bound=MaxNorm(eps=0.05), over=over)
+    found = search(Scripted(*[1] * 40), [speech()])
+    list(found.run([stage]))
+    curve = found.trajectories[0].curve
+    assert [(point.passes, point.judged, point.hits) for point in curve] == [
+        *((1, 1, 1), (2, 2, 2), (11, 1, 1), (12, 2, 2)),
+    ]
+    assert [point.matched for point in curve] == [False, True, False, True]
 
 
 def test_the_widened_bound_begins_beyond_that_of_the_success() -> None:

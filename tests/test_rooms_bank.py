@@ -15,11 +15,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mondegreen.errors import MondegreenError, RoomError
-from mondegreen.rooms.bank import FORMAT, Response, Room, RoomBank, Split, key_of
+from mondegreen.rooms.bank import FORMAT, VERSION, Response, Room, RoomBank, Split, key_of
 
 ORIGIN = {"kind": "simulated", "seed": 3, "settings": {"width": [3.0, 5.0], "name": "Gästezimmer"}}
 ROOMS = (
-    Room("simulated-000000", 0.1 + 0.2, -3.5, (3.1, 4.2, 2.3), (1, 2, 1), (2, 1, 1.5)),
+    Room("attack-000017", 0.1 + 0.2, -3.5, (3.1, 4.2, 2.3), (1, 2, 1), (2, 1, 1.5)),
     Room("hall", None, None, path="hall/a.wav"),
 )
 
@@ -99,7 +99,7 @@ def test_a_flipped_bit_is_refused_or_says_nothing(
     assert same(loaded, a_bank())  # a space became a tab between the parts of the header
 
 
-@pytest.mark.parametrize("part", ["zimmer", "simulated-000000", "16000", "0.30000000000000004"])
+@pytest.mark.parametrize("part", ["zimmer", "attack-000017", "16000", "0.30000000000000004"])
 def test_every_word_is_under_the_checksum(path: Path, tmp_path: Path, part: str) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(part.encode()) + len(part) - 2] ^= 1
@@ -128,9 +128,12 @@ def test_what_is_no_bank_is_refused(tmp_path: Path) -> None:
     save_file({"attack.rirs": torch.zeros(1, 2)}, tmp_path / "others")
     with pytest.raises(RoomError, match="others is no bank of rooms"):
         RoomBank.load(tmp_path / "others")
-    save_file({}, tmp_path / "later", {FORMAT: '{"version": 2}'})
-    with pytest.raises(RoomError, match="version 2, expected 1"):
-        RoomBank.load(tmp_path / "later")
+
+
+def test_a_bank_whose_splits_were_drawn_otherwise_is_refused(tmp_path: Path) -> None:
+    save_file({}, tmp_path / "old", {FORMAT: '{"version": 1}'})
+    with pytest.raises(RoomError, match=r"version 1, expected 2\. Delete it and make it again"):
+        RoomBank.load(tmp_path / "old")
 
 
 @pytest.mark.parametrize("rooms", ["{", "[]", '{"attack": [{"no": 1}]}', '{"test": []}', "null"])
@@ -138,8 +141,9 @@ def test_tables_that_are_garbage_are_refused_even_under_a_checksum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rooms: str
 ) -> None:
     monkeypatch.setattr("mondegreen.rooms.bank._checksum", lambda words, tensors: "x")
-    about = '{"version": 1, "sample_rate": 1, "key": "", "origin": {}, "sha256": "x", "rooms": %s}'
-    save_file({"attack.rirs": torch.zeros(1, 2)}, tmp_path / "bank", {FORMAT: about % rooms})
+    about = '{"version": %d, "sample_rate": 1, "key": "", "origin": {}, "sha256": "x", "rooms": %s}'
+    words = {FORMAT: about % (VERSION, rooms)}
+    save_file({"attack.rirs": torch.zeros(1, 2)}, tmp_path / "bank", words)
     with pytest.raises(RoomError, match="is damaged"):
         RoomBank.load(tmp_path / "bank")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from mondegreen.errors import MondegreenError, RoomError
 from mondegreen.rooms import PRESETS, Counts, RoomBank, RoomSettings, make, make_bank
-from mondegreen.rooms.settings import Geometry
+from mondegreen.rooms.settings import Geometry, draw_room
 from mondegreen.rooms.simulate import FILTER_DELAY, SPEED_OF_SOUND, impulse_response
 
 SMALL = replace(PRESETS["paper"], max_order=3)
@@ -76,7 +77,8 @@ def test_a_bank_has_its_counts_and_no_room_twice(tmp_path: Path) -> None:
         "test": 3,
     }
     rooms = [room for split in bank.splits.values() for room in split.rooms]
-    assert [room.id for room in rooms] == [f"simulated-{n:06}" for n in range(10)]
+    numbered = [(name, n) for name, count in COUNTS.items() for n in range(count)]
+    assert [room.id for room in rooms] == [f"{name}-{n:06}" for name, n in numbered]
     assert len({(room.size, room.source, room.microphone) for room in rooms}) == 10
     assert bank.origin["seed"] == 7
     assert bank.origin["settings"]["max_order"] == 3
@@ -105,10 +107,33 @@ def test_a_count_of_zero_leaves_the_split_out(tmp_path: Path) -> None:
         bank.split("validate")
 
 
-def test_splits_do_not_depend_on_one_another_but_by_number(tmp_path: Path) -> None:
-    one = make_bank(tmp_path / "one", SMALL, Counts(4, 0, 0), workers=1).split("attack")
-    other = make_bank(tmp_path / "other", SMALL, Counts(2, 2, 0), workers=1).split("validate")
-    assert other.rooms == one.rooms[2:]
+def test_of_one_seed_no_bank_attacks_in_rooms_another_proves_in(tmp_path: Path) -> None:
+    one = make_bank(tmp_path / "one", SMALL, Counts(5, 2, 3), seed=4, workers=1)
+    other = make_bank(tmp_path / "other", SMALL, Counts(2, 4, 6), seed=4, workers=1)
+
+    def places(bank: RoomBank, *names: str) -> set[tuple[Any, ...]]:
+        rooms = [room for name in names for room in bank.split(name).rooms]
+        return {(room.size, room.source, room.microphone) for room in rooms}
+
+    for name, count in {"attack": 2, "validate": 2, "test": 3}.items():
+        others = {"attack", "validate", "test"} - {name}
+        assert places(one, name).isdisjoint(places(other, *others))
+        assert len(places(one, name) & places(other, name)) == count
+        pairs = zip(one.split(name).responses(), other.split(name).responses(), strict=False)
+        for (room, rir), (same_room, same_rir) in pairs:
+            assert room == same_room
+            assert np.array_equal(rir, same_rir)
+
+
+def test_rooms_to_attack_in_are_the_first_of_their_seed(tmp_path: Path) -> None:
+    rooms = make_bank(tmp_path / "bank", SMALL, Counts(3, 1, 1), 6, workers=1).split("attack").rooms
+    drawn = [Geometry(room.size, room.source, room.microphone) for room in rooms]
+    assert drawn == [draw_room(SMALL, 6, number) for number in range(3)]
+
+
+def test_by_default_rooms_are_those_of_the_command_line(tmp_path: Path) -> None:
+    bank = make_bank(tmp_path / "bank", counts=Counts(1, 0, 0), workers=1)
+    assert bank.origin["settings"]["max_order"] == PRESETS["fast"].max_order
 
 
 # ---- the same bits --------------------------------------------------------------------------
@@ -321,6 +346,29 @@ def test_a_measured_bank_is_known_by_contents_rooms_and_seed(
     second = key()
     soundfile.write(collection / "room2" / "6.wav", np.ones(100) / 4, 16_000)
     assert len({first, second, key()}) == 3
+
+
+def test_microphones_of_one_room_have_its_id_and_one_room_will_do(
+    tmp_path: Path, collection: Path
+) -> None:
+    for n in range(3):
+        moved = tmp_path / "home" / "study" / f"mic{n}" / "ir.wav"
+        moved.parent.mkdir(parents=True)
+        (collection / "room0" / f"{n}.wav").rename(moved)
+    bank = make_bank(tmp_path / "bank", SMALL, Counts(0, 0, 10), 0, tmp_path / "home", 1)
+    assert list(bank.splits) == ["test"]
+    assert [(room.id, room.path) for room in bank.split("test").rooms] == [
+        ("study", f"study/mic{n}/ir.wav") for n in range(3)
+    ]
+
+
+def test_a_measured_response_under_two_rooms_makes_no_bank(
+    tmp_path: Path, collection: Path
+) -> None:
+    shutil.copy(collection / "room1" / "4.wav", collection / "room5" / "copy.wav")
+    with pytest.raises(RoomError, match=r"room1/4\.wav of room 'room1' and .*room5/copy\.wav of"):
+        make_bank(tmp_path / "bank", SMALL, Counts(), source=collection, workers=1)
+    assert not (tmp_path / "bank").exists()
 
 
 def test_a_measured_response_that_cannot_be_used_is_named(tmp_path: Path, collection: Path) -> None:

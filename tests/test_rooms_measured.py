@@ -17,6 +17,7 @@ from mondegreen.errors import RoomError
 from mondegreen.rooms.measured import (
     Recording,
     assign_rooms,
+    contents,
     find_recordings,
     read_response,
     split_recordings,
@@ -50,20 +51,26 @@ def floats(path: Path, audio: NDArray, rate: int = RATE) -> Path:
 # ---- finding --------------------------------------------------------------------------------
 
 
-def test_a_folder_has_a_room_for_each_folder_and_each_file_at_its_top(tmp_path: Path) -> None:
-    for name in ("hall/a.wav", "hall/B.FLAC", "house/attic/c.ogg", "top.wav", "other.wav"):
+def test_each_folder_at_the_top_is_a_room_with_all_below(tmp_path: Path) -> None:
+    for name in ("hall/a.wav", "hall/B.FLAC", "attic/mic1/ir.ogg", "attic/mic2/far/ir.wav"):
         write(tmp_path / name.replace("B.FLAC", "b.flac"), response())
     (tmp_path / "hall" / "b.flac").rename(tmp_path / "hall" / "B.FLAC")
     (tmp_path / "hall" / "read.me").write_text("not audio")
     (tmp_path / "hall" / "._a.wav").write_text("not audio either")
     found = [(r.name, r.room) for r in find_recordings(tmp_path)]
     assert found == [
+        ("attic/mic1/ir.ogg", "attic"),
+        ("attic/mic2/far/ir.wav", "attic"),
         ("hall/B.FLAC", "hall"),
         ("hall/a.wav", "hall"),
-        ("house/attic/c.ogg", "house/attic"),
-        ("other.wav", "other.wav"),
-        ("top.wav", "top.wav"),
     ]
+
+
+def test_a_file_in_no_rooms_folder_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "hall" / "a.wav", response())
+    write(tmp_path / "top.wav", response(seed=1))
+    with pytest.raises(RoomError, match=r"top\.wav lies in no room's folder.*CSV.*path,room_id"):
+        find_recordings(tmp_path)
 
 
 def test_a_table_says_where_and_which_relative_to_itself(tmp_path: Path) -> None:
@@ -84,6 +91,8 @@ def test_a_table_says_where_and_which_relative_to_itself(tmp_path: Path) -> None
         (b"path,room_id\na.wav,1\nb.wav\n", "line 3: got path 'b.wav' of room None"),
         (b"path,room_id\n,1\n", "line 2: got path ''"),
         (b"path,room_id\na.wav,1\na.wav,2\n", r"line 3: a\.wav is there a second time"),
+        (b"path,room_id\na.wav,1\n./a.wav,1\n", r"line 3: \./a\.wav is .* before as a\.wav"),
+        (b"path,room_id\nx/../a.wav,1\na.wav,2\n", r"line 3: a\.wav is .* as x/\.\./a\.wav"),
         (b"path,room_id\n\xff\xfe,1\n", "no CSV file in UTF-8"),
     ],
 )
@@ -99,6 +108,34 @@ def test_no_collection_and_an_empty_one_are_refused(tmp_path: Path) -> None:
         find_recordings(tmp_path / "nowhere")
     with pytest.raises(RoomError, match="names no impulse responses"):
         find_recordings(tmp_path)
+
+
+def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", response())
+    (tmp_path / "b.wav").symlink_to("a.wav")
+    table = tmp_path / "rirs.csv"
+    table.write_text("path,room_id\na.wav,1\nb.wav,2\n")
+    with pytest.raises(RoomError, match=r"line 3: b\.wav is there a second time, before as a\.wav"):
+        find_recordings(table)
+
+
+def test_one_content_is_of_one_room(tmp_path: Path) -> None:
+    for name, seed in {"a.wav": 0, "copy.wav": 0, "b.wav": 1}.items():
+        write(tmp_path / name, response(seed=seed))
+    table = tmp_path / "rirs.csv"
+    table.write_text("path,room_id\na.wav,hall\nb.wav,attic\ncopy.wav,hall\n")
+    found = contents(find_recordings(table))
+    assert {name: room for name, (room, _) in found.items()} == {
+        "a.wav": "hall",
+        "b.wav": "attic",
+        "copy.wav": "hall",
+    }
+    assert found["a.wav"] == found["copy.wav"] != found["b.wav"]
+    table.write_text("path,room_id\na.wav,hall\nb.wav,attic\ncopy.wav,attic\n")
+    with pytest.raises(
+        RoomError, match=r"a\.wav of room 'hall' and .*copy\.wav of room 'attic' are the same"
+    ):
+        contents(find_recordings(table))
 
 
 # ---- reading --------------------------------------------------------------------------------
@@ -225,6 +262,19 @@ def test_rooms_are_shuffled_by_the_seed_whatever_order_they_come_in() -> None:
     assert sorted(one) == sorted(rooms)
 
 
-def test_fewer_than_three_rooms_are_refused() -> None:
-    with pytest.raises(RoomError, match=r"2 rooms \['a', 'b'\], expected at least 3"):
-        assign_rooms(["a", "b", "a"], Counts(), 0)
+@pytest.mark.parametrize(
+    ("rooms", "counts", "message"),
+    [
+        ("ab", Counts(), r"\['a', 'b'\], expected at least 3, for attack, validate, test: .* of 0"),
+        ("a", Counts(1, 0, 1), r"\['a'\], expected at least 2, for attack, test"),
+    ],
+)
+def test_fewer_rooms_than_splits_are_refused(rooms: str, counts: Counts, message: str) -> None:
+    with pytest.raises(RoomError, match=message):
+        assign_rooms([*rooms, *rooms], counts, 0)
+
+
+def test_as_many_rooms_as_splits_will_do() -> None:
+    assert set(assign_rooms("ab", Counts(5, 0, 5), 0).values()) == {"attack", "test"}
+    mine = [Recording(Path(str(n)), f"den/{n}", "den") for n in range(4)]
+    assert split_recordings(mine, Counts(0, 0, 10), 0) == {"test": mine}

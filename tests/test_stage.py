@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from mondegreen.attacks.presets import IN_ROOMS, PRESETS, preset, within
-from mondegreen.attacks.stage import Decay, Elastic, Expectation, Masking, MaxNorm, Steps, Widened
+from mondegreen.attacks.stage import (
+    Decay,
+    Elastic,
+    Expectation,
+    Masking,
+    MaxNorm,
+    Stage,
+    Steps,
+    Widened,
+)
 from mondegreen.errors import OptionError
 
 LSB = 1 / 32768
@@ -66,7 +75,10 @@ def test_paper_preset_has_the_numbers_of_section_4_2() -> None:
     assert first.bound == MaxNorm(eps=2000 * LSB, shrink=0.8, every=10)
     assert second.bound == Widened(by=300 * LSB)
     assert first.over == Expectation(draws=1, quorum=10, looks=10)
-    assert (second.over.draws, second.keep) == (10, "most heard")
+    assert second.over == Expectation(draws=10, quorum=1, looks=10)
+    assert (first.keep, second.keep) == ("latest", "most heard")
+    assert (first.sign, second.sign) == (True, False)
+    assert first.betas == second.betas == (0.9, 0.999)
     assert first.passes + second.passes == 2_000 + 40_000
 
 
@@ -76,8 +88,9 @@ def test_paper_preset_has_the_numbers_of_section_4_3() -> None:
     assert (first.steps, second.steps) == (4000, 6000)
     assert [s.rate.at(0, s.steps) * 32768 for s in (first, second)] == pytest.approx([1, 1.5])
     assert first.masking == Masking(alpha=0.01, up=2, up_every=20, down=0.5, down_every=50)
-    assert second.masking is not None
-    assert (second.masking.alpha, second.masking.up, second.masking.down) == (0.00005, 1.2, 1)
+    assert second.masking == Masking(alpha=5e-5, up=1.2, up_every=20, down=1, down_every=50)
+    assert (first.keep, second.keep) == ("quietest", "quietest")
+    assert (first.bound, second.bound) == (None, None)
     assert first.over == Expectation(draws=10, quorum=4, looks=10)
     assert second.over == Expectation(draws=10, quorum=8, looks=10)
     assert first.passes + second.passes == 100_000
@@ -118,6 +131,19 @@ def test_a_budget_cuts_the_stage_that_it_ends_in() -> None:
     assert [stage.steps for stage in within(robust, 2055)] == [2000, 5]
     assert [stage.steps for stage in within(robust, 2009)] == [2000]
     assert [stage.steps for stage in within(robust, 7)] == [7]
+
+
+@pytest.mark.parametrize("numbers", [(0, 1, 1), (1, 0, 1), (1, 2, 1)])
+def test_an_expectation_that_nothing_can_meet_is_refused(numbers: tuple[int, int, int]) -> None:
+    draws, quorum, looks = numbers
+    with pytest.raises(OptionError, match="quorum"):
+        Expectation(draws=draws, quorum=quorum, looks=looks)
+
+
+def test_looks_beyond_the_draws_need_a_bound_that_looks() -> None:
+    over = Expectation(draws=1, quorum=1, looks=2)
+    with pytest.raises(OptionError, match="“deaf”"):
+        Stage("deaf", 1, Steps(((0, 1.0),)), over=over)
 
 
 def test_a_started_method_leaves_out_what_it_was_started_with() -> None:

@@ -263,7 +263,7 @@ class Search:
         for row in better.nonzero().flatten().tolist():
             trajectory = self.trajectories[int(batch.index[row])]
             delta = batch.delta[row, : int(batch.lengths[row])].clone()
-            eps = min(float(batch.eps[row]), float(delta.abs().max()) if stage.bound is None else 1)
+            eps = float(batch.eps[row] if stage.bound else delta.abs().max())
             passes = trajectory.passes + stage.over.draws
             trajectory.add(Candidate(delta, eps, passes, trajectory.steps + 1, stage.name), APART)
 
@@ -275,7 +275,7 @@ class Search:
             trajectory.looks += progress.judged - progress.passes
             if trajectory.first_match is None and progress.matched[row]:
                 trajectory.first_match = trajectory.passes
-            if progress.step % TRACE_EVERY == 0:
+            if progress.step % TRACE_EVERY == 0 or progress.judged > progress.passes:
                 trajectory.curve.append(_point(progress, row, trajectory.passes))
 
     def _leave(self, batch: _Batch) -> None:

@@ -179,7 +179,7 @@ def within(stages: Stages, passes: int | None) -> Stages:
         return stages
     fitting = []
     for stage in stages:
-        steps = min(stage.steps, passes // stage.over.draws)
+        steps = min(stage.steps, max(0, passes // stage.over.draws))
         if steps:
             fitting.append(replace(stage, steps=steps))
         passes -= steps * stage.over.draws

@@ -50,13 +50,13 @@ class Trajectory:
 
     Attributes:
         delta: [T] the last iterate of the stage that ended last; what is shown if nothing matched.
-        candidates: the latest successes, each better than the one before it, the best last.
+        candidates: the latest of the successes that their stages kept; the best is the last.
         milestones: the success that each finished stage ended with.
         steps: updates made.
         passes: gradient passes spent on this clip.
         looks: forward passes spent only on looking for success.
         first_match: the pass of the first success, if there was any.
-        curve: a point every ten steps of a stage.
+        curve: a point every ten steps of a stage, and wherever more was listened to than needed.
     """
 
     delta: Tensor
@@ -69,7 +69,7 @@ class Trajectory:
     curve: list[Point] = field(default_factory=list)
 
     def add(self, candidate: Candidate, apart: int) -> None:
-        """Keep a success that is better than those before; of each `apart` steps only the last."""
+        """Keep a success; of each `apart` steps only the last."""
         if self.candidates and self.candidates[-1].step // apart == candidate.step // apart:
             self.candidates.pop()
         self.candidates.append(candidate)

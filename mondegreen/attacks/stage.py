@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from mondegreen.errors import OptionError
 from mondegreen.transformations import Transformation
 
 
@@ -174,6 +175,13 @@ class Expectation:
     quorum: int = 1
     looks: int = 1
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.quorum <= self.looks or self.draws < 1:
+            raise OptionError(
+                f"Got {self.draws} draws and a quorum of {self.quorum} in {self.looks} looks;"
+                " expected one draw or more, and a quorum that the looks can reach."
+            )
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -188,8 +196,8 @@ class Stage:
         bound: the max-norm ball that δ stays in, if any; x + δ always stays in the 16-bit range.
         masking: the masking penalty, if any.
         over: what the loss is the mean of; by default the sound as it is.
-        keep: which success is kept: the latest (its bound is the tightest), the quietest (its
-            masking loss is the lowest), or the latest of those heard in the most draws.
+        keep: which success is kept: the latest, the quietest (its masking loss is the lowest), or
+            the latest of those heard in the most draws.
         enough: a clip leaves the stage with a success of a masking loss this low; below it, energy
             only spreads out under the threshold. None: never early.
     """
@@ -204,6 +212,13 @@ class Stage:
     over: Expectation = field(default_factory=Expectation)
     keep: Literal["latest", "quietest", "most heard"] = "latest"
     enough: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.bound is None and self.over.looks > self.over.draws:
+            raise OptionError(
+                f"The stage “{self.name}” judges in {self.over.looks} looks but draws"
+                f" {self.over.draws}, and has no bound whose looks could make up for it."
+            )
 
     @property
     def passes(self) -> int:

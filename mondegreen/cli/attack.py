@@ -47,7 +47,7 @@ def attack(
         Path | None,
         typer.Option(
             help="Go on from a finished result of the same clip and target: combined from a robust"
-            " one, imperceptible from a carlini-wagner one; its folder."
+            " one, imperceptible from a carlini-wagner one; its folder, or that of several."
         ),
     ] = None,
     out: Annotated[
@@ -77,7 +77,7 @@ def attack(
         attacked = load_victim(victim, device=device)
     options = with_rooms(options, rooms, attacked.sample_rate)
     # every clip is checked before any time is spent on the first
-    starts = None if start is None else [start] * len(audio)
+    starts = None if start is None else _starts(start, audio)
     clips = prepare(attacked, audio, [target] * len(audio), options, starts)
     folders = [make_folder(out if len(clips) == 1 else out / clip.id) for clip in clips]
     for clip in clips:
@@ -93,6 +93,15 @@ def attack(
             verified = False
             break
     raise typer.Exit(0 if verified else 1)
+
+
+def _starts(folder: Path, audio: list[Path]) -> list[Path]:
+    """Where an attack on the same recordings, in the same order, has left its results."""
+    from mondegreen.runs.clip import distinct_names
+
+    if len(audio) == 1:
+        return [folder]
+    return [folder / name for name in distinct_names(audio)]
 
 
 @app.command(
@@ -129,7 +138,9 @@ def demo(
         result.save(folder)
         draw(result, folder / "picture.png")
         print_result(result, folder)
-    raise typer.Exit(0 if result.verified else 1)
+        if result.record.interrupted or result.record.found_at is None:
+            break
+    raise typer.Exit(0 if result.verified and result.record.method == method else 1)
 
 
 def draw(result: Result, path: Path) -> None:

@@ -11,7 +11,14 @@ import typer
 
 from mondegreen.cli.app import DEFAULT_VICTIM, AsJson, Bank, Device, Examples, VictimName, app
 from mondegreen.cli.attack import default_rooms
-from mondegreen.cli.output import Bars, err, print_fields, print_json, survival_fields
+from mondegreen.cli.output import (
+    Bars,
+    err,
+    print_fields,
+    print_json,
+    print_warnings,
+    survival_fields,
+)
 from mondegreen.errors import OptionError
 
 if TYPE_CHECKING:
@@ -123,9 +130,9 @@ def evaluate(
 
     Exit status 0: in at least half of them.
     """
+    from mondegreen.evaluation.rooms import survives
     from mondegreen.rooms import RoomBank
     from mondegreen.runs.evaluate import evaluate as evaluate_sound
-    from mondegreen.runs.proof import SURVIVES
     from mondegreen.victims import load_recogniser
 
     with err.status("loading the recogniser"):
@@ -148,7 +155,9 @@ def evaluate(
     else:
         named = {"sound": seen.sound, "target": seen.target, "original": seen.original}
         print_fields(named | survival_fields(seen.survival, seen.clean))
-    raise typer.Exit(0 if seen.survival.rooms.heard >= SURVIVES else 1)
+    print_warnings(sound.name, seen.warnings)
+    whole = seen.survival.rooms.count == len(bank.split(split).rooms)  # else stopped by hand
+    raise typer.Exit(0 if whole and survives(seen.survival) else 1)
 
 
 def _counts(text: str) -> Counts:

@@ -21,6 +21,7 @@ from mondegreen.rooms.reverb import Reverb
 from mondegreen.text import WordErrors, matches, word_errors
 from mondegreen.victims.base import Recogniser, Victim
 
+SURVIVES = 0.5
 AT_ONCE = 1_000_000  # samples of reverberated sound held at a time
 
 
@@ -71,7 +72,9 @@ class InRooms:
 
     Attributes:
         split: the split's name.
-        count: rooms listened in.
+        count: impulse responses listened in.
+        distinct: rooms that they come from. Where these are fewer, the interval is too narrow, for
+            it takes the responses for independent.
         heard: share of them, 0 to 1, in which the target is heard exactly.
         heard_low, heard_high: Wilson's 95 % interval of that share.
         heard_original: share of them in which the original is heard exactly.
@@ -81,6 +84,7 @@ class InRooms:
 
     split: str
     count: int
+    distinct: int
     heard: float
     heard_low: float
     heard_high: float
@@ -137,6 +141,11 @@ def survival(
     ]
 
 
+def survives(seen: Survival) -> bool:
+    """Whether a sound has kept the promise of a method in rooms: heard in at least half of them."""
+    return seen.rooms.heard >= SURVIVES
+
+
 def heard_share(victim: Victim, sound: Tensor, target: Tensor, split: Split) -> float:
     """Share of a split's rooms in which greedy decoding hears the target, by forward passes alone.
 
@@ -181,6 +190,7 @@ def _in_all(heard: Sequence[str], phrases: Phrases, split: Split) -> InRooms:
     return InRooms(
         split=split.name,
         count=len(heard),
+        distinct=len({hearing.room for hearing in each}),
         heard=hits / len(heard),
         heard_low=float(interval.low),
         heard_high=float(interval.high),

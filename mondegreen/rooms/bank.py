@@ -27,7 +27,7 @@ from mondegreen.files import write_whole
 from mondegreen.rooms.settings import Point
 
 FORMAT: Final = "mondegreen.rooms"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Room:
     """One line of a bank's table: what is known of the room of one response.
 
     Attributes:
-        id: `simulated-000017`, or the room id of a measured one; only there do several share it.
+        id: `attack-000017`, by split and number, or the room id of a measured one; only of those do
+            several share one.
         rt60: reverberation time in s, None where the response does not tell.
         drr: direct-to-reverberant ratio in dB, None where nothing follows the direct sound.
         size: of a simulated room, in m.

@@ -1,7 +1,8 @@
 """Making a bank of rooms: in parallel, to the same bits, and on from where it was interrupted.
 
-A room depends on the seed and its own number only, so that neither the number of processes nor an
-interruption shows in the result. Until all are there, responses are kept in chunks in a folder
+A room depends on the seed, its split and its number there only, so that neither the number of
+processes nor an interruption shows in the result, and other counts make more or fewer of the same
+rooms. Until all are there, responses are kept in chunks in a folder
 beside the bank, `<bank>.part`, each chunk a small bank of its own. A lock file, `<bank>.lock`, lets
 a second process wait for the first, and then find its bank.
 """
@@ -32,11 +33,12 @@ from mondegreen.rooms.acoustics import direct_to_reverberant, reverberation_time
 from mondegreen.rooms.bank import VERSION, Response, Room, RoomBank, Split, key_of
 from mondegreen.rooms.measured import (
     Recording,
+    contents,
     find_recordings,
     read_response,
     split_recordings,
 )
-from mondegreen.rooms.settings import PRESETS, Counts, RoomSettings, draw_room
+from mondegreen.rooms.settings import FIRST, PRESETS, Counts, RoomSettings, draw_room
 from mondegreen.rooms.simulate import impulse_response, library
 
 CHUNK: Final = 25  # responses; what an interruption may cost at most
@@ -46,7 +48,7 @@ Progress: TypeAlias = Callable[[int, int], object]  # responses done, and in all
 
 def make_bank(
     out: str | PathLike[str],
-    settings: RoomSettings = PRESETS["paper"],
+    settings: RoomSettings = PRESETS["fast"],
     counts: Counts = Counts(),  # noqa: B008 - frozen
     seed: int = 0,
     source: Path | None = None,
@@ -55,13 +57,15 @@ def make_bank(
 ) -> RoomBank:
     """Make a bank of simulated rooms, or of a collection of measured ones, and save it.
 
-    Numbers of simulated rooms run through `attack`, `validate` and `test`, so that no two splits
-    share one. Measured rooms are assigned whole to one split each; see `split_recordings`. A bank
-    that is there already, made from the same, is loaded instead.
+    Each split has numbers of its own to draw rooms from, whatever the counts: of two simulated
+    banks of one seed, the smaller is, split by split, the beginning of the larger. Measured rooms
+    are assigned whole to one split each; see `split_recordings`. A bank that is there already, made
+    from the same, is loaded instead.
 
     Args:
         out: the file to make; its folder is made, too.
-        settings: of simulated rooms; of measured ones only the sample rate counts.
+        settings: of simulated rooms, by default those of `fast`, as on the command line; of
+            measured ones only the sample rate counts.
         counts: responses in each split; of a measured collection, at most.
         seed: of everything random.
         source: folder or CSV file of measured responses; see `find_recordings`.
@@ -115,7 +119,8 @@ class _Plan:
 
 
 def _simulated(settings: RoomSettings, counts: Counts, seed: int) -> _Plan:
-    geometries = {draw_room(settings, seed, number) for number in range(counts.total)}
+    jobs = [(split, number) for split, count in counts.items() for number in range(count)]
+    geometries = {draw_room(settings, seed, FIRST[split] + number) for split, number in jobs}
     assert len(geometries) == counts.total, "two splits might share a room"
     origin = {
         "kind": "simulated",
@@ -129,17 +134,18 @@ def _simulated(settings: RoomSettings, counts: Counts, seed: int) -> _Plan:
         settings.sample_rate,
         origin,
         sizes=dict(counts.items()),
-        jobs=range(counts.total),
+        jobs=jobs,
         response=partial(_simulate, settings, seed),
     )
 
 
-def _simulate(settings: RoomSettings, seed: int, number: int) -> Response:
-    geometry = draw_room(settings, seed, number)
+def _simulate(settings: RoomSettings, seed: int, job: tuple[str, int]) -> Response:
+    split, number = job
+    geometry = draw_room(settings, seed, FIRST[split] + number)
     rir = impulse_response(geometry, settings)
     rate = settings.sample_rate
     room = Room(
-        f"simulated-{number:06}",
+        f"{split}-{number:06}",
         rt60=reverberation_time(rir, rate),
         drr=direct_to_reverberant(rir, rate),
         size=geometry.size,
@@ -159,7 +165,7 @@ def _measured(source: Path, sample_rate: int, counts: Counts, seed: int) -> _Pla
         "counts": asdict(counts),
         "seed": seed,
         "recordings": len(recordings),
-        "contents": key_of({r.name: [r.room, r.sha256()] for r in recordings}),
+        "contents": key_of(contents(recordings)),
     }
     return _Plan(
         sample_rate,

@@ -24,7 +24,6 @@ from mondegreen.rooms.simulate import FILTER_DELAY
 
 SUFFIXES: Final = (".wav", ".flac", ".ogg")
 MAX_SECONDS: Final = 10.0  # no room that one speaks in rings longer
-MIN_ROOMS: Final = 3  # one for each split
 COLUMNS: Final = ("path", "room_id")
 
 
@@ -60,13 +59,14 @@ class Recording:
 def find_recordings(source: Path) -> list[Recording]:
     """The responses of a collection, in the order of their names.
 
-    A folder is searched to its depths for wav, flac and ogg files. The folder of a file, relative
-    to `source`, is its room; a file directly in `source` is a room of its own. Hidden files do not
-    count. A CSV file says it all itself: its header has `path` and `room_id`, and its paths are
-    relative to where it lies.
+    A folder is searched to its depths for wav, flac and ogg files. Each folder directly in `source`
+    is a room, with all that lies below: `hall/mic1/a.wav` and `hall/mic2/a.wav` are of one. Hidden
+    files do not count. A CSV file says it all itself: its header has `path` and `room_id`, and its
+    paths are relative to where it lies.
 
     Raises:
-        RoomError: there is no such collection, nothing in it, or the table is not as above.
+        RoomError: there is no such collection, nothing in it, a file lies directly in the folder,
+            or the table is not as above or has a file twice.
     """
     if source.is_dir():
         found = _in_folder(source)
@@ -89,9 +89,13 @@ def _in_folder(source: Path) -> list[Recording]:
     found = []
     for path in source.rglob("*"):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
-            name, parent = path.relative_to(source), path.relative_to(source).parent
-            room = name if parent == Path() else parent
-            found.append(Recording(path, name.as_posix(), room.as_posix()))
+            name = path.relative_to(source)
+            if len(name.parts) == 1:
+                raise RoomError(
+                    f"{path} lies in no room's folder. Expected a folder for each room in {source}:"
+                    " put each room's files into one, or give a CSV file with path,room_id."
+                )
+            found.append(Recording(path, name.as_posix(), room=name.parts[0]))
     return found
 
 
@@ -107,20 +111,42 @@ def _in_table(source: Path) -> list[Recording]:
             lines = [(reader.line_num, row["path"], row["room_id"]) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RoomError(f"{source} is no CSV file in UTF-8 ({error}). Export it again.") from error
-    found: dict[str, Recording] = {}
+    found: dict[Path, Recording] = {}  # by where the file is, however the table spells it
     for number, name, room in lines:
         if not name or not room:
             raise RoomError(
                 f"{source}, line {number}: got path {name!r} of room {room!r}, expected both."
                 " Complete the line, or delete it."
             )
-        if name in found:
+        recording = Recording(source.parent / name, name, room)
+        first = found.setdefault(recording.path.resolve(), recording)
+        if first is not recording:
             raise RoomError(
-                f"{source}, line {number}: {name} is there a second time. A response belongs to"
-                " one room; delete one of the lines."
+                f"{source}, line {number}: {name} is there a second time, before as {first.name}."
+                " A response belongs to one room; delete one of the lines."
             )
-        found[name] = Recording(source.parent / name, name, room)
     return list(found.values())
+
+
+def contents(recordings: Iterable[Recording]) -> dict[str, tuple[str, str]]:
+    """The room and the hash of each recording, by its name.
+
+    Raises:
+        RoomError: a file cannot be read, or two rooms have the same: it might enter two splits.
+    """
+    first: dict[str, Recording] = {}
+    found = {}
+    for recording in recordings:
+        sha256 = recording.sha256()
+        other = first.setdefault(sha256, recording)
+        if other.room != recording.room:
+            raise RoomError(
+                f"{other.path} of room {other.room!r} and {recording.path} of room"
+                f" {recording.room!r} are the same, byte for byte. Expected a response of one room;"
+                " leave one of them out, or give both the same room."
+            )
+        found[recording.name] = (recording.room, sha256)
+    return found
 
 
 def read_response(path: Path, sample_rate: int) -> NDArray[np.float32]:
@@ -184,15 +210,16 @@ def assign_rooms(rooms: Iterable[str], counts: Counts, seed: int) -> dict[str, s
     all others, so that each gets at least one.
 
     Raises:
-        RoomError: there are fewer than `MIN_ROOMS` rooms.
+        RoomError: there are fewer rooms than splits that want any.
     """
     names = sorted(set(rooms))
-    if len(names) < MIN_ROOMS:
-        raise RoomError(
-            f"The responses are of {len(names)} rooms {names}, expected at least {MIN_ROOMS}:"
-            " splits have no room in common. Add rooms, or put each one's files in its own folder."
-        )
     wanted = dict(counts.items())
+    if len(names) < len(wanted):
+        raise RoomError(
+            f"The rooms of the responses are {names}, expected at least {len(wanted)}, for"
+            f" {', '.join(wanted)}: splits have no room in common. Add rooms, put each one's files"
+            " in its own folder, or leave splits out by a count of 0."
+        )
     given = dict.fromkeys(wanted, 0)
     split_of = {}
     for room in generator(seed).permutation(names).tolist():
@@ -208,7 +235,7 @@ def split_recordings(
     """The recordings of each split: all of its rooms', or as many as its count, drawn by `seed`.
 
     Raises:
-        RoomError: the recordings are of fewer than `MIN_ROOMS` rooms.
+        RoomError: the recordings are of fewer rooms than there are splits that want any.
     """
     recordings = list(recordings)
     split_of = assign_rooms((recording.room for recording in recordings), counts, seed)

@@ -137,6 +137,11 @@ class Counts:
         return [(name, count) for name, count in pairs if count]
 
 
+# The number of each split's first room. Were splits consecutive, other counts would move their
+# borders, and one bank of a seed would attack in what another proves in. None has 2**40 rooms.
+FIRST: Final[Mapping[str, int]] = MappingProxyType({"attack": 0, "validate": 2**40, "test": 2**41})
+
+
 def draw_room(settings: RoomSettings, seed: int, number: int) -> Geometry:
     """Room `number` of a seed: the same whenever, wherever and after whatever it is drawn.
 

@@ -55,8 +55,7 @@ def attack(
 ) -> Result:
     """Make one clip be heard as a phrase; see `Options`, and `attack_batch` for errors.
 
-    Ctrl-C ends the search; what it had found by then is proved and returned. Methods in rooms take
-    the bank of `default_bank` if none is given.
+    Ctrl-C ends the search; what it had found by then is proved and returned.
 
     Args:
         victim: see `load_victim`.
@@ -75,11 +74,8 @@ def attack(
         on_room: see `attack_clips`.
     """
     options = Options(method, preset, seed, max_passes, exact, rooms, tuple(air))
-    if options.in_rooms and rooms is None:
-        options = replace(options, rooms=default_bank(victim.sample_rate))
     starts = None if start is None else [start]
-    clips = prepare(victim, [audio], [target], options, starts)
-    return attack_clips(victim, clips, options, on_pass, on_room)[0]
+    return attack_batch(victim, [audio], [target], options, starts, on_pass, on_room)[0]
 
 
 def attack_batch(
@@ -87,7 +83,9 @@ def attack_batch(
     audio: Sequence[AudioPath],
     targets: Sequence[str],
     options: Options | None = None,
+    starts: Sequence[Start] | None = None,
     on_pass: OnPass | None = None,
+    on_room: OnRoom | None = None,
 ) -> list[Result]:
     """Attack several clips in one batch; each comes out as if it were alone.
 
@@ -96,7 +94,9 @@ def attack_batch(
         audio: files of any rate and channel count.
         targets: one phrase for each.
         options: how; the defaults of `Options` if None.
+        starts: a finished result to go on from for each, as in `attack`.
         on_pass: see `attack_clips`.
+        on_room: see `attack_clips`.
 
     Raises:
         AudioError, TargetError: a clip or a phrase that nothing can be done with.
@@ -104,7 +104,10 @@ def attack_batch(
         OptionError: options outside of what is offered.
     """
     options = options or Options()
-    return attack_clips(victim, prepare(victim, audio, targets, options), options, on_pass)
+    if options.in_rooms and options.rooms is None:
+        options = replace(options, rooms=default_bank(victim.sample_rate))
+    clips = prepare(victim, audio, targets, options, starts)
+    return attack_clips(victim, clips, options, on_pass, on_room)
 
 
 def attack_clips(
@@ -211,6 +214,7 @@ def _conclude(
         seconds=round(searched.seconds, 3),
         quality=measure(clip.clean.numpy(), proven.adversarial, victim.sample_rate),
         bank=options.rooms.key if options.rooms else None,
+        air=[repr(transformation) for transformation in options.air],
         survival=proven.survival,
         clean=proven.clean,
         sample_rate=victim.sample_rate,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mondegreen.attacks.presets import IN_ROOMS
+from mondegreen.attacks.presets import BEGINS_WITH, IN_ROOMS, within
 from mondegreen.attacks.presets import preset as stages_of
 from mondegreen.audio import load, quantise
 from mondegreen.errors import OptionError, TargetError
@@ -24,6 +24,7 @@ from mondegreen.victims.base import Victim
 AudioPath = str | PathLike[str]
 Start = Result | str | PathLike[str]
 
+SEEDS = 2**63
 FASTEST_SPEECH = 4.5  # words a second; a target above this is hard to fit in
 
 
@@ -66,17 +67,22 @@ def prepare(
     Raises:
         AudioError, TargetError, OptionError, RoomError: as `attack_batch`.
     """
-    stages_of(options.method, options.preset, started=starts is not None)
+    stages = stages_of(options.method, options.preset, started=starts is not None)
     if len(audio) != len(targets) or not audio:
         raise OptionError(
             f"Got {len(audio)} clips and {len(targets)} targets, expected one target for each clip."
         )
     if starts is not None and len(starts) != len(audio):
         raise OptionError(f"Got {len(starts)} starts for {len(audio)} clips, expected one each.")
-    if options.max_passes is not None and options.max_passes < 1:
-        raise OptionError(f"Got max_passes={options.max_passes}, expected at least 1.")
+    if not 0 <= options.seed < SEEDS:
+        raise OptionError(f"Got seed={options.seed}, expected 0 to 2**63 - 1.")
+    if not within(stages, options.max_passes):
+        least = stages[0].over.draws
+        raise OptionError(
+            f"Got max_passes={options.max_passes}, expected at least {least}: one step's worth."
+        )
     _check_rooms(options, victim.sample_rate)
-    ids = _distinct([Path(path).stem for path in audio])
+    ids = distinct_names(audio)
     begins: Sequence[Start | None] = starts if starts is not None else [None] * len(audio)
     given = zip(ids, audio, targets, begins, strict=True)
     return [_prepared(victim, *each, options) for each in given]
@@ -101,10 +107,10 @@ def _check_rooms(options: Options, sample_rate: int) -> None:
         options.rooms.split(split)
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    """The names, numbered where they repeat: clips of one name may come from two folders."""
+def distinct_names(audio: Sequence[AudioPath]) -> list[str]:
+    """The files' names, numbered where they repeat: they may come from several folders."""
     taken: list[str] = []
-    for name in names:
+    for name in (Path(path).stem for path in audio):
         numbered = (name if n == 1 else f"{name}-{n}" for n in count(1))
         taken.append(next(candidate for candidate in numbered if candidate not in taken))
     return taken
@@ -129,19 +135,28 @@ def _prepared(
     tokens, heard = victim.encode(spelled, len(clean)), victim.transcribe(clean)
     seconds = len(clean) / victim.sample_rate
     warnings = _warnings(target, seconds, matches(heard, target, options.normaliser))
-    begins = None if start is None else _delta_of(start, clean, target)
+    begins = None if start is None else _delta_of(start, victim, clean, target, options)
     return Clip(name, Path(audio), target, spelled, tokens, clean, heard, begins, warnings)
 
 
-def _delta_of(start: Start, clean: Tensor, target: str) -> Tensor:
-    """The perturbation of an earlier result on the same clip, with the same target."""
+def _delta_of(start: Start, victim: Victim, clean: Tensor, target: str, options: Options) -> Tensor:
+    """The perturbation of an earlier success on the same clip, with the same target and victim."""
     earlier = start if isinstance(start, Result) else read_item(start)
+    expected = {
+        "method": BEGINS_WITH[options.method],
+        "victim": victim.name,
+        "target": target,
+    }
+    for name, value in expected.items():
+        if earlier.told(name) != value:
+            raise OptionError(
+                f"The start has the {name} {earlier.told(name)!r}, expected {value!r}. Give a"
+                f" finished {expected['method']} result for the same."
+            )
+    if earlier.told("found_at") is None:
+        raise OptionError("The start found nothing that is heard. Give it more passes first.")
     if not np.array_equal(earlier.clean, clean.numpy()):
         raise OptionError("The start was made from another recording. Give the result of this one.")
-    if not matches(earlier.target, target):
-        raise OptionError(
-            f"The start has the target {earlier.target!r}, expected {target!r}. Ask for the same."
-        )
     return torch.from_numpy(earlier.delta)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -32,6 +32,7 @@ class Evaluation:
         normaliser: see `mondegreen.text`.
         survival: the sound in the rooms, and without any.
         clean: the clean clip likewise, where it is known.
+        warnings: what stands against believing it.
     """
 
     sound: str
@@ -42,12 +43,13 @@ class Evaluation:
     normaliser: str
     survival: Survival
     clean: Survival | None
+    warnings: list[str]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; the parts of `survival` stand beside the other fields."""
         data = asdict(self)
-        clean = data.pop("clean")
-        return {**data, **data.pop("survival"), "clean": clean}
+        survival, clean = data.pop("survival"), data.pop("clean")
+        return {**data, **survival, "clean": clean}
 
 
 def evaluate(
@@ -65,7 +67,7 @@ def evaluate(
 
     Args:
         recogniser: who hears; it need not be the one that was attacked.
-        sound: an item folder, a file in one, or any recording.
+        sound: an item folder, its `record.json` or `adversarial.wav`, or any recording.
         bank: rooms at the recogniser's rate.
         split: of the bank; only `test` is new to an attack that had this bank.
         target: the phrase; an item has its own.
@@ -101,7 +103,20 @@ def evaluate(
         normaliser=phrases.normaliser,
         survival=heard[0],
         clean=None if clean is None else heard[1],
+        warnings=_warnings(known, bank, split),
     )
+
+
+def _warnings(known: Mapping[str, Any], bank: RoomBank, split: str) -> list[str]:
+    made_with = known.get("bank")
+    if made_with == bank.key and split != "test":
+        return [f"the attack has used the rooms of {split!r}: only those of 'test' are new to it"]
+    if made_with not in (None, bank.key) and bank.origin.get("kind") == "measured":
+        return [
+            "the attack had another bank: if it has rooms of the same collection, they may be"
+            " among these"
+        ]
+    return []
 
 
 def _read(

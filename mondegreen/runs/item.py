@@ -53,12 +53,13 @@ class Record:
         seconds: wall time of the search, shared by the clips of a batch.
         quality: see `mondegreen.evaluation.metrics.Quality`.
         bank: the key of the bank of rooms; None: a method without rooms, like the next two.
+        air: what else the search reckoned with after the room; `survival` does not.
         survival: how the saved file does in the bank's test rooms, and without any.
         clean: the same of the clean clip.
         sample_rate: of the saved file, Hz.
         device, dtype, versions: where it ran.
         warnings: what stands against believing it.
-        curve: a point every ten passes of a stage.
+        curve: see `mondegreen.attacks.result.Trajectory`.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Record:
     seconds: float
     quality: Quality
     bank: str | None
+    air: list[str]
     survival: Survival | None
     clean: Survival | None
     sample_rate: int
@@ -95,8 +97,9 @@ class Record:
         """Plain data; the parts of `quality` and `survival` stand beside the other fields."""
         data = asdict(self)
         last = {name: data.pop(name) for name in ("clean", "curve")}
-        survival = data.pop("survival") or {"rooms": None, "dry": None}
-        return {"adversarial": True, **data, **data.pop("quality"), **survival, **last}
+        quality, survival = data.pop("quality"), data.pop("survival")
+        heard = survival or {"rooms": None, "dry": None}
+        return {"adversarial": True, **data, **quality, **heard, **last}
 
 
 @dataclass(frozen=True)
@@ -118,10 +121,9 @@ class Result:
         """Whether the saved file was heard as the target."""
         return self.record.verified
 
-    @property
-    def target(self) -> str:
-        """The phrase asked for."""
-        return self.record.target
+    def told(self, field: str) -> object:
+        """A field of the record."""
+        return getattr(self.record, field)
 
     @property
     def delta(self) -> NDArray[np.float32]:
@@ -190,10 +192,9 @@ class Item:
         """[T] the clip on the 16-bit grid."""
         return self.adversarial - self.delta
 
-    @property
-    def target(self) -> str:
-        """The phrase asked for."""
-        return str(self.record["target"])
+    def told(self, field: str) -> object:
+        """A field of the record; None if there is none of that name."""
+        return self.record.get(field)
 
 
 def read_item(path: str | PathLike[str]) -> Item:
@@ -203,8 +204,8 @@ def read_item(path: str | PathLike[str]) -> Item:
         MondegreenError: it is not there, not whole, or its files do not belong together.
         AudioError: its audio cannot be read.
     """
-    folder = Path(path)
-    folder = folder if folder.is_dir() else folder.parent
+    path = Path(path)
+    folder = path.parent if path.is_file() else path
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         delta = load_safetensors(folder / DELTA)["delta"]

@@ -14,14 +14,12 @@ from torch import Tensor
 
 from mondegreen.attacks.result import Candidate, Trajectory
 from mondegreen.audio import load, quantise, save
-from mondegreen.evaluation.rooms import Phrases, Survival, heard_share, survival
+from mondegreen.evaluation.rooms import Phrases, Survival, heard_share, survival, survives
 from mondegreen.evaluation.verify import verify
 from mondegreen.rooms.bank import RoomBank
 from mondegreen.runs.clip import Clip
 from mondegreen.runs.options import Options
 from mondegreen.victims.base import Victim
-
-SURVIVES = 0.5  # share of the test rooms from which on a method in rooms has kept its promise
 
 OnRoom = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 
@@ -79,11 +77,13 @@ def _prove_in_rooms(
     delta = trajectory.delta if candidate is None else candidate.delta
     adversarial, heard, _ = _from_file(victim, clip, delta, options.normaliser)
     phrases = Phrases(clip.target, clip.heard, options.normaliser)
-    test = bank.split("test")
-    sounds = [adversarial, clip.clean.numpy()]
-    proof, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
-    verified = proof.rooms.heard >= SURVIVES
+    sounds, test = [adversarial, clip.clean.numpy()], bank.split("test")
+    try:
+        proof, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
+    except KeyboardInterrupt:  # before the first room: what was found is worth keeping all the same
+        return Proven(candidate, adversarial, heard, verified=False, cut_short=True)
     cut_short = proof.rooms.count < len(test.rooms)
+    verified = survives(proof) and not cut_short
     return Proven(candidate, adversarial, heard, verified, proof, control, cut_short)
 
 
