@@ -166,6 +166,12 @@ def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return torch.nn.utils.rnn.pad_sequence(list(clips), batch_first=True), lengths
 
 
+def without_padding(audio: Tensor, lengths: Tensor) -> Tensor:
+    """Audio `[B, ..., T]` with zeros past each clip's length `[B]`, whatever stood there."""
+    inside = torch.arange(audio.shape[-1], device=audio.device) < lengths[:, None]
+    return torch.where(inside.view(len(lengths), *[1] * (audio.ndim - 2), -1), audio, 0)
+
+
 def _decode(path: Path, max_seconds: float) -> tuple[Samples, int]:
     """Frames `[T, channels]` and rate of a file that keeps to the limits."""
     _check_file(path)

@@ -35,6 +35,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mondegreen.audio import without_padding
 from mondegreen.errors import AudioError, OptionError
 
 LOUDEST = 10**9.6  # power of a clip's loudest bin after eq. (13), which is 96 dB
@@ -450,7 +451,7 @@ def masking_threshold(
     rules = _profile(profile)
     _check_frame_options(sample_rate, window, hop)
     lengths = _checked_lengths(audio, lengths)
-    power = rules.gain * power_spectrum(_without_padding(audio, lengths), window, hop)
+    power = rules.gain * power_spectrum(without_padding(audio, lengths), window, hop)
     real = _real_frames(_frames(lengths, window, hop), power.shape[1])
     power = power * real[..., None]
     psd_max = power.amax(dim=(1, 2))
@@ -473,7 +474,7 @@ def normalised_power(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     # Scaling samples instead of spectra is the same and touches an eighth of the numbers.
     gain = threshold.profile.delta_gain * LOUDEST
     scale = math.sqrt(gain) * _reference(threshold.psd_max).rsqrt()
-    scaled = _without_padding(delta * scale[:, None], threshold.lengths)
+    scaled = without_padding(delta * scale[:, None], threshold.lengths)
     return power_spectrum(scaled, threshold.window, threshold.hop)
 
 
@@ -498,12 +499,6 @@ def _frames(lengths: Tensor, window: int, hop: int) -> Tensor:
 def _real_frames(frames: Tensor, n_frames: int) -> Tensor:
     """Bool ``[B, n_frames]``: which frames lie within the clip."""
     return torch.arange(n_frames, device=frames.device) < frames[:, None]
-
-
-def _without_padding(audio: Tensor, lengths: Tensor) -> Tensor:
-    """Audio ``[B, T]`` with zeros past each length, whatever stood there."""
-    inside = torch.arange(audio.shape[-1], device=audio.device) < lengths[:, None]
-    return torch.where(inside, audio, 0)
 
 
 def _profile(name: str) -> Profile:

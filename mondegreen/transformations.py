@@ -25,9 +25,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from mondegreen.audio import FULL_SCALE
+from mondegreen.audio import FULL_SCALE, without_padding
 from mondegreen.errors import OptionError
-from mondegreen.rooms.reverb import Reverb, without_padding
+from mondegreen.rooms.reverb import Reverb
 
 RINGING: Final = 10  # periods of a cut-off after which a filter's response is below 1e-19
 LOWEST_NOISE: Final = 1 / 800  # cycles per sample

@@ -193,3 +193,9 @@ def test_without_the_library_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "pyroomacoustics", None)
     with pytest.raises(RoomError, match=r"pip install 'mondegreen\[rooms\]'"):
         impulse_response(STORED, PAPER)
+
+
+def test_a_seed_of_more_than_32_bits_is_refused() -> None:
+    """It would give rooms of another seed and split: numpy strings the words of seeds together."""
+    with pytest.raises(RoomError, match=r"2\*\*32"):
+        draw_room(RoomSettings(), 2**32, 0)

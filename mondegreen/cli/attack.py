@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mondegreen.cli.app import DEFAULT_VICTIM, AsJson, AudioFiles, Bank, Device, Examples, app
-from mondegreen.cli.app import VictimName as VictimName
+from mondegreen.cli.app import (
+    DEFAULT_VICTIM,
+    AsJson,
+    AudioFiles,
+    Bank,
+    Device,
+    Examples,
+    VictimName,
+    app,
+)
 from mondegreen.cli.output import Bars, err, print_json, print_result, print_warnings
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ def make(
     counts: Annotated[
         str, typer.Option(help="Rooms to attack in, to choose in, and to prove in.")
     ] = "1000,100,100",
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")] = 0,
     source: Annotated[
         Path | None,
         typer.Option(

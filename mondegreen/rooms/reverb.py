@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from mondegreen.audio import FULL_SCALE
+from mondegreen.audio import FULL_SCALE, without_padding
 from mondegreen.errors import AudioError, RoomError
 
 SMALLEST_TRANSFORM: Final = 4096  # samples; shorter ones are all overhead
@@ -144,12 +144,6 @@ class Reverb:
             return None
         spectra: Tensor = torch.fft.rfft(self.rirs, self._size)
         return spectra
-
-
-def without_padding(audio: Tensor, lengths: Tensor) -> Tensor:
-    """Audio ``[A, K, T]`` with zeros past each clip's length ``[A]``, whatever stood there."""
-    inside = torch.arange(audio.shape[-1], device=audio.device) < lengths[:, None, None]
-    return torch.where(inside, audio, 0)
 
 
 def _at_least_single(values: Tensor) -> Tensor:

@@ -146,8 +146,11 @@ def draw_room(settings: RoomSettings, seed: int, number: int) -> Geometry:
     """Room `number` of a seed: the same whenever, wherever and after whatever it is drawn.
 
     Raises:
-        RoomError: the seed is negative.
+        RoomError: the seed is not within 32 bits.
     """
+    # numpy takes seeds in words of 32 bits: a longer one would run into the numbers of another
+    if seed >= 2**32:
+        raise RoomError(f"The seed is {seed}, expected less than 2**32.")
     rng = generator(seed, number)
     least, greatest = np.transpose([settings.width, settings.length, settings.height])
     size = rng.uniform(least, greatest)

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 
 from mondegreen.rooms import PRESETS, Counts, RoomBank, make_bank
-from mondegreen.rooms.bank import key_of
+from mondegreen.rooms.bank import VERSION, key_of
 from mondegreen.rooms.simulate import library
 from mondegreen.victims.bundled import cache_folder
 
@@ -32,7 +32,7 @@ def default_bank(
     """
     library()
     settings = replace(PRESETS["fast"], sample_rate=sample_rate)
-    made_from = [asdict(settings), asdict(counts), version("pyroomacoustics")]
+    made_from = [VERSION, asdict(settings), asdict(counts), version("pyroomacoustics")]
     path = cache_folder() / f"rooms-{key_of({'rooms': made_from})[:16]}.safetensors"
     # one process: it is a matter of seconds, and a caller's script need not be safe to start twice
     return make_bank(path, settings, counts, workers=1, on_room=on_room)
