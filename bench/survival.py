@@ -4,8 +4,7 @@
 
 CLIPS.tsv has the columns id, audio (relative to it) and target. Every line written is one clip
 under one fixed bound after some number of passes: the share of the bank's test rooms in which
-greedy decoding of x + δ, rounded to 16 bits, is the target. The rates are those of `fast`, in
-proportion to the bound.
+greedy decoding of x + δ, rounded to 16 bits, is the target. The rates are those of `fast`.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ def growth(
     stage = Stage(
         "fixed bound",
         steps=options.passes,
-        rate=Decay(eps / 10 / FULL_SCALE, eps / 200 / FULL_SCALE),
+        rate=Decay(200 / FULL_SCALE, 10 / FULL_SCALE),
         sign=True,
         bound=Elastic(eps / FULL_SCALE, shrink=1, grow=1),
         over=Expectation((Rooms(Reverb(bank.split("attack").rirs)),)),
