@@ -203,6 +203,8 @@ def test_rooms_are_made_once_and_shown(run, tmp_path: Path) -> None:
     assert made.status == 0
     summary = json.loads(made.out)
     assert [summary[s]["responses"] for s in ("attack", "validate", "test")] == [3, 1, 2]
+    assert [room["id"] for room in summary["rooms"]["test"]] == ["test-000000", "test-000001"]
+    assert all(0.1 < room["rt60"] < 0.5 for room in summary["rooms"]["attack"])
     assert 0.1 < summary["test"]["rt60"]["least"] <= summary["test"]["rt60"]["greatest"] < 0.5
     shown = run("rooms", "show", tmp_path / "b.rooms", "--json", "--plot", tmp_path / "b.png")
     assert json.loads(shown.out) == summary

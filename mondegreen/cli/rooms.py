@@ -90,7 +90,7 @@ def show(
     plot: Annotated[Path | None, typer.Option(help="Draw it: a .png, .svg or .pdf file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print, and draw, what the rooms of a bank are like."""
+    """Print, and draw, what the rooms of a bank are like; as JSON, room by room."""
     from mondegreen.rooms import RoomBank
     from mondegreen.rooms.survey import portrait
 
@@ -178,7 +178,9 @@ def _print_bank(path: Path, bank: RoomBank, as_json: bool) -> None:
     splits = survey(bank)
     named = {"bank": str(path), "sample_rate": bank.sample_rate, "key": bank.key}
     if as_json:
-        print_json({**named, "origin": bank.origin, **{n: asdict(s) for n, s in splits.items()}})
+        rooms = {name: [asdict(room) for room in s.rooms] for name, s in bank.splits.items()}
+        summary = {name: asdict(split) for name, split in splits.items()}
+        print_json({**named, "origin": bank.origin, **summary, "rooms": rooms})
         return
     print_fields(named)
     print_fields({name: _line(split) for name, split in splits.items()})
