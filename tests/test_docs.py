@@ -44,3 +44,9 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in pages:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_nothing_is_left_to_be_filled_in() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        left = re.findall(r"^(?:[A-Z]{3,}|TODO.*|.*\bTBD\b.*)$", page.read_text("utf-8"), re.M)
+        assert left == [], page.name
