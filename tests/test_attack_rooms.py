@@ -146,6 +146,8 @@ def test_ctrl_c_while_proving_keeps_the_rooms_heard_by_then(clip: Path) -> None:
     assert (record.survival.rooms.count, record.clean.rooms.count) == (4, 4)
     assert record.survival.rooms.heard >= 0.5
     assert not record.verified  # four rooms are not ten
+    assert "after 4 of 10 rooms" in record.warnings[-1]
+    assert "mondegreen evaluate" in record.warnings[-1]
 
 
 @pytest.mark.parametrize("call", [3, 4, 5])
@@ -187,7 +189,8 @@ def test_ctrl_c_while_choosing_takes_the_best_by_then(clip: Path) -> None:
 
     result = in_rooms(clip, on_room=stop)
     assert result.verified
-    assert result.record.found_at is not None
+    assert result.record.interrupted
+    assert "from 1 of 4" in result.record.warnings[-1]
 
 
 def test_the_same_seed_gives_the_same_file_and_another_does_not(clip: Path) -> None:
@@ -305,6 +308,24 @@ def test_any_recording_is_evaluated_with_a_target(clip: Path) -> None:
         evaluate(linear_victim(), clip, BANK, target=TARGET, split="nowhere")
     with pytest.raises(OptionError, match="8000"):
         evaluate(linear_victim(), clip, toy_bank(sample_rate=8000), target=TARGET)
+
+
+def test_an_evaluation_says_when_it_was_stopped(clip: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    seen = evaluate(linear_victim(), clip, BANK, target=TARGET, on_room=stop)
+    assert seen.warnings == ["stopped by hand after 3 of 10 rooms"]
+
+
+def test_responses_of_one_room_are_said_not_to_be_independent(clip: Path) -> None:
+    split = BANK.split("test")
+    rooms = tuple(dataclasses.replace(room, id="the office") for room in split.rooms)
+    bank = dataclasses.replace(BANK, splits={"test": dataclasses.replace(split, rooms=rooms)})
+    seen = evaluate(linear_victim(), clip, bank, target=TARGET)
+    assert (seen.survival.rooms.count, seen.survival.rooms.distinct) == (10, 1)
+    assert "too narrow" in seen.warnings[0]
 
 
 def test_rooms_that_the_attack_has_used_are_warned_of(clip: Path, tmp_path: Path) -> None:

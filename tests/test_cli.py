@@ -214,6 +214,19 @@ def test_rooms_are_made_once_and_shown(run, tmp_path: Path) -> None:
     assert "another bank" in again.err
 
 
+def test_a_bank_is_not_made_where_a_folder_is(run, tmp_path: Path) -> None:
+    ran = run("rooms", "make", "--out", tmp_path, "--counts", "1,1,1")
+    assert ran.status == 2
+    assert "is a folder" in ran.err
+
+
+def test_a_recording_is_not_taken_for_a_bank(run, clip: Path) -> None:
+    ran = run("rooms", "show", clip)
+    assert ran.status == 2
+    assert "no bank of rooms" in ran.err
+    assert "elete" not in ran.err  # it is somebody's recording
+
+
 def test_a_bank_without_a_test_split_is_shown_too(run, tmp_path: Path) -> None:
     toy.toy_bank({"attack": 2}).save(tmp_path / "toy.rooms")
     assert run("rooms", "show", tmp_path / "toy.rooms", "--plot", tmp_path / "b.svg").status == 0

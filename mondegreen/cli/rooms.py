@@ -45,7 +45,7 @@ def make(
         str, typer.Option(help="fast, or paper: the same rooms to a higher order of reflections.")
     ] = "fast",
     counts: Annotated[
-        str, typer.Option(help="Rooms to attack in, to choose in, and to prove in.")
+        str, typer.Option(help="Responses to attack with, to choose with, and to prove with.")
     ] = "1000,100,100",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")] = 0,
     source: Annotated[
@@ -79,7 +79,7 @@ def make(
                 out, settings, _counts(counts), seed, source, workers, partial(bars.count, what)
             )
         except KeyboardInterrupt:
-            err.print("stopped by hand; the same command goes on from here")
+            err.print("stopped by hand; the same command goes on from what is kept")
             raise typer.Exit(1) from None
     _print_bank(out, bank, as_json)
 
@@ -128,7 +128,7 @@ def evaluate(
 ) -> None:
     """Count in how many rooms a sound is heard as the target, and the clean clip beside it.
 
-    Exit status 0: in at least half of them.
+    Exit status 0: in at least half of them, and all of them were listened in.
     """
     from mondegreen.evaluation.rooms import survives
     from mondegreen.rooms import RoomBank
@@ -182,6 +182,9 @@ def _print_bank(path: Path, bank: RoomBank, as_json: bool) -> None:
         summary = {name: asdict(split) for name, split in splits.items()}
         print_json({**named, "origin": bank.origin, **summary, "rooms": rooms})
         return
+    if bank.origin.get("kind") == "measured":
+        used = sum(split.responses for split in splits.values())
+        named["recordings"] = f"{used} of {bank.origin['recordings']} used"
     print_fields(named)
     print_fields({name: _line(split) for name, split in splits.items()})
 
@@ -189,9 +192,14 @@ def _print_bank(path: Path, bank: RoomBank, as_json: bool) -> None:
 def _line(split: SplitSurvey) -> str:
     """A split in a line."""
     return (
-        f"{split.responses} responses from {split.rooms} rooms, up to {split.seconds:.2f} s;"
+        f"{_some(split.responses, 'response')} from {_some(split.rooms, 'room')},"
+        f" up to {split.seconds:.2f} s;"
         f" RT60 {_spread(split.rt60, 's')}; direct to reverberant {_spread(split.drr, 'dB')}"
     )
+
+
+def _some(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _spread(spread: Spread | None, unit: str) -> str:

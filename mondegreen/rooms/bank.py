@@ -135,8 +135,8 @@ class RoomBank:
         """
         if name not in self.splits:
             raise RoomError(
-                f"The bank has no rooms for {name!r}, only for {sorted(self.splits)}."
-                " Choose one of these, or make a bank with more."
+                f"The bank has no rooms for {name!r}, only for {', '.join(sorted(self.splits))}."
+                " Make a bank that has some: --counts takes those of attack, validate and test."
             )
         return self.splits[name]
 
@@ -238,7 +238,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 def _damaged(path: Path, error: Exception) -> RoomError:
     return RoomError(
-        f"{path} is damaged, or no bank of rooms ({error}). Delete it and make it again."
+        f"{path} is damaged, or no bank of rooms ({error}). Name another file; if it was a bank,"
+        " make it again."
     )
 
 

@@ -2,9 +2,9 @@
 
 A room depends on the seed, its split and its number there only, so that neither the number of
 processes nor an interruption shows in the result, and other counts make more or fewer of the same
-rooms. Until all are there, responses are kept in chunks in a folder
-beside the bank, `<bank>.part`, each chunk a small bank of its own. A lock file, `<bank>.lock`, lets
-a second process wait for the first, and then find its bank.
+rooms. Until all are there, responses are kept in chunks in a folder beside the bank, `<bank>.part`,
+each chunk a small bank of its own. A lock file, `.<bank>.lock`, lets a second process wait for the
+first, and then find its bank.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from mondegreen.rooms.measured import (
 from mondegreen.rooms.settings import FIRST, PRESETS, Counts, RoomSettings, draw_room
 from mondegreen.rooms.simulate import impulse_response, library
 
-CHUNK: Final = 25  # responses; what an interruption may cost at most
+CHUNK: Final = 5  # responses; what an interruption may cost at most
 
 Progress: TypeAlias = Callable[[int, int], object]  # responses done, and in all
 
@@ -88,6 +88,8 @@ def make_bank(
         if source is None
         else _measured(Path(source), settings.sample_rate, counts, seed)
     )
+    if out.is_dir():
+        raise RoomError(f"{out} is a folder, expected a file to make. Name one in it.")
     with _lock(out):
         if out.exists():
             return _same(out, plan)
@@ -248,7 +250,7 @@ def _lock(out: Path) -> AbstractContextManager[object]:
     """Hold the bank's lock, having waited for it."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(out.with_name(f"{out.name}.lock")).acquire()
+        return FileLock(out.with_name(f".{out.name}.lock")).acquire()
     except OSError as error:
         raise RoomError(
             f"No bank can be made in {out.parent} ({error.strerror or error}). Expected a folder"

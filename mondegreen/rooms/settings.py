@@ -123,7 +123,8 @@ class Counts:
     def __post_init__(self) -> None:
         if min(astuple(self)) < 0 or not self.total:
             raise RoomError(
-                f"Got {self}, expected counts of 0 or more, and at least one response in all."
+                f"Got the counts {astuple(self)} of attack, validate and test; expected 0 or more,"
+                " and at least one response in all."
             )
 
     @property

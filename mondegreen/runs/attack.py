@@ -27,7 +27,7 @@ from mondegreen.rooms.reverb import Reverb
 from mondegreen.runs.clip import AudioPath, Clip, Start, prepare
 from mondegreen.runs.item import Record, Result
 from mondegreen.runs.options import Options
-from mondegreen.runs.proof import OnRoom, prove
+from mondegreen.runs.proof import OnRoom, Proven, prove
 from mondegreen.runs.rooms import default_bank
 from mondegreen.transformations import Rooms, Transformation
 from mondegreen.victims.base import Victim
@@ -210,7 +210,7 @@ def _conclude(
         first_match=trajectory.first_match,
         found_at=candidate.passes if candidate else None,
         stage=candidate.stage if candidate else None,
-        interrupted=searched.interrupted or proven.cut_short,
+        interrupted=searched.interrupted or proven.stopped is not None,
         seconds=round(searched.seconds, 3),
         quality=measure(clip.clean.numpy(), proven.adversarial, victim.sample_rate),
         bank=options.rooms.key if options.rooms else None,
@@ -221,7 +221,7 @@ def _conclude(
         device=str(victim.device),
         dtype=str(victim.dtype).removeprefix("torch."),
         versions={name: version(name) for name in VERSIONED},
-        warnings=[*clip.warnings, *_early(candidate, searched.last)],
+        warnings=[*clip.warnings, *_early(candidate, searched.last), *_stops(searched, proven)],
         curve=trajectory.curve,
     )
     return Result(record, clip.clean.numpy(), proven.adversarial)
@@ -231,3 +231,8 @@ def _early(candidate: Candidate | None, last: str) -> list[str]:
     if candidate is None or candidate.stage == last:
         return []
     return [f"what is saved comes from the stage “{candidate.stage}”, before “{last}”"]
+
+
+def _stops(searched: _Searched, proven: Proven) -> list[str]:
+    stops = ["the search was stopped by hand"] if searched.interrupted else []
+    return stops if proven.stopped is None else [*stops, proven.stopped]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mondegreen.audio import load
 from mondegreen.errors import OptionError, TargetError
-from mondegreen.evaluation.rooms import Phrases, Survival, survival
+from mondegreen.evaluation.rooms import InRooms, Phrases, Survival, survival
 from mondegreen.rooms.bank import RoomBank
 from mondegreen.runs.item import RECORD, WAV, read_item
 from mondegreen.text import check_target
@@ -103,11 +103,21 @@ def evaluate(
         normaliser=phrases.normaliser,
         survival=heard[0],
         clean=None if clean is None else heard[1],
-        warnings=_warnings(known, bank, split),
+        warnings=[*_leaks(known, bank, split), *_shortcomings(heard[0].rooms, len(rooms.rooms))],
     )
 
 
-def _warnings(known: Mapping[str, Any], bank: RoomBank, split: str) -> list[str]:
+def _shortcomings(seen: InRooms, wanted: int) -> Iterator[str]:
+    if seen.count < wanted:
+        yield f"stopped by hand after {seen.count} of {wanted} rooms"
+    if seen.distinct < seen.count:
+        yield (
+            f"the {seen.count} responses come from {seen.distinct} rooms: the interval, which takes"
+            " them for independent, is too narrow"
+        )
+
+
+def _leaks(known: Mapping[str, Any], bank: RoomBank, split: str) -> list[str]:
     made_with = known.get("bank")
     if made_with == bank.key and split != "test":
         return [f"the attack has used the rooms of {split!r}: only those of 'test' are new to it"]

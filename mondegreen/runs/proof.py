@@ -16,7 +16,7 @@ from mondegreen.attacks.result import Candidate, Trajectory
 from mondegreen.audio import load, quantise, save
 from mondegreen.evaluation.rooms import Phrases, Survival, heard_share, survival, survives
 from mondegreen.evaluation.verify import verify
-from mondegreen.rooms.bank import RoomBank
+from mondegreen.rooms.bank import RoomBank, Split
 from mondegreen.runs.clip import Clip
 from mondegreen.runs.options import Options
 from mondegreen.victims.base import Victim
@@ -35,7 +35,7 @@ class Proven:
         verified: see `mondegreen.runs.item.Record`.
         survival: how the file does in the test rooms; None: a method without rooms.
         clean: how the clean clip does in them.
-        cut_short: the listening was stopped by hand, before all of them.
+        stopped: what a stop by hand has cut short; None: nothing.
     """
 
     candidate: Candidate | None
@@ -44,7 +44,7 @@ class Proven:
     verified: bool
     survival: Survival | None = None
     clean: Survival | None = None
-    cut_short: bool = False
+    stopped: str | None = None
 
 
 def prove(
@@ -73,7 +73,7 @@ def _prove_in_rooms(
     on_room: OnRoom,
 ) -> Proven:
     """Choose on `validate`, prove in `test`; the clean clip in the same rooms is the control."""
-    candidate = _most_heard(victim, clip, trajectory, bank, on_room)
+    candidate, stopped = _most_heard(victim, clip, trajectory, bank, on_room)
     delta = trajectory.delta if candidate is None else candidate.delta
     adversarial, heard, _ = _from_file(victim, clip, delta, options.normaliser)
     phrases = Phrases(clip.target, clip.heard, options.normaliser)
@@ -81,21 +81,30 @@ def _prove_in_rooms(
     try:
         proof, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
     except KeyboardInterrupt:  # before the first room: what was found is worth keeping all the same
-        return Proven(candidate, adversarial, heard, verified=False, cut_short=True)
-    cut_short = proof.rooms.count < len(test.rooms)
-    verified = survives(proof) and not cut_short
-    return Proven(candidate, adversarial, heard, verified, proof, control, cut_short)
+        return Proven(candidate, adversarial, heard, verified=False, stopped=_cut_short(0, test))
+    done = proof.rooms.count
+    if done < len(test.rooms):
+        stopped = _cut_short(done, test)
+    verified = survives(proof) and done == len(test.rooms)
+    return Proven(candidate, adversarial, heard, verified, proof, control, stopped)
+
+
+def _cut_short(done: int, test: Split) -> str:
+    return (
+        f"the proof was stopped by hand after {done} of {len(test.rooms)} rooms, which proves"
+        " nothing: use `mondegreen evaluate` on the result to prove it"
+    )
 
 
 def _most_heard(
     victim: Victim, clip: Clip, trajectory: Trajectory, bank: RoomBank, on_room: OnRoom
-) -> Candidate | None:
+) -> tuple[Candidate | None, str | None]:
     """Of the successes of the last stage that had any, the one that most `validate` rooms hear.
 
-    Ctrl-C ends the choosing: the best so far is taken, or the latest.
+    Ctrl-C ends the choosing: the best so far is taken, or the latest, and the second value says so.
     """
     if not trajectory.candidates:
-        return None
+        return None, None
     last = trajectory.candidates[-1]
     best_first = [c for c in reversed(trajectory.candidates) if c.stage == last.stage]
     shares: list[float] = []
@@ -105,8 +114,9 @@ def _most_heard(
             shares.append(heard_share(victim, sound, clip.tokens, bank.split("validate")))
             on_room("choosing", len(shares), len(best_first))
     except KeyboardInterrupt:
-        pass
-    return best_first[_first_of_the_largest(shares)]
+        stopped = f"the choice was stopped by hand: made from {len(shares)} of {len(best_first)}"
+        return best_first[_first_of_the_largest(shares)], stopped
+    return best_first[_first_of_the_largest(shares)], None
 
 
 def _first_of_the_largest(values: Sequence[float]) -> int:
