@@ -271,6 +271,36 @@ def test_attack_in_rooms_prints_the_rooms_and_the_control(
     assert json.loads(again.out)["passes"] == 30
 
 
+@pytest.fixture
+def toy_demo(monkeypatch: pytest.MonkeyPatch, clip: Path) -> None:
+    """The demo on a toy recording, in toy rooms."""
+    monkeypatch.setattr(mondegreen.victims.bundled, "asset", lambda _: clip)
+    monkeypatch.setattr(cli.attack, "DEMO_TARGET", toy.TARGET)
+    monkeypatch.setattr(cli.attack, "default_rooms", lambda *_, **__: toy.toy_bank())
+
+
+def test_the_demo_goes_from_robust_to_combined(run, toy_demo, tmp_path: Path) -> None:
+    ran = run("demo", "--method", "combined", "--out", tmp_path / "out")
+    first, second = (
+        json.loads((tmp_path / "out" / part / "record.json").read_text()) for part in ("robust", "")
+    )
+    assert (first["method"], first["passes"]) == ("robust", 400)
+    assert (second["method"], second["passes"]) == ("combined", 300)
+    assert second["masking"]["loss"] < first["masking"]["loss"]
+    assert ran.status == (0 if second["verified"] else 1)
+    assert (tmp_path / "out" / "robust" / "picture.png").is_file()
+
+
+def test_the_demo_stops_where_it_is_stopped(run, monkeypatch, toy_demo, tmp_path: Path) -> None:
+    def stop(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.output, "state", stop)
+    assert run("demo", "--method", "combined", "--out", tmp_path / "out").status == 1
+    saved = [p.parent.name for p in (tmp_path / "out").rglob("record.json")]
+    assert saved == ["robust"]
+
+
 def test_evaluate_counts_the_rooms_of_a_result(
     run, monkeypatch, clip: Path, bank: Path, tmp_path: Path
 ) -> None:
