@@ -134,6 +134,28 @@ def test_a_match_that_the_file_does_not_prove_is_no_success(clip: Path) -> None:
     assert found.record.heard == "Something else."
 
 
+class Interrupted(LinearVictim):
+    """Is stopped by hand while it hears the file."""
+
+    heard_clean = False
+
+    def transcribe(self, audio: Tensor) -> str:
+        if self.heard_clean:
+            raise KeyboardInterrupt
+        self.heard_clean = True
+        return super().transcribe(audio)
+
+
+def test_ctrl_c_while_proving_keeps_what_was_found(clip: Path, tmp_path: Path) -> None:
+    linear = linear_victim()
+    victim = Interrupted(linear.weight, linear.bias)
+    record = record_of(attack(victim, clip, TARGET, max_passes=60).save(tmp_path / "out"))
+    assert (record["verified"], record["interrupted"], record["heard"]) == (False, True, "")
+    assert "stopped by hand" in record["warnings"][-1]
+    saved = torch.from_numpy(load(tmp_path / "out" / "adversarial.wav", 16_000))
+    assert linear.transcribe(saved) == TARGET  # it is the success, only not proved
+
+
 class Sceptic(LinearVictim):
     """Transcribes the target only with some margin, so that the last candidates fail the proof."""
 

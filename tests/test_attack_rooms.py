@@ -150,7 +150,7 @@ def test_ctrl_c_while_proving_keeps_the_rooms_heard_by_then(clip: Path) -> None:
     assert "mondegreen evaluate" in record.warnings[-1]
 
 
-@pytest.mark.parametrize("call", [3, 4, 5])
+@pytest.mark.parametrize("call", [2, 3, 4, 5])
 def test_ctrl_c_before_any_room_keeps_what_was_found(clip: Path, tmp_path: Path, call: int) -> None:
     class Interrupted(LinearVictim):
         calls = 0

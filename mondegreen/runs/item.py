@@ -39,7 +39,7 @@ class Record:
         target: the phrase asked for.
         spelled: the phrase as the victim was made to write it.
         heard_clean: what the victim hears in the clean clip.
-        heard: what the victim hears in the saved file.
+        heard: what the victim hears in the saved file; empty if that was stopped by hand.
         verified: `heard` is the target, under `normaliser`; for a method in rooms: in at least half
             of the bank's test rooms the saved file is heard as the target.
         normaliser: see `mondegreen.text`.

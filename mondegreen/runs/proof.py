@@ -31,7 +31,7 @@ class Proven:
     Attributes:
         candidate: the success; None: nothing matched, and the last iterate is shown.
         adversarial: [T] float32, as read back from a 16-bit file.
-        heard: what the victim hears in that file.
+        heard: what the victim hears in that file; empty if that was stopped by hand.
         verified: see `mondegreen.runs.item.Record`.
         survival: how the file does in the test rooms; None: a method without rooms.
         clean: how the clean clip does in them.
@@ -50,9 +50,23 @@ class Proven:
 def prove(
     victim: Victim, clip: Clip, trajectory: Trajectory, options: Options, on_room: OnRoom
 ) -> Proven:
-    """Prove the best success of a clip from its file; without one, show the last iterate."""
-    if options.rooms is not None:
-        return _prove_in_rooms(victim, clip, trajectory, options, options.rooms, on_room)
+    """Prove the best success of a clip from its file; without one, show the last iterate.
+
+    Ctrl-C before there is anything to say keeps the latest success, unproved.
+    """
+    try:
+        if options.rooms is not None:
+            return _prove_in_rooms(victim, clip, trajectory, options, options.rooms, on_room)
+        return _prove_dry(victim, clip, trajectory, options)
+    except KeyboardInterrupt:
+        candidate = trajectory.candidates[-1] if trajectory.candidates else None
+        delta = trajectory.delta if candidate is None else candidate.delta
+        adversarial = quantise(clip.clean + delta.to(clip.clean)).numpy()
+        stopped = "the proof was stopped by hand before it had begun: nothing was heard"
+        return Proven(candidate, adversarial, heard="", verified=False, stopped=stopped)
+
+
+def _prove_dry(victim: Victim, clip: Clip, trajectory: Trajectory, options: Options) -> Proven:
     if not trajectory.candidates:
         return Proven(None, *_from_file(victim, clip, trajectory.delta, options.normaliser))
     outcomes = []
@@ -78,10 +92,7 @@ def _prove_in_rooms(
     adversarial, heard, _ = _from_file(victim, clip, delta, options.normaliser)
     phrases = Phrases(clip.target, clip.heard, options.normaliser)
     sounds, test = [adversarial, clip.clean.numpy()], bank.split("test")
-    try:
-        proof, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
-    except KeyboardInterrupt:  # before the first room: what was found is worth keeping all the same
-        return Proven(candidate, adversarial, heard, verified=False, stopped=_cut_short(0, test))
+    proof, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
     done = proof.rooms.count
     if done < len(test.rooms):
         stopped = _cut_short(done, test)
