@@ -50,3 +50,18 @@ def test_nothing_is_left_to_be_filled_in() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         left = re.findall(r"^(?:[A-Z]{3,}|TODO.*|.*\bTBD\b.*)$", page.read_text("utf-8"), re.M)
         assert left == [], page.name
+
+
+def test_the_table_of_curves_is_what_its_command_prints() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    command = re.search(r"`python (bench/tables\.py) (\S+) (--at [\d ]+)` prints", page)
+    assert command is not None
+    script, curves, passes = command.groups()
+    ran = subprocess.run(
+        [sys.executable, script, *sorted(map(str, ROOT.glob(curves))), *passes.split()],
+        capture_output=True,
+        encoding="utf-8",
+        cwd=ROOT,
+        check=True,
+    )
+    assert ran.stdout.strip() in page

@@ -29,7 +29,8 @@ AT_ONCE = 1_000_000  # samples of reverberated sound held at a time
 class Phrases:
     """What may be heard in a sound, and the normaliser that compares; see `mondegreen.text`.
 
-    Without an `original`, nothing is said of it: its rates and shares are None.
+    The `original` is what was said in the clean clip, as far as it is known: an attack takes what
+    the victim heard in it. Without one, nothing is said of it: its rates and shares are None.
     """
 
     target: str
