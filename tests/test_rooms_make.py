@@ -6,7 +6,10 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -376,3 +379,39 @@ def test_a_measured_response_that_cannot_be_used_is_named(tmp_path: Path, collec
     with pytest.raises(RoomError, match=r"9\.wav has no sound"):
         make_bank(tmp_path / "bank", SMALL, Counts(), source=collection, workers=1)
     assert not (tmp_path / "bank").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are read from /proc")
+def test_a_killed_making_leaves_no_process_behind_and_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "bank.rooms"
+    command = ["rooms", "make", "--out", str(out), "--preset", "paper", "--workers", "2"]
+    making = subprocess.Popen(
+        [sys.executable, "-m", "mondegreen", *command, "--counts", "400,1,1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: list(tmp_path.glob("bank.rooms.part/*.safetensors")))
+    children = Path(f"/proc/{making.pid}/task/{making.pid}/children").read_text().split()
+    making.kill()
+    making.wait()
+    assert len(children) >= 2
+    until(lambda: not any(alive(child) for child in children))
+    assert not out.exists()
+    kept = list(tmp_path.glob("bank.rooms.part/*.safetensors"))
+    assert all(RoomBank.load(chunk).splits for chunk in kept)
+
+
+def alive(pid: str) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    try:
+        return "zombie" not in status.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def until(holds: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for something to hold."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came to hold"
+        time.sleep(0.1)

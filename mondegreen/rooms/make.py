@@ -21,9 +21,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from os import PathLike
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final, TypeAlias
 
 from filelock import FileLock
@@ -227,7 +228,7 @@ def _processes(workers: int) -> Iterator[Callable[..., Iterator[Response]]]:
         yield map
         return
     # Spawned: a fork of a process in which torch has threads may never come back.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _leave_interrupts_to_the_parent)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _follow_the_parent)
     try:
         yield run
     except BrokenProcessPool as error:
@@ -239,8 +240,17 @@ def _processes(workers: int) -> Iterator[Callable[..., Iterator[Response]]]:
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _follow_the_parent() -> None:
+    """Leave interrupts to the parent, and end with it, also when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_after_the_parent, daemon=True).start()
+
+
+def _end_after_the_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # the main thread waits for work that nobody will bring
 
 
 # ---- what lies on disk ----------------------------------------------------------------------
