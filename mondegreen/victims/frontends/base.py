@@ -1,0 +1,90 @@
+"""What a frontend is: a checkpoint's feature extractor, written so that a gradient passes through.
+
+The extractors of transformers work in numpy, or in torch without a graph. A `Frontend` gives the
+same numbers differentiably, for padded batches in which every clip is treated as if it were alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from mondegreen.audio import without_padding
+from mondegreen.errors import AudioError
+
+
+class Frontend(torch.nn.Module, ABC):
+    """Sound in, the features a model reads out.
+
+    What stands past a clip's length, be it NaN, changes nothing and gets a gradient of zero.
+    Constants are kept in float64, as buffers, and cast to the audio's type when they are used.
+
+    Attributes:
+        padding: the extractor's argument by which its users have a batch padded.
+        standardises: each band is divided by its deviation over time, which at silence is zero.
+
+    Args:
+        sample_rate: samples per second.
+        shortest: least length of a clip in samples.
+        longest: greatest length of a clip in samples; None: there is none.
+    """
+
+    padding: ClassVar[bool | str] = True
+    standardises: bool = False
+
+    def __init__(self, sample_rate: int, shortest: int = 1, longest: int | None = None) -> None:
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.shortest = shortest
+        self.longest = longest
+
+    def forward(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of a padded batch.
+
+        Args:
+            audio: [B, T] in [-1, 1], float32 or float64.
+            lengths: [B] int64, samples.
+
+        Returns:
+            Features in the layout the processor hands to the model, in the audio's type, and [B],
+            how many frames (samples, where the waveform is the feature) of each clip are real.
+
+        Raises:
+            AudioError: a clip is shorter or longer than what the extractor has features for.
+        """
+        self._admit(lengths, audio.shape[-1])
+        return self.extract(without_padding(audio, lengths), lengths)
+
+    @abstractmethod
+    def extract(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, for lengths that are admissible and audio with zeros in the padding."""
+
+    def _admit(self, lengths: Tensor, size: int) -> None:
+        # reading a length makes a GPU wait: only where the shapes leave a doubt
+        if self.longest is not None and size > self.longest:
+            longest = int(lengths.max())
+            if longest > self.longest:
+                raise AudioError(
+                    f"a clip lasts {longest / self.sample_rate:.2f} s, but this recogniser hears"
+                    f" {self.longest / self.sample_rate:g} s at most; cut it into shorter clips"
+                )
+        if self.shortest > 1:
+            shortest = int(lengths.min())
+            if shortest < self.shortest:
+                raise AudioError(
+                    f"a clip has {shortest} samples, but this recogniser's features take"
+                    f" {self.shortest} at least; choose a longer clip, or append silence"
+                )
+
+
+def first(counts: Tensor, size: int) -> Tensor:
+    """Mask [B, size]: True at the first `counts[b]` places."""
+    return torch.arange(size, device=counts.device) < counts[:, None]
+
+
+def power(spectrum: Tensor) -> Tensor:
+    """|s|² of complex numbers as re² + im²: a root would have no gradient at silence."""
+    return spectrum.real.square() + spectrum.imag.square()

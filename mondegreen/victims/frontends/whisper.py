@@ -1,0 +1,54 @@
+"""WhisperFeatureExtractor: the log-mel spectrogram of a window of fixed length, 30 s by default."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from mondegreen.victims.frontends.base import Frontend, first, power
+
+FLOOR = 1e-10  # of the mel power
+RANGE = 8.0  # powers of ten below the clip's loudest cell, where the picture ends
+
+
+class WhisperMel(Frontend):
+    """log10 of the mel power, cut off 8 below its maximum, (x + 4) / 4: [B, mels, frames].
+
+    Every clip is padded to the window; its count is of the frames whose centre lies in the clip.
+
+    Args:
+        extractor: a WhisperFeatureExtractor.
+    """
+
+    padding: ClassVar[bool | str] = "max_length"
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self, extractor: Any) -> None:
+        super().__init__(extractor.sampling_rate, longest=extractor.n_samples)
+        self.samples = int(extractor.n_samples)
+        self.hop = int(extractor.hop_length)
+        self.padding_value = float(extractor.padding_value)
+        window = torch.hann_window(extractor.n_fft, dtype=torch.float64)
+        self.register_buffer("window", window, persistent=False)
+        filters = torch.as_tensor(extractor.mel_filters).to(torch.float64).T.contiguous()
+        self.register_buffer("filters", filters, persistent=False)
+
+    def extract(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Frontend.extract`."""
+        mel = self.filters.to(audio.dtype) @ self._power(audio, lengths)
+        log = mel.clamp(min=FLOOR).log10()
+        log = torch.maximum(log, log.amax((1, 2), keepdim=True) - RANGE)
+        counts = (lengths + self.hop - 1) // self.hop
+        return (log + 4) / 4, counts.clamp(max=log.shape[-1])
+
+    def _power(self, audio: Tensor, lengths: Tensor) -> Tensor:
+        """Power spectra around every `hop`-th sample of the window, [B, bins, frames]."""
+        audio = audio[:, : self.samples]
+        audio = torch.nn.functional.pad(audio, (0, self.samples - audio.shape[-1]))
+        audio = torch.where(first(lengths, self.samples), audio, self.padding_value)
+        window = self.window.to(audio.dtype)
+        spectrum = torch.stft(audio, len(window), self.hop, window=window, return_complex=True)
+        return power(spectrum[..., :-1])
