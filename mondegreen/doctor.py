@@ -29,8 +29,10 @@ PACKAGES = (
     "safetensors",
     "pystoi",
     "pesq",
+    "pocketsphinx",
 )
 OPTIONAL = {
+    "pocketsphinx": "no pocketsphinx to listen with; run: pip install 'mondegreen[ears]'",
     "pesq": "PESQ will be null; run: pip install pesq (needs a C compiler)",
     "pyroomacoustics": "no rooms can be simulated; run: pip install 'mondegreen[rooms]'",
 }

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-SHOWN = dict(re.findall(r"^## mondegreen ?([\w ]*)\n\n```\n(.*?)\n```$", PAGE, re.M | re.S))
+SHOWN = dict(re.findall(r"^## mondegreen ?([\w -]*)\n\n```\n(.*?)\n```$", PAGE, re.M | re.S))
 
 
 @pytest.mark.parametrize("command", SHOWN)
@@ -36,7 +36,7 @@ def test_every_command_is_on_the_page() -> None:
 
 def listed(group: str) -> list[str]:
     """The commands that a help text names."""
-    return re.findall(r"^│ (\w+)  ", SHOWN[group].split("Commands")[-1], re.M)
+    return re.findall(r"^│ ([\w-]+)  ", SHOWN[group].split("Commands")[-1], re.M)
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -24,7 +24,16 @@ app = typer.Typer(
 )
 
 AudioFiles = Annotated[list[Path], typer.Argument(help="Recordings: wav, flac, ogg or mp3.")]
-VictimName = Annotated[str, typer.Option(help="The recogniser, by name.")]
+VictimName = Annotated[
+    str,
+    typer.Option(
+        help="The recogniser: a name, a model hub's ID or ID@REVISION, a folder with a checkpoint,"
+        " or module:function."
+    ),
+]
+Beams = Annotated[
+    int, typer.Option(min=1, help="Hypotheses that the decoder keeps; 1 is greedy decoding.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout.")]
 Bank = Annotated[

@@ -1,22 +1,30 @@
-"""Commands that look and change nothing: transcribe, threshold, doctor."""
+"""Commands that look and change nothing: transcribe, check-victim, threshold, doctor."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from mondegreen.cli.app import DEFAULT_VICTIM, AsJson, AudioFiles, Device, Examples, VictimName, app
-from mondegreen.cli.output import err, out, print_fields, print_json
+from mondegreen.cli.app import (
+    DEFAULT_VICTIM,
+    AsJson,
+    AudioFiles,
+    Beams,
+    Device,
+    Examples,
+    VictimName,
+    app,
+)
+from mondegreen.cli.output import err, out, print_fields, print_finding, print_json
 
 
 @app.command(epilog=Examples + "mondegreen transcribe clip.wav --victim moonshine-tiny-int8")
 def transcribe(
     audio: AudioFiles,
     victim: VictimName = DEFAULT_VICTIM,
+    beams: Beams = 1,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -27,13 +35,52 @@ def transcribe(
     from mondegreen.victims import load_recogniser
 
     with err.status("loading the recogniser"):
-        recogniser = load_recogniser(victim, device=device)
+        recogniser = load_recogniser(victim, device=device, beams=beams)
     for path in audio:
         heard = recogniser.transcribe(torch.from_numpy(load(path, recogniser.sample_rate)))
         if as_json:
             print_json({"audio": str(path), "victim": victim, "heard": heard})
         else:
             out.print(f"{path}: {heard}", markup=False, highlight=False)
+
+
+@app.command(
+    "check-victim",
+    epilog=Examples + "mondegreen check-victim openai/whisper-tiny.en\n\n"
+    "mondegreen check-victim ./my-checkpoint --json\n\n"
+    "mondegreen check-victim my_module:my_victim",
+)
+def check_victim(
+    spec: Annotated[
+        str,
+        typer.Argument(
+            help="A name, a model hub's ID or ID@REVISION, a folder, or module:function."
+        ),
+    ] = DEFAULT_VICTIM,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Check that attacks on a recogniser can be believed.
+
+    A gradient, and whose; padding, batches, repetition; and whether "matched" is what it hears.
+    Ends with 1 where a check fails.
+    """
+    import torch
+
+    from mondegreen.audio import load
+    from mondegreen.victims import bundled, load_victim
+    from mondegreen.victims.contract import examine
+
+    with err.status("loading the recogniser"):
+        victim = load_victim(spec, device=device)
+    speech = torch.from_numpy(load(bundled.asset(bundled.RECORDING), victim.sample_rate))
+    findings = []
+    with err.status("checking") as status:
+        for finding in examine(victim, speech):
+            status.update(f"checked: {finding.name}")
+            findings.append(finding)
+            print_finding(finding, as_json)
+    raise typer.Exit(1 if any(finding.state == "fails" for finding in findings) else 0)
 
 
 @app.command(epilog=Examples + "mondegreen threshold clip.wav --plot threshold.png")
@@ -80,12 +127,6 @@ def doctor(as_json: AsJson = False) -> None:
     from mondegreen.doctor import examine
 
     findings = examine()
-    colours = {"ok": "green", "warning": "yellow", "error": "red"}
-    if as_json:
-        for finding in findings:
-            print_json(asdict(finding))
-    else:
-        for f in findings:
-            state = f"[{colours[f.state]}]{f.state:<8}[/]"
-            out.print(f"{f.name:<18} {state} {escape(f.detail)}", highlight=False)
+    for finding in findings:
+        print_finding(finding, as_json)
     raise typer.Exit(1 if any(f.state == "error" for f in findings) else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,14 @@ from rich.progress import (
 
 if TYPE_CHECKING:
     from mondegreen.attacks.loop import Progress as Step
-    from mondegreen.evaluation.rooms import Survival
+    from mondegreen.doctor import Finding
+    from mondegreen.evaluation.rooms import Dry, InRooms, Survival
+    from mondegreen.evaluation.transfer import Heard, Transfer
     from mondegreen.runs.item import Result
+    from mondegreen.victims import contract
 
 out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+STATES = {"ok": "green", "warning": "yellow", "skipped": "yellow", "error": "red", "fails": "red"}
 
 
 class Bars:
@@ -103,6 +108,15 @@ def print_fields(fields: Mapping[str, Any], as_json: bool = False) -> None:
         out.print(f"{name.replace('_', ' '):<18} {shown}", markup=False, highlight=False)
 
 
+def print_finding(found: Finding | contract.Finding, as_json: bool = False) -> None:
+    """What was looked at, its state, and the details: a row of a table, or JSON."""
+    if as_json:
+        print_json(asdict(found))
+        return
+    state = f"[{STATES[found.state]}]{found.state:<8}[/]"
+    out.print(f"{found.name:<24} {state} {escape(found.detail)}", highlight=False)
+
+
 def print_result(result: Result, folder: Path) -> None:
     """What an attack came to, and where its files are."""
     record, quality = result.record, result.record.quality
@@ -149,21 +163,38 @@ def survival_fields(survival: Survival, clean: Survival | None) -> dict[str, str
 def in_rooms(seen: Survival) -> str:
     """A line: share with its interval, and word error rates."""
     rooms = seen.rooms
-    line = (
+    return (
         f"heard in {rooms.heard:.0%} of {rooms.count} (95 %: {rooms.heard_low:.0%} to"
-        f" {rooms.heard_high:.0%}), WER {rooms.wer_target:.1%} to the target"
+        f" {rooms.heard_high:.0%}), {error_rates(rooms)}"
     )
-    if rooms.wer_original is None:
-        return line
-    return f"{line}, {rooms.wer_original:.1%} to the original"
 
 
 def in_no_room(seen: Survival) -> str:
     """A line: heard or not, and word error rates."""
-    line = f"{'heard' if seen.dry.heard else 'not heard'}, WER {seen.dry.wer_target:.1%}"
-    if seen.dry.wer_original is None:
-        return f"{line} to the target"
-    return f"{line} to the target, {seen.dry.wer_original:.1%} to the original"
+    return f"{'heard' if seen.dry.heard else 'not heard'}, {error_rates(seen.dry)}"
+
+
+def error_rates(seen: InRooms | Dry | Heard) -> str:
+    """Word error rates to the target, and to the original where it is known."""
+    rates = f"WER {seen.wer_target:.1%} to the target"
+    if seen.wer_original is None:
+        return rates
+    return f"{rates}, {seen.wer_original:.1%} to the original"
+
+
+def print_transfers(transfers: Sequence[Transfer]) -> None:
+    """What other recognisers hear, some lines each."""
+    for seen in transfers:
+        fields = {"heard by": seen.recogniser, "  the sound": one_heard(seen.sound)}
+        if seen.clean:
+            fields["  the clean clip"] = one_heard(seen.clean)
+        print_fields(fields)
+
+
+def one_heard(seen: Heard) -> str:
+    """A line: whether it is the target, word error rates, and the transcript."""
+    match = "the target" if seen.matched else "not the target"
+    return f"{match}, {error_rates(seen)}: {seen.heard or '(nothing)'}"
 
 
 def print_warnings(name: str, warnings: Sequence[str]) -> None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mondegreen.cli.app import DEFAULT_VICTIM, AsJson, Bank, Device, Examples, VictimName, app
+from mondegreen.cli.app import DEFAULT_VICTIM, AsJson, Bank, Beams, Device, Examples, app
 from mondegreen.cli.attack import default_rooms
 from mondegreen.cli.output import (
     Bars,
     err,
     print_fields,
     print_json,
+    print_transfers,
     print_warnings,
     survival_fields,
 )
@@ -104,7 +105,8 @@ def show(
 
 @app.command(
     epilog=Examples + "mondegreen evaluate mondegreen-out --rooms bank.rooms\n\n"
-    'mondegreen evaluate song.wav --target "open the door" --json'
+    'mondegreen evaluate song.wav --target "open the door" --json\n\n'
+    "mondegreen evaluate mondegreen-out --with moonshine-tiny-int8 --with pocketsphinx"
 )
 def evaluate(
     sound: Annotated[
@@ -119,24 +121,49 @@ def evaluate(
         str | None,
         typer.Option(help="What was said; for a result, by default, what was heard in the clip."),
     ] = None,
-    victim: VictimName = DEFAULT_VICTIM,
+    victim: Annotated[
+        str | None,
+        typer.Option(help="Who listens; by default, the recogniser that a result was made on."),
+    ] = None,
+    beams: Beams = 1,
     device: Device = "auto",
     exact: Annotated[
         bool, typer.Option("--exact", help="Compare case and punctuation too, not just the words.")
+    ] = False,
+    others: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="Another recogniser that hears it too, without a room, even what was proved in"
+            " rooms: any --victim, pocketsphinx, faster-whisper:SIZE_OR_FOLDER, vosk:FOLDER, or a"
+            " server, https://HOST/v1#MODEL. Repeatable.",
+        ),
+    ] = None,
+    authorised: Annotated[
+        bool,
+        typer.Option(
+            "--i-am-authorised",
+            help="You may send these sounds to the servers that you name: see RESPONSIBLE_USE.md.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Count in how many rooms a sound is heard as the target, and the clean clip beside it.
 
-    Exit status 0: in at least half of them, and all of them were listened in.
+    Exit status 0: in at least half of them, and every room and recogniser has been listened to.
     """
     from mondegreen.evaluation.rooms import survives
     from mondegreen.rooms import RoomBank
+    from mondegreen.runs.evaluate import attacked
     from mondegreen.runs.evaluate import evaluate as evaluate_sound
     from mondegreen.victims import load_recogniser
 
     with err.status("loading the recogniser"):
-        recogniser = load_recogniser(victim, device=device)
+        judge = victim or attacked(sound) or DEFAULT_VICTIM
+        recogniser = load_recogniser(judge, device=device, beams=beams)
+        named = [
+            load_recogniser(name, device=device, authorised=authorised) for name in others or ()
+        ]
     rate = recogniser.sample_rate
     bank = RoomBank.load(rooms, rate) if rooms else default_rooms(rate)
     with Bars(sound.name) as bars:
@@ -148,15 +175,19 @@ def evaluate(
             target=target,
             original=original,
             exact=exact,
+            others=named,
             on_room=partial(bars.count, "listening"),
+            on_other=partial(bars.count, "other recognisers"),
         )
     if as_json:
         print_json(seen.to_json())
     else:
-        named = {"sound": seen.sound, "target": seen.target, "original": seen.original}
-        print_fields(named | survival_fields(seen.survival, seen.clean))
+        fields = {"sound": seen.sound, "target": seen.target, "original": seen.original}
+        print_fields(fields | survival_fields(seen.survival, seen.clean))
+        print_transfers(seen.transfers)
     print_warnings(sound.name, seen.warnings)
     whole = seen.survival.rooms.count == len(bank.split(split).rooms)  # else stopped by hand
+    whole &= len(seen.transfers) == len(named)
     raise typer.Exit(0 if whole and survives(seen.survival) else 1)
 
 

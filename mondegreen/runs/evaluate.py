@@ -1,9 +1,13 @@
-"""How a saved sound does in rooms: any result of an attack, or any recording and a phrase."""
+"""How a saved sound does in rooms, and with other recognisers.
+
+Any result of an attack will do, or any recording and a phrase.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mondegreen.audio import load
-from mondegreen.errors import OptionError, TargetError
+from mondegreen.errors import MondegreenError, OptionError, TargetError
 from mondegreen.evaluation.rooms import InRooms, Phrases, Survival, survival
+from mondegreen.evaluation.transfer import Transfer, transfer
 from mondegreen.rooms.bank import RoomBank
 from mondegreen.runs.item import RECORD, WAV, read_item
 from mondegreen.text import check_target
 from mondegreen.victims.base import Recogniser
+from mondegreen.victims.own import SPEC
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Evaluation:
         normaliser: see `mondegreen.text`.
         survival: the sound in the rooms, and without any.
         clean: the clean clip likewise, where it is known.
+        transfers: what each of the other recognisers that answered hears, without a room.
         warnings: what stands against believing it.
     """
 
@@ -43,13 +50,15 @@ class Evaluation:
     normaliser: str
     survival: Survival
     clean: Survival | None
+    transfers: list[Transfer]
     warnings: list[str]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; the parts of `survival` stand beside the other fields."""
         data = asdict(self)
-        survival, clean = data.pop("survival"), data.pop("clean")
-        return {**data, **survival, "clean": clean}
+        survival, clean, _ = (data.pop(name) for name in ("survival", "clean", "transfers"))
+        others = [other.to_json() for other in self.transfers]
+        return {**data, **survival, "clean": clean, "with": others}
 
 
 def evaluate(
@@ -61,9 +70,14 @@ def evaluate(
     target: str | None = None,
     original: str | None = None,
     exact: bool = False,
+    others: Sequence[Recogniser] = (),
     on_room: Callable[[int, int], None] | None = None,
+    on_other: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Hear a saved sound in every room of a split, and the clean clip in the same rooms.
+
+    Other recognisers then hear both without a room; one that fails is named in the warnings, and
+    Ctrl-C leaves those out that remain.
 
     Args:
         recogniser: who hears; it need not be the one that was attacked.
@@ -73,7 +87,9 @@ def evaluate(
         target: the phrase; an item has its own.
         original: what was said; by default, of an item, what was heard in the clean clip.
         exact: compare to the letter; an item attacked so is always compared so.
+        others: further recognisers, each of any rate.
         on_room: called after each room, with how many of how many are done.
+        on_other: called after each other recogniser likewise.
 
     Raises:
         AudioError, RoomError: a file, or a split, that nothing can be done with.
@@ -94,6 +110,10 @@ def evaluate(
     )
     sounds = [audio] if clean is None else [audio, clean]
     heard = survival(recogniser, sounds, phrases, rooms, on_room)
+    hear_with = partial(
+        transfer, sound=audio, clean=clean, sample_rate=bank.sample_rate, phrases=phrases
+    )
+    transfers, failures = _each(others, hear_with, on_other)
     return Evaluation(
         sound=str(sound),
         victim=recogniser.name,
@@ -103,8 +123,51 @@ def evaluate(
         normaliser=phrases.normaliser,
         survival=heard[0],
         clean=None if clean is None else heard[1],
-        warnings=[*_leaks(known, bank, split), *_shortcomings(heard[0].rooms, len(rooms.rooms))],
+        transfers=transfers,
+        warnings=[
+            *_leaks(known, bank, split),
+            *_shortcomings(heard[0].rooms, len(rooms.rooms)),
+            *failures,
+        ],
     )
+
+
+def attacked(sound: str | PathLike[str]) -> str | None:
+    """The name of the recogniser that an item was made on; None for any other recording.
+
+    Raises:
+        MondegreenError: the item is not whole.
+        OptionError: the name is module:function: a file may not choose which code is run.
+    """
+    if not _in_item(Path(sound)):
+        return None
+    name = str(read_item(sound).record["victim"])
+    if SPEC.fullmatch(name) and not Path(name).is_dir():
+        raise OptionError(
+            f"{sound} was made on {name}, and a record alone does not have code run. Give it"
+            f" yourself: --victim {name}"
+        )
+    return name
+
+
+def _each(
+    others: Sequence[Recogniser],
+    hear_with: Callable[[Recogniser], Transfer],
+    on_other: Callable[[int, int], None] | None,
+) -> tuple[list[Transfer], list[str]]:
+    """What others hear, and what kept some from it: what was heard in rooms is worth keeping."""
+    transfers, failures = [], []
+    try:
+        for done, other in enumerate(others, 1):
+            try:
+                transfers.append(hear_with(other))
+            except MondegreenError as error:
+                failures.append(f"{other.name} has not heard it: {error}")
+            if on_other is not None:
+                on_other(done, len(others))
+    except KeyboardInterrupt:
+        failures.append(f"stopped by hand after {len(transfers)} of {len(others)} recognisers")
+    return transfers, failures
 
 
 def _shortcomings(seen: InRooms, wanted: int) -> Iterator[str]:
@@ -133,8 +196,7 @@ def _read(
     path: Path, sample_rate: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, dict[str, Any]]:
     """The sound, the clean clip if it is known, and what the record says, if there is one."""
-    in_item = path.is_dir() or path.name == RECORD
-    if in_item or (path.name == WAV and (path.parent / RECORD).is_file()):
+    if _in_item(path):
         item = read_item(path)
         if item.record["sample_rate"] != sample_rate:
             raise OptionError(
@@ -143,6 +205,11 @@ def _read(
             )
         return item.adversarial, item.clean, dict(item.record)
     return load(path, sample_rate), None, {}
+
+
+def _in_item(path: Path) -> bool:
+    beside_record = path.name == WAV and (path.parent / RECORD).is_file()
+    return path.is_dir() or path.name == RECORD or beside_record
 
 
 def _target(target: str | None) -> str:

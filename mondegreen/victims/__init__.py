@@ -1,16 +1,28 @@
-"""Recognisers. `base` says what one is; each family has a file; `load_victim` finds one by name."""
+"""Recognisers. `base` says what one is; each family has a file; `load_victim` finds one by name.
+
+A name is one of `NAMES`, an ear's (see `ears`), a folder with a checkpoint, `module:function` for a
+recogniser of one's own, or an id of the model hub.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from mondegreen.errors import VictimError
 from mondegreen.victims import bundled
 from mondegreen.victims.base import Recogniser, Score, Victim
+from mondegreen.victims.ears import EARS, load_ear
+from mondegreen.victims.own import SPEC, load_own
+
+if TYPE_CHECKING:
+    from mondegreen.victims.moonshine import Moonshine
 
 __all__ = ["NAMES", "Recogniser", "Score", "Victim", "load_recogniser", "load_victim"]
 
-NAMES = ("moonshine-tiny", "moonshine-tiny-int8")
+NAMES = ("moonshine-tiny", "moonshine-tiny-ctc", "moonshine-tiny-int8")
 
 
 def load_victim(
@@ -19,7 +31,8 @@ def load_victim(
     """Load a recogniser that can be attacked.
 
     Args:
-        name: one of `NAMES`.
+        name: one of `NAMES`; a folder; an id of the model hub, as it is or as ID@REVISION; or
+            module:function.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps".
         dtype: floating type of weights and audio.
 
@@ -36,14 +49,50 @@ def load_victim(
 
 
 def load_recogniser(
-    name: str = "moonshine-tiny", *, device: str = "auto", dtype: torch.dtype = torch.float32
+    name: str = "moonshine-tiny",
+    *,
+    device: str = "auto",
+    dtype: torch.dtype = torch.float32,
+    beams: int = 1,
+    authorised: bool = False,
 ) -> Recogniser:
-    """Load a recogniser to transcribe with; arguments and errors as `load_victim`."""
+    """Load a recogniser to transcribe with.
+
+    Args:
+        name: as of `load_victim`, or an ear's.
+        device: as of `load_victim`.
+        dtype: as of `load_victim`.
+        beams: how many hypotheses its decoder keeps; 1 is greedy.
+        authorised: see `mondegreen.victims.ears.load_ear`.
+
+    Raises:
+        VictimError: no such recogniser or device, or one that cannot search with beams.
+    """
+    found = load_ear(name, authorised=authorised) or _load(name, resolve_device(device), dtype)
+    if beams != 1:
+        if not hasattr(found, "beams"):
+            raise VictimError(f"{name} decodes in its own way only; leave out beams")
+        found.beams = beams
+    return found
+
+
+def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
     if name == "moonshine-tiny":
-        return _moonshine(name, resolve_device(device), dtype)
+        return _moonshine(name, device, dtype)
+    if name == "moonshine-tiny-ctc":
+        return _moonshine_ctc(name, device, dtype)
     if name == "moonshine-tiny-int8":
         return _moonshine_int8(name)
-    raise VictimError(f"no recogniser is called {name!r}; there are: {', '.join(NAMES)}")
+    if not Path(name).is_dir() and SPEC.fullmatch(name):
+        return load_own(name, device, dtype)
+    if Path(name).is_dir() or "/" in name:
+        from mondegreen.victims.hub import load_checkpoint
+
+        return load_checkpoint(name, device, dtype)
+    raise VictimError(
+        f"no recogniser is called {name!r}; there are: {', '.join(NAMES + EARS)}; a folder, an id"
+        " of the model hub (owner/model), or module:function"
+    )
 
 
 def resolve_device(device: str) -> torch.device:
@@ -64,7 +113,7 @@ def resolve_device(device: str) -> torch.device:
     return torch.device(device)
 
 
-def _moonshine(name: str, device: torch.device, dtype: torch.dtype) -> Victim:
+def _moonshine(name: str, device: torch.device, dtype: torch.dtype) -> Moonshine:
     # transformers takes seconds to import; commands that need no model should not pay for it
     from transformers import MoonshineConfig, MoonshineForConditionalGeneration
 
@@ -74,6 +123,12 @@ def _moonshine(name: str, device: torch.device, dtype: torch.dtype) -> Victim:
     model.load_state_dict(bundled.float_weights())
     torch.nn.Module.to(model, device=device, dtype=dtype)
     return Moonshine(name, model, bundled.tokenizer())
+
+
+def _moonshine_ctc(name: str, device: torch.device, dtype: torch.dtype) -> Victim:
+    from mondegreen.victims.moonshine_ctc import MoonshineCTC, load_head
+
+    return MoonshineCTC(name, _moonshine(name, device, dtype), load_head(device, dtype))
 
 
 def _moonshine_int8(name: str) -> Recogniser:

@@ -1,0 +1,259 @@
+"""What every victim owes, checked on the victim itself.
+
+An attack trusts its victim blindly: a gradient of another model, a loss that depends on the clips
+next door, or a `matched` that the decoder does not share makes every number wrong, silently. Each
+check here is one clause of the `Victim` protocol; it measures, and says what it measured.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from mondegreen.errors import MondegreenError, TargetError
+from mondegreen.text import matches
+from mondegreen.victims.base import Score, Victim
+
+PHRASES: Final = ("good morning", "yes", "a", "e", "o")  # to be scored where no transcript can be
+GRADIENT_ERROR: Final = 0.02  # relative, of a directional derivative by differences
+SAME: Final = 1e-3  # relative, of losses that should be equal but for rounding
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        name: of the check.
+        state: "ok"; "fails": attacks on this victim cannot be trusted; "skipped": does not apply.
+        detail: what was measured, in words.
+    """
+
+    name: str
+    state: Literal["ok", "fails", "skipped"]
+    detail: str
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A victim with something to say to it.
+
+    Attributes:
+        victim: who is examined.
+        clips: at least two pieces of speech of unequal length, [T] in [-1, 1] at its rate.
+        heard: its transcript of each.
+        targets: a phrase that it can spell, and be asked for, in each.
+    """
+
+    victim: Victim
+    clips: tuple[Tensor, ...]
+    heard: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    @classmethod
+    def of(cls, victim: Victim, speech: Tensor, seconds: float = 2.0) -> Probe:
+        """Pieces of a recording [T] at the victim's rate, and what the victim hears in them.
+
+        Raises:
+            TargetError: the victim can spell neither what it hears nor any of `PHRASES`.
+        """
+        long, speech = int(seconds * victim.sample_rate), speech.to(victim.device, victim.dtype)
+        clips = speech[:long], speech[long : 2 * long - long // 5], speech[-long:]
+        heard = tuple(victim.transcribe(clip) for clip in clips)
+        targets = tuple(_spelled(victim, h, len(c)) for h, c in zip(heard, clips, strict=True))
+        return cls(victim, clips, heard, targets)
+
+    def score(self, clips: list[Tensor], targets: list[str], padding: float = 0.0) -> Score:
+        """Score clips as one batch."""
+        lengths = [len(clip) for clip in clips]
+        audio = pad_sequence(clips, batch_first=True, padding_value=padding)
+        encoded = [self.victim.encode(t, n) for t, n in zip(targets, lengths, strict=True)]
+        return self.victim.score(audio, torch.tensor(lengths, device=audio.device), encoded)
+
+    def gradient(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and its gradient for the first target."""
+        clip = clip.clone().requires_grad_()
+        loss = self.score([clip], [self.targets[0]]).loss[0]
+        (gradient,) = torch.autograd.grad(loss, clip)
+        return loss.detach(), gradient
+
+
+def _spelled(victim: Victim, heard: str, length: int) -> str:
+    for phrase in (heard, *PHRASES):
+        try:
+            victim.encode(phrase, length)
+        except TargetError as error:
+            refused = error
+        else:
+            return phrase
+    raise refused
+
+
+def examine(victim: Victim, speech: Tensor) -> Iterator[Finding]:
+    """Check a victim clause by clause; speech is [T] at its rate, six seconds or more of it.
+
+    A check that raises has failed; the first sentence of the error is its detail.
+    """
+    try:
+        probe = Probe.of(victim, speech)
+    except Exception as error:  # a victim of somebody's own may raise anything at all
+        yield Finding("can be spoken to", "fails", _said(error))
+        return
+    for name, check in CHECKS.items():
+        try:
+            state, detail = check(probe)
+        except Exception as error:
+            state, detail = "fails", _said(error)
+        yield Finding(name, state, detail)
+
+
+Outcome = tuple[Literal["ok", "fails", "skipped"], str]
+
+
+def _said(error: Exception) -> str:
+    first = (str(error).splitlines() or [""])[0]
+    return first if isinstance(error, MondegreenError) else f"{type(error).__name__}: {first}"
+
+
+def _judged(good: bool, detail: str) -> Outcome:
+    return ("ok" if good else "fails"), detail
+
+
+def sample_rate(probe: Probe) -> Outcome:
+    """A whole number of samples a second that speech can be had at."""
+    rate = probe.victim.sample_rate
+    return _judged(isinstance(rate, int) and 4000 <= rate <= 192_000, f"{rate} Hz")
+
+
+def gradient_finite(probe: Probe) -> Outcome:
+    """There is a gradient, it is not zero on speech, and it is finite on hard input too."""
+    clip = probe.clips[0]
+    hard = {"speech": clip, "silence": clip * 0, "clipping": (clip * 100).clamp(-1, 1)}
+    sizes = {name: float(probe.gradient(sound)[1].abs().max()) for name, sound in hard.items()}
+    good = all(size < float("inf") for size in sizes.values()) and sizes["speech"] > 0
+    return _judged(good, ", ".join(f"{name} {size:.1e}" for name, size in sizes.items()))
+
+
+def finite_differences(probe: Probe) -> Outcome:
+    """The derivative along the gradient is what two evaluations of the loss say it is."""
+    clip = probe.clips[0]
+    _, gradient = probe.gradient(clip)
+    size = gradient.norm()
+    direction, errors = gradient / size, []
+    for change in (1.0, 0.3, 0.1, 0.03, 0.01):  # of the loss, in nats: curvature against rounding
+        step = change / size
+        with torch.no_grad():
+            losses = [
+                probe.score([clip + way * step * direction], [probe.targets[0]]).loss[0]
+                for way in (1, -1)
+            ]
+        slope = (losses[0].double() - losses[1].double()) / (2 * step.double())
+        errors.append(float((slope / size.double() - 1).abs()))
+    return _judged(min(errors) < GRADIENT_ERROR, f"relative error {min(errors):.1e}")
+
+
+def deterministic(probe: Probe) -> Outcome:
+    """The same sound gives the same loss, the same gradient and the same transcript."""
+    (first, first_g), (second, second_g) = (probe.gradient(probe.clips[0]) for _ in range(2))
+    again = probe.victim.transcribe(probe.clips[0])
+    if again != probe.heard[0]:
+        return "fails", f"hears {probe.heard[0]!r}, then {again!r}"
+    gap = max(_gap(first, second), float((first_g - second_g).abs().max() / first_g.abs().max()))
+    return _judged(gap < SAME, f"largest relative difference {gap:.1e}")
+
+
+def padding_invariant(probe: Probe) -> Outcome:
+    """A clip's loss ignores the padding beyond its end, and sends no gradient there."""
+    clips = [clip.clone().requires_grad_() for clip in probe.clips]
+    targets = list(probe.targets)
+    lengths = torch.tensor([len(clip) for clip in clips], device=clips[0].device)
+    noise = 0.5 * torch.sin(torch.arange(int(lengths.max()), device=clips[0].device) * 0.7)
+    real = torch.arange(len(noise), device=noise.device) < lengths[:, None]
+    rows = torch.where(real, pad_sequence(clips, batch_first=True), noise.to(clips[0].dtype))
+    rows.retain_grad()
+    encoded = [probe.victim.encode(t, len(c)) for t, c in zip(targets, clips, strict=True)]
+    together = probe.victim.score(rows, lengths, encoded).loss
+    torch.autograd.backward(together.sum())
+    alone = torch.stack(
+        [probe.score([c.detach()], [t]).loss[0] for c, t in zip(clips, targets, strict=True)]
+    )
+    gap, leak = _gap(together, alone), float(rows.grad[~real].abs().max())  # type: ignore[index]
+    return _judged(gap < SAME and leak == 0, f"loss differs by {gap:.1e}, gradient {leak:.0e}")
+
+
+def batch_invariant(probe: Probe) -> Outcome:
+    """A clip's loss does not depend on how many others are scored with it, nor on their order."""
+    clips = [probe.clips[0], probe.clips[2]]
+    targets = [probe.targets[0], probe.targets[2]]
+    with torch.no_grad():
+        pair = probe.score(clips, targets).loss
+        turned = probe.score(clips[::-1], targets[::-1]).loss.flip(0)
+        alone = torch.stack(
+            [probe.score([c], [t]).loss[0] for c, t in zip(clips, targets, strict=True)]
+        )
+    gap = max(_gap(pair, alone), _gap(turned, alone))
+    return _judged(gap < SAME, f"loss differs by {gap:.1e}")
+
+
+def matched_agrees(probe: Probe) -> Outcome:
+    """What is claimed to be heard is heard; what is heard is claimed, if in the target's symbols.
+
+    Other symbols can spell the same words, so that one miss is no fault; nothing but misses is.
+    """
+    right = wrong = missed = 0
+    for clip, heard in zip(probe.clips, probe.heard, strict=True):
+        for target in dict.fromkeys(probe.targets):
+            try:
+                with torch.no_grad():
+                    claimed = bool(probe.score([clip], [target]).matched[0])
+            except TargetError:  # too long for this clip
+                continue
+            true = matches(heard, target)
+            if claimed and not true:
+                return "fails", f"claims {target!r}, but hears {heard!r}"
+            right, wrong, missed = right + claimed, wrong + (not true), missed + (true - claimed)
+    spelled = f", {missed} times heard in other symbols" if missed else ""
+    return _judged(bool(right or not missed), f"{right} times yes, {wrong} times no{spelled}")
+
+
+def frontend_equal(probe: Probe) -> Outcome:
+    """Its features in the graph are those of the model's own processor: measured on loading."""
+    error = getattr(probe.victim, "frontend_error", None)
+    if error is None:
+        return "skipped", "no features of a processor's to compare with"
+    return "ok", f"relative error {error:.1e}"
+
+
+def seconds_per_pass(probe: Probe) -> Outcome:
+    """What one pass forward and back costs; nothing to fail at."""
+    clip, spent = probe.clips[0], []
+    for _ in range(3):
+        begun = time.perf_counter()
+        probe.gradient(clip)[1].sum().item()
+        spent.append(time.perf_counter() - begun)
+    seconds = len(clip) / probe.victim.sample_rate
+    return "ok", f"{statistics.median(spent):.3f} s for {seconds:.1f} s of sound"
+
+
+def _gap(a: Tensor, b: Tensor) -> float:
+    return float(((a - b).detach().abs() / b.detach().abs().clamp(min=1.0)).max())
+
+
+CHECKS: Final[dict[str, Callable[[Probe], Outcome]]] = {
+    "sample rate": sample_rate,
+    "gradient finite": gradient_finite,
+    "agrees with differences": finite_differences,
+    "deterministic": deterministic,
+    "ignores padding": padding_invariant,
+    "ignores the batch": batch_invariant,
+    "matched is what it hears": matched_agrees,
+    "frontend equal": frontend_equal,
+    "a gradient pass": seconds_per_pass,
+}

@@ -1,0 +1,156 @@
+"""A server that transcribes, by OpenAI's protocol, which many other servers speak too.
+
+It hears finished files, and no attack can be aimed at it: there is no `score`, and no search asks
+it anything. It is asked only when its owner has allowed that, one clip at a time and slowly, at the
+address that was named and at no other.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import SplitResult, urlsplit
+
+from torch import Tensor
+
+from mondegreen.errors import VictimError
+from mondegreen.victims.ears.post import KEY_VARIABLE, Answer, form, post, wav_bytes
+
+REQUEST_SECONDS = 1.0  # at least, from one request to the next
+ATTEMPTS = 4
+BACKOFF_SECONDS = 2.0  # before the second attempt; doubled before each further one
+LONGEST_PAUSE = 120.0  # seconds; a server that wants more is left alone
+_ADVICE = {
+    401: f"set {KEY_VARIABLE} to a key that it accepts",
+    403: f"set {KEY_VARIABLE} to a key that may use it",
+    404: "check the address and the model's name",
+}
+
+
+class Endpoint:
+    """A server's model as a recogniser.
+
+    A server that wants a key gets the one in the environment variable `MONDEGREEN_API_KEY`; so
+    does every other that is named beside it, and over http so does the network between.
+
+    Args:
+        name: http(s)://HOST/v1#MODEL; what is asked is http(s)://HOST/v1/audio/transcriptions.
+        authorised: the owner of the server has allowed this.
+        clock: the time in seconds, from any zero.
+        sleep: wait for so many seconds.
+
+    Raises:
+        VictimError: not such a name, or not authorised.
+    """
+
+    sample_rate = 16_000
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        authorised: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        url = _parse(name)
+        if not authorised:
+            raise VictimError(
+                f"{name} is a server, which is sent a sound only with its owner's permission (see"
+                " RESPONSIBLE_USE.md); if you have it, say so: mondegreen evaluate ... --with"
+                f" {name} --i-am-authorised, or authorised=True in Python"
+            )
+        self.name = name
+        self._model = url.fragment
+        self._url = url._replace(path=f"{url.path.rstrip('/')}/audio/transcriptions")
+        self._clock, self._sleep = clock, sleep
+        self._not_before = clock()
+
+    def transcribe(self, audio: Tensor) -> str:
+        """Send one clip, [T] in [-1, 1], as a 16-bit WAV file, and ask for temperature 0.
+
+        Raises:
+            VictimError: no answer, a refusal, or an answer without a transcript.
+        """
+        fields = {"model": self._model, "response_format": "json", "temperature": "0"}
+        content_type, body = form(fields, wav_bytes(audio, self.sample_rate))
+        for attempt in range(ATTEMPTS):
+            self._wait_for_turn()
+            answer = post(self._url, content_type, body)
+            if answer.status == 200:
+                return self._text(answer)
+            if not answer.passing:
+                break
+            self._not_before = self._clock() + self._pause(answer, attempt)
+        raise self._refusal(answer)
+
+    def _wait_for_turn(self) -> None:
+        if (early := self._not_before - self._clock()) > 0:
+            self._sleep(early)
+        self._not_before = self._clock() + REQUEST_SECONDS
+
+    def _pause(self, answer: Answer, attempt: int) -> float:
+        """Seconds before the next attempt: as many as the server asks for, else twice the last."""
+        asked = _seconds(answer.retry_after)
+        if asked is None:
+            asked = BACKOFF_SECONDS * 2**attempt
+        elif asked > LONGEST_PAUSE:
+            raise VictimError(
+                f"{self.name} answers HTTP {answer.status}, and asks for a pause of {asked:.0f} s;"
+                " try again after that"
+            )
+        return max(asked, REQUEST_SECONDS)
+
+    def _text(self, answer: Answer) -> str:
+        try:
+            text = json.loads(answer.body)["text"]
+        except (ValueError, RecursionError, KeyError, TypeError):
+            text = None
+        if not isinstance(text, str):
+            raise VictimError(
+                f"{self.name} answers {answer.quoted}, expected JSON with a text; check that the"
+                " server transcribes by OpenAI's protocol at that address"
+            )
+        return text.strip()
+
+    def _refusal(self, answer: Answer) -> VictimError:
+        status = answer.status
+        if status in (401, 403):  # where servers like to quote a part of the key
+            return VictimError(f"{self.name} answers HTTP {status}; {_ADVICE[status]}")
+        tried = f" {ATTEMPTS} times" if answer.passing else ""
+        advice = _ADVICE.get(status, "try again later" if answer.passing else "check the address")
+        if 300 <= status < 400:
+            advice = "redirects are not followed: name the address that it leads to"
+        return VictimError(f"{self.name} answers HTTP {status}{tried}: {answer.quoted}; {advice}")
+
+
+def _parse(name: str) -> SplitResult:
+    try:
+        url = urlsplit(name)
+        parts_found = url.scheme in ("http", "https") and url.hostname and url.fragment
+        usable = parts_found and not (url.username or url.password or url.query or url.port == 0)
+    except ValueError:  # brackets or a port that are none
+        usable = False
+    if not usable or not name.isascii() or not name.isprintable() or " " in name:
+        # what came is not repeated: it may hold a password
+        raise VictimError(
+            "that is no server's name, expected https://HOST/v1#MODEL or http://HOST:PORT/v1#MODEL,"
+            f" without user, password or query; put a key into {KEY_VARIABLE}"
+        )
+    return url
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """A pause that a server asks for, as a number of seconds or as a date (RFC 9110, 10.2.3)."""
+    if retry_after is None:
+        return None
+    if retry_after.isascii() and retry_after.isdecimal():
+        return float(retry_after)
+    try:
+        date = parsedate_to_datetime(retry_after)
+    except (ValueError, OverflowError):
+        return None
+    return (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()

@@ -1,0 +1,51 @@
+"""A recogniser of one's own: `module:function`, a function that returns it."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import torch
+
+from mondegreen.errors import VictimError
+from mondegreen.victims.base import Recogniser
+
+SPEC = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_MEMBERS = ("name", "sample_rate", "transcribe")
+
+
+def load_own(spec: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
+    """Call `function(device=device, dtype=dtype)` of a module on the path or in this folder.
+
+    Args:
+        spec: `module:function`.
+        device: handed on.
+        dtype: handed on.
+
+    Raises:
+        VictimError: no such module or function, or what it returns is no recogniser. What the
+            module and the function raise themselves is not caught.
+    """
+    module_name, _, function_name = spec.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise VictimError(
+            f"{spec}: {error.msg}; give a module in this folder or on PYTHONPATH"
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise VictimError(f"{spec}: {module_name} has no function {function_name!r}")
+    made = function(device=device, dtype=dtype)
+    if missing := [member for member in _MEMBERS if not hasattr(made, member)]:
+        raise VictimError(
+            f"{spec} returned {type(made).__name__}, which has no {', '.join(missing)};"
+            " see docs/victims.md for what a victim is"
+        )
+    found: Recogniser = made
+    return found
