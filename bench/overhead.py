@@ -22,7 +22,8 @@ from mondegreen.attacks.loop import Search
 from mondegreen.attacks.presets import preset
 from mondegreen.audio import load, pad, quantise
 from mondegreen.psychoacoustics import masking_threshold
-from mondegreen.victims import Victim, bundled, load_victim
+from mondegreen.victims import Victim, load_victim
+from mondegreen.victims.embedded import bundled
 
 TARGET = "Everyone can hear what nobody ever said."
 SECONDS = (9.0, 8.0, 7.0, 6.0)

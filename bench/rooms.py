@@ -26,7 +26,8 @@ from torch import Tensor
 from mondegreen import load_victim
 from mondegreen.audio import load
 from mondegreen.rooms.reverb import Reverb
-from mondegreen.victims import Victim, bundled
+from mondegreen.victims import Victim
+from mondegreen.victims.embedded import bundled
 
 RATE, ROOMS = 16_000, 10
 TARGET = "Everyone can hear what nobody ever said."

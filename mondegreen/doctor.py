@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 
 from mondegreen.errors import VictimError
-from mondegreen.victims import bundled
+from mondegreen.victims.embedded import bundled
 
 PACKAGES = (
     "mondegreen",

@@ -11,8 +11,9 @@ import torch
 from transformers import MoonshineConfig, MoonshineForConditionalGeneration
 
 from mondegreen.errors import MondegreenError, VictimError
-from mondegreen.victims import NAMES, bundled, load_recogniser, load_victim, resolve_device
-from mondegreen.victims.ort_weights import read_ort_weights
+from mondegreen.victims import NAMES, load_recogniser, load_victim, resolve_device
+from mondegreen.victims.embedded import bundled
+from mondegreen.victims.embedded.ort_weights import read_ort_weights
 
 
 @pytest.fixture

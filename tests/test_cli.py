@@ -274,7 +274,7 @@ def test_attack_in_rooms_prints_the_rooms_and_the_control(
 @pytest.fixture
 def toy_demo(monkeypatch: pytest.MonkeyPatch, clip: Path) -> None:
     """The demo on a toy recording, in toy rooms."""
-    monkeypatch.setattr(mondegreen.victims.bundled, "asset", lambda _: clip)
+    monkeypatch.setattr(mondegreen.victims.embedded.bundled, "asset", lambda _: clip)
     monkeypatch.setattr(cli.attack, "DEMO_TARGET", toy.TARGET)
     monkeypatch.setattr(cli.attack, "default_rooms", lambda *_, **__: toy.toy_bank())
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tiny_seq2seq as tiny
 import torch
 import torch.nn.functional as F
 from conftest import Clip
+from seq2seq_clauses import (
+    check_attack,
+    check_gradient,
+    check_gradient_is_finite,
+    check_loss_is_of_what_is_decoded,
+    check_matched,
+    check_rows,
+    told,
+)
+from seq2seq_clauses import load as load_tiny
 from torch import Tensor
 
 from mondegreen import attack
@@ -17,12 +29,12 @@ from mondegreen.attacks.loop import Search
 from mondegreen.attacks.presets import preset
 from mondegreen.attacks.result import Trajectory
 from mondegreen.audio import load, pad, save
-from mondegreen.errors import TargetError
+from mondegreen.errors import TargetError, VictimError
 from mondegreen.psychoacoustics import masking_threshold
 from mondegreen.victims import load_recogniser, load_victim
-from mondegreen.victims.moonshine import Moonshine, max_tokens
-from mondegreen.victims.moonshine_int8 import MoonshineInt8
-from mondegreen.victims.tokenizer import START
+from mondegreen.victims.embedded.int8 import MoonshineInt8
+from mondegreen.victims.embedded.tokenizer import START
+from mondegreen.victims.moonshine import HubMoonshine, Moonshine, max_tokens
 
 TARGET = "Open the door."
 
@@ -194,6 +206,108 @@ def test_a_target_too_long_for_the_clip_is_refused(victim: Moonshine) -> None:
 def test_a_target_with_a_character_unknown_to_the_model_is_refused(victim: Moonshine) -> None:
     with pytest.raises(TargetError, match="no token"):
         victim.encode("Open the 🚪", 160_000)
+
+
+# ---- in the layout of the hub: tiny, random, with other sizes and other special tokens
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.moonshine(tmp_path_factory.mktemp("moonshine") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def hub(folder: Path) -> HubMoonshine:
+    return load_tiny(HubMoonshine, folder)
+
+
+def generate(victim: HubMoonshine, clip: Tensor, **options: Any) -> Any:
+    """As the model's card has it: through the processor, under the makers' bound."""
+    inputs = victim.processor(clip.numpy(), sampling_rate=16_000, return_tensors="pt")
+    bound = {"max_length": int(len(clip) * 6.5 / 16_000)}
+    return victim.model.generate(**inputs, **(bound | options))
+
+
+def say(victim: HubMoonshine, clip: Tensor) -> Tensor:
+    return told(victim, generate(victim, clip)[0], [3])
+
+
+def test_start_and_end_are_the_checkpoints(hub: HubMoonshine) -> None:
+    assert hub.generation.prompt == (3,)
+    pieces = hub.processor.tokenizer.convert_ids_to_tokens(hub.encode("the top", 32_000))
+    assert pieces == ["▁the", "▁t", "op", "</s>"]
+
+
+def test_the_tiny_loss_is_the_models_own(hub: HubMoonshine) -> None:
+    clip, target = tiny.sounds(2)[1], hub.encode("the top", 32_000)
+    with torch.no_grad():
+        own = hub.model(clip[None], labels=target[None]).loss
+        loss = hub.score(clip[None], torch.tensor([len(clip)]), [target]).loss[0]
+    torch.testing.assert_close(loss, own * len(target), rtol=1e-4, atol=0)
+
+
+def test_the_tiny_loss_is_of_what_is_decoded(hub: HubMoonshine) -> None:
+    def run(clip: Tensor) -> tuple[Tensor, list[Tensor]]:
+        out = generate(hub, clip, return_dict_in_generate=True, output_scores=True)
+        return told(hub, out.sequences[0], [3]), list(out.scores)
+
+    check_loss_is_of_what_is_decoded(hub, tiny.sounds(8), run)
+
+
+def test_tiny_matched_is_what_generate_says(hub: HubMoonshine) -> None:
+    check_matched(hub, tiny.sounds(10), lambda clip: say(hub, clip), [4, 5], room=8)
+
+
+def test_tiny_matched_honours_suppressed_symbols(hub: HubMoonshine, tmp_path: Path) -> None:
+    clips = tiny.sounds(8)
+    opening = sorted({int(say(hub, clip)[0]) for clip in clips} - {hub.generation.end})
+    folder = tiny.moonshine(tmp_path / "tiny", suppress_tokens=opening)
+    barred = load_tiny(HubMoonshine, folder)
+    assert all(int(say(barred, clip)[0]) not in opening for clip in clips)
+    check_matched(barred, clips, lambda clip: say(barred, clip), opening[:1], room=8)
+
+
+def test_a_tiny_row_is_the_clip_alone(folder: Path) -> None:
+    hub = load_tiny(HubMoonshine, folder, torch.float64)
+    words = ("the", "top", "the top of the", "a")
+    check_rows(hub, [hub.encode(text, 32_000) for text in words])
+
+
+def test_tiny_gradients_are_finite_and_right(hub: HubMoonshine, folder: Path) -> None:
+    check_gradient_is_finite(hub, hub.encode("top", 32_000))
+    exact = load_tiny(HubMoonshine, folder, torch.float64)
+    check_gradient(exact, exact.encode("top", 32_000))
+
+
+def test_the_tiny_attack_is_heard(hub: HubMoonshine) -> None:
+    check_attack(hub, "the", tiny.sounds(4, 16_000)[1])
+
+
+def test_tiny_transcribing_is_processor_and_generate(folder: Path) -> None:
+    hub = load_tiny(HubMoonshine, folder)
+    transcripts = []
+    for hub.beams in (1, 4):
+        for clip in tiny.sounds(6):
+            ids = generate(hub, clip, num_beams=hub.beams)
+            assert hub.transcribe(clip) == hub.processor.decode(ids[0], skip_special_tokens=True)
+            transcripts.append(hub.transcribe(clip))
+    assert transcripts[:6] != transcripts[6:]
+
+
+@pytest.mark.parametrize("target", ["open the ☃", "the</s> top"])
+def test_what_the_tiny_model_cannot_write_is_refused(hub: HubMoonshine, target: str) -> None:
+    with pytest.raises(TargetError, match="no way to write"):
+        hub.encode(target, 160_000)
+
+
+def test_a_processor_that_changes_the_waveform_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VictimError, match="do_normalize=True"):
+        load_tiny(HubMoonshine, tiny.moonshine(tmp_path / "tiny", do_normalize=True))
+
+
+def test_a_model_with_two_ends_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VictimError, match=r"\[2, 5\]"):
+        load_tiny(HubMoonshine, tiny.moonshine(tmp_path / "tiny", eos_token_id=[2, 5]))
 
 
 # ---- attacked

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mondegreen.errors import TargetError, VictimError
-from mondegreen.victims import bundled
-from mondegreen.victims.tokenizer import Tokenizer
+from mondegreen.victims.embedded import bundled
+from mondegreen.victims.embedded.tokenizer import Tokenizer
 
 SPACE = "▁"
 SINGLE_BYTES = [bytes([i]) for i in range(256)]

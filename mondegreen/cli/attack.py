@@ -127,7 +127,8 @@ def demo(
     from mondegreen.runs.clip import prepare
     from mondegreen.runs.item import make_folder
     from mondegreen.runs.options import Options
-    from mondegreen.victims import bundled, load_victim
+    from mondegreen.victims import load_victim
+    from mondegreen.victims.embedded import bundled
 
     with err.status("loading the recogniser"):
         victim = load_victim(DEFAULT_VICTIM, device=device)

@@ -68,8 +68,9 @@ def check_victim(
     import torch
 
     from mondegreen.audio import load
-    from mondegreen.victims import bundled, load_victim
+    from mondegreen.victims import load_victim
     from mondegreen.victims.contract import examine
+    from mondegreen.victims.embedded import bundled
 
     with err.status("loading the recogniser"):
         victim = load_victim(spec, device=device)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from mondegreen.rooms import PRESETS, Counts, RoomBank, make_bank
 from mondegreen.rooms.bank import VERSION, key_of
 from mondegreen.rooms.simulate import library
-from mondegreen.victims.bundled import cache_folder
+from mondegreen.victims.embedded.bundled import cache_folder
 
 COUNTS = Counts(attack=500, validate=50, test=100)
 SMALL_COUNTS = Counts(attack=200, validate=20, test=30)  # for a demonstration

@@ -7,22 +7,16 @@ recogniser of one's own, or an id of the model hub.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from mondegreen.errors import VictimError
-from mondegreen.victims import bundled
 from mondegreen.victims.base import Recogniser, Score, Victim
 from mondegreen.victims.ears import EARS, load_ear
+from mondegreen.victims.embedded import NAMES, load_embedded
 from mondegreen.victims.own import SPEC, load_own
 
-if TYPE_CHECKING:
-    from mondegreen.victims.moonshine import Moonshine
-
 __all__ = ["NAMES", "Recogniser", "Score", "Victim", "load_recogniser", "load_victim"]
-
-NAMES = ("moonshine-tiny", "moonshine-tiny-ctc", "moonshine-tiny-int8")
 
 
 def load_victim(
@@ -77,12 +71,8 @@ def load_recogniser(
 
 
 def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
-    if name == "moonshine-tiny":
-        return _moonshine(name, device, dtype)
-    if name == "moonshine-tiny-ctc":
-        return _moonshine_ctc(name, device, dtype)
-    if name == "moonshine-tiny-int8":
-        return _moonshine_int8(name)
+    if name in NAMES:
+        return load_embedded(name, device, dtype)
     if not Path(name).is_dir() and SPEC.fullmatch(name):
         return load_own(name, device, dtype)
     if Path(name).is_dir() or "/" in name:
@@ -111,28 +101,3 @@ def resolve_device(device: str) -> torch.device:
             f"device {device!r} is not to be had: {reason}; try --device cpu"
         ) from None
     return torch.device(device)
-
-
-def _moonshine(name: str, device: torch.device, dtype: torch.dtype) -> Moonshine:
-    # transformers takes seconds to import; commands that need no model should not pay for it
-    from transformers import MoonshineConfig, MoonshineForConditionalGeneration
-
-    from mondegreen.victims.moonshine import Moonshine
-
-    model = MoonshineForConditionalGeneration(MoonshineConfig(pad_token_id=2))
-    model.load_state_dict(bundled.float_weights())
-    torch.nn.Module.to(model, device=device, dtype=dtype)
-    return Moonshine(name, model, bundled.tokenizer())
-
-
-def _moonshine_ctc(name: str, device: torch.device, dtype: torch.dtype) -> Victim:
-    from mondegreen.victims.moonshine_ctc import MoonshineCTC, load_head
-
-    return MoonshineCTC(name, _moonshine(name, device, dtype), load_head(device, dtype))
-
-
-def _moonshine_int8(name: str) -> Recogniser:
-    from mondegreen.victims.moonshine_int8 import MoonshineInt8
-
-    files = bundled.asset(bundled.ENCODER), bundled.asset(bundled.DECODER)
-    return MoonshineInt8(name, *files, bundled.tokenizer())

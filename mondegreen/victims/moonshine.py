@@ -9,102 +9,103 @@ the modules of the encoder itself, with statistics and attention over each clip'
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from transformers import MoonshineForConditionalGeneration
 from transformers.masking_utils import create_bidirectional_mask
 
-from mondegreen.errors import TargetError
+from mondegreen.audio import without_padding
+from mondegreen.errors import TargetError, VictimError
 from mondegreen.victims.base import Score
-from mondegreen.victims.tokenizer import END, START, Tokenizer
+from mondegreen.victims.frontends.base import first
+from mondegreen.victims.generation import Generation
+from mondegreen.victims.pretrained import Pretrained
+from mondegreen.victims.teacher_forcing import TeacherForcing
+from mondegreen.victims.vocabulary import PretrainedVocabulary, Vocabulary
 
 SAMPLE_RATE = 16_000
 TOKENS_PER_SECOND = 6.5  # the makers' bound on generation, which stops runaway repetition
-_CONVOLUTIONS = ((127, 64), (7, 3), (3, 2))  # (kernel, stride)
 
 
-class Moonshine:
+class Moonshine(Pretrained):
     """A Moonshine model as a victim.
 
     Args:
         name: what `load_victim` calls it.
         model: transformers' model, weights in place.
         tokenizer: its tokenizer.
+
+    Raises:
+        VictimError: the model generates with settings that are not reproduced.
     """
 
     sample_rate = SAMPLE_RATE
 
-    def __init__(
-        self, name: str, model: MoonshineForConditionalGeneration, tokenizer: Tokenizer
-    ) -> None:
+    def __init__(self, name: str, model: Any, tokenizer: Vocabulary) -> None:
         self.name = name
-        self.model = model.requires_grad_(False)
-        self.model.train(False)
+        self.model = model.requires_grad_(False).eval()
         self.tokenizer = tokenizer
-        self._weight: Tensor = model.proj_out.weight
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self._weight.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The weights' floating type."""
-        return self._weight.dtype
+        self.beams = 1
+        self.generation = Generation.of(model.generation_config, model.config.vocab_size)
+        self._barred = self.generation.barred().to(self.device, self.dtype)
 
     def encode(self, target: str, length: int) -> Tensor:
         """Tokens of `target`, closed by the end token; see `Victim.encode`."""
-        return encode_target(self.tokenizer, target, length).to(self.device)
+        tokens = self.generation.encode(target, self.tokenizer)
+        if len(tokens) > (limit := max_tokens(length)):
+            raise TargetError(
+                f"the target takes {len(tokens) - 1} tokens, but in {length / SAMPLE_RATE:.1f} s"
+                f" the recogniser says at most {limit - 1}; choose a shorter target or a longer"
+                " clip"
+            )
+        return tokens.to(self.device)
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """Teacher-forced loss, and whether the greedy decode is the target; see `Victim.score`."""
-        memory, mask = self._listen(audio, lengths)
-        sizes = torch.tensor([len(target) for target in targets], device=audio.device)
-        labels = pad_sequence(list(targets), batch_first=True, padding_value=END)
+        memory, mask = self.listen(audio, lengths)
+        forced = TeacherForcing(self.generation.prompt, targets)
         hidden = self.model.model.decoder(
-            input_ids=F.pad(labels[:, :-1], (1, 0), value=START),
+            input_ids=forced.inputs,
             encoder_hidden_states=memory,
             encoder_attention_mask=mask,
             use_cache=False,
         ).last_hidden_state
-        real = _first(sizes, labels.shape[1])
-        logits = self.model.proj_out(hidden[real])
-        nats = F.cross_entropy(logits, labels[real], reduction="none")
-        wrong = logits.argmax(-1) != labels[real]
-        clip = torch.arange(len(targets), device=audio.device).repeat_interleave(sizes)
-        loss = nats.new_zeros(len(targets)).index_add(0, clip, nats)
-        mistakes = sizes.new_zeros(len(targets)).index_add(0, clip, wrong.long())
-        return Score(loss, mistakes == 0)
+        return forced.score(self.model.proj_out(forced.predicting(hidden)), self._barred)
 
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
-        """Greedy generation under the makers' bound on length; audio [T] in [-1, 1]."""
-        ids = self.model.generate(  # type: ignore[misc]  # its annotations contradict each other
+        """Generation under the makers' bound on length; audio [T] in [-1, 1]."""
+        ids = self.model.generate(
             audio.to(self.device, self.dtype)[None],
             max_length=max_tokens(audio.shape[-1]),
             do_sample=False,
-            num_beams=1,
+            num_beams=self.beams,
         )
         return self.tokenizer.decode(ids[0].tolist())
 
-    def _listen(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
+    def listen(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
         """Encode each clip's own frames: states [B, F, D], mask [B, F] (None: all real)."""
-        encoder = self.model.model.encoder
-        frames = conv_length(lengths, *_CONVOLUTIONS[0])
+        encoder, audio = self.model.model.encoder, without_padding(audio, lengths)
         # the first convolution as a product over frames: six times as fast on a CPU
-        (kernel, stride), weight = _CONVOLUTIONS[0], encoder.conv1.weight[:, 0]
-        hidden = torch.tanh(audio.unfold(-1, kernel, stride) @ weight.T).transpose(1, 2)
-        hidden = _group_norm(hidden, _first(frames, hidden.shape[-1]), encoder.groupnorm)
-        hidden = F.gelu(encoder.conv2(hidden))
-        hidden = F.gelu(encoder.conv3(hidden)).transpose(1, 2)
-        frames = conv_length(conv_length(frames, *_CONVOLUTIONS[1]), *_CONVOLUTIONS[2])
-        real = _first(frames, hidden.shape[1])
+        (kernel,), (stride,) = encoder.conv1.kernel_size, encoder.conv1.stride
+        hidden = torch.tanh(audio.unfold(-1, kernel, stride) @ encoder.conv1.weight[:, 0].T)
+        hidden, counts = hidden.transpose(1, 2), _conv_length(lengths, encoder.conv1)
+        hidden = _group_norm(hidden, first(counts, hidden.shape[-1]), encoder.groupnorm)
+        hidden = F.gelu(encoder.conv3(F.gelu(encoder.conv2(hidden))))
+        hidden = hidden.transpose(1, 2)
+        real = first(self.frames(lengths), hidden.shape[1])
         mask = None if real.all() else real
         return self._attend(hidden, mask), mask
+
+    def frames(self, lengths: Tensor) -> Tensor:
+        """Encoder states that clips of `lengths` samples give; of any shape."""
+        encoder = self.model.model.encoder
+        for convolution in (encoder.conv1, encoder.conv2, encoder.conv3):
+            lengths = _conv_length(lengths, convolution)
+        return lengths
 
     def _attend(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         encoder = self.model.model.encoder
@@ -119,19 +120,31 @@ class Moonshine:
         return normalised
 
 
-def encode_target(tokenizer: Tokenizer, target: str, length: int) -> Tensor:
-    """Tokens of a target and the end token, [N].
+class HubMoonshine(Moonshine):
+    """A Moonshine checkpoint in the layout of the hub, with a processor of transformers.
+
+    Args:
+        name: what `load_victim` calls it.
+        model: transformers' model, weights in place.
+        processor: its processor, which must hand the waveform on as it is.
 
     Raises:
-        TargetError: no token for a character, or too many tokens for `length` samples.
+        VictimError: the processor changes the waveform, or wants another sample rate; or as
+            `Moonshine`.
     """
-    ids = tokenizer.encode(target)
-    if len(ids) >= (limit := max_tokens(length)):
-        raise TargetError(
-            f"the target takes {len(ids)} tokens, but in {length / SAMPLE_RATE:.1f} s the"
-            f" recogniser says at most {limit - 1}; choose a shorter target or a longer clip"
-        )
-    return torch.tensor([*ids, END])
+
+    auto_classes = MappingProxyType({"moonshine": "AutoModelForSpeechSeq2Seq"})
+
+    def __init__(self, name: str, model: Any, processor: Any) -> None:
+        extractor = processor.feature_extractor
+        if extractor.do_normalize or extractor.sampling_rate != SAMPLE_RATE:
+            raise VictimError(
+                f"{name} has a processor with do_normalize={extractor.do_normalize} at"
+                f" {extractor.sampling_rate} Hz, but Moonshine hears the plain waveform at"
+                f" {SAMPLE_RATE} Hz; repair its preprocessor_config.json"
+            )
+        super().__init__(name, model, PretrainedVocabulary(processor.tokenizer))
+        self.processor = processor
 
 
 def max_tokens(length: int) -> int:
@@ -139,14 +152,10 @@ def max_tokens(length: int) -> int:
     return max(2, int(length / SAMPLE_RATE * TOKENS_PER_SECOND))
 
 
-def conv_length(length: Tensor, kernel: int, stride: int) -> Tensor:
+def _conv_length(length: Tensor, convolution: torch.nn.Conv1d) -> Tensor:
     """Frames that a convolution without padding makes of `length` inputs."""
+    (kernel,), (stride,) = convolution.kernel_size, convolution.stride
     return (length - kernel) // stride + 1
-
-
-def _first(counts: Tensor, size: int) -> Tensor:
-    """Mask [B, size]: True at the first `counts[b]` places."""
-    return torch.arange(size, device=counts.device) < counts[:, None]
 
 
 def _group_norm(hidden: Tensor, real: Tensor, norm: torch.nn.GroupNorm) -> Tensor:

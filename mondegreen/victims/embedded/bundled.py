@@ -21,8 +21,8 @@ from torch import Tensor
 
 from mondegreen.errors import VictimError
 from mondegreen.files import write_whole
-from mondegreen.victims.ort_weights import read_ort_weights
-from mondegreen.victims.tokenizer import Tokenizer
+from mondegreen.victims.embedded.ort_weights import read_ort_weights
+from mondegreen.victims.embedded.tokenizer import Tokenizer
 
 PACKAGE, VERSION = "moonshine-voice", "0.0.49"  # later releases leave the model out
 _MODEL = "moonshine_voice/assets/tiny-en"

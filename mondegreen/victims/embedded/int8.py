@@ -14,8 +14,8 @@ import numpy.typing as npt
 import onnxruntime as ort
 from torch import Tensor
 
+from mondegreen.victims.embedded.tokenizer import END, START, Tokenizer
 from mondegreen.victims.moonshine import SAMPLE_RATE, max_tokens
-from mondegreen.victims.tokenizer import END, START, Tokenizer
 
 Array = npt.NDArray[Any]
 

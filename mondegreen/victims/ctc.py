@@ -1,0 +1,85 @@
+"""CTC recognisers of transformers: wav2vec2 and its kin (waveform in), Parakeet (log-mel in)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from mondegreen.errors import TargetError
+from mondegreen.victims.base import Score
+from mondegreen.victims.ctc_beam import prefix_beam_search
+from mondegreen.victims.ctc_loss import frames_needed, score_ctc
+from mondegreen.victims.grouping import unpadded
+from mondegreen.victims.pretrained import Pretrained
+from mondegreen.victims.spelling import spell
+
+
+class CTC(Pretrained):
+    """A checkpoint of `AutoModelForCTC` as a victim; arguments and errors as `Pretrained`."""
+
+    auto_classes = dict.fromkeys(
+        (
+            "data2vec-audio",
+            "hubert",
+            "parakeet_ctc",
+            "sew",
+            "sew-d",
+            "unispeech",
+            "unispeech-sat",
+            "wav2vec2",
+            "wav2vec2-conformer",
+            "wavlm",
+        ),
+        "AutoModelForCTC",
+    )
+
+    def __init__(self, name: str, model: Any, processor: Any) -> None:
+        super().__init__(name, model, processor)
+        self.blank: int = model.config.pad_token_id
+        tokenizer = processor.tokenizer
+        self.delimiter: int | None = getattr(tokenizer, "word_delimiter_token_id", None)
+
+    def encode(self, target: str, length: int) -> Tensor:
+        """Symbols of `target`, in the case that the model writes; see `Victim.encode`."""
+        symbols = torch.tensor(spell(self.processor.tokenizer, target), device=self.device)
+        frames = self._frames(length)
+        if frames < (needed := frames_needed(symbols)):
+            raise TargetError(
+                f"the target takes {needed} frames, but the clip of"
+                f" {length / self.sample_rate:.1f} s has only {frames}; choose a"
+                " shorter target or a longer clip"
+            )
+        return symbols
+
+    def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+        """CTC loss, and whether the best path says the target; see `Victim.score`."""
+        features, counts = self.frontend(audio.to(self.dtype), lengths)
+        logits = unpadded(self._logits, features, counts)
+        frames = torch.tensor([len(clip) for clip in logits], device=audio.device)
+        batch = pad_sequence(logits, batch_first=True)
+        return score_ctc(batch, frames, targets, self.blank, self.delimiter)
+
+    @torch.no_grad()
+    def transcribe(self, audio: Tensor) -> str:
+        """Best path, or prefix beam search with `beams` over one; audio [T] in [-1, 1]."""
+        logits = self.model(**self.features(audio)).logits[0]
+        if self.beams == 1:
+            return str(self.processor.batch_decode(logits.argmax(-1)[None])[0]).strip()
+        symbols = prefix_beam_search(logits.log_softmax(-1), self.blank, self.beams)
+        return str(self.processor.tokenizer.decode(symbols, group_tokens=False)).strip()
+
+    def _logits(self, features: Tensor) -> Tensor:
+        """[B, F, V] of features without padding."""
+        logits: Tensor = self.model(**{self.model.main_input_name: features}).logits
+        return logits
+
+    def _frames(self, length: int) -> int:
+        """Frames of logits that a clip of `length` samples gives."""
+        if self.model.config.model_type == "parakeet_ctc":
+            counts = torch.tensor([length // self.processor.feature_extractor.hop_length])
+            return int(self.model._get_subsampling_output_length(counts))
+        return int(self.model._get_feat_extract_output_lengths(torch.tensor(length)))

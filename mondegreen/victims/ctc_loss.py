@@ -1,0 +1,78 @@
+"""Connectionist temporal classification (Graves et al. 2006): what all CTC victims share.
+
+A frame says a symbol or the blank; a path collapses to a text by merging repeats, then dropping
+blanks. The loss sums over all paths of a target; greedy decoding follows the single best path. A
+delimiter between words, where the symbols have one, says nothing more twice than once, and nothing
+first or last: decoders strip and merge it, and so does `matched`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from mondegreen.victims.base import Score
+
+
+def frames_needed(symbols: Tensor) -> int:
+    """The fewest frames that can say `symbols` [N]: one each, and a blank between equal ones."""
+    return len(symbols) + int((symbols[1:] == symbols[:-1]).sum())
+
+
+def score_ctc(
+    logits: Tensor,
+    frames: Tensor,
+    targets: Sequence[Tensor],
+    blank: int,
+    delimiter: int | None = None,
+) -> Score:
+    """Loss and best-path match of a batch.
+
+    Args:
+        logits: [B, F, V].
+        frames: [B] int64: how many of a clip's frames are real.
+        targets: B tensors of symbols, [N] int64, none of them the blank.
+        blank: its index.
+        delimiter: the symbol between words, if there is one.
+    """
+    sizes = torch.tensor([len(target) for target in targets], device=logits.device)
+    labels = pad_sequence(list(targets), batch_first=True, padding_value=blank)
+    loss = F.ctc_loss(
+        logits.log_softmax(-1).transpose(0, 1), labels, frames, sizes, blank, reduction="none"
+    )
+    with torch.no_grad():
+        best = logits.argmax(-1)
+        best[torch.arange(best.shape[1], device=best.device) >= frames[:, None]] = blank
+        matched = _says(best, labels, sizes, blank, -1 if delimiter is None else delimiter)
+    return Score(loss, matched)
+
+
+def _says(best: Tensor, labels: Tensor, sizes: Tensor, blank: int, delimiter: int) -> Tensor:
+    """Whether each path [B, F] collapses to the first `sizes[b]` of its labels [B, N]: [B] bool."""
+    said = (best != blank) & (best != F.pad(best[:, :-1], (1, 0), value=blank))
+    said &= ~_redundant(best, blank, delimiter)
+    place = said.cumsum(1) - 1
+    expected = F.pad(labels, (0, 1), value=-1).gather(1, place.clamp(0, labels.shape[1]))
+    after = place >= sizes[:, None]
+    wrong = said & torch.where(after, best != delimiter, best != expected)
+    enough = (said & ~after).sum(1) == sizes
+    return enough & ~wrong.any(1)
+
+
+def _redundant(best: Tensor, blank: int, delimiter: int) -> Tensor:
+    """Delimiters that come first, or right after another with blanks at most between: [B, F]."""
+    frame = torch.arange(best.shape[1], device=best.device).expand_as(best)
+    last = torch.where(best != blank, frame, -1).cummax(1).values
+    before = F.pad(last[:, :-1], (1, 0), value=-1)
+    previous = best.gather(1, before.clamp(min=0))
+    return (best == delimiter) & ((before < 0) | (previous == delimiter))
+
+
+def best_path(logits: Tensor, blank: int) -> list[int]:
+    """The symbols that greedy decoding hears in [F, V]: repeats merged, then blanks dropped."""
+    path = torch.unique_consecutive(logits.argmax(-1)).tolist()
+    return [symbol for symbol in path if symbol != blank]

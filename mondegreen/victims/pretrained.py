@@ -1,0 +1,77 @@
+"""What every checkpoint of transformers has in common: frozen weights, a processor, a frontend.
+
+The processor belongs to the checkpoint and is what its users run; it works in numpy, and no
+gradient passes through it. So `Pretrained` keeps it for transcribing, and puts the same features,
+re-expressed in torch, into the graph, having proved on loading that they are the same.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from mondegreen.victims.base import Score
+from mondegreen.victims.frontends import Frontend, check_equal, frontend_of
+
+
+class Pretrained(ABC):
+    """A checkpoint and its processor, ready to be differentiated with respect to the sound.
+
+    A family is a subclass with `encode`, `score` and `transcribe`; see `Victim`.
+
+    Args:
+        name: what `load_victim` calls it.
+        model: transformers' model, weights in place.
+        processor: transformers' processor of that checkpoint: a feature extractor and a tokenizer.
+
+    Raises:
+        VictimError: the processor's features cannot be reproduced in torch.
+    """
+
+    auto_classes: ClassVar[Mapping[str, str]]  # transformers' auto class of each model type served
+
+    def __init__(self, name: str, model: Any, processor: Any) -> None:
+        self.name = name
+        self.model = model.requires_grad_(False).eval()
+        self.processor = processor
+        self.beams = 1  # of `transcribe`; `score` always speaks of the greedy decode
+        frontend: Frontend = frontend_of(processor.feature_extractor)
+        self.frontend_error = check_equal(frontend, processor.feature_extractor)
+        self.frontend = frontend.to(self.device, self.dtype)
+        self.sample_rate = int(processor.feature_extractor.sampling_rate)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        weight: Tensor = next(self.model.parameters())
+        return weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' floating type."""
+        weight: Tensor = next(self.model.parameters())
+        return weight.dtype
+
+    @abstractmethod
+    def encode(self, target: str, length: int) -> Tensor:
+        """The symbols of a target; see `Victim.encode`."""
+
+    @abstractmethod
+    def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+        """Score a padded batch; see `Victim.score`."""
+
+    @abstractmethod
+    def transcribe(self, audio: Tensor) -> str:
+        """Hear one clip through the checkpoint's own processor and generation."""
+
+    def features(self, audio: Tensor) -> dict[str, Any]:
+        """The original processor's features of one clip, [T] in [-1, 1]: the model's own input."""
+        samples = audio.detach().cpu().float().numpy()
+        inputs = self.processor.feature_extractor(
+            samples, sampling_rate=self.sample_rate, return_tensors="pt"
+        )
+        return dict(inputs.to(self.device, self.dtype))

@@ -1,0 +1,68 @@
+"""Teacher forcing: -log p(target | audio) of a sequence-to-sequence recogniser, in one pass.
+
+A decoder that is given its prompt and the target says at every place what it would go on with:
+
+    loss = -Σ_n log p(target_n | prompt, target_1 ... target_(n-1), audio)
+
+Where its first choice is the target's symbol everywhere, the end included, greedy generation makes
+the same choices one after the other, so the target is what it says. Both hold for the distribution
+that generation decodes from: symbols that the checkpoint suppresses leave before the softmax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from mondegreen.victims.base import Score
+
+
+class TeacherForcing:
+    """Targets laid out for one pass of a causal decoder.
+
+    Args:
+        prompt: what the decoder is given before its first choice, at least a start symbol.
+        targets: B tensors [N_b] int64, each closed by the end symbol.
+
+    Attributes:
+        inputs: [B, P + N - 1], the decoder's input: the prompt and all of a target but its last
+            symbol. A shorter target is filled up with zeros, which no place of its own can see.
+    """
+
+    def __init__(self, prompt: Sequence[int], targets: Sequence[Tensor]) -> None:
+        self._labels = torch.cat(list(targets))
+        device, sizes = self._labels.device, [len(target) for target in targets]
+        given = torch.tensor(prompt, device=device).expand(len(sizes), -1)
+        fed = pad_sequence([target[:-1] for target in targets], batch_first=True)
+        self.inputs = torch.cat([given, fed], dim=1)
+        rows = [row for row, size in enumerate(sizes) for _ in range(size)]
+        places = [place for size in sizes for place in range(size)]
+        self._row, self._place = torch.tensor([rows, places], device=device)
+        self._prompt_size = len(prompt)
+
+    def predicting(self, hidden: Tensor) -> Tensor:
+        """States [S, D] that predict the S = Σ N_b symbols, out of the decoder's [B, P + N - 1, D].
+
+        Only these need the projection onto the vocabulary, the dearest part of a small decoder.
+        """
+        return hidden[self._row, self._place + self._prompt_size - 1]
+
+    def score(self, logits: Tensor, barred: Tensor) -> Score:
+        """Loss and match of each target.
+
+        Args:
+            logits: [S, V] after the states of `predicting`.
+            barred: [2, V], added to the logits: 0, or -inf where generation never chooses a symbol;
+                the first row holds for its first choice, the second for every later one.
+        """
+        logits = logits + barred[(self._place > 0).long()]
+        nats = F.cross_entropy(logits, self._labels, reduction="none")
+        wrong = logits.argmax(-1) != self._labels
+        clips = len(self.inputs)
+        loss = nats.new_zeros(clips).index_add(0, self._row, nats)
+        mistakes = self._labels.new_zeros(clips).index_add(0, self._row, wrong.long())
+        return Score(loss, mistakes == 0)
