@@ -11,13 +11,17 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import toy
 
 import mondegreen.victims
 from mondegreen import cli
 from mondegreen.audio import save
+from mondegreen.victims.contract import CHECKS
+from mondegreen.victims.own import load_own
 
-COMMANDS = ["attack", "evaluate", "transcribe", "threshold", "demo", "doctor"]
+EXAMPLES = Path(__file__).parents[1] / "examples"
+COMMANDS = ["attack", "evaluate", "transcribe", "check-victim", "threshold", "demo", "doctor"]
 
 
 class Ran:
@@ -190,6 +194,30 @@ def test_doctor_finds_a_broken_torchaudio(run, monkeypatch, tmp_path: Path) -> N
 
 
 # ---- rooms
+
+
+def test_check_victim_prints_its_table(run, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    victim = load_own("own_victim:victim", torch.device("cpu"), torch.float32)
+    monkeypatch.setattr(mondegreen.victims, "load_victim", lambda *_, **__: victim)
+    ran = run("check-victim", "own_victim:victim")
+    assert ran.status == 0
+    rows = [line.split()[0] for line in ran.out.splitlines()]
+    assert len(rows) == len(CHECKS)
+    found = [
+        json.loads(line)
+        for line in run("check-victim", "own_victim:victim", "--json").out.splitlines()
+    ]
+    assert [finding["name"] for finding in found] == list(CHECKS)
+
+
+def test_check_victim_exits_with_1_where_a_check_fails(run, monkeypatch) -> None:
+    victim = toy.linear_victim()
+    monkeypatch.setattr(victim, "transcribe", lambda audio: str(float(audio.sum())))
+    monkeypatch.setattr(mondegreen.victims, "load_victim", lambda *_, **__: victim)
+    ran = run("check-victim", "mine:mine")
+    assert ran.status == 1
+    assert "fails" in ran.out
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +19,10 @@ from torch import Tensor
 import mondegreen.victims
 from mondegreen import attack, cli
 from mondegreen.audio import save
-from mondegreen.errors import VictimError
+from mondegreen.errors import OptionError, VictimError
 from mondegreen.evaluation.rooms import Phrases
 from mondegreen.evaluation.transfer import Heard, Transfer, hear, transfer
-from mondegreen.runs.evaluate import evaluate
+from mondegreen.runs.evaluate import attacked, evaluate
 
 PHRASES = Phrases(target="Open the door.", original="Nothing at all.")
 
@@ -172,14 +174,14 @@ def test_a_stop_by_hand_leaves_out_the_ears_that_remain(item: Path) -> None:
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run the entry point with toy recognisers; servers, by their names, as they are."""
     toys = {
-        "moonshine-tiny": toy.linear_victim(),
+        "linear": toy.linear_victim(),  # whom the item was made on
         "other_ear": Ear("other_ear", "Open the door!", "Nothing [at] all."),
         "deaf": Deaf(VictimError("it is down")),
     }
     load_recogniser: Callable[..., object] = mondegreen.victims.load_recogniser
 
-    def load(name: str, *, device: str = "auto", authorised: bool = False) -> object:
-        return toys.get(name) or load_recogniser(name, device=device, authorised=authorised)
+    def load(name: str, **options: Any) -> object:
+        return toys.get(name) or load_recogniser(name, **options)
 
     monkeypatch.setattr(mondegreen.victims, "load_recogniser", load)
 
@@ -249,3 +251,17 @@ def test_a_server_is_asked_once_authorised_and_its_key_is_not_told(
     assert status == 1
     assert json.loads(out)["warnings"][0].startswith(f"{nobody} has not heard it:")
     assert "sk-secret" not in out + err
+
+
+def test_a_result_is_heard_by_whom_it_was_made_on(item: Path, tmp_path: Path) -> None:
+    assert attacked(item) == attacked(item / "record.json") == "linear"
+    save(tmp_path / "clip.wav", toy.speech(), 16_000)
+    assert attacked(tmp_path / "clip.wav") is None
+
+
+def test_a_record_does_not_choose_which_code_is_run(item: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(item, tmp_path / "copy"))
+    record = json.loads((copy / "record.json").read_text())
+    (copy / "record.json").write_text(json.dumps(record | {"victim": "os:abort"}))
+    with pytest.raises(OptionError, match="--victim os:abort"):
+        attacked(copy)
