@@ -25,7 +25,7 @@ from mondegreen.victims.embedded.letters import ALPHABET, BLANK, Letters
 Utterance = tuple[Tensor, Tensor]  # states [F, D] in half precision, letters [N]
 
 FRAMES = 6000  # of a batch, padding included
-RATE, DECAY = 2e-3, 0.01
+RATE, DECAY, DROPOUT = 2e-3, 0.02, 0.15
 
 
 def read(paths: list[Path]) -> list[Utterance]:
@@ -58,11 +58,11 @@ def batches(utterances: list[Utterance], draw: np.random.Generator) -> list[list
 def disturb(states: Tensor, draw: np.random.Generator) -> Tensor:
     """States [F, D] with a few stretches hidden, a few channels hidden, and noise added."""
     states = states.float()
-    states = states + torch.randn_like(states) * states.std() * draw.uniform(0, 0.4)
-    for _ in range(draw.integers(0, 1 + len(states) // 60)):
+    states = states + torch.randn_like(states) * states.std() * draw.uniform(0, 0.6)
+    for _ in range(draw.integers(0, 1 + len(states) // 30)):
         start = draw.integers(len(states))
         states[start : start + draw.integers(1, 10)] = 0.0
-    return states * (torch.rand(states.shape[1]) > draw.uniform(0, 0.2))
+    return states * (torch.rand(states.shape[1]) > draw.uniform(0, 0.3))
 
 
 def loss_of(head: Letters, batch: list[Utterance], states: list[Tensor]) -> Tensor:
@@ -85,13 +85,18 @@ def spell(head: Letters, state: Tensor) -> str:
 
 
 def train(
-    head: Letters, utterances: list[Utterance], held: list[Utterance], epochs: int, out: Path
+    head: Letters,
+    utterances: list[Utterance],
+    held: list[Utterance],
+    epochs: int,
+    rate: float,
+    out: Path,
 ) -> None:
     """Train a head, and save it in half precision after every epoch."""
     draw = np.random.default_rng(0)
-    optimiser = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=DECAY)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=rate, weight_decay=DECAY)
     steps = epochs * len(batches(utterances, np.random.default_rng(0))) + epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps, pct_start=0.1)
     for epoch in range(epochs):
         begun, losses = time.monotonic(), []
         head.train()
@@ -120,12 +125,13 @@ if __name__ == "__main__":
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--rate", type=float, default=RATE, help="Highest learning rate.")
     parser.add_argument("--start", type=Path, help="Go on from these weights.")
     arguments = parser.parse_args()
     torch.manual_seed(0)
-    begun = Letters()
+    begun = Letters(dropout=DROPOUT)
     if arguments.start:
         begun.load_state_dict({k: v.float() for k, v in load_file(arguments.start).items()})
     everything = read(arguments.data)
     held = everything[:200]  # of the first file
-    train(begun, everything[200:], held, arguments.epochs, arguments.out)
+    train(begun, everything[200:], held, arguments.epochs, arguments.rate, arguments.out)

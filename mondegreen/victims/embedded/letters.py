@@ -22,14 +22,20 @@ class Letters(nn.Module):
         width: size of a block's state.
         blocks: how many.
         kernel: frames that a block looks at.
+        dropout: share of a block's inner values that training hides.
     """
 
     def __init__(
-        self, states: int = 288, width: int = 288, blocks: int = 5, kernel: int = 15
+        self,
+        states: int = 288,
+        width: int = 288,
+        blocks: int = 5,
+        kernel: int = 15,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.enter = nn.Linear(states, width)
-        self.blocks = nn.ModuleList(Block(width, kernel) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(width, kernel, dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
         self.leave = nn.Linear(width, len(ALPHABET) + 1)
 
@@ -45,11 +51,12 @@ class Letters(nn.Module):
 class Block(nn.Module):
     """Mix neighbouring frames channel by channel, then channels frame by frame."""
 
-    def __init__(self, width: int, kernel: int) -> None:
+    def __init__(self, width: int, kernel: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.mix = nn.Conv1d(width, width, kernel, padding="same", groups=width)
         self.expand = nn.Linear(width, 2 * width)
+        self.hide = nn.Dropout(dropout)
         self.contract = nn.Linear(2 * width, width)
 
     def forward(self, hidden: Tensor, real: Tensor | None) -> Tensor:
@@ -58,5 +65,5 @@ class Block(nn.Module):
         if real is not None:
             seen = torch.where(real[..., None], seen, 0.0)
         mixed = self.mix(seen.transpose(1, 2)).transpose(1, 2)
-        change: Tensor = self.contract(nn.functional.gelu(self.expand(mixed)))
+        change: Tensor = self.contract(self.hide(nn.functional.gelu(self.expand(mixed))))
         return hidden + change
