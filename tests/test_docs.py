@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from mondegreen.victims import NAMES
+from mondegreen.victims.ears import EARS
+from mondegreen.victims.hub import families
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 SHOWN = dict(re.findall(r"^## mondegreen ?([\w -]*)\n\n```\n(.*?)\n```$", PAGE, re.M | re.S))
@@ -65,3 +69,17 @@ def test_the_table_of_curves_is_what_its_command_prints() -> None:
         check=True,
     )
     assert ran.stdout.strip() in page
+
+
+def test_the_victim_shown_is_the_example() -> None:
+    page = (ROOT / "docs" / "victims.md").read_text(encoding="utf-8")
+    source = (ROOT / "examples" / "own_victim.py").read_text(encoding="utf-8")
+    shown = re.search(r"```python\n(class MyVictim.*?)```", page, re.S)
+    assert shown is not None
+    assert shown[1].strip() in source
+
+
+def test_every_family_and_ear_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "victims.md").read_text(encoding="utf-8")
+    for name in [*NAMES, *(ear.split("://")[0] for ear in EARS), *families()]:
+        assert name in page, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -45,6 +46,8 @@ Examples = "[bold]Examples[/bold]\n\n"
 
 def main() -> None:
     """Entry point: user errors become one line and exit status 2."""
+    # transformers' advice on its own interfaces is for programmers
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         app()
     except MondegreenError as error:

@@ -59,15 +59,20 @@ def _parts(name: str) -> tuple[str, str | None]:
     return source, revision or None
 
 
-def _family(name: str, config: Any) -> type[Pretrained]:
+def families() -> dict[str, type[Pretrained]]:
+    """The class that serves each of transformers' model types."""
     from mondegreen.victims.ctc import CTC
     from mondegreen.victims.moonshine import HubMoonshine
     from mondegreen.victims.speech2text import Speech2Text
     from mondegreen.victims.transducer import Transducer
     from mondegreen.victims.whisper import Whisper
 
-    families: tuple[type[Pretrained], ...] = (CTC, Whisper, HubMoonshine, Speech2Text, Transducer)
-    served = {model_type: family for family in families for model_type in family.auto_classes}
+    known: tuple[type[Pretrained], ...] = (CTC, Whisper, HubMoonshine, Speech2Text, Transducer)
+    return {model_type: family for family in known for model_type in family.auto_classes}
+
+
+def _family(name: str, config: Any) -> type[Pretrained]:
+    served = families()
     if config.model_type not in served:
         raise VictimError(
             f"{name} is a {config.model_type!r} model, which is no recogniser that is known here;"
