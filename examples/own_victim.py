@@ -9,7 +9,9 @@ The network here is a stand-in with random weights: it hears gibberish, but it c
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from mondegreen.victims.ctc_loss import best_path, score_ctc
+from mondegreen.errors import TargetError
+from mondegreen.victims.ctc_loss import best_path, require_frames, score_ctc
+from mondegreen.victims.spelling import letters_only
 
 LETTERS = "_ abcdefghijklmnopqrstuvwxyz'"  # _ is the blank
 
@@ -34,8 +36,12 @@ class MyVictim:
         self.device, self.dtype = device, dtype
 
     def encode(self, target, length):
-        letters = [LETTERS.index(c) for c in target.lower() if c in LETTERS]
-        return torch.tensor(letters, device=self.device)
+        text = letters_only(target)  # "Open the door." is "open the door"
+        if not text or set(text) - set(LETTERS[1:]):
+            raise TargetError(f"{target!r} cannot be spelled in {LETTERS[1:]!r}")
+        symbols = torch.tensor([LETTERS.index(c) for c in text], device=self.device)
+        require_frames(symbols, (length - 400) // 320 + 1, length / self.sample_rate)
+        return symbols
 
     def score(self, audio, lengths, targets):
         logits = [self.network(clip[:n]) for clip, n in zip(audio, lengths.tolist(), strict=True)]
@@ -44,7 +50,8 @@ class MyVictim:
 
     @torch.no_grad()
     def transcribe(self, audio):
-        return "".join(LETTERS[symbol] for symbol in best_path(self.network(audio), blank=0))
+        logits = self.network(audio.to(self.device, self.dtype))
+        return "".join(LETTERS[symbol] for symbol in best_path(logits, blank=0))
 
 
 def victim(device, dtype):

@@ -35,6 +35,7 @@ class Ran:
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run the entry point in this process, with a toy recogniser in place of the embedded one."""
     victim = toy.linear_victim()
+    victim.name = "moonshine-tiny"  # which a record may have loaded
     monkeypatch.setattr(mondegreen.victims, "load_victim", lambda *_, **__: victim)
 
     def call(*arguments: str | Path) -> Ran:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tiny_seq2seq import sounds
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mondegreen.errors import TargetError
+from mondegreen.errors import TargetError, VictimError
 from mondegreen.text import words_only
 from mondegreen.victims.ctc_loss import frames_needed
 from mondegreen.victims.hub import load_checkpoint
@@ -33,7 +34,8 @@ def wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def symbols(victim: Any, audio: Tensor) -> Tensor:
     """What the model's own best path says, merged as the definition has it, in plain Python."""
-    path = victim.model(**victim.features(audio)).logits[0].argmax(-1).tolist()
+    path = victim.model(**victim.features(audio)).logits[0].argmax(-1)
+    path = path[: victim._frames(len(audio))].tolist()
     merged = [s for s, before in zip(path, [None, *path], strict=False) if s != before]
     return torch.tensor([s for s in merged if s != victim.blank])
 
@@ -73,9 +75,11 @@ def test_a_padded_batch_is_heard_clip_by_clip(victim: Any) -> None:
 
 
 def test_matched_is_what_the_decoder_says(victim: Any) -> None:
-    said = [symbols(victim, clip) for clip in sounds(6)]
+    # of some lengths Parakeet's features have a padded frame that its encoder makes a frame of
+    clips = [s[:n] for s, n in zip(sounds(6), (24_000, 12_800, 21_760) * 2, strict=True)]
+    said = [symbols(victim, clip) for clip in clips]
     agreed = 0
-    for clip in sounds(6):
+    for clip in clips:
         heard, frames = victim.transcribe(clip), victim.model(**victim.features(clip)).logits[0]
         for whole in said:
             for said_so in (whole, whole[:-1], whole[1:]):
@@ -114,8 +118,9 @@ def test_a_target_that_has_no_frames_is_refused(wav2vec2: Any) -> None:
         wav2vec2.encode("a", 10)
 
 
-def test_beams_find_a_text_that_is_at_least_as_probable(wav2vec2: Any) -> None:
+def test_beams_find_a_text_that_is_more_probable(wav2vec2: Any) -> None:
     clip = sounds(1)[0]
+    wav2vec2.model.lm_head.weight.mul_(0.02)  # unsure of everything: paths lie close together
     wav2vec2.beams = 8
     heard = wav2vec2.transcribe(clip)
     wav2vec2.beams = 1
@@ -127,4 +132,15 @@ def test_beams_find_a_text_that_is_at_least_as_probable(wav2vec2: Any) -> None:
         ).loss.item()
         for text in (heard, wav2vec2.transcribe(clip))
     ]
-    assert losses[0] <= losses[1] + 1e-3
+    assert losses[0] < losses[1] - 0.5
+
+
+def test_a_blank_that_the_tokenizer_does_not_know_is_refused(tmp_path: Path) -> None:
+    folder = tiny_ctc.build("wav2vec2", tmp_path, pad_token_id=31)
+    with pytest.raises(VictimError, match="has the blank 31 in its config, and 0 in"):
+        load_checkpoint(str(folder), CPU, torch.float32)
+
+
+def test_a_marker_is_no_target(wav2vec2: Any) -> None:
+    with pytest.raises(TargetError):
+        wav2vec2.encode("<s>", 16_000)

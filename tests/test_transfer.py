@@ -104,12 +104,19 @@ def test_a_converted_sound_keeps_within_full_scale() -> None:
 # ---- within `evaluate`
 
 
+def named() -> toy.LinearVictim:
+    """A toy under the name of a recogniser that a record may have loaded."""
+    victim = toy.linear_victim()
+    victim.name = "moonshine-tiny"
+    return victim
+
+
 @pytest.fixture(scope="module")
 def item(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The result of an attack without rooms."""
     folder = tmp_path_factory.mktemp("transfer")
     save(folder / "clip.wav", toy.speech(), 16_000)
-    result = attack(toy.linear_victim(), folder / "clip.wav", "open the door", max_passes=60)
+    result = attack(named(), folder / "clip.wav", "open the door", max_passes=60)
     assert result.verified
     return result.save(folder / "item")
 
@@ -174,7 +181,7 @@ def test_a_stop_by_hand_leaves_out_the_ears_that_remain(item: Path) -> None:
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run the entry point with toy recognisers; servers, by their names, as they are."""
     toys = {
-        "linear": toy.linear_victim(),  # whom the item was made on
+        "moonshine-tiny": named(),  # whom the item was made on
         "other_ear": Ear("other_ear", "Open the door!", "Nothing [at] all."),
         "deaf": Deaf(VictimError("it is down")),
     }
@@ -254,7 +261,7 @@ def test_a_server_is_asked_once_authorised_and_its_key_is_not_told(
 
 
 def test_a_result_is_heard_by_whom_it_was_made_on(item: Path, tmp_path: Path) -> None:
-    assert attacked(item) == attacked(item / "record.json") == "linear"
+    assert attacked(item) == attacked(item / "record.json") == "moonshine-tiny"
     save(tmp_path / "clip.wav", toy.speech(), 16_000)
     assert attacked(tmp_path / "clip.wav") is None
 

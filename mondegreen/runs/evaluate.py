@@ -23,7 +23,7 @@ from mondegreen.rooms.bank import RoomBank
 from mondegreen.runs.item import RECORD, WAV, read_item
 from mondegreen.text import check_target
 from mondegreen.victims.base import Recogniser
-from mondegreen.victims.own import SPEC
+from mondegreen.victims.embedded import NAMES
 
 
 @dataclass(frozen=True)
@@ -137,15 +137,16 @@ def attacked(sound: str | PathLike[str]) -> str | None:
 
     Raises:
         MondegreenError: the item is not whole.
-        OptionError: the name is module:function: a file may not choose which code is run.
+        OptionError: the name stands for code to run, or for something to fetch: a file, which may
+            be a stranger's, does not decide that.
     """
     if not _in_item(Path(sound)):
         return None
     name = str(read_item(sound).record["victim"])
-    if SPEC.fullmatch(name) and not Path(name).is_dir():
+    if name not in NAMES and not Path(name).is_dir():
         raise OptionError(
-            f"{sound} was made on {name}, and a record alone does not have code run. Give it"
-            f" yourself: --victim {name}"
+            f"{sound} was made on {name}, and a record alone does not have code run, or models"
+            f" fetched. Say so yourself: --victim {name}"
         )
     return name
 
@@ -161,8 +162,9 @@ def _each(
         for done, other in enumerate(others, 1):
             try:
                 transfers.append(hear_with(other))
-            except MondegreenError as error:
-                failures.append(f"{other.name} has not heard it: {error}")
+            except Exception as error:  # another's code may raise anything
+                kind = "" if isinstance(error, MondegreenError) else f"{type(error).__name__}: "
+                failures.append(f"{other.name} has not heard it: {kind}{error}")
             if on_other is not None:
                 on_other(done, len(others))
     except KeyboardInterrupt:

@@ -40,7 +40,11 @@ class Recogniser(Protocol):
         """Samples per second of the audio it takes."""
 
     def transcribe(self, audio: Tensor) -> str:
-        """Hear one clip, [T] in [-1, 1], through the model's own public pipeline."""
+        """Hear one clip through the model's own public pipeline.
+
+        Args:
+            audio: [T] in [-1, 1], float32, in main memory.
+        """
 
 
 @runtime_checkable

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mondegreen.errors import TargetError
+from mondegreen.errors import VictimError
 from mondegreen.victims.base import Score
 from mondegreen.victims.ctc_beam import prefix_beam_search
-from mondegreen.victims.ctc_loss import frames_needed, score_ctc
+from mondegreen.victims.ctc_loss import require_frames, score_ctc
 from mondegreen.victims.grouping import unpadded
 from mondegreen.victims.pretrained import Pretrained
-from mondegreen.victims.spelling import spell
+from mondegreen.victims.spelling import delimiter, spell
 
 
 class CTC(Pretrained):
@@ -39,20 +39,19 @@ class CTC(Pretrained):
 
     def __init__(self, name: str, model: Any, processor: Any) -> None:
         super().__init__(name, model, processor)
-        self.blank: int = model.config.pad_token_id
         tokenizer = processor.tokenizer
-        self.delimiter: int | None = getattr(tokenizer, "word_delimiter_token_id", None)
+        self.blank: int = model.config.pad_token_id
+        if self.blank != tokenizer.pad_token_id or not 0 <= self.blank < model.config.vocab_size:
+            raise VictimError(
+                f"{name} has the blank {self.blank} in its config, and {tokenizer.pad_token_id} in"
+                f" its tokenizer, of {model.config.vocab_size} symbols; repair pad_token_id"
+            )
+        self.delimiter: int | None = delimiter(tokenizer)
 
     def encode(self, target: str, length: int) -> Tensor:
         """Symbols of `target`, in the case that the model writes; see `Victim.encode`."""
         symbols = torch.tensor(spell(self.processor.tokenizer, target), device=self.device)
-        frames = self._frames(length)
-        if frames < (needed := frames_needed(symbols)):
-            raise TargetError(
-                f"the target takes {needed} frames, but the clip of"
-                f" {length / self.sample_rate:.1f} s has only {frames}; choose a"
-                " shorter target or a longer clip"
-            )
+        require_frames(symbols, self._frames(length), length / self.sample_rate)
         return symbols
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
@@ -66,11 +65,16 @@ class CTC(Pretrained):
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
         """Best path, or prefix beam search with `beams` over one; audio [T] in [-1, 1]."""
-        logits = self.model(**self.features(audio)).logits[0]
-        if self.beams == 1:
-            return str(self.processor.batch_decode(logits.argmax(-1)[None])[0]).strip()
-        symbols = prefix_beam_search(logits.log_softmax(-1), self.blank, self.beams)
-        return str(self.processor.tokenizer.decode(symbols, group_tokens=False)).strip()
+        inputs = self.features(audio)
+        if self.beams > 1:
+            logits = self.model(**inputs).logits[0, : self._frames(audio.shape[-1])]
+            symbols = prefix_beam_search(logits.log_softmax(-1), self.blank, self.beams)
+            text = self.processor.tokenizer.decode(symbols, group_tokens=False)
+        elif self.model.can_generate():  # Parakeet: blanks the frames that its features pad
+            text = self.processor.batch_decode(self.model.generate(**inputs))[0]
+        else:
+            text = self.processor.batch_decode(self.model(**inputs).logits.argmax(-1))[0]
+        return " ".join(str(text).split())  # a delimiter said twice is two spaces
 
     def _logits(self, features: Tensor) -> Tensor:
         """[B, F, V] of features without padding."""

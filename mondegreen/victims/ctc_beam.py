@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 
 from torch import Tensor
 
+from mondegreen.victims.ctc_loss import best_path
+
 Prefix = tuple[int, ...]
 NEVER = -math.inf
+
+
+def decode(logits: Tensor, blank: int, beams: int) -> Sequence[int]:
+    """The symbols heard in logits [F, V]: of the best path, or with `beams` over one by search."""
+    if beams == 1:
+        return best_path(logits, blank)
+    return prefix_beam_search(logits.log_softmax(-1), blank, beams)
 
 
 def prefix_beam_search(log_probs: Tensor, blank: int, beams: int) -> Prefix:

@@ -3,7 +3,7 @@
 A frame says a symbol or the blank; a path collapses to a text by merging repeats, then dropping
 blanks. The loss sums over all paths of a target; greedy decoding follows the single best path. A
 delimiter between words, where the symbols have one, says nothing more twice than once, and nothing
-first or last: decoders strip and merge it, and so does `matched`.
+first or last: `transcribe` strips and merges such spaces, and so does `matched`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,31 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from mondegreen.errors import TargetError
 from mondegreen.victims.base import Score
 
 
 def frames_needed(symbols: Tensor) -> int:
     """The fewest frames that can say `symbols` [N]: one each, and a blank between equal ones."""
     return len(symbols) + int((symbols[1:] == symbols[:-1]).sum())
+
+
+def require_frames(symbols: Tensor, frames: int, seconds: float) -> None:
+    """Refuse a target that no path can say.
+
+    Args:
+        symbols: [N].
+        frames: of the clip.
+        seconds: the clip's duration.
+
+    Raises:
+        TargetError: it takes more frames than there are.
+    """
+    if frames < (needed := frames_needed(symbols)):
+        raise TargetError(
+            f"the target takes {needed} frames, but the clip of {seconds:.1f} s has only"
+            f" {max(frames, 0)}; choose a shorter target or a longer clip"
+        )
 
 
 def score_ctc(

@@ -55,10 +55,16 @@ def _symbols(tokenizer: Any, text: str) -> list[int]:
 
 
 def _reads_back(tokenizer: Any, symbols: list[int], target: str) -> bool:
-    if not symbols or tokenizer.unk_token_id in symbols:
+    if not symbols or set(symbols) & set(tokenizer.all_special_ids) - {delimiter(tokenizer)}:
         return False
     read = tokenizer.decode(symbols, group_tokens=False)
     return words_only(read) == words_only(target)
+
+
+def delimiter(tokenizer: Any) -> int | None:
+    """The symbol between words, where there is one."""
+    found: int | None = getattr(tokenizer, "word_delimiter_token_id", None)
+    return found
 
 
 def _known(tokenizer: Any, letter: str) -> bool:

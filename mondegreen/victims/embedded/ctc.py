@@ -16,8 +16,8 @@ from torch import Tensor
 
 from mondegreen.errors import TargetError
 from mondegreen.victims.base import Score
-from mondegreen.victims.ctc_beam import prefix_beam_search
-from mondegreen.victims.ctc_loss import best_path, frames_needed, score_ctc
+from mondegreen.victims.ctc_beam import decode
+from mondegreen.victims.ctc_loss import require_frames, score_ctc
 from mondegreen.victims.embedded.letters import ALPHABET, BLANK, Letters
 from mondegreen.victims.moonshine import SAMPLE_RATE, Moonshine
 from mondegreen.victims.spelling import letters_only
@@ -57,11 +57,7 @@ class MoonshineCTC:
         """Letters of `target`; see `Victim.encode`."""
         letters = torch.tensor(_spell(target), device=self.device)
         frames = int(self.moonshine.frames(torch.tensor(length)))
-        if frames < (needed := frames_needed(letters)):
-            raise TargetError(
-                f"the target takes {needed} frames, but the clip of {length / SAMPLE_RATE:.1f} s"
-                f" has only {frames}; choose a shorter target or a longer clip"
-            )
+        require_frames(letters, frames, length / SAMPLE_RATE)
         return letters
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
@@ -78,10 +74,7 @@ class MoonshineCTC:
         """
         encoder = self.moonshine.model.model.encoder
         states = encoder(audio.to(self.device, self.dtype)[None]).last_hidden_state
-        logits = self.head(states)[0]
-        if self.beams == 1:
-            return _read(best_path(logits, BLANK))
-        return _read(prefix_beam_search(logits.log_softmax(-1), BLANK, self.beams))
+        return _read(decode(self.head(states)[0], BLANK, self.beams))
 
 
 def load_head(device: torch.device, dtype: torch.dtype) -> Letters:
