@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_ctc
+import tiny_seq2seq
+import tiny_transducer
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 
 from mondegreen import load_recogniser, load_victim
 from mondegreen.errors import MondegreenError, VictimError
 from mondegreen.victims.frontends import gate
-from mondegreen.victims.hub import load_checkpoint
+from mondegreen.victims.hub import load_checkpoint, pinned
 
 CPU = torch.device("cpu")
+SETTING = "DISABLE_SAFETENSORS_CONVERSION"
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +35,11 @@ def wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copy(wav2vec2: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(wav2vec2, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_seq2seq.whisper(tmp_path_factory.mktemp("whisper") / "tiny")
 
 
 @pytest.fixture
@@ -53,6 +66,53 @@ def test_weights_come_in_the_type_that_was_asked_for(wav2vec2: Path) -> None:
     assert score.loss.dtype == torch.float64
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_types_that_the_features_do_not_have(wav2vec2: Path, dtype: torch.dtype) -> None:
+    with pytest.raises(VictimError, match=f"float32 and float64, not in {dtype}"):
+        load_victim(str(wav2vec2), device="cpu", dtype=dtype)
+
+
+def test_weights_of_training_only_may_be_missing(copy: Path) -> None:
+    """Fine-tuned checkpoints of the hub often come without the mask of SpecAugment."""
+    audio = torch.randn(16_000) / 10
+    heard = load_recogniser(str(copy), device="cpu").transcribe(audio)
+    weights = load_file(copy / "model.safetensors")
+    del weights["wav2vec2.masked_spec_embed"]
+    save_file(weights, copy / "model.safetensors", {"format": "pt"})
+    assert load_recogniser(str(copy), device="cpu").transcribe(audio) == heard
+
+
+# ---- the name of what was loaded
+
+
+@pytest.mark.parametrize("given", ["owner/model", "owner/model@main"])
+def test_a_name_is_pinned_to_its_commit(given: str) -> None:
+    assert pinned(given, "0a1b") == "owner/model@0a1b"
+    assert pinned(given, None) == given
+
+
+def test_a_folder_keeps_its_name_though_its_path_tells_a_commit(tmp_path: Path) -> None:
+    assert pinned(str(tmp_path), "0a1b") == str(tmp_path)
+
+
+def test_a_branch_is_loaded_as_the_commit_that_it_stands_for(
+    wav2vec2: Path, tmp_path: Path, no_network: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the hub's cache, in which a branch is a file that names a commit."""
+    commit, cached = "0123456789abcdef" * 2 + "01234567", tmp_path / "models--owner--model"
+    shutil.copytree(wav2vec2, cached / "snapshots" / commit)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    victim = load_victim("owner/model", device="cpu")
+    assert victim.name == f"owner/model@{commit}"
+    (cached / "refs" / "main").unlink()
+    assert load_victim(victim.name, device="cpu").name == victim.name
+
+
+# ---- what is refused
+
+
 def test_an_id_that_cannot_be_reached(no_network: None) -> None:
     said = refusal("openai/no-such-model@main")
     assert "openai/no-such-model@main" in said
@@ -68,6 +128,12 @@ def test_an_id_that_cannot_be_reached(no_network: None) -> None:
 def test_a_name_that_is_nothing(no_network: None) -> None:
     with pytest.raises(VictimError, match=r"moonshine-tiny-ctc.*module:function"):
         load_recogniser("moonshine-tinny")
+
+
+@pytest.mark.parametrize("name", ["./tiny", "/no/tiny", "~/tiny", ".tiny", "a/b/c", "a/b/c@main"])
+def test_a_folder_that_is_not_there(name: str) -> None:
+    with pytest.raises(VictimError, match=f"there is no folder {name}"):
+        load_recogniser(name, device="cpu")
 
 
 def test_a_folder_that_is_no_checkpoint(tmp_path: Path) -> None:
@@ -98,6 +164,59 @@ def test_pickled_weights(copy: Path) -> None:
     assert "save_pretrained" in said
 
 
+def test_no_weights_at_all(copy: Path) -> None:
+    (copy / "model.safetensors").unlink()
+    said = refusal(copy)
+    assert "it holds no model.safetensors" in said
+    assert "pickled" not in said
+
+
+def test_nobody_is_asked_to_convert_weights_and_nothing_is_logged_while_loading(
+    wav2vec2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from_pretrained = transformers.AutoModelForCTC.from_pretrained
+    logger, seen = logging.getLogger("huggingface_hub.utils._http"), []
+
+    def spy(*given: Any, **options: Any) -> Any:
+        seen.append((os.environ[SETTING], logger.isEnabledFor(logging.WARNING)))
+        return from_pretrained(*given, **options)
+
+    monkeypatch.setattr(transformers.AutoModelForCTC, "from_pretrained", spy)
+    for before in (None, "no"):
+        monkeypatch.delenv(SETTING, raising=False)
+        if before:
+            monkeypatch.setenv(SETTING, before)
+        load_checkpoint(str(wav2vec2), CPU, torch.float32)
+        assert os.environ.get(SETTING) == before
+        assert logger.isEnabledFor(logging.WARNING)
+    assert seen == [("1", False)] * 2
+
+
+@pytest.mark.parametrize(("value", "expected"), [("no", ["owner/model"]), ("1", [])])
+def test_the_setting_that_forbids_conversion_is_the_one_that_transformers_reads(
+    monkeypatch: pytest.MonkeyPatch, value: str, expected: list[str]
+) -> None:
+    """Of a repository that is found to hold no safetensors, it would have some made."""
+    from transformers import modeling_utils
+
+    asked: list[str] = []
+
+    def convert(name: str, **_: Any) -> tuple[None, None, bool]:
+        asked.append(name)
+        return None, None, False
+
+    monkeypatch.setattr(modeling_utils, "cached_file", lambda *_, **__: None)
+    monkeypatch.setattr(modeling_utils, "is_offline_mode", lambda: False)
+    monkeypatch.setattr(modeling_utils, "auto_conversion", convert)
+    monkeypatch.setenv(SETTING, value)
+    config = transformers.Wav2Vec2Config(**tiny_ctc.SMALL)
+    with pytest.raises(OSError, match="safetensors"):
+        transformers.Wav2Vec2ForCTC.from_pretrained(
+            "owner/model", config=config, use_safetensors=True, revision="main"
+        )
+    assert asked == expected
+
+
 def test_code_of_the_checkpoint_is_never_run(copy: Path) -> None:
     config = json.loads((copy / "config.json").read_text())
     config |= {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}}
@@ -111,6 +230,64 @@ def test_code_of_the_checkpoint_is_never_run(copy: Path) -> None:
 def test_a_damaged_file(copy: Path) -> None:
     (copy / "model.safetensors").write_bytes(b"not weights")
     assert str(copy) in refusal(copy)
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+def empty(path: Path) -> None:
+    path.write_text("[]")
+
+
+def having(**settings: Any) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("vocab.json", gone),
+        ("vocab.json", empty),
+        ("tokenizer_config.json", empty),
+        ("processor_config.json", empty),
+        ("config.json", empty),
+        ("config.json", having(hidden_size="abc")),
+        ("config.json", having(conv_dim=[])),
+    ],
+)
+def test_a_file_with_something_else_in_it(
+    copy: Path, file: str, damage: Callable[[Path], None]
+) -> None:
+    damage(copy / file)
+    assert str(copy) in refusal(copy)
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "said"),
+    [
+        ("tokenizer.json", gone, "tokenizer has 9 symbols, but the model says 372"),
+        ("tokenizer.json", empty, "a folder must hold"),
+        ("generation_config.json", empty, "a folder must hold"),
+        ("generation_config.json", having(language="xx"), "language='xx'.*lang_to_id={"),
+        ("generation_config.json", having(lang_to_id={"<|fr|>": 269}), "lang_to_id={.*<.en.>"),
+        (
+            "generation_config.json",
+            having(no_timestamps_token_id=None),
+            "no_timestamps_token_id=None",
+        ),
+    ],
+)
+def test_a_whisper_with_something_else_in_a_file(
+    whisper: Path, tmp_path: Path, file: str, damage: Callable[[Path], None], said: str
+) -> None:
+    folder = Path(shutil.copytree(whisper, tmp_path / "copy"))
+    damage(folder / file)
+    with pytest.raises(VictimError, match=said):
+        load_checkpoint(str(folder), CPU, torch.float32)
 
 
 def test_a_processor_that_is_not_what_was_reproduced(
@@ -129,3 +306,9 @@ def test_beams_reach_the_decoder_or_are_refused(wav2vec2: Path) -> None:
     assert greedy.transcribe(audio) != beams.transcribe(audio)
     with pytest.raises(VictimError, match="beams"):
         load_recogniser("moonshine-tiny-int8", beams=4)
+
+
+def test_beams_are_refused_where_a_transducer_is_loaded(tmp_path: Path) -> None:
+    folder = str(tiny_transducer.rnnt(tmp_path))
+    with pytest.raises(VictimError, match="no beam search; got 4 beams"):
+        load_recogniser(folder, device="cpu", beams=4)

@@ -11,6 +11,7 @@ import pytest
 import tiny_seq2seq as tiny
 import torch
 import torch.nn.functional as F
+import transformers as hf
 from conftest import Clip
 from seq2seq_clauses import (
     check_attack,
@@ -198,7 +199,7 @@ def test_gradient_agrees_with_finite_differences(speech: Tensor) -> None:
 
 def test_a_target_too_long_for_the_clip_is_refused(victim: Moonshine) -> None:
     length = 16_000
-    with pytest.raises(TargetError, match=r"in 1\.0 s the recogniser says at most 5"):
+    with pytest.raises(TargetError, match=r"in 1\.0 s the recogniser says at most 4"):
         victim.encode("This is much more than one second has room for.", length)
     assert len(victim.encode("Yes.", length)) < max_tokens(length)
 
@@ -300,9 +301,41 @@ def test_what_the_tiny_model_cannot_write_is_refused(hub: HubMoonshine, target: 
         hub.encode(target, 160_000)
 
 
-def test_a_processor_that_changes_the_waveform_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(VictimError, match="do_normalize=True"):
-        load_tiny(HubMoonshine, tiny.moonshine(tmp_path / "tiny", do_normalize=True))
+def test_room_is_what_generate_has_room_for(tmp_path: Path) -> None:
+    """An end that is out of sight makes generation stop at its bound, the end's place included."""
+    clip = tiny.sounds(1)[0]
+    bounds: list[tuple[dict[str, int], int]] = [({}, 8), ({"max_new_tokens": 3}, 3)]
+    for number, (bound, room) in enumerate(bounds):
+        folder = tiny.moonshine(tmp_path / str(number), suppress_tokens=[2], **bound)
+        endless = load_tiny(HubMoonshine, folder)
+        assert len(say(endless, clip)) == room
+        hub = load_tiny(HubMoonshine, tiny.moonshine(tmp_path / f"{number}, ending", **bound))
+        assert len(hub.encode("b" * (room - 2), len(clip))) == room  # with a space before, and end
+        with pytest.raises(TargetError, match=f"takes {room} tokens.*at most {room - 1};"):
+            hub.encode("b" * (room - 1), len(clip))
+
+
+def test_what_matches_within_the_checkpoints_bound_is_the_transcript(tmp_path: Path) -> None:
+    hub = load_tiny(HubMoonshine, tiny.moonshine(tmp_path / "tiny", max_new_tokens=3))
+    check_matched(hub, tiny.sounds(24), lambda clip: say(hub, clip), [4, 5], room=3)
+
+
+def test_a_processor_that_normalises_the_waveform_is_honoured(tmp_path: Path) -> None:
+    hub = load_tiny(HubMoonshine, tiny.moonshine(tmp_path / "tiny", do_normalize=True))
+    assert hub.frontend_error < 1e-4
+    clips = [clip / 4 for clip in tiny.sounds(10)]
+    check_matched(hub, clips, lambda clip: say(hub, clip), [4, 5], room=8)
+    exact = load_tiny(HubMoonshine, tmp_path / "tiny", torch.float64)
+    check_rows(exact, [exact.encode(text, 32_000) for text in ("the", "top", "the top", "a")])
+
+
+def test_a_processor_for_another_rate_is_refused(tmp_path: Path) -> None:
+    folder = tiny.moonshine(tmp_path / "tiny")
+    processor = hf.AutoProcessor.from_pretrained(folder)
+    processor.feature_extractor.sampling_rate = 8_000
+    model = hf.AutoModelForSpeechSeq2Seq.from_pretrained(folder)
+    with pytest.raises(VictimError, match="for 8000 Hz"):
+        HubMoonshine("tiny", model, processor)
 
 
 def test_a_model_with_two_ends_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,14 @@ class Ear:
     def __init__(self, device, dtype): self.device, self.given = device, dtype
     def transcribe(self, audio): return "something"
 
+class Almost(Ear):
+    def __init__(self, device): self.device = device
+    def encode(self, target, length): ...
+    def score(self, audio, lengths, targets): ...
+
 def ear(device, dtype): return Ear(device, dtype)
+def almost(device, dtype): return Almost(device)
+def deaf(device): return Ear(device, None)
 def nothing(device, dtype): return 3
 def broken(device, dtype): raise RuntimeError("no licence")
 """
@@ -24,6 +31,7 @@ def broken(device, dtype): raise RuntimeError("no licence")
 @pytest.fixture(autouse=True)
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ears_of_mine.py").write_text(MODULE)
+    (tmp_path / "wants_more.py").write_text("import no_such_package.of_mine")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -39,10 +47,19 @@ def test_one_that_only_transcribes_cannot_be_attacked() -> None:
         load_victim("ears_of_mine:ear", device="cpu")
 
 
+def test_one_that_lacks_something_is_told_what() -> None:
+    load_recogniser("ears_of_mine:almost", device="cpu")
+    with pytest.raises(VictimError, match="cannot be attacked yet: it has no dtype;"):
+        load_victim("ears_of_mine:almost", device="cpu")
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("no_such_module:ear", "No module named 'no_such_module'"),
+        ("no_such_module:ear", "No module named 'no_such_module'; give a module in this folder"),
+        ("no_such.module:ear", "No module named 'no_such'; give a module in this folder"),
+        ("wants_more:ear", "wants_more failed: No module named 'no_such_package'; install"),
+        ("ears_of_mine:deaf", "called with device=... and dtype=..., .*argument 'dtype'"),
         ("ears_of_mine:eye", "has no function 'eye'"),
         ("ears_of_mine:nothing", "returned int, which has no name, sample_rate, transcribe"),
     ],

@@ -92,13 +92,27 @@ def test_settings_of_the_checkpoint_cannot_change_what_is_asked_for(tmp_path: Pa
 
 @pytest.mark.parametrize(
     "setting",
-    [{"repetition_penalty": 1.2}, {"no_repeat_ngram_size": 3}, {"no_speech_threshold": 0.6}],
+    [
+        {"repetition_penalty": 1.2},
+        {"no_repeat_ngram_size": 3},
+        {"no_speech_threshold": 0.6},
+        {"stop_strings": ["the"]},
+        {"dola_layers": "low"},
+        {"max_time": 5.0},
+    ],
 )
 def test_settings_that_are_not_reproduced_are_refused(
-    tmp_path: Path, setting: dict[str, float]
+    tmp_path: Path, setting: dict[str, Any]
 ) -> None:
     with pytest.raises(VictimError, match=next(iter(setting))):
         load(Whisper, tiny.whisper(tmp_path / "odd", **setting))
+
+
+def test_nobody_is_suppressed_by_minus_one(tmp_path: Path) -> None:
+    """Where -1 counted from the end, it would bar the last symbol of the vocabulary."""
+    nobody = load(Whisper, tiny.whisper(tmp_path / "one", suppress_tokens=[-1]))
+    free = load(Whisper, tiny.whisper(tmp_path / "none", suppress_tokens=None))
+    assert torch.equal(nobody.generation.barred(), free.generation.barred())
 
 
 # ---- the loss

@@ -18,6 +18,8 @@ from mondegreen.victims.own import SPEC, load_own
 
 __all__ = ["NAMES", "Recogniser", "Score", "Victim", "load_recogniser", "load_victim"]
 
+_ATTACKED_BY = ("device", "dtype", "encode", "score")  # what `Victim` has and `Recogniser` has not
+
 
 def load_victim(
     name: str = "moonshine-tiny", *, device: str = "auto", dtype: torch.dtype = torch.float32
@@ -35,9 +37,11 @@ def load_victim(
     """
     recogniser = load_recogniser(name, device=device, dtype=dtype)
     if not isinstance(recogniser, Victim):
+        missing = [member for member in _ATTACKED_BY if not hasattr(recogniser, member)]
+        what = "can only transcribe" if "score" in missing else "cannot be attacked yet"
         raise VictimError(
-            f"{name} can only transcribe: it has no gradient to attack by; attack moonshine-tiny"
-            f" and let {name} judge the result"
+            f"{name} {what}: it has no {', '.join(missing)}; attack moonshine-tiny and let {name}"
+            " judge the result, or see docs/victims.md for what a victim is"
         )
     return recogniser
 
@@ -75,7 +79,7 @@ def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
         return load_embedded(name, device, dtype)
     if not Path(name).is_dir() and SPEC.fullmatch(name):
         return load_own(name, device, dtype)
-    if Path(name).is_dir() or "/" in name:
+    if Path(name).is_dir() or "/" in name or name.startswith((".", "~")):
         from mondegreen.victims.hub import load_checkpoint
 
         return load_checkpoint(name, device, dtype)

@@ -22,13 +22,16 @@ from mondegreen.victims.vocabulary import Vocabulary
 _BY_DEFAULT: Final = 20  # new symbols that transformers generates where nothing bounds them
 _NEUTRAL: Final = {  # settings that change greedy choices, and the values at which they do not
     "bad_words_ids": (None,),
+    "dola_layers": (None,),
     "exponential_decay_length_penalty": (None,),
     "guidance_scale": (None, 1),
+    "max_time": (None,),
     "min_length": (None, 0),
     "min_new_tokens": (None, 0),
     "no_repeat_ngram_size": (None, 0),
     "repetition_penalty": (None, 1),
     "sequence_bias": (None,),
+    "stop_strings": (None,),
     "watermarking_config": (None,),
 }
 
@@ -79,7 +82,8 @@ class Generation:
         """[2, V] for `TeacherForcing.score`: -inf where a symbol is suppressed."""
         barred = torch.zeros(2, self.symbols)
         for row, ids in enumerate((self.suppressed | self.suppressed_first, self.suppressed)):
-            barred[row, [i for i in ids if i < self.symbols]] = -torch.inf
+            # some configs suppress -1, which is nobody
+            barred[row, [i for i in ids if 0 <= i < self.symbols]] = -torch.inf
         return barred
 
     def encode(self, target: str, vocabulary: Vocabulary) -> Tensor:

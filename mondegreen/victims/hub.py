@@ -6,17 +6,27 @@ may not. So weights are safetensors (a pickle can run code), and `trust_remote_c
 
 from __future__ import annotations
 
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
-from safetensors import SafetensorError
+from huggingface_hub import try_to_load_from_cache
 
-from mondegreen.errors import VictimError
+from mondegreen.errors import MondegreenError, VictimError
 from mondegreen.victims.pretrained import Pretrained
 
-_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
-NEEDED = "config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
+NEEDED: Final = "config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
+_NO_CONVERSION: Final = "DISABLE_SAFETENSORS_CONVERSION"  # of transformers
+_TRAINING_ONLY: Final = "masked_spec_embed"  # SpecAugment's mask: nothing is masked when hearing
+_PICKLED: Final = (
+    "its weights are not safetensors; pickled ones are refused, since reading them can run code."
+    " Convert them where you trust them: load the model with transformers and save_pretrained it"
+    " again"
+)
 
 
 def load_checkpoint(name: str, device: torch.device, dtype: torch.dtype) -> Pretrained:
@@ -25,30 +35,92 @@ def load_checkpoint(name: str, device: torch.device, dtype: torch.dtype) -> Pret
     Args:
         name: a folder, or ID or ID@REVISION: an id of the model hub, and a branch, tag or commit.
         device: where its weights go.
-        dtype: their floating type.
+        dtype: their floating type, float32 or float64.
 
     Raises:
         VictimError: it cannot be had, is no recogniser of a known family, wants code of its own or
             pickled weights, leaves weights out, or has features that cannot be reproduced.
     """
+    if dtype not in (torch.float32, torch.float64):
+        raise VictimError(
+            f"a checkpoint's features are reproduced in float32 and float64, not in {dtype}; choose"
+            " one of these"
+        )
+    source, revision = _parts(name)
+    if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or source.count("/") > 1):
+        raise VictimError(f"there is no folder {name}; give the folder of a checkpoint")
+    try:
+        with _by_itself():
+            return _load(name, source, revision, device, dtype)
+    except MondegreenError:
+        raise
+    except Exception as error:  # a stranger's files may raise anything at all
+        raise VictimError(f"cannot load {name}: {_reason(error, source)}") from error
+
+
+def pinned(name: str, commit: str | None) -> str:
+    """The name by which exactly what was loaded is found again: ID@COMMIT; a folder's is its own.
+
+    Args:
+        name: as of `load_checkpoint`.
+        commit: of the hub; None: it gave none.
+    """
+    if commit is None or Path(name).is_dir():
+        return name
+    return f"{_parts(name)[0]}@{commit}"
+
+
+def _load(
+    name: str, source: str, revision: str | None, device: torch.device, dtype: torch.dtype
+) -> Pretrained:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    source, revision = _parts(name)
     where = {"revision": revision, "trust_remote_code": False}
-    config = _get(name, transformers.AutoConfig, source, **where)
+    config = transformers.AutoConfig.from_pretrained(source, **where)
     family = _family(name, config)
+    commit = None if Path(name).is_dir() else _commit(source, revision)
+    if commit:
+        where["revision"] = commit  # a branch may move on between two files
     auto = getattr(transformers, family.auto_classes[config.model_type])
-    model, report = _get(
-        name, auto, source, dtype=dtype, use_safetensors=True, output_loading_info=True, **where
+    model, report = auto.from_pretrained(
+        source, dtype=dtype, use_safetensors=True, output_loading_info=True, **where
     )
-    if missing := sorted(report["missing_keys"]):
+    _check_complete(name, report["missing_keys"])
+    processors: Any = transformers.AutoProcessor  # whose methods have no types
+    processor = processors.from_pretrained(source, **where)
+    return family(pinned(name, commit), model.to(device), processor)
+
+
+def _commit(source: str, revision: str | None) -> str | None:
+    """The commit of the config that was just read: the hub's cache has a folder for each."""
+    found = try_to_load_from_cache(source, "config.json", revision=revision)
+    return Path(found).parent.name if isinstance(found, str) else None
+
+
+def _check_complete(name: str, missing: set[str]) -> None:
+    if needed := sorted(key for key in missing if not key.endswith(_TRAINING_ONLY)):
         raise VictimError(
-            f"{name} has no weights for {', '.join(missing[:3])}: it is not a finished recogniser"
+            f"{name} has no weights for {', '.join(needed[:3])}: it is not a finished recogniser"
             " (a pretrained encoder, maybe); give a checkpoint that was taught to transcribe"
         )
-    processor = _get(name, transformers.AutoProcessor, source, **where)
-    return family(name, model.to(device), processor)
+
+
+@contextmanager
+def _by_itself() -> Iterator[None]:
+    """Loading asks nobody to convert pickled weights, and leaves what went wrong to the error."""
+    logger = logging.getLogger("huggingface_hub")
+    level, setting = logger.level, os.environ.get(_NO_CONVERSION)
+    logger.setLevel(logging.CRITICAL)
+    os.environ[_NO_CONVERSION] = "1"
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if setting is None:
+            del os.environ[_NO_CONVERSION]
+        else:
+            os.environ[_NO_CONVERSION] = setting
 
 
 def _parts(name: str) -> tuple[str, str | None]:
@@ -81,34 +153,26 @@ def _family(name: str, config: Any) -> type[Pretrained]:
     return served[config.model_type]
 
 
-def _get(name: str, what: Any, source: str, **options: Any) -> Any:
-    """`what.from_pretrained`, its many errors told as one."""
-    try:
-        return what.from_pretrained(source, **options)
-    except _ERRORS as error:
-        raise VictimError(f"cannot load {name}: {_reason(error, source)}") from error
-
-
 def _reason(error: Exception, source: str) -> str:
     """What went wrong, and what to do about it."""
-    said = str(error)
+    said, folder = str(error), Path(source)
     if "trust_remote_code" in said:
         return "it brings code of its own, which is never run; wrap it as module:function instead"
-    folder = Path(source)
-    if _pickled(folder) or "safetensors" in said:
-        return (
-            "its weights are not safetensors; pickled ones are refused, since reading them can run"
-            " code. Convert them where you trust them: load the model with transformers and"
-            " save_pretrained it again"
-        )
-    first = next((line for line in said.splitlines() if line.strip()), type(error).__name__)
+    first, *more = [line.strip() for line in said.splitlines() if line.strip()] or [""]
+    if first.endswith(":"):
+        first = " ".join([first, *more[:1]])
+    if not isinstance(error, (OSError, ValueError)):  # their texts mean little by themselves
+        first = f"{type(error).__name__}: {first}"
     if folder.is_dir():
+        has_weights = any(folder.glob("*.safetensors"))
+        if not has_weights and any(folder.glob("*.bin")):
+            return _PICKLED
+        if not has_weights and "safetensors" in said:
+            first = "it holds no model.safetensors"
         return f"{first} (a folder must hold {NEEDED})"
+    if "safetensors" in said:
+        return _PICKLED
     return (
         f"{first} If there is no network here, fetch it where there is one (hf download {source}"
         f" --local-dir FOLDER), and give the folder: it must hold {NEEDED}"
     )
-
-
-def _pickled(folder: Path) -> bool:
-    return any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors"))

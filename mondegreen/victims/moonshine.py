@@ -21,7 +21,7 @@ from mondegreen.audio import without_padding
 from mondegreen.errors import TargetError, VictimError
 from mondegreen.victims.base import Score
 from mondegreen.victims.frontends.base import first
-from mondegreen.victims.generation import Generation
+from mondegreen.victims.generation import Generation, longest
 from mondegreen.victims.pretrained import Pretrained
 from mondegreen.victims.teacher_forcing import TeacherForcing
 from mondegreen.victims.vocabulary import PretrainedVocabulary, Vocabulary
@@ -55,10 +55,10 @@ class Moonshine(Pretrained):
     def encode(self, target: str, length: int) -> Tensor:
         """Tokens of `target`, closed by the end token; see `Victim.encode`."""
         tokens = self.generation.encode(target, self.tokenizer)
-        if len(tokens) > (limit := max_tokens(length)):
+        if len(tokens) > (room := self._room(length)):
             raise TargetError(
                 f"the target takes {len(tokens) - 1} tokens, but in {length / SAMPLE_RATE:.1f} s"
-                f" the recogniser says at most {limit - 1}; choose a shorter target or a longer"
+                f" the recogniser says at most {room - 1}; choose a shorter target or a longer"
                 " clip"
             )
         return tokens.to(self.device)
@@ -79,12 +79,16 @@ class Moonshine(Pretrained):
     def transcribe(self, audio: Tensor) -> str:
         """Generation under the makers' bound on length; audio [T] in [-1, 1]."""
         ids = self.model.generate(
-            audio.to(self.device, self.dtype)[None],
+            **self.features(audio),
             max_length=max_tokens(audio.shape[-1]),
             do_sample=False,
             num_beams=self.beams,
         )
         return self.tokenizer.decode(ids[0].tolist())
+
+    def features(self, audio: Tensor) -> dict[str, Any]:
+        """The model's own input of one clip, [T] in [-1, 1]: the waveform as it is."""
+        return {"input_values": audio.to(self.device, self.dtype)[None]}
 
     def listen(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
         """Encode each clip's own frames: states [B, F, D], mask [B, F] (None: all real)."""
@@ -107,6 +111,13 @@ class Moonshine(Pretrained):
             lengths = _conv_length(lengths, convolution)
         return lengths
 
+    def _room(self, length: int) -> int:
+        """Places for a target and its end in what is said of `length` samples."""
+        config, bound = self.model.generation_config, max_tokens(length)
+        if config.max_new_tokens is not None:  # goes before the length that `generate` is given
+            bound = min(bound, longest(config, given=1))
+        return max(1, bound - len(self.generation.prompt))
+
     def _attend(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         encoder = self.model.model.encoder
         attention_mask = create_bidirectional_mask(
@@ -126,25 +137,31 @@ class HubMoonshine(Moonshine):
     Args:
         name: what `load_victim` calls it.
         model: transformers' model, weights in place.
-        processor: its processor, which must hand the waveform on as it is.
+        processor: its processor.
 
     Raises:
-        VictimError: the processor changes the waveform, or wants another sample rate; or as
-            `Moonshine`.
+        VictimError: the processor wants another sample rate; or as `Pretrained` and `Moonshine`.
     """
 
     auto_classes = MappingProxyType({"moonshine": "AutoModelForSpeechSeq2Seq"})
 
     def __init__(self, name: str, model: Any, processor: Any) -> None:
-        extractor = processor.feature_extractor
-        if extractor.do_normalize or extractor.sampling_rate != SAMPLE_RATE:
+        if (rate := processor.feature_extractor.sampling_rate) != SAMPLE_RATE:
             raise VictimError(
-                f"{name} has a processor with do_normalize={extractor.do_normalize} at"
-                f" {extractor.sampling_rate} Hz, but Moonshine hears the plain waveform at"
-                f" {SAMPLE_RATE} Hz; repair its preprocessor_config.json"
+                f"{name} has a processor for {rate} Hz, but Moonshine hears {SAMPLE_RATE} Hz;"
+                " repair its preprocessor_config.json"
             )
+        Pretrained.__init__(self, name, model, processor)
         super().__init__(name, model, PretrainedVocabulary(processor.tokenizer))
-        self.processor = processor
+
+    def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+        """As `Moonshine.score`, of what the processor makes of the waveform."""
+        heard, _ = self.frontend(audio.to(self.dtype), lengths)
+        return super().score(heard, lengths, targets)
+
+    def features(self, audio: Tensor) -> dict[str, Any]:
+        """The original processor's features; see `Pretrained.features`."""
+        return Pretrained.features(self, audio)
 
 
 def max_tokens(length: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -25,8 +26,9 @@ def load_own(spec: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
         dtype: handed on.
 
     Raises:
-        VictimError: no such module or function, or what it returns is no recogniser. What the
-            module and the function raise themselves is not caught.
+        VictimError: no such module or function, one that lacks what it imports or does not take
+            what it is called with, or what it returns is no recogniser. What else the module and
+            the function raise is not caught.
     """
     module_name, _, function_name = spec.partition(":")
     here = str(Path.cwd())
@@ -35,12 +37,17 @@ def load_own(spec: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise VictimError(
-            f"{spec}: {error.msg}; give a module in this folder or on PYTHONPATH"
-        ) from error
+        raise VictimError(f"{spec}: {_lacking(module_name, error)}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
         raise VictimError(f"{spec}: {module_name} has no function {function_name!r}")
+    try:
+        inspect.signature(function).bind(device=device, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise VictimError(
+            f"{spec} is called with device=... and dtype=..., which it does not take: {error};"
+            f" write it as def {function_name}(device, dtype)"
+        ) from error
     made = function(device=device, dtype=dtype)
     if missing := [member for member in _MEMBERS if not hasattr(made, member)]:
         raise VictimError(
@@ -49,3 +56,10 @@ def load_own(spec: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
         )
     found: Recogniser = made
     return found
+
+
+def _lacking(module_name: str, error: ModuleNotFoundError) -> str:
+    """Whether it is the module itself that is not found, or one that it imports."""
+    if error.name and f"{module_name}.".startswith(f"{error.name}."):
+        return f"{error.msg}; give a module in this folder or on PYTHONPATH"
+    return f"importing {module_name} failed: {error.msg}; install what it imports"

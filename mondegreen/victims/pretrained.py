@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from mondegreen.errors import VictimError
 from mondegreen.victims.base import Score
 from mondegreen.victims.frontends import Frontend, check_equal, frontend_of
 
@@ -29,7 +30,8 @@ class Pretrained(ABC):
         processor: transformers' processor of that checkpoint: a feature extractor and a tokenizer.
 
     Raises:
-        VictimError: the processor's features cannot be reproduced in torch.
+        VictimError: the processor's features cannot be reproduced in torch, or its tokenizer is
+            not the checkpoint's.
     """
 
     auto_classes: ClassVar[Mapping[str, str]]  # transformers' auto class of each model type served
@@ -38,6 +40,7 @@ class Pretrained(ABC):
         self.name = name
         self.model = model.requires_grad_(False).eval()
         self.processor = processor
+        _check_tokenizer(processor.tokenizer, model.config.vocab_size)
         self.beams = 1  # of `transcribe`; `score` always speaks of the greedy decode
         frontend: Frontend = frontend_of(processor.feature_extractor)
         self.frontend_error = check_equal(frontend, processor.feature_extractor)
@@ -75,3 +78,16 @@ class Pretrained(ABC):
             samples, sampling_rate=self.sample_rate, return_tensors="pt"
         )
         return dict(inputs.to(self.device, self.dtype))
+
+
+def _check_tokenizer(tokenizer: Any, symbols: int) -> None:
+    """Refuse what transformers makes of a folder without a tokenizer's files: an empty one.
+
+    Half, because a model may well have symbols to spare, or ones that are never written.
+    """
+    if 2 * len(tokenizer) < symbols:
+        raise VictimError(
+            f"the tokenizer has {len(tokenizer)} symbols, but the model says {symbols}: it is not"
+            " this checkpoint's. Are its files (tokenizer.json, or vocab.json and what belongs to"
+            " it) missing?"
+        )

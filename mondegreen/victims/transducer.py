@@ -52,6 +52,19 @@ class Transducer(Pretrained):
         self._per_frame: int = model.max_symbols_per_step
         self._check_generation()
 
+    @property
+    def beams(self) -> int:
+        """One: transformers has no beam search for transducers, and more are refused."""
+        return 1
+
+    @beams.setter
+    def beams(self, count: int) -> None:
+        if count != 1:
+            raise VictimError(
+                f"{self.name} is a transducer, for which transformers has no beam search; got"
+                f" {count} beams, use 1"
+            )
+
     def encode(self, target: str, length: int) -> Tensor:
         """Symbols of `target`, without the blank; see `Victim.encode`."""
         symbols = spell(self.processor.tokenizer, target)
@@ -80,16 +93,7 @@ class Transducer(Pretrained):
 
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
-        """Greedy generation, in the model's own way; audio [T] in [-1, 1].
-
-        Raises:
-            VictimError: `beams` over one, which transformers does not offer for transducers.
-        """
-        if self.beams != 1:
-            raise VictimError(
-                f"{self.name} is a transducer, for which transformers has no beam search; got"
-                f" {self.beams} beams, use 1"
-            )
+        """Greedy generation, in the model's own way; audio [T] in [-1, 1]."""
         with warnings.catch_warnings():
             # generation bounds itself by the clip's length, and then warns that nobody did
             warnings.filterwarnings("ignore", "Using the model-agnostic default `max_length`")

@@ -23,11 +23,12 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from mondegreen.errors import AudioError, TargetError, VictimError
 from mondegreen.victims.base import Score
-from mondegreen.victims.generation import Generation, check_room, longest
+from mondegreen.victims.generation import Generation, check_room, longest, refuse_other_settings
 from mondegreen.victims.pretrained import Pretrained
 from mondegreen.victims.teacher_forcing import TeacherForcing
 from mondegreen.victims.vocabulary import PretrainedVocabulary
 
+_LANGUAGE: Final = "<|en|>"  # where the checkpoint names none
 _FALLBACKS: Final = ("compression_ratio_threshold", "logprob_threshold", "no_speech_threshold")
 
 
@@ -53,6 +54,7 @@ class Whisper(Pretrained):
     def __init__(self, name: str, model: Any, processor: Any) -> None:
         super().__init__(name, model, processor)
         config = model.generation_config
+        refuse_other_settings(config)  # before it is asked for its prompt
         _refuse_fallbacks(config)
         self.window = int(processor.feature_extractor.n_samples)
         self._vocabulary = PretrainedVocabulary(processor.tokenizer, prefix=" ")
@@ -98,13 +100,16 @@ class Whisper(Pretrained):
         """What `generate` starts with, read off an output of one symbol; no audio is heard."""
         config = self.model.config
         states = torch.zeros(1, config.max_source_positions, config.d_model)
-        ids = self.model.generate(
-            encoder_outputs=BaseModelOutput(states.to(self.device, self.dtype)),
-            **self._settings,
-            num_beams=1,
-            stopping_criteria=[_at_once],
-            force_unique_generate_call=True,  # else the prompt is cut off
-        )
+        try:
+            ids = self.model.generate(
+                encoder_outputs=BaseModelOutput(states.to(self.device, self.dtype)),
+                **self._settings,
+                num_beams=1,
+                stopping_criteria=[_at_once],
+                force_unique_generate_call=True,  # else the prompt is cut off
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise VictimError(_unprompted(self.model.generation_config, error)) from error
         prompt: list[int] = ids[0, :-1].tolist()
         return prompt
 
@@ -129,12 +134,23 @@ def _refuse_fallbacks(config: Any) -> None:
         )
 
 
+def _unprompted(config: Any, error: Exception) -> str:
+    """Which settings the prompt is made of, to one whose checkpoint has them wrong."""
+    names = ("language", "lang_to_id", "task_to_id", "no_timestamps_token_id")
+    found = ", ".join(f"{name}={getattr(config, name, None)!r:.60}" for name in names)
+    return (
+        f"the checkpoint's generation config does not say how an output begins ({error!s:.100}); it"
+        f" has {found}. Without a language of its own, {_LANGUAGE} must be in lang_to_id; repair"
+        " its generation_config.json"
+    )
+
+
 def _settings(config: Any) -> dict[str, Any]:
     """Arguments of `generate` that leave nothing to the audio."""
     fixed: dict[str, Any] = {"return_timestamps": False}
     if not hasattr(config, "lang_to_id") or getattr(config, "is_multilingual", None) is False:
         return fixed  # it knows one language, and refuses to be told which
-    language = getattr(config, "language", None) or "<|en|>"
+    language = getattr(config, "language", None) or _LANGUAGE
     return fixed | {"language": language, "task": "transcribe"}
 
 
