@@ -66,16 +66,15 @@ def hear(arguments: argparse.Namespace) -> None:
             heard = transfer(
                 ear, item.adversarial, item.clean, record["sample_rate"], phrases
             ).to_json()
-            quality = record["quality"]
             row = {
                 "made on": path.parts[-3],
                 "clip": path.parts[-2],
                 "target": record["target"],
                 "verified": record["verified"],
                 "passes": record["passes"],
-                "snr_db": quality["snr_db"],
-                "pesq": quality["pesq"],
-                "masking": quality["masking"]["loss"],
+                "snr_db": record["snr_db"],
+                "pesq": record["pesq"],
+                "masking": record["masking"]["loss"],
                 "ear": ear.name,
                 "heard": heard["heard"],
                 "matched": heard["matched"],

@@ -159,6 +159,7 @@ def test_transcribe_json(run, monkeypatch, clip: Path) -> None:
     assert json.loads(ran.out) == {
         "audio": str(clip),
         "victim": "moonshine-tiny",
+        "beams": 1,
         "heard": "Nothing at all.",
     }
 
@@ -210,6 +211,12 @@ def test_check_victim_prints_its_table(run, monkeypatch) -> None:
         for line in run("check-victim", "own_victim:victim", "--json").out.splitlines()
     ]
     assert [finding["name"] for finding in found] == list(CHECKS)
+
+
+def test_names_are_printed_as_they_are(run) -> None:
+    ran = run("transcribe", "clip.wav", "--victim", "nomod:x")
+    assert ran.status == 2
+    assert "nomod:x: No module named 'nomod'" in ran.err
 
 
 def test_check_victim_exits_with_1_where_a_check_fails(run, monkeypatch) -> None:

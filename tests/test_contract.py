@@ -45,8 +45,14 @@ def states(findings: Iterator[Finding]) -> dict[str, str]:
     return {finding.name: finding.state for finding in findings}
 
 
-def assert_kept(victim: Victim, speech: Tensor) -> None:
-    failed = [finding for finding in examine(victim, speech) if finding.state == "fails"]
+# Random transducers write words in symbols that their tokenizer would not choose.
+MISSPELL = ("parakeet_rnnt", "parakeet_tdt")
+MATCHED = "matched is what it hears"
+
+
+def assert_kept(victim: Victim, speech: Tensor, excused: tuple[str, ...] = ()) -> None:
+    found = [finding for finding in examine(victim, speech) if finding.name not in excused]
+    failed = [finding for finding in found if finding.state == "fails"]
     assert not failed, "\n".join(f"{f.name}: {f.detail}" for f in failed)
 
 
@@ -55,7 +61,7 @@ def test_every_family_keeps_the_contract(family: str, speech: Tensor, tmp_path: 
     folder = tiny.BUILDERS[family](tmp_path / "checkpoint")
     victim = load_checkpoint(str(folder), CPU, FLOAT)
     assert isinstance(victim, Victim)
-    assert_kept(victim, speech)
+    assert_kept(victim, speech, excused=(MATCHED,) if family in MISSPELL else ())
 
 
 @pytest.mark.slow
@@ -132,6 +138,15 @@ def always(answer: bool) -> Faulty:
     return scoring(fault)
 
 
+def other_ears(victim: Any) -> Wrapped:
+    return Wrapped(victim, transcribe=lambda audio: victim.transcribe(3 * audio))
+
+
+def one_loss(victim: Any, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+    score: Score = victim.score(audio, lengths, targets)
+    return dataclasses.replace(score, loss=score.loss.mean())
+
+
 def forgetful(victim: Any) -> Wrapped:
     heard: list[str] = []
 
@@ -154,6 +169,9 @@ def forgetful(victim: Any) -> Wrapped:
         (scoring(hear_padding), "ignores padding"),
         (scoring(mean_over_batch), "ignores the batch"),
         (always(True), "matched is what it hears"),
+        (always(False), "matched is what it hears"),
+        (other_ears, "matched is what it hears"),
+        (scoring(one_loss), "gradient finite"),
     ],
 )
 def test_planted_faults_are_caught(
@@ -162,11 +180,6 @@ def test_planted_faults_are_caught(
     found = states(examine(fault(example), speech))
     assert set(found) == set(CHECKS)
     assert found[caught] == "fails"
-
-
-def test_a_match_that_never_comes_is_not_called_right(example: Any, speech: Tensor) -> None:
-    found = states(examine(always(False)(example), speech))
-    assert found["matched is what it hears"] == "skipped"
 
 
 def test_a_victim_that_cannot_be_spoken_to_fails_at_once(example: Any, speech: Tensor) -> None:

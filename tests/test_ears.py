@@ -467,3 +467,15 @@ def test_a_name_that_is_no_servers_or_holds_a_secret_is_refused(name: str) -> No
     with pytest.raises(VictimError, match="https://HOST/v1#MODEL") as refused:
         load_recogniser(name, authorised=True)
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_key_does_not_travel_in_the_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONDEGREEN_API_KEY", "secret-key")
+    with pytest.raises(VictimError, match="in the open") as caught:
+        load_recogniser("http://asr.example/v1#tiny", authorised=True)
+    assert "secret-key" not in str(caught.value)
+    for here in ("http://127.0.0.1:9/v1#tiny", "http://[::1]:9/v1#tiny", "http://localhost/v1#t"):
+        assert load_recogniser(here, authorised=True).name == here
+    assert load_recogniser("https://asr.example/v1#tiny", authorised=True)
+    monkeypatch.delenv("MONDEGREEN_API_KEY")
+    assert load_recogniser("http://asr.example/v1#tiny", authorised=True)

@@ -312,3 +312,10 @@ def test_beams_are_refused_where_a_transducer_is_loaded(tmp_path: Path) -> None:
     folder = str(tiny_transducer.rnnt(tmp_path))
     with pytest.raises(VictimError, match="no beam search; got 4 beams"):
         load_recogniser(folder, device="cpu", beams=4)
+
+
+def test_a_folder_is_named_by_its_whole_path(
+    wav2vec2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(wav2vec2.parent)
+    assert load_victim(f"./{wav2vec2.name}", device="cpu").name == str(wav2vec2.resolve())

@@ -69,6 +69,6 @@ def test_what_is_wrong_is_said(spec: str, said: str) -> None:
         load_recogniser(spec, device="cpu")
 
 
-def test_errors_of_the_function_are_its_own() -> None:
-    with pytest.raises(RuntimeError, match="no licence"):
+def test_errors_of_the_function_are_told_with_their_place() -> None:
+    with pytest.raises(VictimError, match=r"ears_of_mine\.py:\d+: RuntimeError: no licence"):
         load_recogniser("ears_of_mine:broken", device="cpu")

@@ -272,3 +272,11 @@ def test_a_record_does_not_choose_which_code_is_run(item: Path, tmp_path: Path) 
     (copy / "record.json").write_text(json.dumps(record | {"victim": "os:abort"}))
     with pytest.raises(OptionError, match="--victim os:abort"):
         attacked(copy)
+
+
+def test_a_checkpoint_that_is_not_there_is_said_to_be(item: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(item, tmp_path / "copy"))
+    record = json.loads((copy / "record.json").read_text())
+    (copy / "record.json").write_text(json.dumps(record | {"victim": "/gone/checkpoint"}))
+    with pytest.raises(OptionError, match="/gone/checkpoint, which is not there"):
+        attacked(copy)

@@ -39,7 +39,7 @@ def transcribe(
     for path in audio:
         heard = recogniser.transcribe(torch.from_numpy(load(path, recogniser.sample_rate)))
         if as_json:
-            print_json({"audio": str(path), "victim": victim, "heard": heard})
+            print_json({"audio": str(path), "victim": victim, "beams": beams, "heard": heard})
         else:
             out.print(f"{path}: {heard}", markup=False, highlight=False)
 

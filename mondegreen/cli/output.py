@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mondegreen.runs.item import Result
     from mondegreen.victims import contract
 
-out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+out, err = (Console(stderr=stderr, soft_wrap=True, emoji=False) for stderr in (False, True))
 STATES = {"ok": "green", "warning": "yellow", "skipped": "yellow", "error": "red", "fails": "red"}
 
 

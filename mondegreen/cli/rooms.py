@@ -180,9 +180,11 @@ def evaluate(
             on_other=partial(bars.count, "other recognisers"),
         )
     if as_json:
-        print_json(seen.to_json())
+        print_json(seen.to_json() | {"beams": beams})
     else:
-        fields = {"sound": seen.sound, "target": seen.target, "original": seen.original}
+        listener = judge if beams == 1 else f"{judge}, with {beams} beams"
+        fields = {"sound": seen.sound, "heard by": listener}
+        fields |= {"target": seen.target, "original": seen.original or "-"}
         print_fields(fields | survival_fields(seen.survival, seen.clean))
         print_transfers(seen.transfers)
     print_warnings(sound.name, seen.warnings)

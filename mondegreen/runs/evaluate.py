@@ -143,12 +143,17 @@ def attacked(sound: str | PathLike[str]) -> str | None:
     if not _in_item(Path(sound)):
         return None
     name = str(read_item(sound).record["victim"])
-    if name not in NAMES and not Path(name).is_dir():
+    if name in NAMES or Path(name).is_dir():
+        return name
+    if Path(name).is_absolute():
         raise OptionError(
-            f"{sound} was made on {name}, and a record alone does not have code run, or models"
-            f" fetched. Say so yourself: --victim {name}"
+            f"{sound} was made on the checkpoint {name}, which is not there. Say where it is:"
+            " --victim FOLDER"
         )
-    return name
+    raise OptionError(
+        f"{sound} was made on {name}, and a record alone does not have code run, or models fetched."
+        f" Say so yourself: --victim {name}"
+    )
 
 
 def _each(

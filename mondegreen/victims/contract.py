@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mondegreen.errors import MondegreenError, TargetError
+from mondegreen.errors import MondegreenError, TargetError, VictimError
 from mondegreen.text import matches
 from mondegreen.victims.base import Score, Victim
 
@@ -78,12 +78,20 @@ class Probe:
         lengths = [len(clip) for clip in clips]
         audio = pad_sequence(clips, batch_first=True, padding_value=padding)
         encoded = [self.victim.encode(t, n) for t, n in zip(targets, lengths, strict=True)]
-        return self.victim.score(audio, torch.tensor(lengths, device=audio.device), encoded)
+        score = self.victim.score(audio, torch.tensor(lengths, device=audio.device), encoded)
+        if score.loss.shape != (len(clips),) or score.matched.shape != (len(clips),):
+            raise VictimError(
+                f"loss and matched of {len(clips)} clips have the shapes {list(score.loss.shape)}"
+                f" and {list(score.matched.shape)}; one number a clip is expected"
+            )
+        return score
 
     def gradient(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and its gradient for the first target."""
         clip = clip.clone().requires_grad_()
         loss = self.score([clip], [self.targets[0]]).loss[0]
+        if not loss.requires_grad:
+            raise VictimError("the loss does not depend on the audio: somewhere the graph is cut")
         (gradient,) = torch.autograd.grad(loss, clip)
         return loss.detach(), gradient
 
@@ -210,8 +218,8 @@ def batch_invariant(probe: Probe) -> Outcome:
 def matched_agrees(probe: Probe) -> Outcome:
     """What is claimed to be heard is heard; what is heard is claimed, if in the target's symbols.
 
-    Other symbols can spell the same words, so that a miss proves nothing. Where there is nothing
-    but misses, as with random weights, the check has nothing to go by, and says so.
+    Other symbols can spell the same words, so that one miss proves nothing; but where all is
+    missed, `score` and `transcribe` may well be two models. (With random weights: the symbols.)
     """
     right = wrong = missed = 0
     for clip, heard in zip(probe.clips, probe.heard, strict=True):
@@ -226,10 +234,11 @@ def matched_agrees(probe: Probe) -> Outcome:
                 return "fails", f"claims {target!r}, but hears {heard!r}"
             right, wrong, missed = right + claimed, wrong + (not true), missed + (true - claimed)
     counts = f"{right} times yes, {wrong} times no"
-    if not missed:
+    if missed:
+        counts += f", {missed} times heard, but not matched"
+    if right:
         return "ok", counts
-    counts += f", {missed} times heard, but maybe in other symbols"
-    return ("ok" if right else "skipped"), counts
+    return ("fails" if missed else "skipped"), counts
 
 
 def frontend_equal(probe: Probe) -> Outcome:

@@ -46,6 +46,8 @@ def load_checkpoint(name: str, device: torch.device, dtype: torch.dtype) -> Pret
             f"a checkpoint's features are reproduced in float32 and float64, not in {dtype}; choose"
             " one of these"
         )
+    if Path(name).is_dir():
+        name = str(Path(name).resolve())  # a record is read elsewhere, too
     source, revision = _parts(name)
     if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or source.count("/") > 1):
         raise VictimError(f"there is no folder {name}; give the folder of a checkpoint")

@@ -6,11 +6,15 @@ import importlib
 import inspect
 import re
 import sys
+import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from mondegreen.errors import VictimError
+from mondegreen.errors import MondegreenError, VictimError
 from mondegreen.victims.base import Recogniser
 
 SPEC = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -27,15 +31,14 @@ def load_own(spec: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
 
     Raises:
         VictimError: no such module or function, one that lacks what it imports or does not take
-            what it is called with, or what it returns is no recogniser. What else the module and
-            the function raise is not caught.
+            what it is called with or raises anything, or what it returns is no recogniser.
     """
     module_name, _, function_name = spec.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        module = importlib.import_module(module_name)
+        module = _made(spec, partial(importlib.import_module, module_name))
     except ModuleNotFoundError as error:
         raise VictimError(f"{spec}: {_lacking(module_name, error)}") from error
     function = getattr(module, function_name, None)
@@ -48,7 +51,7 @@ def load_own(spec: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
             f"{spec} is called with device=... and dtype=..., which it does not take: {error};"
             f" write it as def {function_name}(device, dtype)"
         ) from error
-    made = function(device=device, dtype=dtype)
+    made = _made(spec, partial(function, device=device, dtype=dtype))
     if missing := [member for member in _MEMBERS if not hasattr(made, member)]:
         raise VictimError(
             f"{spec} returned {type(made).__name__}, which has no {', '.join(missing)};"
@@ -56,6 +59,18 @@ def load_own(spec: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
         )
     found: Recogniser = made
     return found
+
+
+def _made(spec: str, make: Callable[[], Any]) -> Any:
+    """What `make` makes; what it raises is told as one line, with its place."""
+    try:
+        return make()
+    except (ModuleNotFoundError, MondegreenError):
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        said = f"{type(error).__name__}: {error}"
+        raise VictimError(f"{spec}: {place.filename}:{place.lineno}: {said}") from error
 
 
 def _lacking(module_name: str, error: ModuleNotFoundError) -> str:

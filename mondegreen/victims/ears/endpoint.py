@@ -8,10 +8,12 @@ address that was named and at no other.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from torch import Tensor
@@ -34,7 +36,7 @@ class Endpoint:
     """A server's model as a recogniser.
 
     A server that wants a key gets the one in the environment variable `MONDEGREEN_API_KEY`; so
-    does every other that is named beside it, and over http so does the network between.
+    does every other that is named beside it. Over http it goes to this machine only.
 
     Args:
         name: http(s)://HOST/v1#MODEL; what is asked is http(s)://HOST/v1/audio/transcriptions.
@@ -43,7 +45,7 @@ class Endpoint:
         sleep: wait for so many seconds.
 
     Raises:
-        VictimError: not such a name, or not authorised.
+        VictimError: not such a name, not authorised, or a key would travel in the open.
     """
 
     sample_rate = 16_000
@@ -62,6 +64,11 @@ class Endpoint:
                 f"{name} is a server, which is sent a sound only with its owner's permission (see"
                 " RESPONSIBLE_USE.md); if you have it, say so: mondegreen evaluate ... --with"
                 f" {name} --i-am-authorised, or authorised=True in Python"
+            )
+        if url.scheme == "http" and not _is_here(url) and os.environ.get(KEY_VARIABLE):
+            raise VictimError(
+                f"{name} is not encrypted, and would be sent the key in {KEY_VARIABLE} in the open;"
+                " use https, or unset the key"
             )
         self.name = name
         self._model = url.fragment
@@ -141,6 +148,14 @@ def _parse(name: str) -> SplitResult:
             f" without user, password or query; put a key into {KEY_VARIABLE}"
         )
     return url
+
+
+def _is_here(url: SplitResult) -> bool:
+    """Whether the host is this machine, by its name or its address."""
+    try:
+        return ip_address(url.hostname or "").is_loopback
+    except ValueError:
+        return url.hostname == "localhost"
 
 
 def _seconds(retry_after: str | None) -> float | None:
