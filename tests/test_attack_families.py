@@ -16,9 +16,10 @@ from mondegreen.audio import load
 
 # A random transducer that may stay on a frame stutters, whatever it hears: one symbol a frame.
 BUILDERS = tiny.BUILDERS | {"parakeet_rnnt": partial(tiny_transducer.rnnt, max_symbols=1)}
-TARGETS = {"sew": "a", "sew-d": "a", "parakeet_tdt": "a", "parakeet_rnnt": "ab"} | {
-    "speech_to_text, multilingual": "the"
-}
+# What each is driven to within some 75 passes, however its sums are rounded.
+TARGETS = dict.fromkeys(
+    ("sew", "sew-d", "whisper", "whisper, multilingual", "speech_to_text", "parakeet_tdt"), "a"
+) | {"speech_to_text, multilingual": "the", "parakeet_rnnt": "no"}
 
 
 @pytest.fixture(scope="module")
