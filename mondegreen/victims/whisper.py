@@ -66,7 +66,8 @@ class Whisper(Pretrained):
     def encode(self, target: str, length: int) -> Tensor:
         """Tokens of `target` as the model writes it, and the end; see `Victim.encode`.
 
-        Case and punctuation are taken as they are given, since the model says both.
+        Case and punctuation are taken as they are given, since the model says both, unless its
+        settings keep it from saying them.
         """
         if length > self.window:
             raise TargetError(self._too_long(length))
