@@ -11,7 +11,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -c constraints.txt torch
-	$(BIN)/pip install -c constraints.txt -e '.[rooms,ears,speech2text,dev]'
+	$(BIN)/pip install -c constraints.txt -e '.[rooms,ears,speech2text,ray,hf,parquet,dev]'
 	$(BIN)/pip install -c constraints.txt pesq || \
 		echo 'PESQ is left out: it is built from source and needs a C compiler. All else works.'
 	touch $@

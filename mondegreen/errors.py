@@ -28,3 +28,7 @@ class OptionError(MondegreenError, ValueError):
 
 class RoomError(MondegreenError, ValueError):
     """A room, or a bank of rooms, that cannot be drawn, read, made or used."""
+
+
+class StorageError(MondegreenError, RuntimeError):
+    """A file that cannot be written: a full disk, a folder that is gone or read-only."""

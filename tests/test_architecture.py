@@ -19,8 +19,10 @@ PACKAGE = Path(mondegreen.__file__).parent
 ROOMS = (
     "errors",
     "files",
+    "identity",
     "audio",
     "text",
+    "data",
     "psychoacoustics",
     "rooms",
     "transformations",

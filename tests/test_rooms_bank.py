@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mondegreen.errors import MondegreenError, RoomError
-from mondegreen.rooms.bank import FORMAT, VERSION, Response, Room, RoomBank, Split, key_of
+from mondegreen.identity import key_of
+from mondegreen.rooms.bank import FORMAT, VERSION, Response, Room, RoomBank, Split
 
 ORIGIN = {"kind": "simulated", "seed": 3, "settings": {"width": [3.0, 5.0], "name": "Gästezimmer"}}
 ROOMS = (

@@ -17,47 +17,23 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from mondegreen.attacks.result import GIVEN, Candidate, Point, Trajectory
+from mondegreen.attacks.result import CANDIDATES, GIVEN, Candidate, Point, Trajectory
+from mondegreen.attacks.snapshot import Snapshot
 from mondegreen.attacks.stage import Expectation, Stage
-from mondegreen.audio import FULL_SCALE, pad, quantise
+from mondegreen.attacks.state import Batch, Place
+from mondegreen.audio import pad, quantise
 from mondegreen.psychoacoustics import MaskingThreshold, masking_loss
 from mondegreen.transformations import Draws, apply
 from mondegreen.victims.base import Score, Victim
 
-CANDIDATES = 4  # kept for each clip, in case the full decode rejects the best
 APART = 10  # steps: of the successes within them one is kept, for neighbours are much alike
 TRACE_EVERY = 10  # steps between two points of a trajectory's curve
 AT_ONCE = 1_000_000  # samples of draws in one pass of the victim, to bound its memory
-
-
-@dataclass
-class _Batch:
-    """The clips still in a stage; every tensor has one row a clip."""
-
-    index: Tensor  # [A] which clip of the search this is
-    audio: Tensor  # [A, T]
-    lengths: Tensor  # [A]
-    low: Tensor  # [A, T] the smallest δ that keeps x + δ in range; zero in padding
-    high: Tensor  # [A, T]
-    delta: Tensor  # [A, T]
-    mean: Tensor  # [A, T] Adam's first moment
-    square: Tensor  # [A, T] Adam's second moment
-    eps: Tensor  # [A]
-    alpha: Tensor  # [A]
-    quietest: Tensor  # [A] lowest masking loss of a success in this stage
-    most: Tensor  # [A] most draws that a success in this stage was heard in
-    left: Tensor  # [A] steps until the clip leaves
-
-    def select(self, rows: Tensor) -> _Batch:
-        """The clips of `rows`, without the padding that the others needed."""
-        kept = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
-        longest = int(kept["lengths"].max()) if len(kept["lengths"]) else 0
-        return _Batch(**{k: v[:, :longest] if v.ndim == 2 else v for k, v in kept.items()})
 
 
 @dataclass(frozen=True)
@@ -109,7 +85,8 @@ class Search:
     """A search for adversarial perturbations of a batch of clips.
 
     Iterate over `run` to drive it; stop at any pass, by leaving the iteration or by an exception,
-    and `trajectories` holds what was found so far.
+    and `trajectories` holds what was found so far. `snapshot`, between two steps, is what another
+    search for the same goes on from.
 
     Args:
         victim: the recogniser.
@@ -136,13 +113,40 @@ class Search:
             _trajectory(clip, start)
             for clip, start in zip(clips, starts or [None] * len(clips), strict=True)
         ]
+        self._place: Place | None = None
+        self._restored: Place | None = None
 
     def run(self, stages: Sequence[Stage]) -> Iterator[Progress]:
-        """Run the stages in turn; a clip goes on to the next one only with a success."""
-        for number, stage in enumerate(stages):
-            yield from self._run_stage(stage, number, self._enter(stage, number))
+        """Run the stages in turn; a clip goes on to the next one only with a success.
 
-    def _enter(self, stage: Stage, number: int) -> _Batch:
+        A restored search goes on from where it stood.
+        """
+        restored, self._restored = self._restored, None
+        for number in range(restored.stage if restored else 0, len(stages)):
+            if restored and restored.stage == number:
+                self._place = restored
+            else:
+                self._place = Place(number, 0, self._enter(stages[number], number))
+            yield from self._run_stage(stages[number], self._place)
+
+    def snapshot(self) -> Snapshot:
+        """All that `run` would need to go on from here, to the bit; to be taken between steps."""
+        assert self._place is not None, "a search that has not begun has nothing to go on from"
+        return Snapshot.of(self._place, self.trajectories)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot of a search for the same, in the same stages.
+
+        Raises:
+            ValueError: it is of another number of clips, or not whole.
+        """
+        place = snapshot.place(self.audio, self.lengths)
+        trajectories = snapshot.trajectories(self.audio.device)
+        if len(trajectories) != len(self.trajectories):
+            raise ValueError(f"{len(trajectories)} clips, expected {len(self.trajectories)}")
+        self._restored, self.trajectories = place, trajectories
+
+    def _enter(self, stage: Stage, number: int) -> Batch:
         """The batch that begins a stage: δ is zero at first, then each clip's last success."""
         left = torch.full((len(self.audio),), stage.steps, device=self.audio.device)
         start, row = torch.zeros_like(self.audio), self.audio.new_ones(len(self.audio))
@@ -155,13 +159,10 @@ class Search:
                 before[b] = last.eps
             elif number > 0:
                 left[b] = 0
-        real = torch.arange(self.audio.shape[1], device=self.audio.device) < self.lengths[:, None]
-        return _Batch(
+        return Batch.of(
+            self.audio,
+            self.lengths,
             index=torch.arange(len(row), device=self.audio.device),
-            audio=self.audio,
-            lengths=self.lengths,
-            low=(-1 - self.audio) * real,
-            high=(1 - 1 / FULL_SCALE - self.audio) * real,
             delta=start,
             mean=torch.zeros_like(start),
             square=torch.zeros_like(start),
@@ -172,26 +173,26 @@ class Search:
             left=left,
         ).select(left > 0)
 
-    def _run_stage(self, stage: Stage, number: int, batch: _Batch) -> Iterator[Progress]:
-        clips = batch.index
+    def _run_stage(self, stage: Stage, place: Place) -> Iterator[Progress]:
+        threshold = self.threshold.select(place.batch.index)
         try:
-            for step in range(stage.steps):
+            for step in range(place.step, stage.steps):
+                batch = place.batch
                 if len(batch.index) == 0:
                     return
-                if step == 0 or len(clips) > len(batch.index):
-                    clips, threshold = batch.index, self.threshold.select(batch.index)
-                heard = self._listen(stage.over, (number, step), batch, _looks(stage, step))
-                yield self._take(stage, step, batch, heard, threshold)
+                heard = self._listen(stage.over, (place.stage, step), batch, _looks(stage, step))
+                progress = self._take(stage, step, batch, heard, threshold)
+                place.step = step + 1
                 staying = batch.left > 0
                 if not staying.all():
                     self._leave(batch.select(~staying))
-                    batch = batch.select(staying)
+                    place.batch = batch.select(staying)
+                    threshold = self.threshold.select(place.batch.index)
+                yield progress
         finally:  # also when the caller stops early
-            self._leave(batch)
+            self._leave(place.batch)
 
-    def _listen(
-        self, over: Expectation, when: tuple[int, int], batch: _Batch, looks: int
-    ) -> _Heard:
+    def _listen(self, over: Expectation, when: tuple[int, int], batch: Batch, looks: int) -> _Heard:
         """Hear the step's draws of x + δ, rounded to 16 bits, and differentiate their mean loss."""
         sound = quantise(batch.audio + batch.delta).requires_grad_()
         gradient, loss = torch.zeros_like(sound), sound.new_zeros(len(sound))
@@ -210,7 +211,7 @@ class Search:
         self,
         over: Expectation,
         when: tuple[int, int],
-        batch: _Batch,
+        batch: Batch,
         sound: Tensor,
         first: int,
         count: int,
@@ -223,7 +224,7 @@ class Search:
         return Score(score.loss.view(-1, count), score.matched.view(-1, count))
 
     def _take(
-        self, stage: Stage, step: int, batch: _Batch, heard: _Heard, threshold: MaskingThreshold
+        self, stage: Stage, step: int, batch: Batch, heard: _Heard, threshold: MaskingThreshold
     ) -> Progress:
         """One step: keep what succeeded, adapt, and move."""
         matched, gradient, audible = heard.success(stage.over), heard.gradient, None
@@ -247,7 +248,7 @@ class Search:
     def _keep(
         self,
         stage: Stage,
-        batch: _Batch,
+        batch: Batch,
         heard: _Heard,
         matched: Tensor,
         audible: Tensor | None,
@@ -278,7 +279,7 @@ class Search:
             if progress.step % TRACE_EVERY == 0 or progress.judged > progress.passes:
                 trajectory.curve.append(_point(progress, row, trajectory.passes))
 
-    def _leave(self, batch: _Batch) -> None:
+    def _leave(self, batch: Batch) -> None:
         """Note where clips ended, for those that never succeeded."""
         for row, b in enumerate(batch.index.tolist()):
             delta = batch.delta[row, : int(batch.lengths[row])]
@@ -306,7 +307,7 @@ def _chunks(first: int, end: int, sound: Tensor) -> Iterator[tuple[int, int]]:
         yield start, min(size, end - start)
 
 
-def _adapt(stage: Stage, step: int, batch: _Batch, matched: Tensor) -> None:
+def _adapt(stage: Stage, step: int, batch: Batch, matched: Tensor) -> None:
     """Adapt ε and α to how update `step - 1` turned out."""
     update = step - 1
     if update < 0:
@@ -318,7 +319,7 @@ def _adapt(stage: Stage, step: int, batch: _Batch, matched: Tensor) -> None:
         batch.alpha = stage.masking.adapted(batch.alpha, matched, update)
 
 
-def _step(stage: Stage, step: int, batch: _Batch, gradient: Tensor) -> None:
+def _step(stage: Stage, step: int, batch: Batch, gradient: Tensor) -> None:
     """Adam (Kingma & Ba 2014) on the gradient or its sign, then the projection onto the bounds."""
     if stage.sign:
         gradient = gradient.sign()
@@ -333,7 +334,7 @@ def _step(stage: Stage, step: int, batch: _Batch, gradient: Tensor) -> None:
 
 
 def _progress(
-    stage: Stage, step: int, batch: _Batch, heard: _Heard, matched: Tensor, audible: Tensor | None
+    stage: Stage, step: int, batch: Batch, heard: _Heard, matched: Tensor, audible: Tensor | None
 ) -> Progress:
     return Progress(
         stage=stage.name,

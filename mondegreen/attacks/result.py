@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+CANDIDATES = 4  # kept for each clip, in case the full decode rejects the best
 GIVEN = "given"  # the stage of a perturbation that the search was started from
 
 

@@ -8,9 +8,11 @@ need when they run: torch takes seconds, and `--help` does without it.
 from mondegreen.cli import (  # the commands add themselves to the application
     attack,
     inspect,
+    judge,
     output,
     rooms,
+    run,
 )
 from mondegreen.cli.app import app, main
 
-__all__ = ["app", "attack", "inspect", "main", "output", "rooms"]
+__all__ = ["app", "attack", "inspect", "judge", "main", "output", "rooms", "run"]

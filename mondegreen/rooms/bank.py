@@ -207,12 +207,6 @@ class RoomBank:
         return cls(about["sample_rate"], about["key"], about["origin"], splits)
 
 
-def key_of(origin: Mapping[str, Any]) -> str:
-    """The hash of what a bank is made from: of its canonical JSON."""
-    canonical = json.dumps(origin, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
 def _room(*, size: Any = None, source: Any = None, microphone: Any = None, **simple: Any) -> Room:
     """A room from its JSON, which has lists for tuples."""
     size, source, microphone = (p and tuple(p) for p in (size, source, microphone))

@@ -9,7 +9,6 @@ first, and then find its bank.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -30,8 +29,9 @@ from typing import Any, Final, TypeAlias
 from filelock import FileLock
 
 from mondegreen.errors import RoomError
+from mondegreen.identity import differences, key_of
 from mondegreen.rooms.acoustics import direct_to_reverberant, reverberation_time
-from mondegreen.rooms.bank import VERSION, Response, Room, RoomBank, Split, key_of
+from mondegreen.rooms.bank import VERSION, Response, Room, RoomBank, Split
 from mondegreen.rooms.measured import (
     Recording,
     contents,
@@ -272,20 +272,11 @@ def _same(out: Path, plan: _Plan) -> RoomBank:
     """The bank in `out`, if it is what would be made."""
     bank = RoomBank.load(out)
     if bank.key != key_of(plan.origin):
-        differences = "; ".join(_differences(bank.origin, plan.origin))
+        different = "; ".join(differences(bank.origin, plan.origin))
         raise RoomError(
-            f"{out} is another bank: {differences}. Choose another file to make, or delete it."
+            f"{out} is another bank: {different}. Choose another file to make, or delete it."
         )
     return bank
-
-
-def _differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[str]:
-    for name in sorted(there.keys() | asked.keys()):
-        old, new = there.get(name), asked.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from _differences(old, new)
-        elif json.dumps(old) != json.dumps(new):  # for which a tuple is the list it is read as
-            yield f"its {name} is {json.dumps(old)}, asked for is {json.dumps(new)}"
 
 
 def _chunk_origin(plan: _Plan, chunk: range) -> dict[str, Any]:

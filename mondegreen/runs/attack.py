@@ -8,16 +8,18 @@ split, choose what to keep in `validate`, and prove it in `test`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 import torch
 
 from mondegreen.attacks.loop import Progress, Search
 from mondegreen.attacks.presets import preset as stages_of
 from mondegreen.attacks.presets import within
-from mondegreen.attacks.result import Candidate, Trajectory
+from mondegreen.attacks.result import Candidate
+from mondegreen.attacks.snapshot import Snapshot
 from mondegreen.attacks.stage import Stage
 from mondegreen.audio import pad
 from mondegreen.evaluation.metrics import measure
@@ -29,6 +31,7 @@ from mondegreen.runs.item import Record, Result
 from mondegreen.runs.options import Options
 from mondegreen.runs.proof import OnRoom, Proven, prove
 from mondegreen.runs.rooms import default_bank
+from mondegreen.text import word_errors
 from mondegreen.transformations import Rooms, Transformation
 from mondegreen.victims.base import Victim
 
@@ -127,39 +130,118 @@ def attack_clips(
         on_room: called while a method in rooms chooses and proves: with what is being done, how
             much of it, and of how much.
     """
-    searched = _search(victim, clips, options, on_pass)
-    return [
-        _conclude(victim, clip, trajectory, options, searched, on_room or (lambda *_: None))
-        for clip, trajectory in zip(clips, searched.trajectories, strict=True)
-    ]
+    attack = Attack(victim, clips, options)
+    try:
+        for progress in attack.run():
+            if on_pass is not None:
+                on_pass(progress)
+    except KeyboardInterrupt:
+        attack.interrupted = True
+    return [attack.conclude(number, on_room) for number in range(len(clips))]
 
 
-@dataclass(frozen=True)
-class _Searched:
-    """What a search came to."""
+class Attack:
+    """An attack under way on clips that `prepare` has accepted, in one batch.
 
-    trajectories: Sequence[Trajectory]
-    last: str  # name of the stage that it would have ended with
-    interrupted: bool
-    seconds: float
+    `run` it to its end or leave it at any step; `conclude` then proves what was found of each clip.
+    `snapshot`, between two steps, is what another attack on the same goes on from.
 
+    Args:
+        victim: see `load_victim`.
+        clips: of `prepare`, with the same options.
+        options: how.
+    """
 
-def _search(
-    victim: Victim, clips: Sequence[Clip], options: Options, on_pass: OnPass | None
-) -> _Searched:
-    stages = _stages(victim, options, started=clips[0].start is not None)
-    audio = [clip.clean.to(victim.device, victim.dtype) for clip in clips]
-    starts = [
-        None if clip.start is None else clip.start.to(victim.device, victim.dtype) for clip in clips
-    ]
-    threshold = masking_threshold(*pad(audio), victim.sample_rate)
-    tokens = [clip.tokens for clip in clips]
-    torch.manual_seed(options.seed)
-    search = Search(victim, audio, tokens, threshold, options.seed, starts)
-    began = time.monotonic()
-    interrupted = _drive(search.run(within(stages, options.max_passes)), on_pass)
-    seconds = time.monotonic() - began
-    return _Searched(search.trajectories, stages[-1].name, interrupted, seconds)
+    def __init__(self, victim: Victim, clips: Sequence[Clip], options: Options) -> None:
+        self.victim, self.clips, self.options = victim, clips, options
+        stages = _stages(victim, options, started=clips[0].start is not None)
+        self.stages, self.last = within(stages, options.max_passes), stages[-1].name
+        self.seconds = 0.0  # of searching
+        self.interrupted = False
+        here = victim.device, victim.dtype
+        audio = [clip.clean.to(*here) for clip in clips]
+        threshold = masking_threshold(*pad(audio), victim.sample_rate)
+        tokens = [clip.tokens for clip in clips]
+        starts = [None if clip.start is None else clip.start.to(*here) for clip in clips]
+        self.search = Search(victim, audio, tokens, threshold, options.seed, starts)
+
+    @property
+    def passes(self) -> int:
+        """Gradient passes at most, for each clip."""
+        return sum(stage.passes for stage in self.stages)
+
+    def run(self) -> Iterator[Progress]:
+        """Search, step by step."""
+        torch.manual_seed(self.options.seed)
+        began = time.monotonic() - self.seconds
+        for progress in self.search.run(self.stages):
+            self.seconds = time.monotonic() - began
+            yield progress
+
+    def snapshot(self) -> Snapshot:
+        """All that is needed to go on from here, to the bit."""
+        found = self.search.snapshot()
+        return Snapshot(found.tensors, {**found.facts, "made by": self._maker()})
+
+    def restore(self, snapshot: Snapshot, seconds: float) -> None:
+        """Go on from a snapshot that was taken after so many seconds of searching.
+
+        Raises:
+            ValueError: it is not whole, or of other clips, stages or versions.
+        """
+        if snapshot.facts.get("made by") != self._maker():
+            raise ValueError("it was made by another program, or in other stages")
+        self.search.restore(snapshot)
+        self.seconds = seconds
+
+    def _maker(self) -> dict[str, str]:
+        return {**_versions(), "stages": repr(self.stages)}
+
+    def conclude(self, number: int, on_room: OnRoom | None = None) -> Result:
+        """Prove what was found for a clip, and measure it; see `attack_clips`."""
+        victim, clip, options = self.victim, self.clips[number], self.options
+        trajectory = self.search.trajectories[number]
+        proven = prove(victim, clip, trajectory, options, on_room or (lambda *_: None))
+        candidate = proven.candidate
+        record = Record(
+            id=clip.id,
+            audio=str(clip.path),
+            target=clip.target,
+            spelled=clip.spelled,
+            text=clip.text,
+            heard_clean=clip.heard,
+            heard=proven.heard,
+            verified=proven.verified,
+            normaliser=options.normaliser,
+            **_word_errors(clip, proven.heard, options),
+            method=options.method,
+            preset=options.preset,
+            victim=victim.name,
+            seed=options.seed,
+            passes=trajectory.passes,
+            looks=trajectory.looks,
+            first_match=trajectory.first_match,
+            found_at=candidate.passes if candidate else None,
+            stage=candidate.stage if candidate else None,
+            interrupted=self.interrupted or proven.stopped is not None,
+            seconds=round(self.seconds, 3),
+            quality=measure(clip.clean.numpy(), proven.adversarial, victim.sample_rate),
+            bank=options.rooms.key if options.rooms else None,
+            air=[repr(transformation) for transformation in options.air],
+            survival=proven.survival,
+            clean=proven.clean,
+            sample_rate=victim.sample_rate,
+            device=str(victim.device),
+            dtype=str(victim.dtype).removeprefix("torch."),
+            versions=_versions(),
+            warnings=[*clip.warnings, *_early(candidate, self.last), *self._stops(proven)],
+            curve=trajectory.curve,
+        )
+        return Result(record, clip.clean.numpy(), proven.adversarial)
+
+    def _stops(self, proven: Proven) -> list[str]:
+        stops = ["the search was stopped by hand"] if self.interrupted else []
+        return stops if proven.stopped is None else [*stops, proven.stopped]
 
 
 def _stages(victim: Victim, options: Options, started: bool) -> tuple[Stage, ...]:
@@ -170,69 +252,22 @@ def _stages(victim: Victim, options: Options, started: bool) -> tuple[Stage, ...
     return stages_of(options.method, options.preset, over, started)
 
 
-def _drive(steps: Iterable[Progress], on_pass: OnPass | None) -> bool:
-    """Run the search to its end; True if it was interrupted by hand."""
-    try:
-        for progress in steps:
-            if on_pass is not None:
-                on_pass(progress)
-    except KeyboardInterrupt:
-        return True
-    return False
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in VERSIONED}
 
 
-def _conclude(
-    victim: Victim,
-    clip: Clip,
-    trajectory: Trajectory,
-    options: Options,
-    searched: _Searched,
-    on_room: OnRoom,
-) -> Result:
-    """Prove what was found for a clip, and measure it."""
-    proven = prove(victim, clip, trajectory, options, on_room)
-    candidate = proven.candidate
-    record = Record(
-        id=clip.id,
-        audio=str(clip.path),
-        target=clip.target,
-        spelled=clip.spelled,
-        heard_clean=clip.heard,
-        heard=proven.heard,
-        verified=proven.verified,
-        normaliser=options.normaliser,
-        method=options.method,
-        preset=options.preset,
-        victim=victim.name,
-        seed=options.seed,
-        passes=trajectory.passes,
-        looks=trajectory.looks,
-        first_match=trajectory.first_match,
-        found_at=candidate.passes if candidate else None,
-        stage=candidate.stage if candidate else None,
-        interrupted=searched.interrupted or proven.stopped is not None,
-        seconds=round(searched.seconds, 3),
-        quality=measure(clip.clean.numpy(), proven.adversarial, victim.sample_rate),
-        bank=options.rooms.key if options.rooms else None,
-        air=[repr(transformation) for transformation in options.air],
-        survival=proven.survival,
-        clean=proven.clean,
-        sample_rate=victim.sample_rate,
-        device=str(victim.device),
-        dtype=str(victim.dtype).removeprefix("torch."),
-        versions={name: version(name) for name in VERSIONED},
-        warnings=[*clip.warnings, *_early(candidate, searched.last), *_stops(searched, proven)],
-        curve=trajectory.curve,
-    )
-    return Result(record, clip.clean.numpy(), proven.adversarial)
+def _word_errors(clip: Clip, heard: str, options: Options) -> dict[str, Any]:
+    """Word error rates, and whether the clean clip was understood."""
+    original, clean = clip.text or clip.heard, clip.wer_clean
+    return {
+        "wer_target": word_errors(clip.target, heard, options.normaliser).rate,
+        "wer_original": word_errors(original, heard).rate,
+        "wer_clean": clean,
+        "understood": None if clean is None else clean <= options.max_clean_wer,
+    }
 
 
 def _early(candidate: Candidate | None, last: str) -> list[str]:
     if candidate is None or candidate.stage == last:
         return []
     return [f"what is saved comes from the stage “{candidate.stage}”, before “{last}”"]
-
-
-def _stops(searched: _Searched, proven: Proven) -> list[str]:
-    stops = ["the search was stopped by hand"] if searched.interrupted else []
-    return stops if proven.stopped is None else [*stops, proven.stopped]

@@ -18,7 +18,7 @@ from mondegreen.audio import load, quantise
 from mondegreen.errors import OptionError, TargetError
 from mondegreen.runs.item import Result, read_item
 from mondegreen.runs.options import Options
-from mondegreen.text import as_sentence, check_target, matches
+from mondegreen.text import as_sentence, check_target, matches, word_errors
 from mondegreen.victims.base import Victim
 
 AudioPath = str | PathLike[str]
@@ -40,6 +40,7 @@ class Clip:
         tokens: `spelled` in the victim's symbols.
         clean: [T] float32 at the victim's rate, on the 16-bit grid.
         heard: what the victim hears in it.
+        text: what is said in it; None: not known.
         start: [T] float32, the perturbation to go on from; None: silence.
         warnings: what stands against believing, or reaching, a result.
     """
@@ -51,8 +52,17 @@ class Clip:
     tokens: Tensor
     clean: Tensor
     heard: str
+    text: str | None
     start: Tensor | None
     warnings: list[str]
+
+    @property
+    def wer_clean(self) -> float | None:
+        """Word error rate of what is heard in it; None: what is said in it is not known.
+
+        Transcripts of data sets have no case and no punctuation, so that only words are compared.
+        """
+        return None if self.text is None else word_errors(self.text, self.heard).rate
 
 
 def prepare(
@@ -61,8 +71,17 @@ def prepare(
     targets: Sequence[str],
     options: Options,
     starts: Sequence[Start] | None = None,
+    texts: Sequence[str | None] | None = None,
 ) -> list[Clip]:
     """Read and check everything that an attack needs, before any time is spent on one.
+
+    Args:
+        victim: who is attacked.
+        audio: files of any rate and channel count.
+        targets: one phrase for each.
+        options: how.
+        starts: a finished result to go on from for each; None: begin with silence.
+        texts: what is said in each, where it is known; None: in none.
 
     Raises:
         AudioError, TargetError, OptionError, RoomError: as `attack_batch`.
@@ -84,7 +103,8 @@ def prepare(
     _check_rooms(options, victim.sample_rate)
     ids = distinct_names(audio)
     begins: Sequence[Start | None] = starts if starts is not None else [None] * len(audio)
-    given = zip(ids, audio, targets, begins, strict=True)
+    said = texts if texts is not None else [None] * len(audio)
+    given = zip(ids, audio, targets, begins, said, strict=True)
     return [_prepared(victim, *each, options) for each in given]
 
 
@@ -122,6 +142,7 @@ def _prepared(
     audio: AudioPath,
     target: str,
     start: Start | None,
+    text: str | None,
     options: Options,
 ) -> Clip:
     check_target(target)
@@ -136,7 +157,7 @@ def _prepared(
     seconds = len(clean) / victim.sample_rate
     warnings = _warnings(target, seconds, matches(heard, target, options.normaliser))
     begins = None if start is None else _delta_of(start, victim, clean, target, options)
-    return Clip(name, Path(audio), target, spelled, tokens, clean, heard, begins, warnings)
+    return Clip(name, Path(audio), target, spelled, tokens, clean, heard, text, begins, warnings)
 
 
 def _delta_of(start: Start, victim: Victim, clean: Tensor, target: str, options: Options) -> Tensor:

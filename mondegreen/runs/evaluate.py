@@ -20,7 +20,8 @@ from mondegreen.errors import MondegreenError, OptionError, TargetError
 from mondegreen.evaluation.rooms import InRooms, Phrases, Survival, survival
 from mondegreen.evaluation.transfer import Transfer, transfer
 from mondegreen.rooms.bank import RoomBank
-from mondegreen.runs.item import RECORD, WAV, read_item
+from mondegreen.runs.folder import RECORD, WAV
+from mondegreen.runs.item import read_item
 from mondegreen.text import check_target
 from mondegreen.victims.base import Recogniser
 from mondegreen.victims.embedded import NAMES
@@ -137,22 +138,30 @@ def attacked(sound: str | PathLike[str]) -> str | None:
 
     Raises:
         MondegreenError: the item is not whole.
-        OptionError: the name stands for code to run, or for something to fetch: a file, which may
-            be a stranger's, does not decide that.
+        OptionError: as `may_be_loaded`.
     """
     if not _in_item(Path(sound)):
         return None
-    name = str(read_item(sound).record["victim"])
+    return may_be_loaded(str(read_item(sound).record["victim"]), sound)
+
+
+def may_be_loaded(name: str, source: str | PathLike[str]) -> str:
+    """A recogniser's name out of a record, if a record alone may have that loaded.
+
+    Raises:
+        OptionError: the name stands for code to run, or for something to fetch: a file, which may
+            be a stranger's, does not decide that.
+    """
     if name in NAMES or Path(name).is_dir():
         return name
     if Path(name).is_absolute():
         raise OptionError(
-            f"{sound} was made on the checkpoint {name}, which is not there. Say where it is:"
+            f"{source} was made on the checkpoint {name}, which is not there. Say where it is:"
             " --victim FOLDER"
         )
     raise OptionError(
-        f"{sound} was made on {name}, and a record alone does not have code run, or models fetched."
-        f" Say so yourself: --victim {name}"
+        f"{source} was made on {name}, and a record alone does not have code run, or models"
+        f" fetched. Say so yourself: --victim {name}"
     )
 
 

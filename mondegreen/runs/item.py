@@ -25,8 +25,7 @@ from mondegreen.errors import MondegreenError
 from mondegreen.evaluation.metrics import Quality
 from mondegreen.evaluation.rooms import Survival
 from mondegreen.files import write_whole
-
-WAV, DELTA, RECORD = "adversarial.wav", "delta.safetensors", "record.json"
+from mondegreen.runs.folder import DELTA, RECORD, WAV, check_files, hash_of, read_record
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,16 @@ class Record:
         audio: the clean recording's path.
         target: the phrase asked for.
         spelled: the phrase as the victim was made to write it.
+        text: what is said in the clip; None: not known.
         heard_clean: what the victim hears in the clean clip.
         heard: what the victim hears in the saved file; empty if that was stopped by hand.
         verified: `heard` is the target, under `normaliser`; for a method in rooms: in at least half
             of the bank's test rooms the saved file is heard as the target.
         normaliser: see `mondegreen.text`.
+        wer_target: word error rate of `heard` to the target.
+        wer_original: to `text`, or to `heard_clean` where that is not known.
+        wer_clean: of `heard_clean` to `text`; None where that is not known, like the next.
+        understood: the victim makes sense of the clean clip: `wer_clean` is within the limit.
         method, preset, victim, seed: what was run.
         passes: gradient passes spent.
         looks: forward passes spent only on looking for success.
@@ -66,10 +70,15 @@ class Record:
     audio: str
     target: str
     spelled: str
+    text: str | None
     heard_clean: str
     heard: str
     verified: bool
     normaliser: str
+    wer_target: float
+    wer_original: float
+    wer_clean: float | None
+    understood: bool | None
     method: str
     preset: str
     victim: str
@@ -140,12 +149,21 @@ class Result:
         with FileLock(
             folder / ".lock"
         ):  # two runs into one folder: the files of one, never of both
-            self._write(folder)
+            (folder / RECORD).unlink(missing_ok=True)  # no old claim beside a new file
+            self.write(folder)
         return folder
 
-    def _write(self, folder: Path) -> None:
+    def write(self, folder: Path, **known: str) -> None:
+        """Write the files of an item into a folder that nobody else writes to; `save` sees to that.
+
+        Args:
+            folder: it exists.
+            known: what else the record shall say.
+
+        Raises:
+            MondegreenError: as `save`.
+        """
         rate = self.record.sample_rate
-        (folder / RECORD).unlink(missing_ok=True)  # no old claim beside a new file
         save(folder / WAV, self.adversarial, rate, comment=ADVERSARIAL_MARK)
         if not np.array_equal(load(folder / WAV, rate), self.adversarial):
             raise MondegreenError(
@@ -153,7 +171,9 @@ class Result:
                 " another."
             )
         write_whole(folder / DELTA, safetensors_bytes({"delta": self.delta}))
-        write_whole(folder / RECORD, (json.dumps(self.record.to_json(), indent=1) + "\n").encode())
+        files = {name: hash_of(folder / name) for name in (WAV, DELTA)}
+        record = {**self.record.to_json(), **known, "files": files}
+        write_whole(folder / RECORD, (json.dumps(record, indent=1) + "\n").encode())
 
 
 def make_folder(folder: str | Path) -> Path:
@@ -207,13 +227,21 @@ def read_item(path: str | PathLike[str]) -> Item:
     path = Path(path)
     folder = path.parent if path.is_file() else path
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = read_record(folder)
+        check_files(folder, record)
         delta = load_safetensors(folder / DELTA)["delta"]
         adversarial = load(folder / WAV, record["sample_rate"])
         if delta.dtype != np.float32 or delta.shape != adversarial.shape:
             raise ValueError("its audio and its perturbation are not of one length")
         return Item(record, adversarial, delta)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (
+        MondegreenError,
+        OSError,
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+    ) as error:
         raise MondegreenError(
             f"{path} is no whole result ({error}). Expected the folder that an attack wrote, with"
             f" {WAV}, {DELTA} and {RECORD}."

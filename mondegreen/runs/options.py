@@ -21,6 +21,8 @@ class Options:
         exact: the transcript must equal the target to the letter, case and punctuation included.
         rooms: the bank for methods in rooms; None: the one of `default_bank`.
         air: what else happens to the sound after the room, for methods in rooms.
+        max_clean_wer: a clip whose words are known is flagged as not understood where the victim
+            gets more than this share of them wrong to begin with.
     """
 
     method: str = "imperceptible"
@@ -30,6 +32,7 @@ class Options:
     exact: bool = False
     rooms: RoomBank | None = None
     air: tuple[Transformation, ...] = ()
+    max_clean_wer: float = 0.5
 
     @property
     def normaliser(self) -> str:

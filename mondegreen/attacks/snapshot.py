@@ -1,0 +1,123 @@
+"""A search as plain tensors and plain data: to be written down, and gone on from to the bit."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from mondegreen.attacks.result import CANDIDATES, Candidate, Point, Trajectory
+from mondegreen.attacks.state import Batch, Place
+
+_COUNTED: Final = ("steps", "passes", "looks", "first_match")  # a trajectory's plain numbers
+_SUCCESSES: Final = ("candidates", "milestones")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A search between two steps.
+
+    Attributes:
+        tensors: by name; none shares memory with the search.
+        facts: everything else, as JSON knows it.
+    """
+
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, place: Place, trajectories: Sequence[Trajectory]) -> Snapshot:
+        """Write down where a search stands and what it has found."""
+        tensors = {f"batch.{name}": value for name, value in place.batch.searched().items()}
+        tensors |= dict(_deltas(trajectories))
+        return cls(
+            {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()},
+            {
+                "stage": place.stage,
+                "step": place.step,
+                "trajectories": [_facts(trajectory) for trajectory in trajectories],
+            },
+        )
+
+    def place(self, audio: Tensor, lengths: Tensor) -> Place:
+        """Where the search stood, among its clips [B, T] with `lengths` [B].
+
+        Raises:
+            ValueError: the snapshot is not whole, or of other clips.
+        """
+        try:
+            batch = self._batch(audio, lengths)
+            return Place(int(self.facts["stage"]), int(self.facts["step"]), batch)
+        except (KeyError, IndexError, RuntimeError, TypeError) as error:
+            raise ValueError(f"no snapshot of these clips: {error}") from error
+
+    def _batch(self, audio: Tensor, lengths: Tensor) -> Batch:
+        names = [name for name in self.tensors if name.startswith("batch.")]
+        searched = {
+            name.removeprefix("batch."): self.tensors[name].to(audio.device) for name in names
+        }
+        index = searched["index"]
+        longest = int(lengths[index].max()) if len(index) else 0
+        if searched["delta"].shape != (len(index), longest):
+            raise ValueError(f"its δ is {list(searched['delta'].shape)}")
+        return Batch.of(audio[index, :longest], lengths[index], **searched)
+
+    def trajectories(self, device: torch.device) -> list[Trajectory]:
+        """What the search had found, clip by clip, on a device.
+
+        Raises:
+            ValueError: the snapshot is not whole.
+        """
+        try:
+            return [
+                self._trajectory(b, facts, device)
+                for b, facts in enumerate(self.facts["trajectories"])
+            ]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no whole snapshot: {error}") from error
+
+    def _trajectory(self, b: int, facts: Mapping[str, Any], device: torch.device) -> Trajectory:
+        candidates, milestones = (
+            [
+                Candidate(delta=self.tensors[f"{b}.{name}.{i}"].to(device), **success)
+                for i, success in enumerate(facts[name])
+            ]
+            for name in _SUCCESSES
+        )
+        return Trajectory(
+            delta=self.tensors[f"{b}.delta"].to(device),
+            candidates=deque(candidates, maxlen=CANDIDATES),
+            milestones=milestones,
+            curve=[Point(**point) for point in facts["curve"]],
+            **{name: facts[name] for name in _COUNTED},
+        )
+
+
+def _deltas(trajectories: Sequence[Trajectory]) -> Iterator[tuple[str, Tensor]]:
+    for b, trajectory in enumerate(trajectories):
+        yield f"{b}.delta", trajectory.delta
+        for name in _SUCCESSES:
+            for i, success in enumerate(getattr(trajectory, name)):
+                yield f"{b}.{name}.{i}", success.delta
+
+
+def _facts(trajectory: Trajectory) -> dict[str, Any]:
+    successes = {
+        name: [_without_delta(success) for success in getattr(trajectory, name)]
+        for name in _SUCCESSES
+    }
+    counted = {name: getattr(trajectory, name) for name in _COUNTED}
+    return {**counted, **successes, "curve": [asdict(point) for point in trajectory.curve]}
+
+
+def _without_delta(success: Candidate) -> dict[str, Any]:
+    return {
+        "eps": success.eps,
+        "passes": success.passes,
+        "step": success.step,
+        "stage": success.stage,
+    }

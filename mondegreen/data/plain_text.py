@@ -1,0 +1,52 @@
+"""Text files that users bring, in UTF-8, and where in them something is wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mondegreen.errors import MondegreenError
+
+
+def read_text(path: Path) -> str:
+    """All of a text file, without the byte order mark that some programs put before it.
+
+    Raises:
+        MondegreenError: there is no such file, it cannot be read, or it is not UTF-8.
+    """
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
+        raise MondegreenError(
+            f"{path} is not there, or is no file. Expected a text file; check the path."
+        )
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise MondegreenError(
+            f"{path}, line {line}: got the byte {error.object[error.start]:#04x} ({error.reason}),"
+            " expected UTF-8. Save the file in that encoding."
+        ) from error
+    except OSError as error:
+        raise MondegreenError(
+            f"{path} cannot be read ({error.strerror or error}). Expected a text file; check who"
+            " may read it."
+        ) from error
+
+
+def read_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of a text file that are not blank, each with its number from 1.
+
+    Raises:
+        MondegreenError: as `read_text`.
+    """
+    # Not splitlines(): to that, U+2028 and others that may stand within a line end one.
+    lines = enumerate(read_text(path).split("\n"), 1)
+    return [(number, line.strip()) for number, line in lines if line.strip()]
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a string can be written as UTF-8; one with half a surrogate pair cannot.
+
+    JSON can spell such halves, and Python uses them for the bytes of file names that are not UTF-8.
+    """
+    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,1 @@
+"""Engines: what carries a run's jobs to its workers. All run the same `Worker`."""

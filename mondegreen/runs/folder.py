@@ -1,0 +1,135 @@
+"""Where things lie in a run folder, and reading them without a recogniser at hand.
+
+    RUN/manifest.json        what is run, resolved, and on what
+        config.toml          the same configuration, to be run again
+        clips.jsonl          every clip with its target and its key, in the order of the run
+        items/KEY/           a finished clip: adversarial.wav, delta.safetensors, record.json
+        errors/KEY.json      a clip that could not be attacked, and why
+        searches/            unfinished searches, to go on from
+        sanity.json          what `mondegreen sanity` found
+        records.jsonl, .csv  tables, rebuilt from the items at any time
+
+Nothing here needs torch: the driver of a run, its summary and its report read the same files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final
+
+from mondegreen.errors import MondegreenError
+
+MANIFEST: Final = "manifest.json"
+CONFIG: Final = "config.toml"
+CLIPS: Final = "clips.jsonl"
+ITEMS: Final = "items"
+ERRORS: Final = "errors"
+SEARCHES: Final = "searches"
+SANITY: Final = "sanity.json"
+
+WAV, DELTA, RECORD = "adversarial.wav", "delta.safetensors", "record.json"
+
+
+def is_run(path: str | PathLike[str]) -> bool:
+    """Whether a folder is that of a run."""
+    return (Path(path) / MANIFEST).is_file()
+
+
+def item_folders(path: str | PathLike[str]) -> list[Path]:
+    """The item folders of a run, or those that `mondegreen attack` has left in a folder.
+
+    A run's stand in the order of its clips; others in that of their names. A folder that is an item
+    itself is the only one.
+
+    Raises:
+        MondegreenError: there is no such folder.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise MondegreenError(
+            f"{path} is not there, or is no folder. Expected the folder of a run or of results."
+        )
+    if is_run(path):
+        keys = dict.fromkeys(row["key"] for row in read_lines(path / CLIPS))
+        return [path / ITEMS / key for key in keys if (path / ITEMS / key / RECORD).is_file()]
+    if (path / RECORD).is_file():
+        return [path]
+    return [record.parent for record in sorted(path.glob(f"**/[!.]*/{RECORD}"))]
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of an item folder.
+
+    Raises:
+        MondegreenError: it is not there, or not whole.
+    """
+    return read_object(folder / RECORD)
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_files(folder: Path, record: Mapping[str, Any]) -> None:
+    """See that the files beside a record are those that it was written with.
+
+    Raises:
+        MondegreenError: one is missing, or is another.
+    """
+    files = record.get("files")
+    if not isinstance(files, Mapping) or not {WAV, DELTA} <= files.keys():
+        raise MondegreenError(f"{folder / RECORD} does not say which files it belongs to")
+    for name in (WAV, DELTA):
+        path = folder / name
+        if not path.is_file():
+            raise MondegreenError(f"{path} is missing")
+        if hash_of(path) != files[name]:
+            raise MondegreenError(f"{path} is not the file that was saved")
+
+
+def read_errors(run: Path) -> list[dict[str, Any]]:
+    """What is noted of the clips that could not be attacked, in the order of their keys."""
+    return [read_object(path) for path in sorted((run / ERRORS).glob("[!.]*.json"))]
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON file that holds one object.
+
+    Raises:
+        MondegreenError: it is not there, or holds something else.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it holds no object")
+    except (OSError, ValueError) as error:
+        raise MondegreenError(
+            f"{path} cannot be read ({error}). Expected what mondegreen wrote; if it is damaged,"
+            " delete its folder and run the same command again."
+        ) from error
+    return found
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """A JSON Lines file, object by object.
+
+    Raises:
+        MondegreenError: it is not there, or a line holds something else.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                found = json.loads(line)
+                if not isinstance(found, dict):
+                    raise ValueError(f"line {number} holds no object")
+                yield found
+    except (OSError, ValueError) as error:
+        raise MondegreenError(
+            f"{path} cannot be read ({error}). Expected a file that mondegreen wrote."
+        ) from error

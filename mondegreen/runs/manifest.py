@@ -1,0 +1,156 @@
+"""`manifest.json`: what a run is, what it runs on, and whether a second command is the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from mondegreen.errors import OptionError
+from mondegreen.files import write_whole
+from mondegreen.identity import differences, key_of
+from mondegreen.runs.config import RunConfig
+from mondegreen.runs.folder import CLIPS, CONFIG, MANIFEST, hash_of, is_run, read_object
+
+FORMAT: Final = 1
+PACKAGES: Final = (
+    *("mondegreen", "torch", "transformers", "numpy", "scipy", "soundfile", "soxr"),
+    *("pyroomacoustics", "pystoi", "pesq", "onnxruntime", "ray"),
+)
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What a worker says of the recogniser and the rooms that it has loaded.
+
+    Attributes:
+        victim: its name, pinned to a revision where it has one.
+        weights: see `mondegreen.victims.fingerprint`.
+        sample_rate: Hz.
+        bank: the key of the bank of rooms; None: a method without rooms.
+        devices: what could be worked on, each once: GPUs, or the CPU.
+    """
+
+    victim: str
+    weights: str
+    sample_rate: int
+    bank: str | None
+    devices: tuple[str, ...]
+
+    @property
+    def what(self) -> dict[str, Any]:
+        """The part of it that makes a run this run."""
+        return {"victim": self.victim, "weights": self.weights, "bank": self.bank}
+
+
+def identity(config: RunConfig, attacked: Attacked) -> dict[str, Any]:
+    """What makes this run this run, but for its clips, which are compared one by one."""
+    return {"configuration": config.what(), "attacked": attacked.what}
+
+
+def item_identity(config: RunConfig, attacked: Attacked) -> dict[str, Any]:
+    """What makes an item this item, besides its audio and its target."""
+    attack = config.model_dump(include={"method", "preset", "seed", "max_passes", "exact", "dtype"})
+    return {"attack": attack, "victim": attacked.what}
+
+
+def check_same(run: Path, config: RunConfig, attacked: Attacked | None = None) -> None:
+    """See that a folder which has a run has this one.
+
+    Args:
+        run: the folder.
+        config: of the command at hand.
+        attacked: what its workers loaded; None: not known yet.
+
+    Raises:
+        OptionError: it is another run, and how.
+        MondegreenError: its manifest is damaged.
+    """
+    there = read_object(run / MANIFEST).get("identity", {})
+    asked: Mapping[str, Any] = {"configuration": config.what()}
+    if attacked is not None:
+        asked = identity(config, attacked)
+    compared = {name: there.get(name) for name in asked}
+    if different := "; ".join(differences(compared, asked)):
+        raise OptionError(
+            f"{run} is the folder of another run: {different}. Choose another --out, repeat the"
+            " first command, or give --force-new to move what is there aside."
+        )
+
+
+def write_manifest(run: Path, config: RunConfig, attacked: Attacked, clips: int) -> None:
+    """Write `config.toml` and `manifest.json`, once `clips.jsonl` is there.
+
+    A run that goes on keeps the day on which it began, and what it has run on is added to.
+
+    Raises:
+        StorageError: one cannot be written.
+    """
+    before = read_object(run / MANIFEST) if is_run(run) else {}
+    made = identity(config, attacked)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    manifest = {
+        "format": FORMAT,
+        "identity": made,
+        "hash": key_of(made),
+        "configuration": config.model_dump(),
+        "victim": {
+            "name": attacked.victim,
+            "weights": attacked.weights,
+            "sample_rate": attacked.sample_rate,
+        },
+        "bank": attacked.bank,
+        "clips": {"count": clips, "file": CLIPS, "sha256": hash_of(run / CLIPS)},
+        "seeds": {"attack": config.seed, "targets": config.seed, "limit": config.seed},
+        "begun": before.get("begun", now),
+        "calls": [*before.get("calls", []), {"at": now, **_surroundings(config, attacked)}],
+    }
+    write_whole(run / CONFIG, config.to_toml().encode())
+    write_whole(run / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+
+
+def _surroundings(config: RunConfig, attacked: Attacked) -> dict[str, Any]:
+    """What one call ran on."""
+    return {
+        "engine": config.engine,
+        "devices": list(attacked.devices),
+        "processors": os.cpu_count(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "packages": _versions(),
+        "revision": _revision(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # an optional one
+            continue
+    return found
+
+
+def _revision() -> str | None:
+    """The commit that this package's code is at, "+" where it was changed; None: no checkout."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists():
+        return None
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", "-C", checkout, *arguments], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", "mondegreen"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changes else "")

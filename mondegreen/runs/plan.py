@@ -1,0 +1,148 @@
+"""What a run will do: its clips with their targets and hashes, a row each.
+
+The rows lie in `clips.jsonl`, which is itself a manifest that `mondegreen run` takes: the choice of
+clips and targets is data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from mondegreen.data.census import Seen, take_census
+from mondegreen.data.sources import read_clips
+from mondegreen.data.targets import choose_targets, limited
+from mondegreen.data.utterance import Utterance
+from mondegreen.errors import OptionError
+from mondegreen.files import write_whole
+from mondegreen.identity import key_of
+from mondegreen.runs.config import RunConfig
+from mondegreen.runs.folder import CLIPS, read_lines
+
+RECORDINGS: Final = "recordings"  # of sources that are no files
+KEY_DIGITS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A clip of a run.
+
+    Attributes:
+        key: names its item folder: the hash of its audio, target, attack and victim.
+        id: names it for people.
+        audio: the recording's path.
+        text: what is said in it; None: not known.
+        target: the phrase asked for.
+        sha256: of the recording; None: it could not be read when the run was planned.
+        seconds: its length, as far as it is known.
+        problem: why it cannot be attacked; None: it can.
+    """
+
+    key: str
+    id: str
+    audio: str
+    text: str | None
+    target: str
+    sha256: str | None
+    seconds: float | None
+    problem: str | None
+
+    @property
+    def asked(self) -> tuple[str, str, str | None, str]:
+        """What was asked for, whatever was found of it."""
+        return self.id, self.audio, self.text, self.target
+
+
+def choose_clips(config: RunConfig, run: Path) -> list[Utterance]:
+    """The clips of a configuration, each with its target.
+
+    Raises:
+        MondegreenError: as `read_clips` and `choose_targets`.
+    """
+    clips = read_clips(config.clips, run / RECORDINGS)
+    chosen = choose_targets(clips, target=config.target, targets=config.targets, seed=config.seed)
+    return limited(chosen, config.limit, config.seed)
+
+
+def make_rows(
+    clips: Sequence[Utterance],
+    before: Sequence[Row],
+    attacked: dict[str, Any],
+    on_file: Callable[[int, int], object] | None = None,
+) -> list[Row]:
+    """Rows of chosen clips: what an earlier call has found of them, and a look at the others.
+
+    Args:
+        clips: of `choose_clips`.
+        before: the rows of an earlier call; empty: there was none.
+        attacked: what besides audio and target makes an item: the attack and the victim.
+        on_file: called with the recordings looked at, and how many there are to look at.
+
+    Raises:
+        OptionError: the rows of the earlier call are of other clips.
+    """
+    _same_clips(clips, before)
+    rows = list(before) or [_row(clip, Seen(None, clip.duration, "not seen")) for clip in clips]
+    unseen = [i for i, row in enumerate(rows) if row.sha256 is None]
+    found = take_census([clips[i] for i in unseen], on_file)
+    for i, seen in zip(unseen, found, strict=True):
+        rows[i] = _row(clips[i], seen)
+    return [replace(row, key=_key(row, attacked)) for row in rows]
+
+
+def _row(clip: Utterance, seen: Seen) -> Row:
+    seconds = seen.seconds or clip.duration
+    assert clip.target is not None, "targets are chosen before rows are made"
+    return Row("", clip.id, clip.audio, clip.text, clip.target, seen.sha256, seconds, seen.problem)
+
+
+def _key(row: Row, attacked: dict[str, Any]) -> str:
+    audio = row.sha256 or row.audio  # without a hash it names no item, only an error
+    return key_of({"audio": audio, "target": row.target, **attacked})[:KEY_DIGITS]
+
+
+def _same_clips(clips: Sequence[Utterance], before: Sequence[Row]) -> None:
+    if not before:
+        return
+    now = [(clip.id, clip.audio, clip.text, clip.target) for clip in clips]
+    then = [row.asked for row in before]
+    if now == then:
+        return
+    if len(now) != len(then):
+        what = f"it has {len(then)} clips, asked for are {len(now)}"
+    else:
+        old, new = next((old, new) for old, new in zip(then, now, strict=True) if old != new)
+        what = f"it has the clip {old}, asked for is {new}"
+    raise OptionError(
+        f"This is the folder of a run over other clips: {what}. Choose another --out, or give"
+        " --force-new to move it aside."
+    )
+
+
+def write_rows(run: Path, rows: Sequence[Row]) -> None:
+    """Write `clips.jsonl`.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    lines = []
+    for row in rows:
+        known = asdict(row)
+        audio, seconds = known.pop("audio"), known.pop("seconds")
+        lines.append(json.dumps({"audio_filepath": audio, "duration": seconds, **known}))
+    write_whole(run / CLIPS, "".join(f"{line}\n" for line in lines).encode())
+
+
+def read_rows(run: Path) -> list[Row]:
+    """Read `clips.jsonl`.
+
+    Raises:
+        MondegreenError: it is not there, or not whole.
+    """
+    return [
+        Row(audio=known.pop("audio_filepath"), seconds=known.pop("duration"), **known)
+        for known in read_lines(run / CLIPS)
+    ]

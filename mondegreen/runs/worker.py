@@ -1,0 +1,207 @@
+"""The one worker: it loads a recogniser once, then attacks batch after batch.
+
+Every engine runs this, whatever carries its jobs. It puts items in place itself, so that what is
+finished is safe before anybody hears of it. A clip that nothing can be done with is refused
+by itself; what fails as a whole is raised, for the driver to try again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+import torch
+
+from mondegreen.errors import AudioError, MondegreenError, OptionError, StorageError, VictimError
+from mondegreen.rooms.bank import RoomBank
+from mondegreen.runs.attack import Attack
+from mondegreen.runs.clip import Clip, prepare
+from mondegreen.runs.job import (
+    Assignment,
+    Crashed,
+    Ended,
+    Finished,
+    Halted,
+    Job,
+    Outcome,
+    Refused,
+)
+from mondegreen.runs.ledger import Ledger
+from mondegreen.runs.manifest import Attacked
+from mondegreen.runs.options import Options
+from mondegreen.runs.plan import Row
+from mondegreen.runs.rooms import named_bank
+from mondegreen.runs.searches import keep, recall
+from mondegreen.victims import load_victim
+from mondegreen.victims.fingerprint import fingerprint
+
+OnPasses = Callable[[int, int], None]  # gradient passes of a clip, and how many at most
+
+
+class Stopped(Exception):  # noqa: N818 - nothing is wrong
+    """The worker was asked to stop; what it was at is written down."""
+
+
+class Worker:
+    """A loaded recogniser, and the options of a run.
+
+    Args:
+        assignment: see there.
+        stop: set by anyone, it ends a job after the pass that is under way.
+
+    Raises:
+        MondegreenError: the recogniser or the rooms cannot be had, or are not those of the run.
+    """
+
+    def __init__(self, assignment: Assignment, stop: Event) -> None:
+        config = assignment.config
+        torch.set_num_threads(assignment.threads)
+        self.stop, self.every = stop, config.checkpoint_seconds
+        self.ledger = Ledger(Path(assignment.run))
+        dtype = getattr(torch, config.dtype)
+        self.victim = load_victim(config.victim, device=assignment.device, dtype=dtype)
+        self.weights = fingerprint(self.victim)
+        if assignment.weights not in (None, self.weights):
+            raise VictimError(
+                f"{config.victim} has other weights here than where the run began. Give all workers"
+                " the same files."
+            )
+        options = Options(
+            method=config.method,
+            preset=config.preset,
+            seed=config.seed,
+            max_passes=config.max_passes,
+            exact=config.exact,
+            max_clean_wer=config.max_clean_wer,
+        )
+        self.options = replace(options, rooms=self._bank(config.rooms, options))
+
+    def _bank(self, rooms: str | None, options: Options) -> RoomBank | None:
+        if rooms is not None and not options.in_rooms:
+            raise OptionError(f"{options.method} takes no rooms; leave them out.")
+        return named_bank(rooms, self.victim.sample_rate) if options.in_rooms else None
+
+    def describe(self) -> Attacked:
+        """What is attacked here, and in which rooms."""
+        gpus = tuple(f"cuda:{n}" for n in range(torch.cuda.device_count()))
+        on_gpu = self.victim.device.type == "cuda"
+        return Attacked(
+            victim=self.victim.name,
+            weights=self.weights,
+            sample_rate=self.victim.sample_rate,
+            bank=self.options.rooms.key if self.options.rooms else None,
+            devices=gpus if on_gpu else (str(self.victim.device),),
+        )
+
+    def work(self, job: Job, on_passes: OnPasses) -> list[Outcome]:
+        """Attack a batch and put its wanted items in place.
+
+        Raises:
+            Stopped: it was asked to.
+            StorageError: nothing can be written.
+        """
+        refused: list[Outcome] = []
+        clips: dict[str, Clip] = {}
+        for row in job.rows:
+            try:
+                clips[row.key] = self._prepared(row)
+            except StorageError:
+                raise
+            except MondegreenError as error:
+                refused.append(Refused(row.key, str(error)))
+        outcomes = [r for r in refused if r.key in job.wanted]
+        if clips.keys() & job.wanted:
+            outcomes += self._attacked(job, clips, on_passes)
+        self.ledger.search_path(job.name).unlink(missing_ok=True)
+        return outcomes
+
+    def _prepared(self, row: Row) -> Clip:
+        _check_unchanged(row)
+        (clip,) = prepare(self.victim, [row.audio], [row.target], self.options, texts=[row.text])
+        return replace(clip, id=row.id, warnings=[*clip.warnings, *self._not_understood(clip)])
+
+    def _not_understood(self, clip: Clip) -> list[str]:
+        wer = clip.wer_clean
+        if wer is None or wer <= self.options.max_clean_wer:
+            return []
+        return [f"the clean clip is not understood: {wer:.0%} of its words are wrong"]
+
+    def _attacked(self, job: Job, clips: dict[str, Clip], on_passes: OnPasses) -> list[Outcome]:
+        attack = Attack(self.victim, list(clips.values()), self.options)
+        self._search(attack, self.ledger.search_path(job.name), on_passes)
+        outcomes: list[Outcome] = []
+        for number, key in enumerate(clips):
+            if key in job.wanted:
+                result = attack.conclude(number, lambda *_: self._stop_if_asked())
+                self.ledger.commit(key, partial(result.write, key=key))
+                outcomes.append(Finished(key, result.verified))
+        return outcomes
+
+    def _search(self, attack: Attack, path: Path, on_passes: OnPasses) -> None:
+        """Search to the end, from where an earlier worker left off; write it down now and then."""
+        recall(path, attack)
+        kept = time.monotonic()
+        for progress in attack.run():
+            first = int(progress.index[0])
+            on_passes(attack.search.trajectories[first].passes, attack.passes)
+            if self.stop.is_set() or time.monotonic() - kept > self.every:
+                keep(path, attack)
+                kept = time.monotonic()
+            self._stop_if_asked()
+        if time.monotonic() - kept > self.every / 10:  # a proof in rooms may take long as well
+            keep(path, attack)
+
+    def _stop_if_asked(self) -> None:
+        if self.stop.is_set():
+            raise Stopped
+
+
+def _check_unchanged(row: Row) -> None:
+    """See that a recording is still the one that the run was planned with."""
+    try:
+        with Path(row.audio).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AudioError(
+            f"{row.audio} cannot be read any more ({error.strerror}). Put it back, and run the same"
+            " command again."
+        ) from error
+    if found != row.sha256:
+        raise AudioError(
+            f"{row.audio} is not the recording that this run was begun with. Put that back, and run"
+            " the same command again."
+        )
+
+
+def load_worker(assignment: Assignment, stop: Event) -> Worker | MondegreenError:
+    """A worker, or why there can be none."""
+    try:
+        return Worker(assignment, stop)
+    except MondegreenError as error:
+        return error
+    except Exception as error:  # of a stranger's files, or of a device
+        return VictimError(f"{assignment.config.victim} cannot be loaded: {_told(error)}")
+
+
+def run_job(worker: Worker, job: Job, on_passes: OnPasses) -> Ended | Crashed | Halted:
+    """Let a worker do a job; whatever comes of it is told, never raised."""
+    try:
+        return Ended(job, tuple(worker.work(job, on_passes)))
+    except Stopped:
+        return Ended(job, ())
+    except StorageError as error:
+        return Halted(str(error))
+    except Exception as error:  # a recogniser's code may raise anything
+        return Crashed(job, _told(error))
+
+
+def _told(error: Exception) -> str:
+    """An error of somebody else's in a line, with its place."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"

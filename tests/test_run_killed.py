@@ -1,0 +1,106 @@
+"""Killed at any moment, a run goes on, and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from run_folders import QUICK, command, environment, make_clips, mondegreen, records
+
+KILLS = 20
+CLIPS = 20
+HOW = ("--workers", "2", "--threads", "1", "--checkpoint-seconds", "0.2")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
+]
+
+
+def test_killed_twenty_times_it_ends_as_if_undisturbed(tmp_path: Path) -> None:
+    clips = make_clips(tmp_path / "clips", CLIPS)
+    arguments = ("run", clips, *QUICK, *HOW)
+    calm_run, killed_run = tmp_path / "calm", tmp_path / "killed"
+    first_item = undisturbed((*arguments, "--out", calm_run), calm_run)
+    calm, chance, finished = records(calm_run), random.Random(0), []
+    for number in range(KILLS):
+        # early on loading is hit, later on searches, proofs and the putting in place
+        wait = chance.uniform(0.2, 1.3) * first_item
+        strike(start((*arguments, "--out", killed_run)), wait, number, chance)
+        finished.append(len(records(killed_run)))
+    ended = mondegreen(*arguments, "--out", killed_run)
+    assert ended.returncode == 0, ended.stderr
+    assert finished == sorted(finished)
+    assert len(set(finished)) > 3  # it was hit while it worked, not only while it loaded
+    assert finished[-1] < CLIPS  # and to the last
+    assert records(killed_run) == calm  # every sample too: a record has its files' hashes
+    assert len(calm) == CLIPS
+    assert list(killed_run.rglob("*.part*")) == []
+    assert list((killed_run / "searches").iterdir()) == []
+    assert list((killed_run / "errors").iterdir()) == []
+
+
+def undisturbed(arguments: tuple[object, ...], run: Path) -> float:
+    """Run to the end; the seconds until there was an item."""
+    began, first = time.monotonic(), None
+    process = start(arguments)
+    while process.poll() is None:
+        time.sleep(0.05)
+        if first is None and any(run.glob("items/[!.]*")):
+            first = time.monotonic() - began
+    assert process.returncode == 0
+    assert first is not None
+    return first
+
+
+def start(arguments: tuple[object, ...]) -> subprocess.Popen[bytes]:
+    """The driver, in a group of its own with its workers."""
+    return subprocess.Popen(
+        command(*map(str, arguments)),
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def strike(
+    process: subprocess.Popen[bytes], wait: float, number: int, chance: random.Random
+) -> None:
+    """Kill all at once, or the driver alone, or first a worker and the driver a little later."""
+    time.sleep(wait)
+    assert process.poll() is None, "it ended before it was hit"
+    if number % 3 == 0:
+        os.killpg(process.pid, signal.SIGKILL)
+    elif number % 3 == 1:
+        process.kill()
+    else:
+        for worker in children(process.pid)[:1]:
+            os.kill(worker, signal.SIGKILL)
+        time.sleep(chance.uniform(0, 0.3) * wait)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    await_end_of_group(process.pid)
+
+
+def children(pid: int) -> list[int]:
+    """The worker processes of a driver."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [n for n in map(int, listed) if b"spawn_main" in Path(f"/proc/{n}/cmdline").read_bytes()]
+
+
+def await_end_of_group(group: int) -> None:
+    """Workers end with their driver; else two runs would share the folder."""
+    for _ in range(200):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("a worker has outlived its driver")

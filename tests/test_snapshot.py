@@ -1,0 +1,186 @@
+"""A search that is put down and taken up again is the search that was never put down."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank, toy_rooms
+
+from mondegreen.attacks.loop import Search
+from mondegreen.attacks.presets import preset
+from mondegreen.attacks.result import Trajectory
+from mondegreen.attacks.snapshot import Snapshot
+from mondegreen.attacks.stage import Stage
+from mondegreen.audio import pad, save
+from mondegreen.errors import StorageError
+from mondegreen.psychoacoustics import masking_threshold
+from mondegreen.runs.attack import Attack
+from mondegreen.runs.clip import prepare
+from mondegreen.runs.options import Options
+from mondegreen.runs.searches import keep, recall
+
+CLIPS = [speech(0, 5000), speech(1, 6500)]
+SHORT = 10  # steps of each stage
+
+
+def search(victim: LinearVictim) -> Search:
+    threshold = masking_threshold(*pad(CLIPS), victim.sample_rate)
+    targets = [victim.encode(TARGET, len(clip)) for clip in CLIPS]
+    return Search(victim, CLIPS, targets, threshold, seed=3)
+
+
+def stages(method: str) -> tuple[Stage, ...]:
+    over = (toy_rooms(),) if method in ("robust", "combined") else ()
+    return tuple(replace(stage, steps=SHORT) for stage in preset(method, "fast", over))
+
+
+def same(found: Trajectory, expected: Trajectory) -> bool:
+    """To the bit, in everything."""
+    deltas = (found.delta, expected.delta)
+    pairs = zip(
+        (*found.candidates, *found.milestones),
+        (*expected.candidates, *expected.milestones),
+        strict=True,
+    )
+    return (
+        torch.equal(*deltas)
+        and found.curve == expected.curve
+        and (found.steps, found.passes, found.looks, found.first_match)
+        == (expected.steps, expected.passes, expected.looks, expected.first_match)
+        and all(
+            torch.equal(a.delta, b.delta)
+            and (a.eps, a.passes, a.step, a.stage) == (b.eps, b.passes, b.step, b.stage)
+            for a, b in pairs
+        )
+    )
+
+
+@pytest.mark.parametrize("method", ["carlini-wagner", "imperceptible", "robust", "combined"])
+@settings(max_examples=4, deadline=None)
+@given(st.data())
+def test_it_goes_on_to_the_bit_from_any_step(method: str, data: st.DataObject) -> None:
+    chosen = stages(method)
+    whole = search(linear_victim(bias=40.0))
+    list(whole.run(chosen))
+    first = search(linear_victim(bias=40.0))
+    steps = data.draw(st.integers(1, SHORT * len(chosen)))
+    for number, _ in enumerate(first.run(chosen), 1):
+        if number == steps:
+            break
+    snapshot = first.snapshot()
+    second = search(linear_victim(bias=40.0))
+    second.restore(Snapshot(snapshot.tensors, json.loads(json.dumps(snapshot.facts))))
+    list(second.run(chosen))
+    assert whole.trajectories[0].first_match is not None
+    for found, expected in zip(second.trajectories, whole.trajectories, strict=True):
+        assert same(found, expected)
+
+
+def test_a_snapshot_is_not_changed_by_what_follows() -> None:
+    found = search(linear_victim())
+    steps = found.run(stages("imperceptible"))
+    next(steps)
+    snapshot = found.snapshot()
+    before = {name: tensor.clone() for name, tensor in snapshot.tensors.items()}
+    list(steps)
+    assert all(torch.equal(snapshot.tensors[name], before[name]) for name in before)
+
+
+def test_a_clip_that_has_finished_stays_out() -> None:
+    """One of two clips leaves at its first success; the snapshot is of the other alone."""
+    norm, quiet = stages("imperceptible")
+    chosen = (replace(norm, steps=20), replace(quiet, steps=30, enough=700.0))
+    whole, first, second = (search(linear_victim(bias=30.0)) for _ in range(3))
+    list(whole.run(chosen))
+    for _ in first.run(chosen):
+        if len(first.snapshot().tensors["batch.index"]) == 1:
+            break
+    snapshot = first.snapshot()
+    assert len(snapshot.tensors["batch.index"]) == 1
+    second.restore(snapshot)
+    list(second.run(chosen))
+    for found, expected in zip(second.trajectories, whole.trajectories, strict=True):
+        assert same(found, expected)
+
+
+@pytest.mark.parametrize("lacking", ["batch.delta", "0.delta", "batch.index"])
+def test_a_snapshot_that_is_not_whole_is_refused(lacking: str) -> None:
+    found = search(linear_victim())
+    next(found.run(stages("imperceptible")))
+    snapshot = found.snapshot()
+    tensors = {name: t for name, t in snapshot.tensors.items() if name != lacking}
+    with pytest.raises(ValueError, match="snapshot"):
+        search(linear_victim()).restore(Snapshot(tensors, snapshot.facts))
+
+
+def test_a_snapshot_of_other_clips_is_refused() -> None:
+    found = search(linear_victim())
+    next(found.run(stages("imperceptible")))
+    victim = linear_victim()
+    clip = speech(2, 4000)
+    threshold = masking_threshold(*pad([clip]), victim.sample_rate)
+    other = Search(victim, [clip], [victim.encode(TARGET, 4000)], threshold)
+    with pytest.raises(ValueError, match=r"clips|snapshot"):
+        other.restore(found.snapshot())
+
+
+# ---- on disk
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    save(tmp_path / "clip.wav", speech(), 16_000)
+    return tmp_path / "clip.wav"
+
+
+def attack(clip: Path, method: str = "imperceptible") -> Attack:
+    bank = toy_bank() if method == "robust" else None
+    options = Options(method, max_passes=40, rooms=bank)
+    victim = linear_victim()
+    return Attack(victim, prepare(victim, [clip], [TARGET], options), options)
+
+
+def test_what_is_kept_on_disk_is_gone_on_from(clip: Path, tmp_path: Path) -> None:
+    whole, first, second = attack(clip), attack(clip), attack(clip)
+    list(whole.run())
+    for number, _ in enumerate(first.run(), 1):
+        if number == 17:
+            break
+    keep(tmp_path / "search.safetensors", first)
+    assert recall(tmp_path / "search.safetensors", second)
+    assert second.seconds == first.seconds
+    assert sum(1 for _ in second.run()) == 40 - 17
+    assert same(second.search.trajectories[0], whole.search.trajectories[0])
+    assert second.seconds > first.seconds
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", None])
+def test_what_is_damaged_on_disk_costs_only_its_passes(
+    clip: Path, tmp_path: Path, damage: bytes | None
+) -> None:
+    path, first, second = tmp_path / "search.safetensors", attack(clip), attack(clip)
+    next(first.run())
+    keep(path, first)
+    path.write_bytes(path.read_bytes()[:-100] if damage is None else damage)
+    assert not recall(path, second)
+    assert sum(1 for _ in second.run()) == 40
+
+
+def test_what_another_preset_left_is_not_gone_on_from(clip: Path, tmp_path: Path) -> None:
+    first, second = attack(clip), attack(clip, "robust")
+    next(first.run())
+    keep(tmp_path / "search.safetensors", first)
+    assert not recall(tmp_path / "search.safetensors", second)
+
+
+def test_it_cannot_be_kept_where_nothing_can_be_written(clip: Path, tmp_path: Path) -> None:
+    found = attack(clip)
+    next(found.run())
+    with pytest.raises(StorageError, match="could not be written"):
+        keep(tmp_path / "none" / "search.safetensors", found)
