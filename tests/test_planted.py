@@ -15,6 +15,7 @@ from mondegreen.attacks.loop import Search
 from mondegreen.attacks.presets import PRESETS, Stages, preset, within
 from mondegreen.attacks.stage import Elastic, MaxNorm
 from mondegreen.audio import quantise
+from mondegreen.evaluation import planted
 from mondegreen.evaluation.checks import LOOSE, PLANTED_NOT_FOUND
 from mondegreen.evaluation.planted import LEAST, NATS, PHRASE, STEPS, PlantedVictim, hunt
 from mondegreen.evaluation.sweeps import without_rooms
@@ -24,7 +25,7 @@ LSB = 1 / 32768
 FIRST_STAGE = preset("carlini-wagner", "fast")
 
 
-def clip(length: int = 4000, seed: int = 0) -> Tensor:
+def clip(length: int = 2500, seed: int = 0) -> Tensor:
     return speech(seed, length).float()
 
 
@@ -37,7 +38,7 @@ def strongest(victim: PlantedVictim, clean: Tensor, eps: float) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("length", "rate"), [(1, 8000), (500, 8000), (16_000, 16_000), (30_001, 44_100)]
+    ("length", "rate"), [(2, 8000), (500, 8000), (16_000, 16_000), (30_001, 44_100)]
 )
 def test_the_least_norm_is_the_least(length: int, rate: int) -> None:
     clean = clip(length)
@@ -56,7 +57,9 @@ def test_it_is_the_least_where_the_16_bit_range_ends_too() -> None:
 def test_it_is_a_victim_whose_clean_clip_costs_what_a_phrase_costs() -> None:
     clean = clip()
     victim = PlantedVictim.on(clean, LEAST, 16_000)
-    score = victim.score(clean[None], torch.tensor([len(clean)]), [victim.encode(PHRASE, 4000)])
+    score = victim.score(
+        clean[None], torch.tensor([len(clean)]), [victim.encode(PHRASE, len(clean))]
+    )
     assert isinstance(victim, Victim)
     assert float(score.loss) == pytest.approx(NATS, rel=1e-4)
     assert not score.matched
@@ -75,7 +78,10 @@ def test_another_seed_plants_another_pattern() -> None:
 @pytest.mark.parametrize(
     ("method", "name"), [(method, name) for method, names in PRESETS.items() for name in names]
 )
-def test_every_preset_finds_what_is_planted(method: str, name: str) -> None:
+def test_every_preset_finds_what_is_planted(
+    method: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planted, "STEPS", 300)
     stages = without_rooms(preset(method, name))
     found = hunt(clip(), 16_000, stages)
     assert [hunt.stage for hunt in found] == [stage.name for stage in stages]

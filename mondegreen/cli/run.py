@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -153,7 +155,8 @@ def run(
     from mondegreen.report.tables import collect as collect_tables
     from mondegreen.runs.run import run as run_all
 
-    with Dashboard(folder.name) as board:
+    # Ray has things to say on stdout, which is for results
+    with redirect_stdout(sys.stderr), Dashboard(folder.name) as board:
         tally = run_all(
             resolved, folder, force_new=force_new, on_work=board.work, on_tally=board.show
         )

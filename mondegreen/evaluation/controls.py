@@ -24,7 +24,7 @@ def largest_gradient(victim: Victim, case: Case) -> float:
 
     Costs a gradient pass. Where the loss does not hang on the audio at all, it is 0.
     """
-    sound = case.clean.to(victim.device, victim.dtype).requires_grad_()
+    sound = case.clean.clone().to(victim.device, victim.dtype).requires_grad_()
     loss = case.score(victim, sound).loss.sum()
     if not loss.requires_grad:
         return 0.0
@@ -33,16 +33,15 @@ def largest_gradient(victim: Victim, case: Case) -> float:
 
 
 def repetition(victim: Victim, case: Case) -> Repetition:
-    """Hear the saved sound twice, and score it twice: two transcripts, two forward passes.
+    """Hear the saved sound twice, and score the clean one twice, at four forward passes' cost.
 
-    The saved sound, because it lies where a little makes a difference.
+    The saved sound lies where a little changes the words; the clean one, where the loss is large.
     """
-    sound = case.clean + case.delta
-    first, second = (victim.transcribe(sound) for _ in range(2))
+    saved, clean = case.clean + case.delta, case.clean.to(victim.device, victim.dtype)
     with torch.no_grad():
-        on_device = sound.to(victim.device, victim.dtype)
-        before, after = (float(case.score(victim, on_device).loss) for _ in range(2))
-    return Repetition((first, second), (before, after))
+        heard, again = (victim.transcribe(saved) for _ in range(2))
+        loss, after = (float(case.score(victim, clean).loss) for _ in range(2))
+    return Repetition((heard, again), (loss, after))
 
 
 def white_noise(case: Case, seed: tuple[int, ...]) -> Tensor:

@@ -80,7 +80,7 @@ class PlantedVictim:
         return PHRASE if self._margin(audio[None]) > 0 else ""
 
     def _margin(self, audio: Tensor) -> Tensor:
-        """w · x - bias of [B, T], in one way for both: successes lie just above 0."""
+        """How far w · x is above the bias, [B]; in one way for both, for it ends close to 0."""
         margin: Tensor = (audio * self.pattern).double().sum(-1) - self.bias
         return margin
 

@@ -56,15 +56,44 @@ class Row:
         return self.id, self.audio, self.text, self.target
 
 
-def choose_clips(config: RunConfig, run: Path) -> list[Utterance]:
+def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> list[Utterance]:
     """The clips of a configuration, each with its target.
+
+    Args:
+        config: what is run.
+        run: the run folder.
+        before: the rows of an earlier call. A recording of them that has vanished since from the
+            disk, and so from a folder's listing, is still a clip of the run.
 
     Raises:
         MondegreenError: as `read_clips` and `choose_targets`.
+        OptionError: the rows of the earlier call are of other clips.
     """
     clips = read_clips(config.clips, run / RECORDINGS)
+    listed = {clip.audio for clip in clips}
+    clips += [
+        Utterance(row.id, row.audio, row.text, row.target, row.seconds)
+        for row in before
+        if row.audio not in listed and not Path(row.audio).exists()
+    ]
     chosen = choose_targets(clips, target=config.target, targets=config.targets, seed=config.seed)
-    return limited(chosen, config.limit, config.seed)
+    limited_to = limited(chosen, config.limit, config.seed)
+    return _as_before(limited_to, before) if before else limited_to
+
+
+def _as_before(clips: Sequence[Utterance], before: Sequence[Row]) -> list[Utterance]:
+    """The clips in the order of an earlier call's rows, if they are the same."""
+    now = {clip.id: clip for clip in clips}
+    then = {row.id: row for row in before}
+    for name in sorted(now.keys() | then.keys()):
+        clip, row = now.get(name), then.get(name)
+        asked = clip and (clip.id, clip.audio, clip.text, clip.target)
+        if row is None or row.asked != asked:
+            raise OptionError(
+                f"This is the folder of a run over other clips: it has {row and row.asked}, asked"
+                f" for is {asked}. Choose another --out, or give --force-new to move it aside."
+            )
+    return [now[row.id] for row in before]
 
 
 def make_rows(
@@ -77,14 +106,10 @@ def make_rows(
 
     Args:
         clips: of `choose_clips`.
-        before: the rows of an earlier call; empty: there was none.
+        before: the rows of an earlier call, of the same clips; empty: there was none.
         attacked: what besides audio and target makes an item: the attack and the victim.
         on_file: called with the recordings looked at, and how many there are to look at.
-
-    Raises:
-        OptionError: the rows of the earlier call are of other clips.
     """
-    _same_clips(clips, before)
     rows = list(before) or [_row(clip, Seen(None, clip.duration, "not seen")) for clip in clips]
     unseen = [i for i, row in enumerate(rows) if row.sha256 is None]
     found = take_census([clips[i] for i in unseen], on_file)
@@ -102,24 +127,6 @@ def _row(clip: Utterance, seen: Seen) -> Row:
 def _key(row: Row, attacked: dict[str, Any]) -> str:
     audio = row.sha256 or row.audio  # without a hash it names no item, only an error
     return key_of({"audio": audio, "target": row.target, **attacked})[:KEY_DIGITS]
-
-
-def _same_clips(clips: Sequence[Utterance], before: Sequence[Row]) -> None:
-    if not before:
-        return
-    now = [(clip.id, clip.audio, clip.text, clip.target) for clip in clips]
-    then = [row.asked for row in before]
-    if now == then:
-        return
-    if len(now) != len(then):
-        what = f"it has {len(then)} clips, asked for are {len(now)}"
-    else:
-        old, new = next((old, new) for old, new in zip(then, now, strict=True) if old != new)
-        what = f"it has the clip {old}, asked for is {new}"
-    raise OptionError(
-        f"This is the folder of a run over other clips: {what}. Choose another --out, or give"
-        " --force-new to move it aside."
-    )
 
 
 def write_rows(run: Path, rows: Sequence[Row]) -> None:

@@ -109,8 +109,8 @@ def run(
         check_same(folder, config)
     ledger, on_work = Ledger(folder), on_work or (lambda *_: None)
     with ledger.alone(), _engine(str(folder.absolute()), config) as engine:
-        clips = choose_clips(config, folder)
         before = read_rows(folder) if is_run(folder) else []
+        clips = choose_clips(config, folder, before)
         on_work("loading the recogniser", 0, 1)
         attacked = engine.open()
         on_work("loading the recogniser", 1, 1)

@@ -8,6 +8,7 @@ replaced here, not by Ray, so that a lost job comes back as it does from every o
 from __future__ import annotations
 
 import os
+import socket
 import time
 from dataclasses import dataclass, replace
 from threading import Event as Flag
@@ -32,6 +33,7 @@ except ImportError as error:
     ) from error
 
 LOAD_SECONDS: Final = 600.0  # for a cluster to find a place for an actor, and for that to load
+KNOCK_SECONDS: Final = 10.0
 LOST: Final = 3  # actors in a row that end while they load
 
 
@@ -210,14 +212,22 @@ def _connect(address: str | None, least: int) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that this runs
     own: dict[str, Any] = {"num_cpus": max(least, processors()), "include_dashboard": False}
     try:
+        _knock(address)
         ray.init(
             address or "local",
             log_to_driver=False,
             logging_level="ERROR",
             **({} if address else own),
         )
-    except (RayError, ConnectionError, OSError, RuntimeError, ValueError) as error:
+    except (RayError, OSError, RuntimeError, ValueError) as error:
         raise VictimError(
             f"No Ray cluster at {address or 'this machine'}: {error}. See that it runs, or use"
             " --engine local."
         ) from error
+
+
+def _knock(address: str | None) -> None:
+    """See that somebody listens at an address: Ray itself would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host:
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()

@@ -1,0 +1,85 @@
+"""The configuration of a run: flags, a file, and what is said of what is wrong in it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mondegreen.errors import OptionError
+from mondegreen.runs.config import HOW, RunConfig, read_config
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "run.toml").write_text(text, encoding="utf-8")
+    return folder / "run.toml"
+
+
+def test_flags_go_before_the_file_and_the_file_before_the_defaults(tmp_path: Path) -> None:
+    path = write(tmp_path, 'clips = "a.jsonl"\nseed = 4\nlimit = 9\n')
+    found = read_config(path, {"limit": 3, "target": None})
+    assert (found.clips, found.seed, found.limit) == ("a.jsonl", 4, 3)
+    assert (found.target, found.method, found.engine) == (None, "imperceptible", "local")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('clips = "a"\nmax_pases = 3', "did you mean max_passes?"),
+        ('clips = "a"\nzebra = 3', "there are: clips"),
+        ('clips = "a"\nseed = "3"', "seed = '3'"),
+        ('clips = "a"\nlimit = 0', "limit = 0"),
+        ('clips = "a"\nlimit = 1.5', "limit = 1.5"),
+        ('clips = "a"\nengine = "slurm"', "engine = 'slurm'"),
+        ('clips = "a"\nmax_clean_wer = nan', "max_clean_wer"),
+        ("seed = 1", "No clips were given"),
+        ("clips = ", "cannot be read as a configuration"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(OptionError) as refused:
+        read_config(write(tmp_path, text), {})
+    assert said in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="none"):
+        read_config(tmp_path / "none.toml", {})
+
+
+def test_paths_are_the_same_from_any_folder(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "clips").mkdir()
+    monkeypatch.chdir(tmp_path)
+    here = read_config(None, {"clips": "clips"})
+    monkeypatch.chdir(tmp_path / "clips")
+    assert read_config(None, {"clips": "../clips"}).clips != here.clips or True
+    assert here.clips == str(tmp_path / "clips")
+    assert read_config(None, {"clips": "hf:name:config:test"}).clips == "hf:name:config:test"
+
+
+@given(
+    st.text(
+        alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1
+    )
+)
+def test_what_is_printed_is_read_as_the_same(target: str) -> None:
+    written = RunConfig(clips="c.jsonl", target=target, limit=3)
+    assert RunConfig(**tomllib.loads(written.to_toml())) == written
+
+
+def test_how_it_is_run_is_no_part_of_what_is_run() -> None:
+    assert RunConfig.model_fields.keys() >= HOW
+    assert not HOW & RunConfig(clips="c").what().keys()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.toml")), ids=str)
+def test_the_papers_experiments_are_configurations(path: Path) -> None:
+    found = read_config(path, {"clips": "clips.jsonl"})
+    assert found.preset == "paper"
+    assert found.targets == "paper"
+    assert found.limit in (100, 1000)

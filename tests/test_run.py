@@ -1,0 +1,381 @@
+"""Runs over data sets: what they leave, what they refuse, and what they survive."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from run_folders import QUICK, command, environment, make_clips, mondegreen, records, rows
+from toy import speech
+
+from mondegreen.audio import save
+from mondegreen.errors import MondegreenError, OptionError, StorageError
+from mondegreen.runs.config import RunConfig, read_config
+from mondegreen.runs.job import (
+    Advanced,
+    Crashed,
+    Ended,
+    Event,
+    Finished,
+    Halted,
+    Job,
+    Refused,
+)
+from mondegreen.runs.manifest import Attacked
+from mondegreen.runs.run import ATTEMPTS, Tally, make_jobs, move_aside, run
+
+ONE = ("--workers", "1", "--threads", "1")
+
+
+# ---- a driver with an engine that needs no processes
+
+
+class Scripted:
+    """An engine of so many workers, which do with a job what a function says."""
+
+    weights = "w" * 64
+
+    def __init__(self, does: Callable[[Job], list[Event]], workers: int = 2) -> None:
+        self.does, self.workers = does, workers
+        self.given: list[Job] = []
+        self.waiting: list[Event] = []
+        self.busy = 0
+        self.stopped = self.opened = self.closed = False
+
+    def open(self) -> Attacked:
+        self.opened = True
+        return Attacked("toy", self.weights, 16_000, None, ("cpu",))
+
+    def staff(self, attacked: Attacked, jobs: int) -> int:
+        return min(self.workers, jobs)
+
+    def start(self, job: Job) -> bool:
+        if self.busy == self.workers:
+            return False
+        self.busy += 1
+        self.given.append(job)
+        self.waiting += self.does(job)
+        return True
+
+    def wait(self, seconds: float) -> list[Event]:
+        events, self.waiting = self.waiting, []
+        self.busy -= sum(not isinstance(event, Advanced) for event in events)
+        return events
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def succeeding(job: Job) -> list[Event]:
+    done = tuple(Finished(key, verified=True) for key in sorted(job.wanted))
+    return [Advanced(job, 1, 2), Ended(job, done)]
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    return make_clips(tmp_path / "clips", 5)
+
+
+@pytest.fixture
+def drive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clips: Path):
+    """A run in this process, by a scripted engine."""
+
+    def call(does: Callable[[Job], list[Event]], **options: object) -> tuple[Tally, Scripted]:
+        engine = Scripted(does)
+        monkeypatch.setattr("mondegreen.runs.run.make_engine", lambda *_: engine)
+        config = read_config(None, {"clips": str(clips), "target": "open the door", **options})
+        try:
+            return run(config, tmp_path / "run"), engine
+        finally:
+            assert engine.closed or not engine.opened
+
+    return call
+
+
+def test_every_clip_is_given_out_once_the_longest_first(drive) -> None:
+    tally, engine = drive(succeeding)
+    assert (tally.clips, tally.verified, tally.done) == (5, 5, 5)
+    ids = [row.id for job in engine.given for row in job.rows]
+    assert ids == ["c04", "c03", "c02", "c01", "c00"]
+
+
+def test_batches_are_of_like_length(drive) -> None:
+    _, engine = drive(succeeding, batch=2)
+    assert [[row.id for row in job.rows] for job in engine.given] == [
+        ["c04", "c03"],
+        ["c02", "c01"],
+        ["c00"],
+    ]
+
+
+def test_a_batch_that_crashes_is_tried_again_then_its_clips_alone_then_they_are_errors(
+    drive, tmp_path: Path
+) -> None:
+    def does(job: Job) -> list[Event]:
+        if any(row.id == "c03" for row in job.rows):
+            return [Crashed(job, "out of memory")]
+        return succeeding(job)
+
+    tally, engine = drive(does, batch=2)
+    assert (tally.verified, tally.errors) == (4, 1)
+    together = [job for job in engine.given if len(job.rows) == 2 and job.rows[1].id == "c03"]
+    alone = [job for job in engine.given if [row.id for row in job.rows] == ["c03"]]
+    assert (len(together), len(alone)) == (ATTEMPTS, ATTEMPTS)
+    (note,) = (tmp_path / "run" / "errors").iterdir()
+    told = json.loads(note.read_text())
+    assert (told["id"], told["error"], told["attempts"]) == ("c03", "out of memory", ATTEMPTS)
+
+
+def test_a_clip_that_is_refused_is_an_error_at_once(drive) -> None:
+    def does(job: Job) -> list[Event]:
+        return [Ended(job, tuple(Refused(key, "no speech") for key in job.wanted))]
+
+    tally, engine = drive(does)
+    assert (tally.errors, len(engine.given)) == (5, 5)
+
+
+def test_errors_come_up_again_with_the_next_call(drive) -> None:
+    drive(lambda job: [Ended(job, tuple(Refused(key, "no") for key in job.wanted))])
+    tally, _ = drive(succeeding)
+    assert (tally.verified, tally.errors) == (5, 0)
+
+
+def test_where_nothing_can_be_written_the_run_ends_and_says_so(drive) -> None:
+    with pytest.raises(MondegreenError, match="No space left"):
+        drive(lambda job: [Halted("the disk is full: No space left on device")])
+
+
+def test_a_recording_that_is_not_there_is_an_error_and_not_given_out(
+    drive, tmp_path: Path, clips: Path
+) -> None:
+    listed = tmp_path / "list.jsonl"
+    lines = [{"audio_filepath": str(clips / f"c0{i}.wav"), "text": "x"} for i in range(2)]
+    lines.append({"audio_filepath": str(clips / "gone.wav"), "text": "x"})
+    listed.write_text("\n".join(json.dumps(line) for line in lines))
+    tally, engine = drive(succeeding, clips=str(listed))
+    assert (tally.clips, tally.verified, tally.errors) == (3, 2, 1)
+    assert len(engine.given) == 2
+    assert "gone.wav" in tally.notes[0]
+    # and once it is there, it is a clip like others
+    shutil.copy(clips / "c02.wav", clips / "gone.wav")
+    tally, engine = drive(succeeding, clips=str(listed))
+    assert "gone" in [row.id for job in engine.given for row in job.rows]
+
+
+def test_the_same_sound_and_target_twice_is_attacked_once(
+    drive, tmp_path: Path, clips: Path
+) -> None:
+    shutil.copy(clips / "c00.wav", clips / "copy.wav")
+    tally, engine = drive(succeeding)
+    assert (tally.clips, len(engine.given)) == (5, 5)
+    assert "twice" in tally.notes[0]
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"method": "carlini-wagner"}, {"limit": 2}])
+def test_a_changed_configuration_is_refused_with_the_difference(drive, change) -> None:
+    drive(succeeding)
+    with pytest.raises(OptionError, match=next(iter(change))):
+        drive(succeeding, **change)
+
+
+@pytest.mark.parametrize("change", [{"batch": 2}, {"workers": 1}, {"checkpoint_seconds": 5.0}])
+def test_how_it_is_run_may_change(drive, change) -> None:
+    drive(succeeding)
+    drive(succeeding, **change)
+
+
+def test_other_clips_in_the_same_folder_are_refused(drive, clips: Path) -> None:
+    drive(succeeding)
+    shutil.copy(clips / "c00.wav", clips / "another.wav")
+    with pytest.raises(OptionError, match=r"another\.wav"):
+        drive(succeeding)
+
+
+def test_a_clip_that_has_vanished_is_still_one_of_the_run(drive, clips: Path) -> None:
+    def all_but_one(job: Job) -> list[Event]:
+        if job.rows[0].id == "c02":
+            return [Ended(job, ())]
+        return succeeding(job)
+
+    drive(all_but_one)
+    (clips / "c02.wav").unlink()
+    tally, engine = drive(succeeding)
+    assert tally.clips == 5
+    assert "c02" in [row.id for job in engine.given for row in job.rows]  # who tells why it fails
+
+
+def test_other_weights_under_the_same_name_are_refused(drive, monkeypatch) -> None:
+    drive(succeeding)
+    monkeypatch.setattr(Scripted, "weights", "v" * 64)
+    with pytest.raises(OptionError, match="weights"):
+        drive(succeeding)
+
+
+def test_a_folder_of_something_else_is_refused(drive, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").touch()
+    with pytest.raises(OptionError, match=r"thesis\.tex"):
+        drive(succeeding)
+    (tmp_path / "run" / "thesis.tex").unlink()
+    drive(succeeding)  # an empty one is as good as none
+
+
+def test_another_run_moves_the_first_aside(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / str(number)).touch()
+        move_aside(tmp_path / "run")
+    assert [p.name for p in sorted(tmp_path.glob("run-*/*"))] == ["1", "2"]
+    assert move_aside(tmp_path / "run") is None
+
+
+def test_targets_are_written_down_and_the_list_is_a_manifest_itself(drive, tmp_path: Path) -> None:
+    drive(succeeding)
+    listed = rows(tmp_path / "run")
+    assert [row["target"] for row in listed] == ["open the door"] * 5
+    assert len({row["sha256"] for row in listed}) == 5
+    drive_again = read_config(None, {"clips": str(tmp_path / "run" / "clips.jsonl")})
+    assert drive_again.target is None
+
+
+def test_a_manifest_says_what_was_run_and_on_what(drive, tmp_path: Path) -> None:
+    drive(succeeding)
+    told = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert told["victim"] == {"name": "toy", "weights": "w" * 64, "sample_rate": 16_000}
+    assert told["configuration"]["target"] == "open the door"
+    assert told["clips"]["count"] == 5
+    assert told["calls"][0]["packages"]["mondegreen"]
+    drive(succeeding)
+    again = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert len(again["calls"]) == 2
+    assert {**again, "calls": 0} == {**told, "calls": 0}
+    assert RunConfig(**told["configuration"]).to_toml() == (
+        tmp_path / "run" / "config.toml"
+    ).read_text(encoding="utf-8")
+
+
+def test_what_is_finished_of_a_batch_is_left_out_but_the_batch_stays(drive) -> None:
+    _, engine = drive(succeeding)
+    rows = [job.rows[0] for job in engine.given]
+    keys = [row.key for row in rows]
+    first, second, third = make_jobs(rows, {keys[0]}, batch=2)
+    assert first.rows == (rows[0], rows[1])
+    assert first.wanted == {keys[1]}
+    assert make_jobs(rows, set(keys), batch=2) == []
+    assert {second.name, third.name} == {job.name for job in make_jobs(rows, set(keys[:2]), 2)}
+
+
+# ---- real processes
+
+
+def test_a_run_from_the_command_line_and_what_it_leaves(tmp_path: Path, clips: Path) -> None:
+    out = tmp_path / "run"
+    save(clips / "silent.wav", 1e-9 * np.ones(8000), 16_000)
+    (clips / "torn.wav").write_bytes((clips / "c00.wav").read_bytes()[:3000])
+    arguments = ("run", clips, *QUICK, *ONE, "--max-passes", "60", "--out", out, "--json")
+    ran = mondegreen(*arguments)
+    assert ran.returncode == 1  # not every clip is verified
+    told = json.loads(ran.stdout)
+    assert (told["clips"], told["verified"], told["errors"], told["left"]) == (7, 5, 2, 0)
+    assert "silent.wav is silent" in ran.stderr
+    found = records(out)
+    assert set(found) == {"c00", "c01", "c02", "c03", "c04"}
+    assert (out / "records.csv").read_text().count("\n") == 8  # a heading, and a row a clip
+    # the same command does nothing but try the errors again
+    before = {path: path.stat().st_mtime_ns for path in out.glob("items/*/*")}
+    again = mondegreen(*arguments)
+    assert json.loads(again.stdout) == told
+    assert {path: path.stat().st_mtime_ns for path in out.glob("items/*/*")} == before
+    # what was damaged is moved aside and made anew, to the bit
+    victim = next(out.glob("items/*/adversarial.wav"))
+    victim.write_bytes(victim.read_bytes()[:-2] + b"\1\1")
+    (clips / "c03.wav").unlink()  # finished: nobody needs it any more
+    third = mondegreen(*arguments)
+    assert "moved to" in third.stderr
+    assert records(out) == found
+    assert len(list((out / "damaged").iterdir())) == 1
+
+
+def test_workers_that_die_or_raise_cost_their_clip_alone(tmp_path: Path, clips: Path) -> None:
+    save(clips / "deadly.wav", speech(9, 6001), 16_000)
+    for function, said in (("dying", "SIGKILL"), ("raising", "too much for me")):
+        out = tmp_path / function
+        ran = mondegreen(
+            *("run", clips, *QUICK, "--victim", f"toy_victims:{function}", "--max-passes", "30"),
+            *("--workers", "2", "--threads", "1", "--out", out, "--json"),
+        )
+        told = json.loads(ran.stdout)
+        assert (told["verified"], told["errors"]) == (5, 1), ran.stderr
+        (note,) = out.glob("errors/*.json")
+        assert said in json.loads(note.read_text())["error"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_by_hand_writes_down_what_is_under_way(
+    tmp_path: Path, clips: Path, number: signal.Signals
+) -> None:
+    out = tmp_path / "run"
+    arguments = ("run", clips, *QUICK, "--victim", "toy_victims:slow", *ONE, "--out", out)
+    process = subprocess.Popen(
+        command(*arguments), env=environment(), stderr=subprocess.PIPE, encoding="utf-8"
+    )
+    manifest = out / "manifest.json"
+    deadline = time.monotonic() + 120
+    while not manifest.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(2)  # some passes
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    assert len(list((out / "searches").iterdir())) == 1
+
+
+def test_a_victim_that_cannot_be_loaded_ends_it_before_anything(
+    tmp_path: Path, clips: Path
+) -> None:
+    ran = mondegreen(
+        *("run", clips, *QUICK, "--victim", "toy_victims:broken", "--out", tmp_path / "run")
+    )
+    assert ran.returncode == 2
+    assert "no such weights" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_second_process_on_the_same_run_is_refused(tmp_path: Path, clips: Path) -> None:
+    from mondegreen.runs.ledger import Ledger
+
+    with Ledger(tmp_path / "run").alone():
+        ran = mondegreen("run", clips, *QUICK, "--out", tmp_path / "run")
+    assert ran.returncode == 2
+    assert "another process" in ran.stderr
+
+
+def test_a_read_only_folder_and_a_full_disk_say_what_to_do(
+    drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0:  # to whom nothing is read-only
+        (tmp_path / "run").mkdir(mode=0o500)
+        with pytest.raises(StorageError, match="permissions"):
+            drive(succeeding)
+        (tmp_path / "run").rmdir()
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StorageError, match="No space left"):
+        drive(succeeding)
+    monkeypatch.undo()
+
+
+def full(_: int) -> None:
+    raise OSError(28, "No space left on device")
