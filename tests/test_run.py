@@ -19,6 +19,7 @@ from toy import speech
 from mondegreen.audio import save
 from mondegreen.errors import MondegreenError, OptionError, StorageError
 from mondegreen.runs.config import RunConfig, read_config
+from mondegreen.runs.drive import ATTEMPTS, Tally, make_jobs
 from mondegreen.runs.job import (
     Advanced,
     Crashed,
@@ -30,7 +31,7 @@ from mondegreen.runs.job import (
     Refused,
 )
 from mondegreen.runs.manifest import Attacked
-from mondegreen.runs.run import ATTEMPTS, Tally, make_jobs, move_aside, run
+from mondegreen.runs.run import move_aside, run
 
 ONE = ("--workers", "1", "--threads", "1")
 

@@ -15,15 +15,8 @@ from toy import linear_victim, speech
 
 from mondegreen import MondegreenError, attack
 from mondegreen.audio import save
-from mondegreen.report.summary import (
-    SPREADS,
-    ErrorRate,
-    Finding,
-    Share,
-    Summary,
-    compare,
-    summarise,
-)
+from mondegreen.report.statistics import ErrorRate, Share
+from mondegreen.report.summary import SPREADS, Finding, Summary, compare, summarise
 from mondegreen.report.summary_text import LONGEST, describe, one_line, side_by_side
 from mondegreen.report.summary_text import SPREADS as TOLD
 

@@ -18,7 +18,8 @@ from toy import linear_victim, speech
 from mondegreen import MondegreenError, attack
 from mondegreen.audio import save
 from mondegreen.report import tables
-from mondegreen.report.tables import COLUMNS, collect, entries
+from mondegreen.report.entries import COLUMNS, entries
+from mondegreen.report.tables import collect
 
 LISTS = {"air", "curve", "warnings"}  # of a record: no single values
 POINT = {"passes": 10, "stage": "minimise the norm", "loss": 1.5, "matched": True, "hits": 1}

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mondegreen.cli.app import AsJson, Examples, app
-from mondegreen.cli.output import Dashboard, err, out, print_fields, print_json
+from mondegreen.cli.dashboard import Dashboard
+from mondegreen.cli.output import err, out, print_fields, print_json
 
 if TYPE_CHECKING:
-    from mondegreen.runs.run import Tally
+    from mondegreen.runs.drive import Tally
 
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
 

@@ -15,15 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from mondegreen.errors import MondegreenError
-from mondegreen.report.tables import Entry, entries
+from mondegreen.report.entries import Entry, entries
+from mondegreen.report.statistics import ErrorRate, Mean, Share, Spread, mean, pooled, share, spread
 from mondegreen.runs.folder import MANIFEST, SANITY, is_run, read_object
 from mondegreen.text import WordErrors, word_errors
 
-LEVEL: Final = 0.95  # of every interval
-SPREADS: Final = (  # columns of the tables, see `mondegreen.report.tables.COLUMNS`
+SPREADS: Final = (  # columns of the tables, see `mondegreen.report.entries.COLUMNS`
     *("passes", "first_match", "seconds", "snr_db", "max_abs"),
     *("masking_loss", "masking_share_above", "masking_mean_excess_db", "masking_max_excess_db"),
     *("pesq", "stoi"),
@@ -36,51 +34,6 @@ class Group(NamedTuple):
     victim: str | None
     method: str | None
     preset: str | None
-
-
-@dataclass(frozen=True)
-class Share:
-    """`hits` of `clips`, with Wilson's interval; None where there are no clips."""
-
-    hits: int
-    clips: int
-    share: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean of shares over clips; its interval takes two of them, and is cut to [0, 1]."""
-
-    clips: int
-    mean: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A distribution over clips; quartiles by linear interpolation."""
-
-    count: int
-    skipped: int  # verified clips that have no such value
-    least: float
-    quartile_1: float
-    median: float
-    quartile_3: float
-    greatest: float
-    mean: float
-
-
-@dataclass(frozen=True)
-class ErrorRate:
-    """Word errors over several clips, pooled."""
-
-    clips: int
-    errors: int
-    words: int  # in the references
-    rate: float | None  # see `mondegreen.text.WordErrors`
 
 
 @dataclass(frozen=True)
@@ -284,67 +237,19 @@ def _summary(group: Group, tally: _Tally) -> Summary:
             damaged=status["damaged"],
             pending=status["pending"],
         ),
-        verified=_share(flags["verified"], status["done"]),
-        verified_understood=_share(flags["verified, understood"], flags["understood"]),
-        spreads={name: _spread(values) for name, values in tally.values.items()},
-        to_target=_pooled(tally.words["to target"]),
-        to_original=_pooled(tally.words["to original"]),
-        clean=_pooled(tally.words["clean"]),
-        rooms=_mean(tally.in_rooms["rooms_heard"]),
-        clean_rooms=_mean(tally.in_rooms["clean_rooms_heard"]),
+        verified=share(flags["verified"], status["done"]),
+        verified_understood=share(flags["verified, understood"], flags["understood"]),
+        spreads={name: spread(values) for name, values in tally.values.items()},
+        to_target=pooled(tally.words["to target"]),
+        to_original=pooled(tally.words["to original"]),
+        clean=pooled(tally.words["clean"]),
+        rooms=mean(tally.in_rooms["rooms_heard"]),
+        clean_rooms=mean(tally.in_rooms["clean_rooms_heard"]),
         findings=tuple(found for path in checked for found in _fired(path)) if checked else None,
         unchecked=tuple(str(path) for path in tally.folders if path not in checked),
         errors=dict(tally.errors.most_common()),
         damaged=tuple(tally.damaged),
     )
-
-
-# ---- statistics
-
-
-def _share(hits: int, clips: int) -> Share:
-    from scipy.stats import binomtest  # takes a second to import
-
-    if clips == 0:
-        return Share(0, 0, None, None, None)
-    interval = binomtest(hits, clips).proportion_ci(LEVEL, method="wilson")
-    return Share(hits, clips, hits / clips, float(interval.low), float(interval.high))
-
-
-def _mean(shares: Sequence[float]) -> Mean | None:
-    from scipy.stats import t as student
-
-    if not shares:
-        return None
-    mean, count = float(np.mean(shares)), len(shares)
-    if count == 1:
-        return Mean(1, mean, None, None)
-    error = np.std(shares, ddof=1) / np.sqrt(count)
-    reach = float(student.ppf((1 + LEVEL) / 2, count - 1) * error)
-    return Mean(count, mean, max(mean - reach, 0.0), min(mean + reach, 1.0))
-
-
-def _spread(values: Sequence[float | None]) -> Spread | None:
-    known = [value for value in values if value is not None]
-    if not known:
-        return None
-    least, quartile_1, median, quartile_3, greatest = np.quantile(known, [0, 0.25, 0.5, 0.75, 1])
-    return Spread(
-        count=len(known),
-        skipped=len(values) - len(known),
-        least=float(least),
-        quartile_1=float(quartile_1),
-        median=float(median),
-        quartile_3=float(quartile_3),
-        greatest=float(greatest),
-        mean=float(np.mean(known)),
-    )
-
-
-def _pooled(counts: Sequence[WordErrors]) -> ErrorRate:
-    all_of_them = WordErrors(sum(c.errors for c in counts), sum(c.words for c in counts))
-    rate = all_of_them.rate if counts else None
-    return ErrorRate(len(counts), all_of_them.errors, all_of_them.words, rate)
 
 
 def _fired(path: Path) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from mondegreen.report.summary import ErrorRate, Mean, Share, Spread, Summary
+from mondegreen.report.statistics import ErrorRate, Mean, Share, Spread
+from mondegreen.report.summary import Summary
 
 UNKNOWN: Final = "-"
 LONGEST: Final = 200  # characters of a name, a reason or a detail

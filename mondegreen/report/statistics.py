@@ -1,0 +1,110 @@
+"""Shares, means, distributions and word error rates over clips, each with how many it speaks of.
+
+Intervals are 95 %: Wilson's for a share of clips, Student's t for a mean over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from mondegreen.text import WordErrors
+
+LEVEL: Final = 0.95  # of every interval
+
+
+@dataclass(frozen=True)
+class Share:
+    """`hits` of `clips`, with Wilson's interval; None where there are no clips."""
+
+    hits: int
+    clips: int
+    share: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean of shares over clips; its interval takes two of them, and is cut to [0, 1]."""
+
+    clips: int
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A distribution over clips; quartiles by linear interpolation."""
+
+    count: int
+    skipped: int  # verified clips that have no such value
+    least: float
+    quartile_1: float
+    median: float
+    quartile_3: float
+    greatest: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """Word errors over several clips, pooled."""
+
+    clips: int
+    errors: int
+    words: int  # in the references
+    rate: float | None  # see `mondegreen.text.WordErrors`
+
+
+def share(hits: int, clips: int) -> Share:
+    """A share with its interval; of no clips, all but the counts are None."""
+    from scipy.stats import binomtest  # takes a second to import
+
+    if clips == 0:
+        return Share(0, 0, None, None, None)
+    interval = binomtest(hits, clips).proportion_ci(LEVEL, method="wilson")
+    return Share(hits, clips, hits / clips, float(interval.low), float(interval.high))
+
+
+def mean(shares: Sequence[float]) -> Mean | None:
+    """The mean of shares with Student's interval, which one clip does not have."""
+    from scipy.stats import t as student
+
+    if not shares:
+        return None
+    mean, count = float(np.mean(shares)), len(shares)
+    if count == 1:
+        return Mean(1, mean, None, None)
+    error = np.std(shares, ddof=1) / np.sqrt(count)
+    reach = float(student.ppf((1 + LEVEL) / 2, count - 1) * error)
+    return Mean(count, mean, max(mean - reach, 0.0), min(mean + reach, 1.0))
+
+
+def spread(values: Sequence[float | None]) -> Spread | None:
+    """The distribution of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    least, quartile_1, median, quartile_3, greatest = np.quantile(known, [0, 0.25, 0.5, 0.75, 1])
+    return Spread(
+        count=len(known),
+        skipped=len(values) - len(known),
+        least=float(least),
+        quartile_1=float(quartile_1),
+        median=float(median),
+        quartile_3=float(quartile_3),
+        greatest=float(greatest),
+        mean=float(np.mean(known)),
+    )
+
+
+def pooled(counts: Sequence[WordErrors]) -> ErrorRate:
+    """All errors over all words."""
+    all_of_them = WordErrors(sum(c.errors for c in counts), sum(c.words for c in counts))
+    rate = all_of_them.rate if counts else None
+    return ErrorRate(len(counts), all_of_them.errors, all_of_them.words, rate)
