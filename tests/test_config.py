@@ -27,6 +27,12 @@ def test_flags_go_before_the_file_and_the_file_before_the_defaults(tmp_path: Pat
     assert (found.target, found.method, found.engine) == (None, "imperceptible", "local")
 
 
+def test_a_flag_for_the_target_goes_before_the_files_choice_of_targets(tmp_path: Path) -> None:
+    path = write(tmp_path, 'clips = "a.jsonl"\ntargets = "paper"\n')
+    found = read_config(path, {"target": "open the door", "targets": None})
+    assert (found.target, found.targets) == ("open the door", None)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -57,8 +63,8 @@ def test_paths_are_the_same_from_any_folder(tmp_path: Path, monkeypatch) -> None
     monkeypatch.chdir(tmp_path)
     here = read_config(None, {"clips": "clips"})
     monkeypatch.chdir(tmp_path / "clips")
-    assert read_config(None, {"clips": "../clips"}).clips != here.clips or True
-    assert here.clips == str(tmp_path / "clips")
+    assert read_config(None, {"clips": "../clips"}) == here
+    assert here.clips == str((tmp_path / "clips").resolve())
     assert read_config(None, {"clips": "hf:name:config:test"}).clips == "hf:name:config:test"
 
 

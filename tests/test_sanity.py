@@ -340,17 +340,22 @@ def test_an_attack_that_is_broken(sound: Path, monkeypatch: pytest.MonkeyPatch) 
     }
 
 
-def test_an_attack_of_one_pass_has_nothing_to_grow_with(tmp_path: Path) -> None:
+def test_an_attack_of_one_pass_finds_nothing_and_has_nothing_to_grow_with(tmp_path: Path) -> None:
     folder = attacked(tmp_path / "run", linear_victim(), Options("carlini-wagner", max_passes=1))
+    assert found("planted-not-found", folder, linear_victim(), sample=1).state == "fires"
     assert found("passes-do-not-help", folder, linear_victim(), sample=1).state == "skipped"
 
 
 def test_an_attack_that_needed_long_is_given_as_long_again(
-    sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sound: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mondegreen.runs.gathering.PASSES", 8)  # all succeed after 15 or so
+    monkeypatch.setattr("mondegreen.runs.gathering.PASSES", 2)
+    records = [json.loads(path.read_text()) for path in sound.glob("*/record.json")]
+    most = max(record["first_match"] for record in records)
     finding = found("passes-do-not-help", sound, linear_victim())
+    assert most > 2
     assert finding.state == "ok"
+    assert finding.detail.endswith(f"and {most} passes")
 
 
 # ---- on the way

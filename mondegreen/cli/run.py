@@ -53,25 +53,27 @@ def run(
     max_clean_wer: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Clips understood worse than this to begin with are flagged [0.5]."
+            min=0, help="Clips understood worse than this to begin with are flagged (default: 0.5)."
         ),
     ] = None,
     victim: Annotated[
         str | None,
         typer.Option(
             help="The recogniser: a name, a model hub's ID or ID@REVISION, a folder, or"
-            " module:function [moonshine-tiny]."
+            " module:function (default: moonshine-tiny)."
         ),
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(help="imperceptible, carlini-wagner, robust, combined [imperceptible]."),
+        typer.Option(
+            help="imperceptible, carlini-wagner, robust, combined (default: imperceptible)."
+        ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="fast, or paper: the paper's numbers [fast].")
+        str | None, typer.Option(help="fast, or paper: the paper's numbers (default: fast).")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**63 - 1, help="Of everything random [0].")
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Of everything random (default: 0).")
     ] = None,
     max_passes: Annotated[
         int | None, typer.Option(min=1, help="Gradient passes at most for each clip.")
@@ -84,11 +86,12 @@ def run(
         typer.Option(help="A bank of rooms; or fast, paper: a full bank of that preset."),
     ] = None,
     dtype: Annotated[
-        Literal["float32", "float64"] | None, typer.Option(help="Of weights and audio [float32].")
+        Literal["float32", "float64"] | None,
+        typer.Option(help="Of weights and audio (default: float32)."),
     ] = None,
     engine: Annotated[
         Literal["local", "ray"] | None,
-        typer.Option(help="Processes of this machine, or a Ray cluster [local]."),
+        typer.Option(help="Processes of this machine, or a Ray cluster (default: local)."),
     ] = None,
     workers: Annotated[
         int | None,
@@ -98,14 +101,14 @@ def run(
         int | None, typer.Option(min=1, help="Of each worker; by default the processors, divided.")
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Clips that a worker attacks at once [1].")
+        int | None, typer.Option(min=1, help="Clips that a worker attacks at once (default: 1).")
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="auto: every GPU; cpu, cuda, cuda:1, mps [auto].")
+        str | None, typer.Option(help="auto: every GPU; cpu, cuda, cuda:1, mps (default: auto).")
     ] = None,
     checkpoint_seconds: Annotated[
         float | None,
-        typer.Option(help="How often an unfinished search is written down [30]."),
+        typer.Option(help="How often an unfinished search is written down (default: 30)."),
     ] = None,
     ray_address: Annotated[
         str | None, typer.Option(help="Of a Ray cluster; by default one is begun here.")
@@ -118,10 +121,9 @@ def run(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Attack every clip of a data set, on every core and GPU.
+    """Attack every clip of a data set, on every core and GPU; the same command goes on.
 
-    Ctrl-C, a crash or a kill loses nothing: the same command goes on. Exit status 0: every clip is
-    verified.
+    Ctrl-C, a crash or a kill loses nothing. Exit status 0: every clip is verified.
     """
     from mondegreen.runs.config import read_config
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from mondegreen.attacks.loop import Search
 from mondegreen.attacks.presets import Stages
-from mondegreen.attacks.stage import Decay, Expectation, MaxNorm, Stage
+from mondegreen.attacks.stage import Decay, Elastic, Expectation, Stage
 from mondegreen.audio import FULL_SCALE
 from mondegreen.evaluation.case import Case
 from mondegreen.psychoacoustics import masking_threshold
@@ -50,13 +50,13 @@ def without_rooms(stages: Stages) -> Stages:
 
 
 def in_ball(eps: float) -> Stage:
-    """A search within ‖δ‖∞ ≤ ε that does not shrink, in full scale: is there anything at all?"""
+    """A search within ‖δ‖∞ ≤ ε, in full scale; the ball stays as it is."""
     return Stage(
         "within a ball",
         steps=EPS_PASSES,
         rate=Decay(eps / 4, eps / 40),
         sign=True,
-        bound=MaxNorm(eps, shrink=1.0, every=1),
+        bound=Elastic(eps, shrink=1.0, grow=1.0),
     )
 
 

@@ -21,6 +21,7 @@ from mondegreen.errors import OptionError
 HOW: Final = frozenset(
     {"engine", "workers", "threads", "batch", "device", "checkpoint_seconds", "ray_address"}
 )
+TARGETS: Final = frozenset({"target", "targets"})
 PATHS: Final = frozenset({"clips", "targets", "rooms"})  # or names that are no files
 
 
@@ -90,7 +91,10 @@ def read_config(path: Path | None, flags: Mapping[str, Any]) -> RunConfig:
         OptionError: the file cannot be read, or something in it or in the flags is not offered.
     """
     given = _from_file(path) if path is not None else {}
-    given |= {name: value for name, value in flags.items() if value is not None}
+    asked = {name: value for name, value in flags.items() if value is not None}
+    if asked.keys() & TARGETS:  # there is but one way of choosing them
+        given = {name: value for name, value in given.items() if name not in TARGETS}
+    given |= asked
     try:
         return RunConfig(**{name: _in_full(name, value) for name, value in given.items()})
     except ValidationError as error:
@@ -101,7 +105,7 @@ def _in_full(name: str, value: Any) -> Any:
     """A path in full, so that the same command from another folder is the same run."""
     if name not in PATHS or not isinstance(value, str) or value.startswith("hf:"):
         return value
-    return str(Path(value).absolute()) if Path(value).exists() else value
+    return str(Path(value).resolve()) if Path(value).exists() else value
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ clips and targets is data.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -98,8 +98,7 @@ def _as_before(clips: Sequence[Utterance], before: Sequence[Row]) -> list[Uttera
 
 def make_rows(
     clips: Sequence[Utterance],
-    before: Sequence[Row],
-    attacked: dict[str, Any],
+    before: Sequence[Row] = (),
     on_file: Callable[[int, int], object] | None = None,
 ) -> list[Row]:
     """Rows of chosen clips: what an earlier call has found of them, and a look at the others.
@@ -107,24 +106,44 @@ def make_rows(
     Args:
         clips: of `choose_clips`.
         before: the rows of an earlier call, of the same clips; empty: there was none.
-        attacked: what besides audio and target makes an item: the attack and the victim.
         on_file: called with the recordings looked at, and how many there are to look at.
+
+    Returns:
+        Rows in the order of the clips; `with_keys` gives them their keys.
     """
-    rows = list(before) or [_row(clip, Seen(None, clip.duration, "not seen")) for clip in clips]
+    rows = list(before) or [_row(clip, Seen(None, None, None)) for clip in clips]
     unseen = [i for i, row in enumerate(rows) if row.sha256 is None]
     found = take_census([clips[i] for i in unseen], on_file)
     for i, seen in zip(unseen, found, strict=True):
         rows[i] = _row(clips[i], seen)
-    return [replace(row, key=_key(row, attacked)) for row in rows]
+    return rows
 
 
 def _row(clip: Utterance, seen: Seen) -> Row:
-    seconds = seen.seconds or clip.duration
     assert clip.target is not None, "targets are chosen before rows are made"
-    return Row("", clip.id, clip.audio, clip.text, clip.target, seen.sha256, seconds, seen.problem)
+    return Row(
+        key="",
+        id=clip.id,
+        audio=clip.audio,
+        text=clip.text,
+        target=clip.target,
+        sha256=seen.sha256,
+        seconds=seen.seconds or clip.duration,
+        problem=seen.problem,
+    )
 
 
-def _key(row: Row, attacked: dict[str, Any]) -> str:
+def with_keys(rows: Sequence[Row], attacked: Mapping[str, Any]) -> list[Row]:
+    """Name the rows' items.
+
+    Args:
+        rows: of `make_rows`.
+        attacked: what besides audio and target makes an item: the attack and the victim.
+    """
+    return [replace(row, key=_key(row, attacked)) for row in rows]
+
+
+def _key(row: Row, attacked: Mapping[str, Any]) -> str:
     audio = row.sha256 or row.audio  # without a hash it names no item, only an error
     return key_of({"audio": audio, "target": row.target, **attacked})[:KEY_DIGITS]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from mondegreen.runs.engines.base import Engine, make_engine
 from mondegreen.runs.folder import ITEMS, is_run
 from mondegreen.runs.ledger import Ledger
 from mondegreen.runs.manifest import check_same, item_identity, write_manifest
-from mondegreen.runs.plan import choose_clips, make_rows, read_rows, write_rows
+from mondegreen.runs.plan import choose_clips, make_rows, read_rows, with_keys, write_rows
 
 OnWork = Callable[[str, int, int], object]  # what is being done, how much of it, of how much
 
@@ -58,16 +59,16 @@ def run(
     with ledger.alone(), _engine(str(folder.absolute()), config) as engine:
         before = read_rows(folder) if is_run(folder) else []
         clips = choose_clips(config, folder, before)
+        found = make_rows(clips, before, partial(on_work, "looking at recordings"))
         on_work("loading the recogniser", 0, 1)
         attacked = engine.open()
         on_work("loading the recogniser", 1, 1)
         if before:
             check_same(folder, config, attacked)
-        looked = _about(on_work, "looking at recordings")
-        rows = make_rows(clips, before, item_identity(config, attacked), looked)
+        rows = with_keys(found, item_identity(config, attacked))
         write_rows(folder, rows)
         write_manifest(folder, config, attacked, len(rows))
-        finished, complaints = ledger.survey(rows, _about(on_work, "looking at items"))
+        finished, complaints = ledger.survey(rows, partial(on_work, "looking at items"))
         drive = Drive(ledger, engine, rows, finished, config.batch)
         drive.tally.notes += complaints
         drive.tally.workers = engine.staff(attacked, len(drive.todo))
@@ -107,7 +108,3 @@ def _engine(folder: str, config: RunConfig) -> Iterator[Engine]:
         yield engine
     finally:
         engine.close()
-
-
-def _about(on_work: OnWork, what: str) -> Callable[[int, int], object]:
-    return lambda done, of: on_work(what, done, of)

@@ -10,13 +10,13 @@ from mondegreen.runs.manifest import Attacked
 
 
 class Engine(Protocol):
-    """A pool of workers.
+    """A pool of workers; the first is started with it, and loads while its driver plans.
 
     Workers that are lost are replaced; what they were at comes back as `Crashed`.
     """
 
     def open(self) -> Attacked:
-        """Start one worker, and tell what it has loaded.
+        """Wait for the first worker, and tell what it has loaded.
 
         Raises:
             MondegreenError: the recogniser or the rooms cannot be had.

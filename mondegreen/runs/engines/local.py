@@ -42,13 +42,12 @@ class LocalEngine:
     def __init__(self, run: str, config: RunConfig) -> None:
         self._config = config
         self._assignment = Assignment(run, config, config.device, worker_threads(config))
-        self._hands: list[_Hand] = []
+        self._hands = [_Hand.hire(self._assignment)]
         self._stillborn = 0  # workers lost in a row while they loaded
 
     def open(self) -> Attacked:
-        """Start one worker, and tell what it has loaded; see `Engine`."""
-        first = _Hand.hire(self._assignment)
-        self._hands = [first]
+        """Wait for the first worker, and tell what it has loaded; see `Engine`."""
+        first = self._hands[0]
         try:
             loaded = first.pipe.recv()
         except EOFError:

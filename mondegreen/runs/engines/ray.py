@@ -55,13 +55,12 @@ class RayEngine:
         self._on_gpu = config.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1
         device = "cuda" if self._on_gpu else config.device  # Ray shows an actor its own GPU only
         self._assignment = Assignment(run, config, device, self._threads)
-        self._hands: list[_Hand] = []
+        self._hands = [self._hire()]
         self._stillborn = 0
 
     def open(self) -> Attacked:
-        """Start one worker, and tell what it has loaded; see `Engine`."""
-        first = self._hire()
-        self._hands = [first]
+        """Wait for the first worker, and tell what it has loaded; see `Engine`."""
+        first = self._hands[0]
         try:
             loaded = ray.get(first.pending, timeout=LOAD_SECONDS)
         except RayError as error:
