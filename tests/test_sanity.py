@@ -264,10 +264,12 @@ def test_noise_of_one_shape_is_told_from_the_other(
         assert finding.state == ("fires" if check == fires else "ok"), finding
 
 
-def test_noise_has_nothing_to_be_compared_with_where_nothing_is_verified(tmp_path: Path) -> None:
+@pytest.mark.parametrize("check", ["noise-succeeds", "shaped-noise-succeeds"])
+def test_noise_is_compared_with_what_is_verified(check: str, tmp_path: Path) -> None:
     folder = attacked(tmp_path / "run", linear_victim(), Options("carlini-wagner", max_passes=1))
-    for check in ("noise-succeeds", "shaped-noise-succeeds"):
-        assert found(check, folder, linear_victim()).state == "skipped"
+    assert found(check, folder, linear_victim()).state == "skipped"
+    rewrite(folder, 1, verified=True)
+    assert found(check, folder, Eager()).detail.startswith("5 of 5 draws")
 
 
 # ---- successes that are lost

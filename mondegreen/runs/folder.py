@@ -6,6 +6,8 @@
         items/KEY/           a finished clip: adversarial.wav, delta.safetensors, record.json
         errors/KEY.json      a clip that could not be attacked, and why
         searches/            unfinished searches, to go on from
+        recordings/          those of a data set that came from the hub
+        damaged/             items that were not what was saved, moved aside
         sanity.json          what `mondegreen sanity` found
         records.jsonl, .csv  tables, rebuilt from the items at any time
 

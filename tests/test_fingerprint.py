@@ -1,0 +1,52 @@
+"""The hash of a recogniser's weights: the same for the same, another for any other."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+from toy import linear_victim
+
+from mondegreen.victims.fingerprint import fingerprint
+
+
+class Parts:
+    """Holds what a victim may hold: a module, a tensor, itself, and things of other packages."""
+
+    def __init__(self, seed: int = 0, dtype: torch.dtype = torch.float32) -> None:
+        torch.manual_seed(seed)
+        self.network = torch.nn.Linear(3, 2).to(dtype)
+        self.norm = torch.nn.BatchNorm1d(2)
+        self.scale = torch.ones(2)
+        self.owner = self
+        self.torch = torch
+        self.logger = logging.getLogger()
+        self.words = ["a", "b"]
+
+
+def test_it_is_of_all_weights_and_nothing_else() -> None:
+    assert fingerprint(Parts()) == fingerprint(Parts())
+    named = Parts()
+    named.words = []
+    named.heard = 7
+    assert fingerprint(named) == fingerprint(Parts())
+    assert len(fingerprint(named)) == 64
+
+
+def test_any_other_weight_is_another() -> None:
+    found = [Parts(), Parts(seed=1), Parts(dtype=torch.float64), Parts(), Parts(), Parts()]
+    found[3].scale[1] = 2
+    found[4].norm.running_mean[0] = 1  # no parameter, and heard all the same
+    found[5].extra = torch.zeros(1)
+    assert len({fingerprint(parts) for parts in found}) == 6
+
+
+def test_where_a_tensor_lies_in_memory_is_no_part_of_it() -> None:
+    parts = Parts()
+    parts.scale = torch.ones(2, 2)[:, 0]
+    assert fingerprint(parts) == fingerprint(Parts())
+
+
+def test_toys_differ_by_their_weights() -> None:
+    assert fingerprint(linear_victim(0)) == fingerprint(linear_victim(0))
+    assert fingerprint(linear_victim(0)) != fingerprint(linear_victim(1))

@@ -1,0 +1,124 @@
+"""The commands that judge a run, as a user meets them: what they print, and their exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from toy import TARGET, linear_victim, speech
+
+import mondegreen.victims
+from mondegreen import attack, cli
+from mondegreen.audio import save
+from mondegreen.evaluation.checks import Finding
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    victim = linear_victim()
+    victim.name = "moonshine-tiny"
+    for number in range(2):
+        clip = tmp_path / "clips" / f"c{number}.wav"
+        clip.parent.mkdir(exist_ok=True)
+        save(clip, speech(number), 16_000)
+        attack(victim, clip, TARGET, max_passes=60).save(tmp_path / "results" / str(number))
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the entry point in this process; who listens is a toy that hears with a bias."""
+
+    def call(*arguments: str | Path, bias: float = 150.0) -> tuple[int, str, str]:
+        victim = linear_victim(bias=bias)
+        victim.name = "moonshine-tiny"
+        for name in ("load_victim", "load_recogniser"):
+            monkeypatch.setattr(mondegreen.victims, name, lambda *_, **__: victim)
+        monkeypatch.setattr(sys, "argv", ["mondegreen", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        seen = capsys.readouterr()
+        return int(ended.value.code or 0), seen.out, seen.err
+
+    return call
+
+
+def test_verify_counts_the_claims_that_stand(run, results: Path) -> None:
+    status, out, _ = run("verify", results)
+    assert status == 0
+    assert "claims             2" in out
+    assert "stand              2" in out
+
+
+def test_verify_names_the_claims_that_fall(run, results: Path) -> None:
+    status, out, err = run("verify", results, bias=1e6)
+    assert status == 1
+    assert "fall               2" in out
+    assert "c0 no longer stands: heard 'Nothing at all.'" in err
+
+
+def test_verify_as_json_is_a_line_an_item_and_one_of_all(run, results: Path) -> None:
+    status, out, _ = run("verify", results, "--json", "--batch", "2")
+    *claims, total = map(json.loads, out.splitlines())
+    assert status == 0
+    assert [claim["stands"] for claim in claims] == [True, True]
+    assert (total["claims"], total["stand"], total["fall"]) == (2, 2, 0)
+
+
+@pytest.mark.parametrize("command", ["verify", "sanity", "summary", "compare", "collect"])
+def test_a_folder_that_is_not_there_exits_with_2(run, tmp_path: Path, command: str) -> None:
+    status, out, err = run(command, tmp_path / "none")
+    assert (status, out) == (2, "")
+    assert "none" in err
+    assert "Traceback" not in err
+
+
+def test_sanity_prints_and_keeps_what_it_finds(
+    run, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [
+        Finding("gradient-zero", "error", "ok", "none of 2 clips"),
+        Finding("clean-not-understood", "warning", "fires", "1 of 2 clips"),
+    ]
+    monkeypatch.setattr("mondegreen.runs.sanity.examine", lambda *_, **__: iter(found))
+    status, out, _ = run("sanity", results)
+    assert status == 0  # a warning is no error
+    assert "clean-not-understood" in out
+    kept = json.loads((results / "sanity.json").read_text())
+    assert [finding["state"] for finding in kept["findings"]] == ["ok", "fires"]
+    found.append(Finding("noise-succeeds", "error", "fires", "2 of 2 clips"))
+    assert run("sanity", results)[0] == 1
+    _, out, _ = run("summary", results)
+    assert "noise-succeeds" in out
+
+
+def test_sanity_stopped_by_hand_keeps_what_it_has(
+    run, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def examine(*_: object, **__: object):
+        yield Finding("gradient-zero", "error", "ok", "none of 2 clips")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mondegreen.runs.sanity.examine", examine)
+    status, _, err = run("sanity", results)
+    assert status == 1
+    assert "stopped by hand" in err
+    assert len(json.loads((results / "sanity.json").read_text())["findings"]) == 1
+
+
+def test_sanity_on_a_healthy_victim_asks_every_check(run, results: Path) -> None:
+    status, out, err = run("sanity", results, "--sample", "1", "--json")
+    found = {finding["id"]: finding["state"] for finding in map(json.loads, out.splitlines())}
+    assert len(found) == 13, err
+    assert found["gradient-zero"] == found["not-deterministic"] == found["noise-succeeds"] == "ok"
+    assert status == (1 if "fires" in found.values() else 0)
+
+
+def test_compare_sets_runs_side_by_side(run, results: Path) -> None:
+    status, out, _ = run("compare", results / "0", results / "1")
+    assert status == 0
+    assert "1 of 1" in out
+    _, out, _ = run("compare", results / "0", results / "1", "--json")
+    assert len(out.splitlines()) == 2
