@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
-from mondegreen.attacks.presets import Stages, preset, within
+from mondegreen.attacks.presets import Stages, within
 from mondegreen.audio import FULL_SCALE
 from mondegreen.evaluation.controls import (
     heard_in,
@@ -130,18 +130,17 @@ def in_shaped_noise(study: Study, on_done: OnDone) -> Tally | NotMeasured:
 
 def rivalries(study: Study, on_done: OnDone) -> list[Rivalry] | NotMeasured:
     """How examples made on other recognisers do on this one, against the run's own."""
-    own = _any_of((item.aim, item.heard_dry) for item in study.items)
-    common = [item for item in study.others if item.aim in own]
     if not study.others:
         return NotMeasured("no results on another recogniser are given to compare with")
+    own = _any_of((item.aim, item.heard_dry) for item in study.items)
+    common = [item for item in study.others if item.aim in own]
     if not common:
         return NotMeasured("the results on other recognisers are for other clips or targets")
-    heard = [(item, _is_heard(study.victim, item)) for item in _each(common, on_done)]
-    makers = dict.fromkeys(item.record["victim"] for item in common)
-    return [
-        _rivalry(maker, [(i.aim, yes) for i, yes in heard if i.record["victim"] == maker], own)
-        for maker in makers
-    ]
+    theirs: dict[str, list[tuple[Aim, bool]]] = {}
+    for item in _each(common, on_done):
+        outcome = item.aim, _is_heard(study.victim, item)
+        theirs.setdefault(item.record["victim"], []).append(outcome)
+    return [_rivalry(maker, outcomes, own) for maker, outcomes in theirs.items()]
 
 
 def _rivalry(maker: str, theirs: Iterable[tuple[Aim, bool]], own: Mapping[Aim, bool]) -> Rivalry:
@@ -172,9 +171,9 @@ def hunts(study: Study, on_done: OnDone) -> list[Hunt]:
     rate = study.victim.sample_rate
     found = []
     for number, clip in enumerate(_each(study.drawn, on_done)):
-        stages = preset(clip.record["method"], clip.record["preset"])
-        steps = without_rooms(within(stages, study.longest))
-        found += hunt(clip.case.clean[: int(PIECE * rate)], rate, steps, study.seed + number)
+        piece = clip.case.clean[: int(PIECE * rate)]
+        stages = without_rooms(within(clip.stages, study.longest))
+        found += hunt(piece, rate, stages, study.seed + number)
     return found
 
 
@@ -188,13 +187,10 @@ def over_passes(study: Study, on_done: OnDone) -> Sweep | NotMeasured:
     """On how many clips the attack succeeds within one pass, a quarter of its passes, and all."""
     sufficed = [clip.record["first_match"] or 0 for clip in study.drawn]
     most = min(study.longest, max(PASSES, *sufficed))
-    levels = tuple(sorted({1, most // 4, most} - {0}))
-    if len(levels) == 1:
-        return NotMeasured("the attack has taken one pass at most: give it more")
-    jobs = []
-    for clip in study.drawn:
-        stages = preset(clip.record["method"], clip.record["preset"])
-        jobs.append((clip, within(without_rooms(stages), most)))
+    if most == 1:
+        return NotMeasured("the attack has taken one pass: give it more")
+    levels = tuple(sorted({1, max(1, most // 4), most}))
+    jobs = [(clip, within(without_rooms(clip.stages), most)) for clip in study.drawn]
     needed = [passes or math.inf for passes in _attacked(study, jobs, on_done)]
     hits = tuple(sum(passes <= level for passes in needed) for level in levels)
     return Sweep("passes", levels, hits, len(needed))

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from mondegreen.attacks.presets import IN_ROOMS
+from mondegreen.attacks.presets import IN_ROOMS, Stages, preset
 from mondegreen.errors import OptionError
 from mondegreen.evaluation.case import Case
 from mondegreen.rooms.bank import RoomBank
@@ -53,6 +53,11 @@ class Drawn:
 
     record: Mapping[str, Any]
     case: Case
+
+    @property
+    def stages(self) -> Stages:
+        """Those of its method and preset, for methods in rooms without any."""
+        return preset(self.record["method"], self.record["preset"])
 
 
 @dataclass(frozen=True)

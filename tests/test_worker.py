@@ -1,0 +1,204 @@
+"""The one worker, in this process: what it puts in place, refuses, and leaves when stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from threading import Event
+
+import pytest
+from run_folders import records
+from toy import speech
+
+from mondegreen.audio import save
+from mondegreen.data.utterance import Utterance
+from mondegreen.errors import MondegreenError, VictimError
+from mondegreen.runs.config import RunConfig
+from mondegreen.runs.job import Assignment, Crashed, Ended, Finished, Halted, Job, Refused
+from mondegreen.runs.ledger import Ledger
+from mondegreen.runs.manifest import item_identity
+from mondegreen.runs.plan import Row, make_rows, with_keys
+from mondegreen.runs.worker import Worker, load_worker, run_job
+
+TARGET = "open the door"
+
+
+def quiet(passes: int, of: int) -> None:
+    """Tell nobody."""
+
+
+def config(**options: object) -> RunConfig:
+    return RunConfig(
+        clips="none",
+        **{"victim": "toy_victims:linear", "dtype": "float64", "max_passes": 40, **options},
+    )
+
+
+def worker(folder: Path, stop: Event | None = None, **options: object) -> Worker:
+    ledger = Ledger(folder / "run")
+    with ledger.alone():
+        pass
+    assignment = Assignment(str(folder / "run"), config(**options), "cpu", threads=1)
+    return Worker(assignment, stop or Event())
+
+
+def rows(folder: Path, found: Worker, lengths: list[int], text: str | None = None) -> list[Row]:
+    clips = []
+    for number, length in enumerate(lengths):
+        path = folder / f"{number}.wav"
+        save(path, speech(number, length), 16_000)
+        clips.append(Utterance(f"clip {number}", str(path), text, TARGET))
+    return with_keys(make_rows(clips), item_identity(config(), found.describe()))
+
+
+def job(of: list[Row], *wanted: Row) -> Job:
+    return Job(tuple(of), frozenset(row.key for row in wanted or of))
+
+
+def test_a_batch_is_put_in_place_clip_by_clip(tmp_path: Path) -> None:
+    found = worker(tmp_path)
+    planned = rows(tmp_path, found, [6000, 7000])
+    heard: list[tuple[int, int]] = []
+    ended = run_job(found, job(planned), lambda *told: heard.append(told))
+    assert ended == Ended(job(planned), tuple(Finished(row.key, verified=True) for row in planned))
+    assert set(records(tmp_path / "run")) == {"clip 0", "clip 1"}
+    assert (heard[0], heard[-1]) == ((1, 40), (40, 40))
+    assert list((tmp_path / "run" / "searches").iterdir()) == []
+
+
+def test_what_is_finished_already_is_searched_for_but_not_put_in_place(tmp_path: Path) -> None:
+    """A batch decides how its sums are rounded, so it stays whole whatever is wanted of it."""
+    found = worker(tmp_path)
+    planned = rows(tmp_path, found, [6000, 7000])
+    run_job(found, job(planned, planned[1]), quiet)
+    assert set(records(tmp_path / "run")) == {"clip 1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "understood"), [("nothing at all", True), ("something else altogether", False)]
+)
+def test_a_clip_that_is_not_understood_is_flagged(
+    tmp_path: Path, text: str, understood: bool
+) -> None:
+    found = worker(tmp_path)
+    run_job(found, job(rows(tmp_path, found, [6000], text)), quiet)
+    (record,) = records(tmp_path / "run").values()
+    assert record["text"] == text
+    assert record["understood"] is understood
+    assert record["wer_clean"] == (0.0 if understood else 1.0)
+    assert any("not understood" in warning for warning in record["warnings"]) is not understood
+
+
+def test_where_nothing_is_known_of_the_words_nothing_is_claimed(tmp_path: Path) -> None:
+    found = worker(tmp_path)
+    run_job(found, job(rows(tmp_path, found, [6000])), quiet)
+    (record,) = records(tmp_path / "run").values()
+    assert (record["text"], record["understood"], record["wer_clean"]) == (None, None, None)
+    assert (record["wer_target"], record["wer_original"]) == (0.0, 1.0)  # "nothing at all" is heard
+
+
+def test_a_clip_that_has_changed_or_gone_is_refused_and_the_rest_of_its_batch_is_not(
+    tmp_path: Path,
+) -> None:
+    found = worker(tmp_path)
+    planned = rows(tmp_path, found, [6000, 7000, 8000])
+    save(tmp_path / "0.wav", speech(9, 6000), 16_000)
+    (tmp_path / "1.wav").unlink()
+    ended = run_job(found, job(planned), quiet)
+    assert isinstance(ended, Ended)
+    refused = {o.key: o.reason for o in ended.outcomes if isinstance(o, Refused)}
+    assert "not the recording that this run was begun with" in refused[planned[0].key]
+    assert "cannot be read any more" in refused[planned[1].key]
+    assert set(records(tmp_path / "run")) == {"clip 2"}
+
+
+def test_a_stop_is_gone_on_from_to_the_bit(tmp_path: Path) -> None:
+    for name in ("calm", "stopped"):
+        (tmp_path / name).mkdir()
+    calm = worker(tmp_path / "calm")
+    planned = rows(tmp_path, calm, [6000, 7000])
+    run_job(calm, job(planned), quiet)
+    stop = Event()
+    first = worker(tmp_path / "stopped", stop)
+
+    def stop_at_25(passes: int, of: int) -> None:
+        if passes == 25:
+            stop.set()
+
+    assert run_job(first, job(planned), stop_at_25) == Ended(job(planned), ())
+    assert len(list((tmp_path / "stopped" / "run" / "searches").iterdir())) == 1
+    heard: list[int] = []
+    run_job(worker(tmp_path / "stopped"), job(planned), lambda passes, of: heard.append(passes))
+    assert heard[0] == 26
+    assert records(tmp_path / "stopped" / "run") == records(tmp_path / "calm" / "run")
+    assert list((tmp_path / "stopped" / "run" / "searches").iterdir()) == []
+
+
+def test_a_search_is_written_down_now_and_then(tmp_path: Path) -> None:
+    found = worker(tmp_path, checkpoint_seconds=1e-6)
+    planned = rows(tmp_path, found, [6000])
+    path, seen = found.ledger.search_path(job(planned).name), []
+    run_job(found, job(planned), lambda *_: seen.append(path.exists()))
+    assert seen[0] is False
+    assert all(seen[1:])
+
+
+def test_a_full_disk_halts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = worker(tmp_path)
+    planned = rows(tmp_path, found, [6000])
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    halted = run_job(found, job(planned), quiet)
+    assert isinstance(halted, Halted)
+    assert "No space left on device" in halted.reason
+    monkeypatch.undo()
+    assert list((tmp_path / "run" / "items").iterdir()) == []
+    assert isinstance(run_job(found, job(planned), quiet), Ended)
+
+
+def test_what_a_recogniser_raises_is_told_with_its_place(tmp_path: Path) -> None:
+    found = worker(tmp_path, victim="toy_victims:raising")
+    planned = rows(tmp_path, found, [6001])
+    crashed = run_job(found, job(planned), quiet)
+    assert isinstance(crashed, Crashed)
+    assert "RuntimeError: this sound is too much for me" in crashed.reason
+    assert "toy_victims.py:" in crashed.reason
+
+
+def test_other_weights_than_the_runs_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_SEED", "0")
+    options = config(victim="toy_victims:other_weights")
+    first = Worker(Assignment(str(tmp_path), options, "cpu", 1), Event())
+    same = Assignment(str(tmp_path), options, "cpu", 1, first.weights)
+    Worker(same, Event())
+    monkeypatch.setenv("TOY_SEED", "1")
+    with pytest.raises(VictimError, match="other weights"):
+        Worker(same, Event())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"victim": "toy_victims:broken"}, "no such weights"),
+        ({"victim": "none-such"}, "none-such"),
+        ({"rooms": "fast"}, "takes no rooms"),
+    ],
+)
+def test_what_cannot_be_loaded_is_said(tmp_path: Path, options: dict[str, str], said: str) -> None:
+    found = load_worker(Assignment(str(tmp_path), config(**options), "cpu", 1), Event())
+    assert isinstance(found, MondegreenError)
+    assert said in str(found)
+
+
+def test_an_item_says_which_it_is(tmp_path: Path) -> None:
+    found = worker(tmp_path)
+    (row,) = rows(tmp_path, found, [6000])
+    run_job(found, job([row]), quiet)
+    record = json.loads((tmp_path / "run" / "items" / row.key / "record.json").read_text())
+    assert (record["key"], record["id"], record["audio"]) == (row.key, row.id, row.audio)
