@@ -92,12 +92,14 @@ def clips(tmp_path: Path) -> Path:
 def drive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clips: Path):
     """A run in this process, by a scripted engine."""
 
-    def call(does: Callable[[Job], list[Event]], **options: object) -> tuple[Tally, Scripted]:
+    def call(
+        does: Callable[[Job], list[Event]], out: Path = tmp_path / "run", **options: object
+    ) -> tuple[Tally, Scripted]:
         engine = Scripted(does)
         monkeypatch.setattr("mondegreen.runs.run.make_engine", lambda *_: engine)
         config = read_config(None, {"clips": str(clips), "target": "open the door", **options})
         try:
-            return run(config, tmp_path / "run"), engine
+            return run(config, out), engine
         finally:
             assert engine.closed or not engine.opened
 
@@ -194,6 +196,17 @@ def test_a_changed_configuration_is_refused_with_the_difference(drive, change) -
 def test_how_it_is_run_may_change(drive, change) -> None:
     drive(succeeding)
     drive(succeeding, **change)
+
+
+def test_a_run_among_its_recordings_does_not_take_its_results_for_clips(
+    drive, tmp_path: Path, clips: Path
+) -> None:
+    drive(succeeding, out=clips / "run")
+    item = clips / "run" / "items" / "key"
+    item.mkdir()
+    shutil.copy(clips / "c00.wav", item / "adversarial.wav")
+    tally, _ = drive(succeeding, out=clips / "run")
+    assert tally.clips == 5
 
 
 def test_other_clips_in_the_same_folder_are_refused(drive, clips: Path) -> None:

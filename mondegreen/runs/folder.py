@@ -31,6 +31,7 @@ CLIPS: Final = "clips.jsonl"
 ITEMS: Final = "items"
 ERRORS: Final = "errors"
 SEARCHES: Final = "searches"
+DAMAGED: Final = "damaged"
 SANITY: Final = "sanity.json"
 
 WAV, DELTA, RECORD = "adversarial.wav", "delta.safetensors", "record.json"

@@ -14,16 +14,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from mondegreen.errors import MondegreenError, StorageError
 from mondegreen.files import write_whole
-from mondegreen.runs.folder import ERRORS, ITEMS, RECORD, SEARCHES, check_files, read_record
+from mondegreen.runs.folder import (
+    DAMAGED,
+    ERRORS,
+    ITEMS,
+    RECORD,
+    SEARCHES,
+    check_files,
+    read_record,
+)
 from mondegreen.runs.plan import Row
-
-DAMAGED: Final = "damaged"
 
 
 class Ledger:

@@ -20,9 +20,10 @@ from mondegreen.errors import OptionError
 from mondegreen.files import write_whole
 from mondegreen.identity import key_of
 from mondegreen.runs.config import RunConfig
-from mondegreen.runs.folder import CLIPS, read_lines
+from mondegreen.runs.folder import CLIPS, DAMAGED, ITEMS, read_lines
 
 RECORDINGS: Final = "recordings"  # of sources that are no files
+RESULTS: Final = (ITEMS, DAMAGED)  # are no clips where a run lies among its recordings
 KEY_DIGITS: Final = 20
 
 
@@ -69,7 +70,11 @@ def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> li
         MondegreenError: as `read_clips` and `choose_targets`.
         OptionError: the rows of the earlier call are of other clips.
     """
-    clips = read_clips(config.clips, run / RECORDINGS)
+    clips = [
+        clip
+        for clip in read_clips(config.clips, run / RECORDINGS)
+        if not any(Path(clip.audio).is_relative_to(run.absolute() / name) for name in RESULTS)
+    ]
     listed = {clip.audio for clip in clips}
     clips += [
         Utterance(row.id, row.audio, row.text, row.target, row.seconds)
