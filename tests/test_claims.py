@@ -91,6 +91,17 @@ def test_it_is_known_who_listens(results: Path, tmp_path: Path) -> None:
         made_on(folder / "2")
 
 
+def test_one_record_that_cannot_be_read_keeps_no_other_from_being_heard(
+    results: Path, tmp_path: Path
+) -> None:
+    folder = copied(results, tmp_path)
+    (folder / "1" / "record.json").write_text("{")
+    assert made_on(folder) == "moonshine-tiny"
+    assert bank_of(folder) is None
+    with pytest.raises(MondegreenError, match="no record that can be read"):
+        made_on(folder / "1")
+
+
 def test_nothing_to_hear_is_said(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="no results"):
         made_on(tmp_path)

@@ -23,7 +23,7 @@ def write(folder: Path, text: str) -> Path:
 def test_flags_go_before_the_file_and_the_file_before_the_defaults(tmp_path: Path) -> None:
     path = write(tmp_path, 'clips = "a.jsonl"\nseed = 4\nlimit = 9\n')
     found = read_config(path, {"limit": 3, "target": None})
-    assert (found.clips, found.seed, found.limit) == ("a.jsonl", 4, 3)
+    assert (Path(found.clips).name, found.seed, found.limit) == ("a.jsonl", 4, 3)
     assert (found.target, found.method, found.engine) == (None, "imperceptible", "local")
 
 
@@ -53,6 +53,15 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     assert said in str(refused.value)
 
 
+def test_what_is_no_utf_8_is_refused() -> None:
+    with pytest.raises(OptionError, match="UTF-8"):
+        read_config(None, {"clips": "c", "target": "open \udcff door"})
+
+
+def test_a_name_that_no_file_can_have_is_just_a_name() -> None:
+    assert read_config(None, {"clips": "c", "targets": "x" * 300}).targets == "x" * 300
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="none"):
         read_config(tmp_path / "none.toml", {})
@@ -66,6 +75,17 @@ def test_paths_are_the_same_from_any_folder(tmp_path: Path, monkeypatch) -> None
     assert read_config(None, {"clips": "../clips"}) == here
     assert here.clips == str((tmp_path / "clips").resolve())
     assert read_config(None, {"clips": "hf:name:config:test"}).clips == "hf:name:config:test"
+    assert read_config(None, {"clips": "gone"}).clips == str(
+        (tmp_path / "clips" / "gone").resolve()
+    )
+
+
+def test_a_name_stays_a_name_whatever_lies_about(tmp_path: Path, monkeypatch) -> None:
+    for name in ("paper", "fast"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = read_config(None, {"clips": "c", "targets": "paper", "rooms": "fast"})
+    assert (found.targets, found.rooms) == ("paper", "fast")
 
 
 @given(

@@ -41,6 +41,16 @@ def test_any_other_weight_is_another() -> None:
     assert len({fingerprint(parts) for parts in found}) == 6
 
 
+def test_parts_in_lists_and_mappings_count() -> None:
+    found = []
+    for seed in (0, 0, 1):
+        parts = Parts()
+        torch.manual_seed(seed)
+        parts.words = [{"network": torch.nn.Linear(2, 2)}, (torch.zeros(1),)]
+        found.append(fingerprint(parts))
+    assert found[0] == found[1] != found[2] != fingerprint(Parts())
+
+
 def test_where_a_tensor_lies_in_memory_is_no_part_of_it() -> None:
     parts = Parts()
     parts.scale = torch.ones(2, 2)[:, 0]

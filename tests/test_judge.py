@@ -106,6 +106,7 @@ def test_sanity_stopped_by_hand_keeps_what_it_has(
     assert status == 1
     assert "stopped by hand" in err
     assert len(json.loads((results / "sanity.json").read_text())["findings"]) == 1
+    assert "not run" in run("summary", results)[1]  # in part is not at all
 
 
 def test_sanity_on_a_healthy_victim_asks_every_check(run, results: Path) -> None:

@@ -19,8 +19,9 @@ from toy import speech
 from mondegreen.audio import save
 from mondegreen.errors import MondegreenError, OptionError, StorageError
 from mondegreen.runs.config import RunConfig, read_config
-from mondegreen.runs.drive import ATTEMPTS, Tally, make_jobs
+from mondegreen.runs.drive import Tally, make_jobs
 from mondegreen.runs.job import (
+    ATTEMPTS,
     Advanced,
     Crashed,
     Ended,
@@ -28,10 +29,12 @@ from mondegreen.runs.job import (
     Finished,
     Halted,
     Job,
+    Lost,
     Refused,
 )
+from mondegreen.runs.ledger import Ledger
 from mondegreen.runs.manifest import Attacked
-from mondegreen.runs.run import move_aside, run
+from mondegreen.runs.run import run
 
 ONE = ("--workers", "1", "--threads", "1")
 
@@ -68,7 +71,7 @@ class Scripted:
 
     def wait(self, seconds: float) -> list[Event]:
         events, self.waiting = self.waiting, []
-        self.busy -= sum(not isinstance(event, Advanced) for event in events)
+        self.busy -= sum(isinstance(event, Ended | Crashed) for event in events)
         return events
 
     def stop(self) -> None:
@@ -93,13 +96,16 @@ def drive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clips: Path):
     """A run in this process, by a scripted engine."""
 
     def call(
-        does: Callable[[Job], list[Event]], out: Path = tmp_path / "run", **options: object
+        does: Callable[[Job], list[Event]],
+        out: Path = tmp_path / "run",
+        force_new: bool = False,
+        **options: object,
     ) -> tuple[Tally, Scripted]:
         engine = Scripted(does)
         monkeypatch.setattr("mondegreen.runs.run.make_engine", lambda *_: engine)
         config = read_config(None, {"clips": str(clips), "target": "open the door", **options})
         try:
-            return run(config, out), engine
+            return run(config, out, force_new=force_new), engine
         finally:
             assert engine.closed or not engine.opened
 
@@ -229,6 +235,61 @@ def test_a_clip_that_has_vanished_is_still_one_of_the_run(drive, clips: Path) ->
     assert "c02" in [row.id for job in engine.given for row in job.rows]  # who tells why it fails
 
 
+def test_clips_that_were_not_drawn_may_come_and_go(drive, clips: Path) -> None:
+    _, engine = drive(succeeding, limit=2)
+    drawn = {row.id for job in engine.given for row in job.rows}
+    spare = next(path for path in sorted(clips.iterdir()) if path.stem not in drawn)
+    spare.unlink()
+    shutil.copy(clips / f"{drawn.pop()}.wav", clips / "new.wav")
+    tally, _ = drive(succeeding, limit=2)
+    assert tally.clips == 2
+
+
+def test_of_two_files_of_one_name_either_may_vanish(drive, tmp_path: Path, clips: Path) -> None:
+    for folder in ("a", "b"):
+        (clips / folder).mkdir()
+        save(clips / folder / "same.wav", speech(ord(folder), 6000), 16_000)
+    drive(succeeding)
+    shutil.rmtree(clips / "a")
+    tally, _ = drive(succeeding)
+    assert tally.clips == 7
+
+
+def test_rows_that_were_changed_in_a_manifest_are_refused(
+    drive, tmp_path: Path, clips: Path
+) -> None:
+    listed = tmp_path / "list.jsonl"
+    lines = [{"audio_filepath": str(clips / f"c0{i}.wav"), "text": f"t{i}"} for i in range(2)]
+    listed.write_text("\n".join(json.dumps(line) for line in lines))
+    drive(succeeding, clips=str(listed))
+    for text in ('{"audio_filepath": "%s", "text": "t0"}', '{"audio_filepath": "%s", "text": "x"}'):
+        listed.write_text(text % (clips / "c00.wav"))
+        with pytest.raises(OptionError, match="over other clips"):
+            drive(succeeding, clips=str(listed))
+
+
+def test_runs_among_the_recordings_are_no_recordings(drive, clips: Path) -> None:
+    drive(succeeding, out=clips / "run")
+    shutil.copytree(clips / "run", clips / "run-1")
+    (clips / "run-1" / "items" / "key").mkdir()
+    shutil.copy(clips / "c00.wav", clips / "run-1" / "items" / "key" / "adversarial.wav")
+    tally, _ = drive(succeeding, out=clips / "run")
+    assert tally.clips == 5
+
+
+def test_a_worker_that_cannot_be_replaced_is_one_fewer(drive) -> None:
+    told = []
+
+    def does(job: Job) -> list[Event]:
+        events = [] if told else [Lost("a worker cannot load toy: too little memory")]
+        told.append(job)
+        return [*succeeding(job), *events]
+
+    tally, _ = drive(does)
+    assert (tally.verified, tally.workers) == (5, 1)
+    assert "too little memory" in tally.notes[0]
+
+
 def test_other_weights_under_the_same_name_are_refused(drive, monkeypatch) -> None:
     drive(succeeding)
     monkeypatch.setattr(Scripted, "weights", "v" * 64)
@@ -245,13 +306,39 @@ def test_a_folder_of_something_else_is_refused(drive, tmp_path: Path) -> None:
     drive(succeeding)  # an empty one is as good as none
 
 
-def test_another_run_moves_the_first_aside(tmp_path: Path) -> None:
-    for number in (1, 2):
-        (tmp_path / "run").mkdir()
-        (tmp_path / "run" / str(number)).touch()
-        move_aside(tmp_path / "run")
-    assert [p.name for p in sorted(tmp_path.glob("run-*/*"))] == ["1", "2"]
-    assert move_aside(tmp_path / "run") is None
+def test_a_folder_that_only_looks_like_a_run_is_left_alone(drive, tmp_path: Path) -> None:
+    precious = tmp_path / "run" / "items" / ".git" / "HEAD"
+    precious.parent.mkdir(parents=True)
+    precious.touch()
+    (tmp_path / "run" / "thesis.tex").touch()
+    with pytest.raises(OptionError, match=r"thesis\.tex"):
+        drive(succeeding)
+    (tmp_path / "run" / "thesis.tex").unlink()
+    drive(succeeding)
+    assert precious.exists()
+
+
+def test_another_run_moves_the_first_aside(drive, tmp_path: Path) -> None:
+    drive(succeeding)
+    drive(succeeding, seed=1, force_new=True)
+    drive(succeeding, seed=2, force_new=True)
+    seeds = [
+        json.loads(path.read_text())["seeds"]["attack"]
+        for path in sorted(tmp_path.glob("run*/manifest.json"))
+    ]
+    assert seeds == [2, 0, 1]
+
+
+def test_a_run_that_is_under_way_is_not_moved_aside(drive, tmp_path: Path) -> None:
+    drive(succeeding)
+    with Ledger(tmp_path / "run").alone(), pytest.raises(MondegreenError, match="another process"):
+        drive(succeeding, seed=1, force_new=True)
+
+
+def test_a_folder_of_recordings_is_not_moved_aside(drive, clips: Path) -> None:
+    with pytest.raises(OptionError, match="holds no run"):
+        drive(succeeding, out=clips, force_new=True)
+    assert clips.is_dir()
 
 
 def test_targets_are_written_down_and_the_list_is_a_manifest_itself(drive, tmp_path: Path) -> None:
@@ -368,9 +455,26 @@ def test_a_victim_that_cannot_be_loaded_ends_it_before_anything(
     assert "Traceback" not in ran.stderr
 
 
-def test_a_second_process_on_the_same_run_is_refused(tmp_path: Path, clips: Path) -> None:
-    from mondegreen.runs.ledger import Ledger
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--method", "carlini"), "no method is called 'carlini'"),
+        (("--preset", "slow"), "no preset 'slow'"),
+        (("--targets", "x" * 300, "--target", ""), "targets"),
+        (("--rooms", "none.rooms"), "takes no rooms"),
+    ],
+)
+def test_a_wrong_option_leaves_no_run_behind(
+    tmp_path: Path, clips: Path, wrong: tuple[str, ...], said: str
+) -> None:
+    ran = mondegreen("run", clips, *QUICK, *wrong, "--out", tmp_path / "run")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not (tmp_path / "run" / "manifest.json").exists()
 
+
+def test_a_second_process_on_the_same_run_is_refused(tmp_path: Path, clips: Path) -> None:
     with Ledger(tmp_path / "run").alone():
         ran = mondegreen("run", clips, *QUICK, "--out", tmp_path / "run")
     assert ran.returncode == 2

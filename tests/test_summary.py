@@ -270,21 +270,39 @@ def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
 # ---- controls
 
 
+def check(run: Path, findings: list[dict[str, str]], items: int = 1, whole: bool = True) -> None:
+    """What `mondegreen sanity` leaves."""
+    kept = {"whole": whole, "items": items, "findings": findings}
+    (run / "sanity.json").write_text(json.dumps(kept))
+
+
+@pytest.mark.parametrize(("items", "whole"), [(1, False), (2, True)])
+def test_a_check_in_part_or_of_other_items_is_none(tmp_path: Path, items: int, whole: bool) -> None:
+    run = a_run(tmp_path / "run", {"a": a_record()})
+    check(run, [], items, whole)
+    (summary,) = summarise([run])
+    assert summary.findings is None
+    assert summary.unchecked == (str(run),)
+
+
 def test_the_controls_that_fired_are_named(tmp_path: Path) -> None:
     runs = [a_run(tmp_path / name, {"a": a_record()}) for name in ("x", "y")]
     (before,) = summarise(runs)
     assert before.findings is None
     said = {"id": "deaf", "severity": "warning", "detail": "hears nothing"}
     states = [{**said, "state": state} for state in ("ok", "fires", "skipped")]
-    (runs[0] / "sanity.json").write_text(json.dumps({"findings": states}))
+    check(runs[0], states)
     (after,) = summarise(runs)
     assert after.findings == (Finding(str(runs[0]), **said),)
     assert after.unchecked == (str(runs[1]),)
-    (runs[0] / "sanity.json").write_text(json.dumps({"findings": []}))
+    check(runs[0], [])
     assert summarise([runs[0]])[0].findings == ()
 
 
-@pytest.mark.parametrize("text", ["{", "{}", '{"findings": [{}]}', '{"findings": 7}'])
+_WHOLE = '{"whole": true, "items": 1, "findings": %s}'
+
+
+@pytest.mark.parametrize("text", ["{", "{}", _WHOLE % "[{}]", _WHOLE % "7"])
 def test_damaged_controls_are_no_clean_bill(tmp_path: Path, text: str) -> None:
     run = a_run(tmp_path / "run", {"a": a_record()})
     (run / "sanity.json").write_text(text)
@@ -375,11 +393,11 @@ def test_every_distribution_is_told() -> None:
 def test_findings_are_told(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", {"a": a_record()})
     found = {"id": "deaf", "severity": "warning", "state": "fires", "detail": "hears\nnothing"}
-    (run / "sanity.json").write_text(json.dumps({"findings": [found]}))
+    check(run, [found])
     other = a_run(tmp_path / "other", {"a": a_record()})
     (summary,) = summarise([run, other])
     assert describe(summary)["sanity"] == f"deaf (warning): hears nothing; not run in {other}"
-    (run / "sanity.json").write_text(json.dumps({"findings": []}))
+    check(run, [])
     assert describe(summarise([run])[0])["sanity"] == "nothing fires"
 
 

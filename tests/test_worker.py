@@ -67,6 +67,22 @@ def test_a_batch_is_put_in_place_clip_by_clip(tmp_path: Path) -> None:
     assert list((tmp_path / "run" / "searches").iterdir()) == []
 
 
+def test_what_an_earlier_attempt_has_finished_is_not_attacked_again(tmp_path: Path) -> None:
+    """A batch that dies in the proof of its second clip has its first one already."""
+    found = worker(tmp_path)
+    planned = rows(tmp_path, found, [6000, 7000])
+    run_job(found, job(planned, planned[0]), quiet)
+    item = tmp_path / "run" / "items" / planned[0].key / "record.json"
+    before = item.stat().st_mtime_ns
+    passes: list[int] = []
+    alone = job([planned[0]])
+    ended = run_job(found, alone, lambda done, _: passes.append(done))
+    assert ended == Ended(alone, (Finished(planned[0].key, verified=True),))
+    assert (passes, item.stat().st_mtime_ns) == ([], before)
+    assert isinstance(run_job(found, job(planned), quiet), Ended)
+    assert set(records(tmp_path / "run")) == {"clip 0", "clip 1"}
+
+
 def test_what_is_finished_already_is_searched_for_but_not_put_in_place(tmp_path: Path) -> None:
     """A batch decides how its sums are rounded, so it stays whole whatever is wanted of it."""
     found = worker(tmp_path)
@@ -135,6 +151,20 @@ def test_a_stop_is_gone_on_from_to_the_bit(tmp_path: Path) -> None:
     assert list((tmp_path / "stopped" / "run" / "searches").iterdir()) == []
 
 
+def test_the_search_of_one_batch_is_not_taken_for_that_of_another(tmp_path: Path) -> None:
+    """Whichever clip of a batch is missing: the file's name is the same, its clips are not."""
+    stop, found = Event(), None
+    found = worker(tmp_path, stop)
+    planned = rows(tmp_path, found, [6000, 6000])
+    (tmp_path / "0.wav").rename(tmp_path / "aside.wav")
+    run_job(found, job(planned), lambda passes, _: stop.set() if passes == 9 else None)
+    (tmp_path / "aside.wav").rename(tmp_path / "0.wav")
+    (tmp_path / "1.wav").unlink()
+    heard: list[int] = []
+    run_job(worker(tmp_path), job(planned), lambda passes, of: heard.append(passes))
+    assert heard[0] == 1
+
+
 def test_a_search_is_written_down_now_and_then(tmp_path: Path) -> None:
     found = worker(tmp_path, checkpoint_seconds=1e-6)
     planned = rows(tmp_path, found, [6000])
@@ -188,6 +218,7 @@ def test_other_weights_than_the_runs_are_refused(
         ({"victim": "toy_victims:broken"}, "no such weights"),
         ({"victim": "none-such"}, "none-such"),
         ({"rooms": "fast"}, "takes no rooms"),
+        ({"method": "magic"}, "no method is called 'magic'"),
     ],
 )
 def test_what_cannot_be_loaded_is_said(tmp_path: Path, options: dict[str, str], said: str) -> None:

@@ -154,18 +154,24 @@ def sanity(
             findings.append(finding)
             print_finding(finding, as_json)
         whole = True
-    _keep(folder, findings, sample, seed)
+    _keep(folder, findings, sample, seed, whole)
     if not whole:
         err.print("stopped by hand; the checks that remain were not made")
     fires = any(f.state == "fires" and f.severity == "error" for f in findings)
     raise typer.Exit(1 if fires or not whole else 0)
 
 
-def _keep(folder: Path, findings: list[Finding], sample: int, seed: int) -> None:
+def _keep(folder: Path, findings: list[Finding], sample: int, seed: int, whole: bool) -> None:
     from mondegreen.files import write_whole
-    from mondegreen.runs.folder import SANITY
+    from mondegreen.runs.folder import SANITY, item_folders
 
-    kept = {"sample": sample, "seed": seed, "findings": [asdict(f) for f in findings]}
+    kept = {
+        "whole": whole,
+        "items": len(item_folders(folder)),
+        "sample": sample,
+        "seed": seed,
+        "findings": [asdict(finding) for finding in findings],
+    }
     write_whole(folder / SANITY, (json.dumps(kept, indent=1) + "\n").encode())
 
 

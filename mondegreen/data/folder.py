@@ -17,13 +17,15 @@ from mondegreen.errors import MondegreenError
 
 SUFFIXES: Final = (".wav", ".flac", ".ogg", ".mp3")
 TRANSCRIPTS: Final = ".trans.txt"
+RUN: Final = frozenset({"manifest.json", "items"})  # what the folder of a run holds
 OF_LIBRISPEECH: Final = ".flac"
 
 
 def read_folder(folder: Path) -> list[Utterance]:
     """The recordings in a folder and all folders below it, in the order of their paths.
 
-    Hidden files and folders do not count, and links to folders are not followed. Each clip is
+    Hidden files and folders do not count, nor do those of runs, and links to folders are not
+    followed. Each clip is
     called as its file, numbered where the name is in use. Its text is None where no transcript
     speaks of it; a recording that a transcript speaks of is listed even where it is missing.
 
@@ -50,6 +52,9 @@ def read_folder(folder: Path) -> list[Utterance]:
 def _visible_files(folder: Path) -> list[Path]:
     found: list[Path] = []
     for place, folders, files in os.walk(folder, onerror=_refuse):
+        if RUN.issubset((*folders, *files)):  # whose sounds are results, not recordings
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]  # os.walk obeys
         found += [Path(place, name) for name in files if not name.startswith(".")]
     for path in found:

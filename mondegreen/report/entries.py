@@ -130,7 +130,7 @@ def entries(path: Path) -> Iterator[Entry]:
 def _clip(run: Path, known: dict[str, Any]) -> Entry:
     """What became of a clip of a run; a result counts, whatever failed before it."""
     folder, note = run / ITEMS / known["key"], run / ERRORS / f"{known['key']}.json"
-    if (folder / RECORD).is_file():
+    if folder.is_dir():
         return _finished(folder, known)
     return _failed(note, known) if note.is_file() else Entry({**known, "status": "pending"})
 

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from mondegreen.errors import MondegreenError
 from mondegreen.report.entries import Entry, entries
 from mondegreen.report.statistics import ErrorRate, Mean, Share, Spread, mean, pooled, share, spread
-from mondegreen.runs.folder import MANIFEST, SANITY, is_run, read_object
+from mondegreen.runs.folder import MANIFEST, SANITY, is_run, item_folders, read_object
 from mondegreen.text import WordErrors, word_errors
 
 SPREADS: Final = (  # columns of the tables, see `mondegreen.report.entries.COLUMNS`
@@ -81,7 +81,7 @@ class Summary:
         rooms: share of test rooms in which the target is heard; None: a method without rooms.
         clean_rooms: the same of the clean clips, the control.
         findings: the controls that fired; None: none of the folders was checked.
-        unchecked: folders that were not checked.
+        unchecked: folders that were not checked to the end, or that have other items by now.
         errors: why clips could not be attacked, and how many; the most frequent first.
         damaged: what is wrong with the items that cannot be read.
     """
@@ -222,7 +222,7 @@ def _word_errors(cells: Mapping[str, Any]) -> Iterator[tuple[str, WordErrors]]:
 
 def _summary(group: Group, tally: _Tally) -> Summary:
     status, flags = tally.statuses, tally.flags
-    checked = [path for path in tally.folders if (path / SANITY).is_file()]
+    checked = [path for path in tally.folders if _is_checked(path)]
     return Summary(
         *group,
         folders=tuple(map(str, tally.folders)),
@@ -252,6 +252,17 @@ def _summary(group: Group, tally: _Tally) -> Summary:
     )
 
 
+def _is_checked(path: Path) -> bool:
+    """Whether `mondegreen sanity` was run to its end, on all the items that there are now."""
+    if not (path / SANITY).is_file():
+        return False
+    kept = read_object(path / SANITY)
+    try:
+        return bool(kept["whole"]) and kept["items"] == len(item_folders(path))
+    except KeyError as error:
+        raise _damaged(path) from error
+
+
 def _fired(path: Path) -> Iterator[Finding]:
     """The controls of a folder that fired.
 
@@ -263,7 +274,10 @@ def _fired(path: Path) -> Iterator[Finding]:
             if found["state"] == "fires":
                 yield Finding(str(path), *(str(found[k]) for k in ("id", "severity", "detail")))
     except (KeyError, TypeError) as error:
-        raise MondegreenError(
-            f"{path / SANITY} is not what `mondegreen sanity` writes. Delete it, and run that"
-            " again."
-        ) from error
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> MondegreenError:
+    return MondegreenError(
+        f"{path / SANITY} is not what `mondegreen sanity` writes. Delete it, and run that again."
+    )

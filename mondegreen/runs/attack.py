@@ -190,12 +190,13 @@ class Attack:
             ValueError: it is not whole, or of other clips, stages or versions.
         """
         if snapshot.facts.get("made by") != self._maker():
-            raise ValueError("it was made by another program, or in other stages")
+            raise ValueError("it was made by another program, in other stages or of other clips")
         self.search.restore(snapshot)
         self.seconds = seconds
 
-    def _maker(self) -> dict[str, str]:
-        return {**_versions(), "stages": repr(self.stages)}
+    def _maker(self) -> dict[str, Any]:
+        """What a snapshot must have in common with this attack, as JSON knows it."""
+        return {**_versions(), "stages": repr(self.stages), "clips": [c.hash for c in self.clips]}
 
     def conclude(self, number: int, on_room: OnRoom | None = None) -> Result:
         """Prove what was found for a clip, and measure it; see `attack_clips`."""

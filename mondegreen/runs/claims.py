@@ -7,6 +7,7 @@ same network, by beam search, in a batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,12 @@ def made_on(path: Path) -> str:
     """The recogniser that all items of a folder were made on.
 
     Raises:
-        MondegreenError: there are no items, or records are damaged.
+        MondegreenError: there are no items, or none of their records can be read.
         OptionError: there are several; or as `may_be_loaded`.
     """
-    names = {str(read_record(folder).get("victim")) for folder in _items(path)}
+    names = {str(record.get("victim")) for record in _readable(path)}
+    if not names:
+        raise MondegreenError(f"{path} has no record that can be read. Say who listens: --victim")
     if len(names) > 1:
         raise OptionError(
             f"{path} has results of several recognisers ({', '.join(sorted(names))}). Say who shall"
@@ -78,10 +81,10 @@ def bank_of(path: Path) -> str | None:
     """The key of the bank that the items of a folder were proved in; None: they needed none.
 
     Raises:
-        MondegreenError: there are no items, or records are damaged.
+        MondegreenError: there are no items.
         OptionError: there were several banks.
     """
-    keys = {read_record(folder).get("bank") for folder in _items(path)} - {None}
+    keys = {record.get("bank") for record in _readable(path)} - {None}
     if len(keys) > 1:
         raise OptionError(f"{path} has results of {len(keys)} banks of rooms. Verify each alone.")
     return keys.pop() if keys else None
@@ -129,6 +132,13 @@ def _items(path: Path) -> list[Path]:
     if not found:
         raise MondegreenError(f"{path} has no results yet. Expected a run, or a folder of results.")
     return found
+
+
+def _readable(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a folder's items that can be read: a damaged one is told when it is heard."""
+    for folder in _items(path):
+        with suppress(MondegreenError):
+            yield read_record(folder)
 
 
 def _alone(folder: Path, recogniser: Recogniser, bank: RoomBank | None) -> Claim:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -57,6 +58,13 @@ class Clip:
     warnings: list[str]
 
     @property
+    def hash(self) -> str:
+        """SHA-256 of its samples and of its target's symbols."""
+        digest = hashlib.sha256(self.clean.numpy().tobytes())
+        digest.update(str(self.tokens.tolist()).encode())
+        return digest.hexdigest()
+
+    @property
     def wer_clean(self) -> float | None:
         """Word error rate of what is heard in it; None: what is said in it is not known.
 
@@ -86,13 +94,32 @@ def prepare(
     Raises:
         AudioError, TargetError, OptionError, RoomError: as `attack_batch`.
     """
-    stages = stages_of(options.method, options.preset, started=starts is not None)
+    check_options(options, victim.sample_rate, started=starts is not None)
     if len(audio) != len(targets) or not audio:
         raise OptionError(
             f"Got {len(audio)} clips and {len(targets)} targets, expected one target for each clip."
         )
     if starts is not None and len(starts) != len(audio):
         raise OptionError(f"Got {len(starts)} starts for {len(audio)} clips, expected one each.")
+    ids = distinct_names(audio)
+    begins: Sequence[Start | None] = starts if starts is not None else [None] * len(audio)
+    said = texts if texts is not None else [None] * len(audio)
+    given = zip(ids, audio, targets, begins, said, strict=True)
+    return [_prepared(victim, *each, options) for each in given]
+
+
+def check_options(options: Options, sample_rate: int, started: bool = False) -> None:
+    """See that options are among those on offer, before any clip is looked at.
+
+    Args:
+        options: how to attack.
+        sample_rate: the victim's, Hz.
+        started: there are finished results to go on from.
+
+    Raises:
+        OptionError, RoomError: they are not.
+    """
+    stages = stages_of(options.method, options.preset, started=started)
     if not 0 <= options.seed < SEEDS:
         raise OptionError(f"Got seed={options.seed}, expected 0 to 2**63 - 1.")
     if not within(stages, options.max_passes):
@@ -100,12 +127,7 @@ def prepare(
         raise OptionError(
             f"Got max_passes={options.max_passes}, expected at least {least}: one step's worth."
         )
-    _check_rooms(options, victim.sample_rate)
-    ids = distinct_names(audio)
-    begins: Sequence[Start | None] = starts if starts is not None else [None] * len(audio)
-    said = texts if texts is not None else [None] * len(audio)
-    given = zip(ids, audio, targets, begins, said, strict=True)
-    return [_prepared(victim, *each, options) for each in given]
+    _check_rooms(options, sample_rate)
 
 
 def _check_rooms(options: Options, sample_rate: int) -> None:

@@ -7,6 +7,7 @@ two calls; an item's samples then agree to rounding, and to the bit only where i
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -16,13 +17,15 @@ from typing import Any, Final, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mondegreen.data.plain_text import is_utf8
 from mondegreen.errors import OptionError
 
 HOW: Final = frozenset(
     {"engine", "workers", "threads", "batch", "device", "checkpoint_seconds", "ray_address"}
 )
 TARGETS: Final = frozenset({"target", "targets"})
-PATHS: Final = frozenset({"clips", "targets", "rooms"})  # or names that are no files
+PATHS: Final = frozenset({"clips", "targets", "rooms"})
+NO_PATHS: Final = frozenset({"paper", "fast"})  # whatever lies in the folder at hand
 
 
 class RunConfig(BaseModel):
@@ -95,6 +98,9 @@ def read_config(path: Path | None, flags: Mapping[str, Any]) -> RunConfig:
     if asked.keys() & TARGETS:  # there is but one way of choosing them
         given = {name: value for name, value in given.items() if name not in TARGETS}
     given |= asked
+    for name, value in given.items():
+        if isinstance(value, str) and not is_utf8(value):
+            raise OptionError(f"Got {name} = {value!r}, which is no UTF-8. Type it again.")
     try:
         return RunConfig(**{name: _in_full(name, value) for name, value in given.items()})
     except ValidationError as error:
@@ -103,9 +109,11 @@ def read_config(path: Path | None, flags: Mapping[str, Any]) -> RunConfig:
 
 def _in_full(name: str, value: Any) -> Any:
     """A path in full, so that the same command from another folder is the same run."""
-    if name not in PATHS or not isinstance(value, str) or value.startswith("hf:"):
+    if name not in PATHS or not isinstance(value, str) or value in NO_PATHS:
         return value
-    return str(Path(value).resolve()) if Path(value).exists() else value
+    if name == "clips":
+        return value if value.startswith("hf:") else str(Path(value).resolve())
+    return str(Path(value).resolve()) if os.path.exists(value) else value  # noqa: PTH110 - any text
 
 
 def _from_file(path: Path) -> dict[str, Any]:

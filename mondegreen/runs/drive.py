@@ -14,11 +14,21 @@ from typing import Final
 
 from mondegreen.errors import MondegreenError
 from mondegreen.runs.engines.base import Engine
-from mondegreen.runs.job import Advanced, Crashed, Ended, Event, Finished, Halted, Job, Refused
+from mondegreen.runs.job import (
+    ATTEMPTS,
+    Advanced,
+    Crashed,
+    Ended,
+    Event,
+    Finished,
+    Halted,
+    Job,
+    Lost,
+    Refused,
+)
 from mondegreen.runs.ledger import Ledger
 from mondegreen.runs.plan import Row
 
-ATTEMPTS: Final = 3  # of a batch, and then of each of its clips, before that is an error
 AWAIT: Final = 0.25  # s between two looks at what the workers say
 
 
@@ -116,6 +126,8 @@ class Drive:
                     self._note(event)
                 on_tally(self.tally)
         on_tally(self.tally)
+        if self.tally.done == self.tally.clips:
+            self.ledger.forget_searches()  # of batches that another call had cut otherwise
         return self.tally
 
     def _give_out(self) -> None:
@@ -135,6 +147,9 @@ class Drive:
             case Crashed(job, reason):
                 self._land(job)
                 self._again(job, reason)
+            case Lost(reason):
+                self.tally.workers -= 1
+                self.tally.notes.append(reason)
             case Halted(reason):
                 raise MondegreenError(reason)
 

@@ -32,6 +32,11 @@ ITEMS: Final = "items"
 ERRORS: Final = "errors"
 SEARCHES: Final = "searches"
 DAMAGED: Final = "damaged"
+RECORDINGS: Final = "recordings"
+LOCK: Final = ".lock"
+BEGUN: Final = frozenset(
+    {ITEMS, ERRORS, SEARCHES, RECORDINGS, CLIPS, CONFIG, LOCK}
+)  # no manifest yet
 SANITY: Final = "sanity.json"
 
 WAV, DELTA, RECORD = "adversarial.wav", "delta.safetensors", "record.json"
@@ -58,7 +63,7 @@ def item_folders(path: str | PathLike[str]) -> list[Path]:
         )
     if is_run(path):
         keys = dict.fromkeys(row["key"] for row in read_lines(path / CLIPS))
-        return [path / ITEMS / key for key in keys if (path / ITEMS / key / RECORD).is_file()]
+        return [path / ITEMS / key for key in keys if (path / ITEMS / key).is_dir()]
     if (path / RECORD).is_file():
         return [path]
     return [record.parent for record in sorted(path.glob(f"**/[!.]*/{RECORD}"))]
@@ -114,7 +119,7 @@ def read_object(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise MondegreenError(
             f"{path} cannot be read ({error}). Expected what mondegreen wrote; if it is damaged,"
-            " delete its folder and run the same command again."
+            " delete it and run the same command again."
         ) from error
     return found
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mondegreen.identity import key_of
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.plan import Row
+
+ATTEMPTS: Final = 3  # of a batch, and then of each of its clips, before that is an error
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,17 @@ class Crashed:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """A worker could not be replaced; the others go on.
+
+    Attributes:
+        reason: in words.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Halted:
     """No job can go on: nothing can be written.
 
@@ -131,4 +144,4 @@ class Halted:
     reason: str
 
 
-Event: TypeAlias = Advanced | Ended | Crashed | Halted
+Event: TypeAlias = Advanced | Ended | Crashed | Lost | Halted

@@ -24,6 +24,7 @@ from mondegreen.runs.folder import (
     DAMAGED,
     ERRORS,
     ITEMS,
+    LOCK,
     RECORD,
     SEARCHES,
     check_files,
@@ -53,7 +54,7 @@ class Ledger:
         with _writing(self.run):
             for folder in (self.items, self.errors, self.searches):
                 folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.run / ".lock")
+            lock = FileLock(self.run / LOCK)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
@@ -77,21 +78,31 @@ class Ledger:
             StorageError: the folder cannot be written to.
         """
         finished, complaints = {}, []
-        keys = [row.key for row in rows if (self.items / row.key).exists()]
+        keys = dict.fromkeys(row.key for row in rows if (self.items / row.key).exists())
         with _writing(self.run):
             self._clear_away()
-            for done, key in enumerate(dict.fromkeys(keys), 1):
+            for done, key in enumerate(keys, 1):
                 try:
-                    finished[key] = self._verified(key)
+                    finished[key] = self.verified(key)
                 except MondegreenError as error:
                     complaints.append(f"{error}: moved to {self._move_aside(key)}, to be made anew")
                 if on_item is not None:
                     on_item(done, len(keys))
         return finished, complaints
 
-    def _verified(self, key: str) -> bool:
+    def verified(self, key: str) -> bool:
+        """Whether a finished item is verified.
+
+        Raises:
+            MondegreenError: it is not there, or not whole.
+        """
         record = read_record(self.items / key)
-        check_files(self.items / key, record)
+        try:
+            check_files(self.items / key, record)
+        except OSError as error:
+            raise MondegreenError(
+                f"{self.items / key} cannot be read ({error.strerror})"
+            ) from error
         if record.get("key") != key or not isinstance(record.get("verified"), bool):
             raise MondegreenError(f"{self.items / key / RECORD} is that of another item")
         return bool(record["verified"])
@@ -104,13 +115,11 @@ class Ledger:
         return place
 
     def _clear_away(self) -> None:
-        for part in self.items.glob(".*"):
+        for part in self.items.glob(".*.part*"):
             # renamed first: whoever might still be writing it can then not put it in place
             shutil.rmtree(part.rename(part.with_name(f"{part.name}.old")))
-        for part in self.searches.glob(".*"):
-            part.unlink()
-        for note in self.errors.iterdir():
-            note.unlink()
+        for left in (*self.searches.glob(".*.part"), *self.errors.glob("*.json")):
+            left.unlink(missing_ok=True)
 
     def commit(self, key: str, write: Callable[[Path], object]) -> None:
         """Put an item in place in one step, once it is on the disk; one that is there stays.
@@ -128,7 +137,7 @@ class Ledger:
                 part.mkdir()
                 write(part)
                 _sync(part)
-                if not (self.items / key).exists():
+                if not (self.items / key).exists():  # or another worker was first
                     part.rename(self.items / key)
                     _sync(self.items)
             finally:
@@ -147,6 +156,17 @@ class Ledger:
     def search_path(self, name: str) -> Path:
         """Where an unfinished search of that name is kept."""
         return self.searches / f"{name}.safetensors"
+
+    def forget_searches(self, name: str | None = None) -> None:
+        """Delete an unfinished search that is there; without a name, all.
+
+        Raises:
+            StorageError: it cannot be deleted.
+        """
+        with _writing(self.run):
+            for path in self.searches.glob("*.safetensors"):
+                if name is None or path == self.search_path(name):
+                    path.unlink(missing_ok=True)
 
 
 @contextmanager

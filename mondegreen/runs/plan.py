@@ -7,6 +7,7 @@ clips and targets is data.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,13 +17,12 @@ from mondegreen.data.census import Seen, take_census
 from mondegreen.data.sources import read_clips
 from mondegreen.data.targets import choose_targets, limited
 from mondegreen.data.utterance import Utterance
-from mondegreen.errors import OptionError
+from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.files import write_whole
 from mondegreen.identity import key_of
 from mondegreen.runs.config import RunConfig
-from mondegreen.runs.folder import CLIPS, DAMAGED, ITEMS, read_lines
+from mondegreen.runs.folder import CLIPS, DAMAGED, ITEMS, RECORDINGS, read_lines
 
-RECORDINGS: Final = "recordings"  # of sources that are no files
 RESULTS: Final = (ITEMS, DAMAGED)  # are no clips where a run lies among its recordings
 KEY_DIGITS: Final = 20
 
@@ -51,20 +51,15 @@ class Row:
     seconds: float | None
     problem: str | None
 
-    @property
-    def asked(self) -> tuple[str, str, str | None, str]:
-        """What was asked for, whatever was found of it."""
-        return self.id, self.audio, self.text, self.target
-
 
 def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> list[Utterance]:
     """The clips of a configuration, each with its target.
 
     Args:
         config: what is run.
-        run: the run folder.
-        before: the rows of an earlier call. A recording of them that has vanished since from the
-            disk, and so from a folder's listing, is still a clip of the run.
+        run: the run folder, in full.
+        before: the rows of an earlier call: they are the clips then, as long as the source has
+            none but these. A recording that has vanished since is still a clip of the run.
 
     Raises:
         MondegreenError: as `read_clips` and `choose_targets`.
@@ -73,32 +68,28 @@ def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> li
     clips = [
         clip
         for clip in read_clips(config.clips, run / RECORDINGS)
-        if not any(Path(clip.audio).is_relative_to(run.absolute() / name) for name in RESULTS)
+        if not any(Path(clip.audio).is_relative_to(run / name) for name in RESULTS)
     ]
-    listed = {clip.audio for clip in clips}
-    clips += [
-        Utterance(row.id, row.audio, row.text, row.target, row.seconds)
-        for row in before
-        if row.audio not in listed and not Path(row.audio).exists()
-    ]
+    if before:
+        _check_source(config, clips, before)
+        return [Utterance(r.id, r.audio, r.text, r.target, r.seconds) for r in before]
     chosen = choose_targets(clips, target=config.target, targets=config.targets, seed=config.seed)
-    limited_to = limited(chosen, config.limit, config.seed)
-    return _as_before(limited_to, before) if before else limited_to
+    return limited(chosen, config.limit, config.seed)
 
 
-def _as_before(clips: Sequence[Utterance], before: Sequence[Row]) -> list[Utterance]:
-    """The clips in the order of an earlier call's rows, if they are the same."""
-    now = {clip.id: clip for clip in clips}
-    then = {row.id: row for row in before}
-    for name in sorted(now.keys() | then.keys()):
-        clip, row = now.get(name), then.get(name)
-        asked = clip and (clip.id, clip.audio, clip.text, clip.target)
-        if row is None or row.asked != asked:
-            raise OptionError(
-                f"This is the folder of a run over other clips: it has {row and row.asked}, asked"
-                f" for is {asked}. Choose another --out, or give --force-new to move it aside."
-            )
-    return [now[row.id] for row in before]
+def _check_source(config: RunConfig, clips: Sequence[Utterance], before: Sequence[Row]) -> None:
+    """See that a source still has the clips of an earlier call, but for vanished recordings."""
+    own = config.target is None and config.targets is None  # targets come from the source as well
+    now = Counter((clip.audio, clip.text, clip.target if own else None) for clip in clips)
+    then = Counter((row.audio, row.text, row.target if own else None) for row in before)
+    gone = [f"it has {clip}" for clip in then - now if Path(clip[0]).exists()]
+    new = [f"asked for is {clip}" for clip in now - then if config.limit is None]
+    if gone or new:
+        different = "; ".join([*gone[:1], *new[:1]])
+        raise OptionError(
+            f"This is the folder of a run over other clips: {different}. Choose another --out, or"
+            " give --force-new to move it aside."
+        )
 
 
 def make_rows(
@@ -173,7 +164,13 @@ def read_rows(run: Path) -> list[Row]:
     Raises:
         MondegreenError: it is not there, or not whole.
     """
-    return [
-        Row(audio=known.pop("audio_filepath"), seconds=known.pop("duration"), **known)
-        for known in read_lines(run / CLIPS)
-    ]
+    try:
+        return [
+            Row(audio=known.pop("audio_filepath"), seconds=known.pop("duration"), **known)
+            for known in read_lines(run / CLIPS)
+        ]
+    except (KeyError, TypeError) as error:
+        raise MondegreenError(
+            f"{run / CLIPS} is not what mondegreen wrote ({error}). Give --force-new to move the"
+            " run aside and begin another; items of the old one stay there."
+        ) from error

@@ -16,7 +16,7 @@ from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.drive import Drive, Tally
 from mondegreen.runs.engines.base import Engine, make_engine
-from mondegreen.runs.folder import ITEMS, is_run
+from mondegreen.runs.folder import BEGUN, is_run
 from mondegreen.runs.ledger import Ledger
 from mondegreen.runs.manifest import check_same, item_identity, write_manifest
 from mondegreen.runs.plan import choose_clips, make_rows, read_rows, with_keys, write_rows
@@ -49,14 +49,14 @@ def run(
         MondegreenError: the clips, the recogniser or the rooms cannot be had; another process
             drives this run; nothing can be written.
     """
-    folder = Path(out)
-    if force_new:
-        move_aside(folder)
+    folder = Path(out).resolve()
     _check_folder(folder)
+    if force_new and is_run(folder):
+        move_aside(folder)
     if is_run(folder):
         check_same(folder, config)
     ledger, on_work = Ledger(folder), on_work or (lambda *_: None)
-    with ledger.alone(), _engine(str(folder.absolute()), config) as engine:
+    with ledger.alone(), _engine(str(folder), config) as engine:
         before = read_rows(folder) if is_run(folder) else []
         clips = choose_clips(config, folder, before)
         found = make_rows(clips, before, partial(on_work, "looking at recordings"))
@@ -75,26 +75,29 @@ def run(
         return drive.run(on_tally or (lambda _: None))
 
 
-def move_aside(folder: Path) -> Path | None:
-    """Rename a folder that is there to the first free name of FOLDER-1, FOLDER-2, ..."""
-    if not folder.exists():
-        return None
+def move_aside(folder: Path) -> Path:
+    """Rename a run's folder to the first free name of FOLDER-1, FOLDER-2, ...
+
+    Raises:
+        MondegreenError: another process drives that run, or the folder cannot be renamed.
+    """
     place = next(p for n in count(1) if not (p := folder.with_name(f"{folder.name}-{n}")).exists())
-    try:
-        return folder.rename(place)
-    except OSError as error:
-        raise MondegreenError(
-            f"{folder} cannot be moved to {place}: {error.strerror}. Choose another --out."
-        ) from error
+    with Ledger(folder).alone():
+        try:
+            return folder.rename(place)
+        except OSError as error:
+            raise MondegreenError(
+                f"{folder} cannot be moved to {place}: {error.strerror}. Choose another --out."
+            ) from error
 
 
 def _check_folder(folder: Path) -> None:
     """See that a folder is a run's, or is none's."""
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"{folder} is a file, expected a folder. Choose another --out.")
-    if not is_run(folder) and folder.is_dir():
-        strange = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
-        if strange and not (folder / ITEMS).is_dir():
+    if folder.is_dir() and not is_run(folder):
+        strange = {path.name for path in folder.iterdir()} - BEGUN
+        if strange:
             raise OptionError(
                 f"{folder} is not empty and holds no run ({', '.join(sorted(strange)[:3])}, ...)."
                 " Choose another --out."

@@ -32,7 +32,7 @@ def recall(path: Path, attack: Attack) -> bool:
     What is damaged, or was made by another version, costs the passes that went into it, no more.
     """
     # whatever a file may hold: it is ours, and a search can always begin again
-    with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError):
+    with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         with safe_open(path, framework="pt") as file:
             facts = json.loads(file.metadata()["facts"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

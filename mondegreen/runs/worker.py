@@ -11,6 +11,7 @@ import hashlib
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,9 @@ import torch
 from mondegreen.errors import AudioError, MondegreenError, OptionError, StorageError, VictimError
 from mondegreen.rooms.bank import RoomBank
 from mondegreen.runs.attack import Attack
-from mondegreen.runs.clip import Clip, prepare
+from mondegreen.runs.clip import Clip, check_options, prepare
 from mondegreen.runs.job import (
+    ATTEMPTS,
     Assignment,
     Crashed,
     Ended,
@@ -81,6 +83,8 @@ class Worker:
             max_clean_wer=config.max_clean_wer,
         )
         self.options = replace(options, rooms=self._bank(config.rooms, options))
+        check_options(self.options, self.victim.sample_rate)
+        self.every_gpu = assignment.device in ("auto", "cuda")
 
     def _bank(self, rooms: str | None, options: Options) -> RoomBank | None:
         if rooms is not None and not options.in_rooms:
@@ -90,13 +94,13 @@ class Worker:
     def describe(self) -> Attacked:
         """What is attacked here, and in which rooms."""
         gpus = tuple(f"cuda:{n}" for n in range(torch.cuda.device_count()))
-        on_gpu = self.victim.device.type == "cuda"
+        all_of_them = self.every_gpu and self.victim.device.type == "cuda"
         return Attacked(
             victim=self.victim.name,
             weights=self.weights,
             sample_rate=self.victim.sample_rate,
             bank=self.options.rooms.key if self.options.rooms else None,
-            devices=gpus if on_gpu else (str(self.victim.device),),
+            devices=gpus if all_of_them else (str(self.victim.device),),
         )
 
     def work(self, job: Job, on_passes: OnPasses) -> list[Outcome]:
@@ -106,7 +110,9 @@ class Worker:
             Stopped: it was asked to.
             StorageError: nothing can be written.
         """
-        refused: list[Outcome] = []
+        if job.attempt == ATTEMPTS:  # where it stopped may be what it dies of
+            self.ledger.forget_searches(job.name)
+        outcomes, wanted = self._in_place(job)
         clips: dict[str, Clip] = {}
         for row in job.rows:
             try:
@@ -114,12 +120,21 @@ class Worker:
             except StorageError:
                 raise
             except MondegreenError as error:
-                refused.append(Refused(row.key, str(error)))
-        outcomes = [r for r in refused if r.key in job.wanted]
-        if clips.keys() & job.wanted:
-            outcomes += self._attacked(job, clips, on_passes)
-        self.ledger.search_path(job.name).unlink(missing_ok=True)
+                if row.key in wanted:
+                    outcomes.append(Refused(row.key, str(error)))
+        if clips.keys() & wanted:
+            outcomes += self._attacked(job, clips, wanted, on_passes)
+        if len(outcomes) == len(job.wanted):
+            self.ledger.forget_searches(job.name)
         return outcomes
+
+    def _in_place(self, job: Job) -> tuple[list[Outcome], set[str]]:
+        """What an earlier attempt has finished of the wanted items, and the keys of the others."""
+        done: list[Outcome] = []
+        for key in job.wanted:
+            if (self.ledger.items / key).is_dir():
+                done.append(Finished(key, self.ledger.verified(key)))
+        return done, set(job.wanted) - {outcome.key for outcome in done}
 
     def _prepared(self, row: Row) -> Clip:
         _check_unchanged(row)
@@ -132,15 +147,18 @@ class Worker:
             return []
         return [f"the clean clip is not understood: {wer:.0%} of its words are wrong"]
 
-    def _attacked(self, job: Job, clips: dict[str, Clip], on_passes: OnPasses) -> list[Outcome]:
+    def _attacked(
+        self, job: Job, clips: dict[str, Clip], wanted: set[str], on_passes: OnPasses
+    ) -> list[Outcome]:
         attack = Attack(self.victim, list(clips.values()), self.options)
         self._search(attack, self.ledger.search_path(job.name), on_passes)
         outcomes: list[Outcome] = []
-        for number, key in enumerate(clips):
-            if key in job.wanted:
-                result = attack.conclude(number, lambda *_: self._stop_if_asked())
-                self.ledger.commit(key, partial(result.write, key=key))
-                outcomes.append(Finished(key, result.verified))
+        with suppress(Stopped):  # what is in place by then is told
+            for number, key in enumerate(clips):
+                if key in wanted:
+                    result = attack.conclude(number, lambda *_: self._stop_if_asked())
+                    self.ledger.commit(key, partial(result.write, key=key))
+                    outcomes.append(Finished(key, self.ledger.verified(key)))
         return outcomes
 
     def _search(self, attack: Attack, path: Path, on_passes: OnPasses) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
@@ -22,13 +23,12 @@ from typing import Any, Final
 
 from mondegreen.errors import MondegreenError, VictimError
 from mondegreen.runs.config import RunConfig
-from mondegreen.runs.engines.staffing import processors, worker_devices, worker_threads
-from mondegreen.runs.job import Advanced, Assignment, Crashed, Event, Halted, Job
+from mondegreen.runs.engines.staffing import STILLBORN, processors, worker_devices, worker_threads
+from mondegreen.runs.job import Advanced, Assignment, Crashed, Event, Halted, Job, Lost
 from mondegreen.runs.manifest import Attacked
 
 STOP: Final = "stop"
 TELL_EVERY: Final = 0.25  # s between two words of a job's progress
-STILLBORN: Final = 3
 
 
 class LocalEngine:
@@ -43,6 +43,7 @@ class LocalEngine:
         self._config = config
         self._assignment = Assignment(run, config, config.device, worker_threads(config))
         self._hands = [_Hand.hire(self._assignment)]
+        self._stopping = False
         self._stillborn = 0  # workers lost in a row while they loaded
 
     def open(self) -> Attacked:
@@ -90,29 +91,41 @@ class LocalEngine:
             except (EOFError, OSError):
                 events += self._replace(hand)
                 continue
-            if isinstance(said, Attacked):
-                hand.ready, self._stillborn = True, 0
-            elif isinstance(said, MondegreenError):
-                events.append(Halted(str(said)))
-            else:
-                events.append(said)
-                if not isinstance(said, Advanced):
-                    hand.job = None
+            events += self._said(hand, said)
         return events
+
+    def _said(self, hand: _Hand, said: Any) -> list[Event]:
+        if isinstance(said, Attacked):
+            hand.ready, self._stillborn = True, 0
+            return []
+        if isinstance(said, MondegreenError):
+            return self._do_without(hand, str(said))
+        if not isinstance(said, Advanced):
+            hand.job = None
+        return [said]
 
     def _replace(self, lost: _Hand) -> list[Event]:
         """Put another worker in the place of one that has ended."""
         reason = f"its process ended by itself ({lost.epitaph()})"
-        self._hands[self._hands.index(lost)] = _Hand.hire(lost.assignment)
-        if lost.job is not None:
-            return [Crashed(lost.job, reason)]
+        crashed: list[Event] = [] if lost.job is None else [Crashed(lost.job, reason)]
         self._stillborn += not lost.ready
-        if self._stillborn < STILLBORN:
+        if self._stillborn == STILLBORN or self._stopping:
+            self._stillborn = 0
+            return crashed + self._do_without(lost, reason)
+        self._hands[self._hands.index(lost)] = _Hand.hire(lost.assignment)
+        return crashed
+
+    def _do_without(self, hand: _Hand, reason: str) -> list[Event]:
+        """Go on with the other workers, if there are any."""
+        self._hands.remove(hand)
+        if self._stopping:
             return []
-        return [Halted(f"No worker comes to load {self._config.victim}: {reason}.")]
+        what = f"a worker cannot load {self._config.victim}: {reason}"
+        return [Lost(what) if any(other.ready for other in self._hands) else Halted(what)]
 
     def stop(self) -> None:
         """Ask all workers to write down what they are at; see `Engine`."""
+        self._stopping = True
         for hand in self._hands:
             hand.say(STOP)
 
@@ -143,7 +156,8 @@ class _Hand:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, assignment), daemon=True)
-        process.start()
+        with _deaf_to_interrupts():  # which the process inherits: it would die of one as it starts
+            process.start()
         theirs.close()  # so that the pipe breaks when the process ends
         return cls(process, ours, assignment)
 
@@ -160,10 +174,24 @@ class _Hand:
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Put off Ctrl-C in this thread, and in what it starts."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def serve(pipe: Connection[Any, Any], assignment: Assignment) -> None:
     """What a worker's process does: load, say so, then job after job."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the driver gets them too, and decides
+    os.dup2(2, 1)  # what a recogniser prints is no result
     jobs: SimpleQueue[Job] = SimpleQueue()
     stop = Flag()
     Thread(target=_listen, args=(pipe, jobs, stop), daemon=True).start()

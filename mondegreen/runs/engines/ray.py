@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mondegreen.errors import MondegreenError, VictimError
 from mondegreen.runs.config import RunConfig
-from mondegreen.runs.engines.staffing import processors, worker_devices, worker_threads
-from mondegreen.runs.job import Advanced, Assignment, Crashed, Event, Halted, Job
+from mondegreen.runs.engines.staffing import STILLBORN, processors, worker_devices, worker_threads
+from mondegreen.runs.job import Advanced, Assignment, Crashed, Event, Halted, Job, Lost
 from mondegreen.runs.manifest import Attacked
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ except ImportError as error:
 
 LOAD_SECONDS: Final = 600.0  # for a cluster to find a place for an actor, and for that to load
 KNOCK_SECONDS: Final = 10.0
-LOST: Final = 3  # actors in a row that end while they load
 
 
 class RayEngine:
@@ -104,10 +103,10 @@ class RayEngine:
         try:
             said = ray.get(hand.pending)
         except RayError as error:
-            return self._replace(hand, str(error).splitlines()[0])
+            return self._replace(hand, (str(error).splitlines() or [type(error).__name__])[0])
         hand.pending = None
         if isinstance(said, MondegreenError):
-            return [Halted(str(said))]
+            return self._do_without(hand, str(said))
         if isinstance(said, Attacked):
             hand.ready, self._stillborn = True, 0
             return []
@@ -116,13 +115,20 @@ class RayEngine:
 
     def _replace(self, lost: _Hand, reason: str) -> list[Event]:
         """Put another worker in the place of one that has ended."""
+        reason = f"its actor ended by itself ({reason})"
+        crashed: list[Event] = [] if lost.job is None else [Crashed(lost.job, reason)]
+        self._stillborn += not lost.ready
+        if self._stillborn == STILLBORN:
+            self._stillborn = 0
+            return crashed + self._do_without(lost, reason)
         self._hands[self._hands.index(lost)] = self._hire()
-        if lost.job is not None:
-            return [Crashed(lost.job, f"its actor ended by itself ({reason})")]
-        self._stillborn += 1
-        if self._stillborn < LOST:
-            return []
-        return [Halted(f"No actor comes to load {self._config.victim}: {reason}")]
+        return crashed
+
+    def _do_without(self, hand: _Hand, reason: str) -> list[Event]:
+        """Go on with the other workers, if there are any."""
+        self._hands.remove(hand)
+        what = f"a worker cannot load {self._config.victim}: {reason}"
+        return [Lost(what) if any(other.ready for other in self._hands) else Halted(what)]
 
     def _hire(self) -> _Hand:
         needs = {"num_cpus": self._threads, "num_gpus": int(self._on_gpu)}

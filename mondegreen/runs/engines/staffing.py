@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Final
 
 from mondegreen.runs.config import RunConfig
+
+STILLBORN: Final = 3  # workers lost in a row while they loaded, before one fewer will have to do
 
 
 def processors() -> int:
