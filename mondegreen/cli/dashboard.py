@@ -17,7 +17,8 @@ from mondegreen.cli.output import Bars, err
 if TYPE_CHECKING:
     from mondegreen.runs.drive import Tally
 
-LOG_EVERY = 10.0  # s between two lines in a log
+LOG_EVERY = 30.0  # s between two lines in a log
+LOG_NEWS_EVERY = 10.0  # s, where a clip has been dealt with meanwhile
 
 
 class Dashboard:
@@ -60,12 +61,14 @@ class Dashboard:
             self._log(tally)
 
     def _log(self, tally: Tally) -> None:
-        if tally.done == self._logged[0] or time.monotonic() - self._logged[1] < LOG_EVERY:
+        since = time.monotonic() - self._logged[1]
+        if since < (LOG_EVERY if tally.done == self._logged[0] else LOG_NEWS_EVERY):
             return
         self._logged = tally.done, time.monotonic()
         left = tally.seconds_left
         rest = "" if left is None else f", {_duration(left)} left"
-        err.print(f"{self._name}: {_counts(tally)}{rest}", highlight=False)
+        under_way = f", {len(tally.jobs)} under way by {tally.workers} workers"
+        err.print(f"{self._name}: {_counts(tally)}{under_way}{rest}", highlight=False)
 
 
 def _tally_table(name: str, tally: Tally) -> Table:

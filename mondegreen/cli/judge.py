@@ -81,13 +81,16 @@ def verify(
             if as_json:
                 print_json(claim.to_json())
             elif claim.claimed != claim.verified:
-                err.print(_surprise(claim), markup=False, highlight=False)
+                err.print(_surprise(claim, victim), markup=False, highlight=False)
     raise typer.Exit(_count(folder, name, claims, as_json))
 
 
-def _surprise(claim: Claim) -> str:
-    """A line on a claim that falls, or on a failure that is heard."""
-    what = "no longer stands" if claim.claimed else "was not claimed, but is heard"
+def _surprise(claim: Claim, other: str | None) -> str:
+    """A line on a claim that falls, or on a failure that is heard; by another recogniser, maybe."""
+    if claim.claimed:
+        what = "no longer stands" if other is None else f"is not heard as the target by {other}"
+    else:
+        what = "was not claimed, but is heard"
     heard = "" if claim.heard is None else f": heard {claim.heard!r}"
     return f"{claim.id or claim.item} {what}{heard}{': ' + claim.problem if claim.problem else ''}"
 

@@ -195,5 +195,9 @@ def _print_tally(tally: Tally, folder: Path, as_json: bool) -> None:
         print_json(fields)
     else:
         print_fields(fields)
+    if tally.errors:
+        err.print(f"why clips could not be attacked: {folder / 'errors'}", markup=False)
     if left:
         err.print("stopped; the same command goes on from here")
+    elif not as_json:
+        err.print(f"next: mondegreen summary {folder}, and verify, and sanity", markup=False)

@@ -125,8 +125,8 @@ def summarise(paths: Sequence[Path]) -> list[Summary]:
         paths: folders; one that is named twice, in whatever way, counts once.
 
     Raises:
-        MondegreenError: a folder is not there or holds nothing, or its manifest, its list of clips
-            or its `sanity.json` is damaged. (A damaged item is counted as such.)
+        MondegreenError: a folder is not there or holds nothing, or its manifest or its list of
+            clips is damaged. (A damaged item is counted as such.)
     """
     tallies: defaultdict[Group, _Tally] = defaultdict(_Tally)
     for path in {path.resolve(): path for path in paths}.values():
@@ -222,7 +222,7 @@ def _word_errors(cells: Mapping[str, Any]) -> Iterator[tuple[str, WordErrors]]:
 
 def _summary(group: Group, tally: _Tally) -> Summary:
     status, flags = tally.statuses, tally.flags
-    checked = [path for path in tally.folders if _is_checked(path)]
+    checked = {path: fired for path in tally.folders if (fired := _fired(path)) is not None}
     return Summary(
         *group,
         folders=tuple(map(str, tally.folders)),
@@ -245,39 +245,29 @@ def _summary(group: Group, tally: _Tally) -> Summary:
         clean=pooled(tally.words["clean"]),
         rooms=mean(tally.in_rooms["rooms_heard"]),
         clean_rooms=mean(tally.in_rooms["clean_rooms_heard"]),
-        findings=tuple(found for path in checked for found in _fired(path)) if checked else None,
+        findings=tuple(found for fired in checked.values() for found in fired) if checked else None,
         unchecked=tuple(str(path) for path in tally.folders if path not in checked),
         errors=dict(tally.errors.most_common()),
         damaged=tuple(tally.damaged),
     )
 
 
-def _is_checked(path: Path) -> bool:
-    """Whether `mondegreen sanity` was run to its end, on all the items that there are now."""
-    if not (path / SANITY).is_file():
-        return False
-    kept = read_object(path / SANITY)
-    try:
-        return bool(kept["whole"]) and kept["items"] == len(item_folders(path))
-    except KeyError as error:
-        raise _damaged(path) from error
-
-
-def _fired(path: Path) -> Iterator[Finding]:
+def _fired(path: Path) -> tuple[Finding, ...] | None:
     """The controls of a folder that fired.
 
-    Raises:
-        MondegreenError: its `sanity.json` is damaged.
+    None where `mondegreen sanity` was not run to its end on the items that there are now, or what
+    it left is damaged: that is no clean bill, but keeps nobody from the numbers.
     """
+    if not (path / SANITY).is_file():
+        return None
     try:
-        for found in read_object(path / SANITY)["findings"]:
-            if found["state"] == "fires":
-                yield Finding(str(path), *(str(found[k]) for k in ("id", "severity", "detail")))
-    except (KeyError, TypeError) as error:
-        raise _damaged(path) from error
-
-
-def _damaged(path: Path) -> MondegreenError:
-    return MondegreenError(
-        f"{path / SANITY} is not what `mondegreen sanity` writes. Delete it, and run that again."
-    )
+        kept = read_object(path / SANITY)
+        if not kept["whole"] or kept["items"] != len(item_folders(path)):
+            return None
+        return tuple(
+            Finding(str(path), *(str(found[name]) for name in ("id", "severity", "detail")))
+            for found in kept["findings"]
+            if found["state"] == "fires"
+        )
+    except (MondegreenError, KeyError, TypeError):
+        return None

@@ -101,7 +101,7 @@ class Drive:
         self.tally.before = len(finished)
         if len(self.rows) < len(rows):
             twice = len(rows) - len(self.rows)
-            self.tally.notes.append(f"{twice} clips are there twice, with the same target")
+            self.tally.notes.append(f"{twice} with the sound and target of another: attacked once")
         self.todo = deque(make_jobs(list(self.rows.values()), finished.keys(), batch))
         self.flying: dict[str, Job] = {}
 

@@ -71,6 +71,11 @@ def run(
         finished, complaints = ledger.survey(rows, partial(on_work, "looking at items"))
         drive = Drive(ledger, engine, rows, finished, config.batch)
         drive.tally.notes += complaints
+        if before:
+            begun = len(list(ledger.searches.iterdir()))
+            drive.tally.notes.append(
+                f"going on: {len(finished)} finished, {begun} under way, of {drive.tally.clips}"
+            )
         drive.tally.workers = engine.staff(attacked, len(drive.todo))
         return drive.run(on_tally or (lambda _: None))
 
