@@ -31,7 +31,7 @@ def test_killed_twenty_times_it_ends_as_if_undisturbed(tmp_path: Path) -> None:
     calm, chance, finished = records(calm_run), random.Random(0), []
     for number in range(KILLS):
         # early on loading is hit, later on searches, proofs and the putting in place
-        wait = chance.uniform(0.2, 1.08) * first_item
+        wait = chance.uniform(0.2, 1.06) * first_item
         strike(start((*arguments, "--out", killed_run)), wait, number, chance)
         finished.append(len(records(killed_run)))
     ended = mondegreen(*arguments, "--out", killed_run)
@@ -83,7 +83,7 @@ def strike(
     else:
         for worker in children(process.pid)[:1]:
             os.kill(worker, signal.SIGKILL)
-        time.sleep(chance.uniform(0, 0.3) * wait)
+        time.sleep(chance.uniform(0, 0.1) * wait)
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     await_end_of_group(process.pid)
