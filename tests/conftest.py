@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import browser
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 
@@ -65,3 +70,29 @@ def beckett() -> Path:
 def two_cities() -> Path:
     """Forty-four seconds of speech, 48 kHz."""
     return _recording("two_cities.wav")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A real browser."""
+    if browser.executable() is None:
+        pytest.skip(browser.NO_BROWSER)
+    with browser.launched() as launched:
+        yield launched
+
+
+@pytest.fixture
+def tab(chromium: Browser) -> Iterator[browser.Watched]:
+    """A page in it that is watched."""
+    with browser.watched(chromium) as seen:
+        yield seen
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly that pages were not tried."""
+    skipped = [
+        r for r in terminalreporter.getreports("skipped") if browser.NO_BROWSER in str(r.longrepr)
+    ]
+    if skipped:
+        terminalreporter.section("pages NOT tested", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{len(skipped)} tests of pages were skipped: {browser.NO_BROWSER}")

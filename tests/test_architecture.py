@@ -30,7 +30,9 @@ ROOMS = (
     "attacks",
     "evaluation",
     "runs",
+    "pages",
     "report",
+    "listening",
     "doctor",
 )
 DOORS = ("", "__main__", "cli")  # the package itself and the command line see everything

@@ -3,12 +3,14 @@
     RUN/manifest.json        what is run, resolved, and on what
         config.toml          the same configuration, to be run again
         clips.jsonl          every clip with its target and its key, in the order of the run
-        items/KEY/           a finished clip: adversarial.wav, delta.safetensors, record.json
+        items/KEY/           a finished clip: adversarial.wav, delta.safetensors, record.json, and
+                             levels.safetensors for pictures
         errors/KEY.json      a clip that could not be attacked, and why
         searches/            unfinished searches, to go on from
         recordings/          those of a data set that came from the hub
         damaged/             items that were not what was saved, moved aside
         sanity.json          what `mondegreen sanity` found
+        heard/               what `mondegreen verify` heard, a file for each way of listening
         records.jsonl, .csv  tables, rebuilt from the items at any time
 
 Nothing here needs torch: the driver of a run, its summary and its report read the same files.
@@ -38,8 +40,10 @@ BEGUN: Final = frozenset(
     {ITEMS, ERRORS, SEARCHES, RECORDINGS, CLIPS, CONFIG, LOCK}
 )  # no manifest yet
 SANITY: Final = "sanity.json"
+HEARD: Final = "heard"
 
 WAV, DELTA, RECORD = "adversarial.wav", "delta.safetensors", "record.json"
+LEVELS: Final = "levels.safetensors"
 
 
 def is_run(path: str | PathLike[str]) -> bool:

@@ -1,5 +1,7 @@
 """The unit on disk, the item folder: `adversarial.wav`, `delta.safetensors` and `record.json`.
 
+Beside them lies `levels.safetensors`, for pictures.
+
 `mondegreen attack` writes one for each clip; everything downstream reads them.
 """
 
@@ -24,8 +26,10 @@ from mondegreen.audio import ADVERSARIAL_MARK, load, save
 from mondegreen.errors import MondegreenError
 from mondegreen.evaluation.metrics import Quality
 from mondegreen.evaluation.rooms import Survival
+from mondegreen.evaluation.spectra import spectra
 from mondegreen.files import write_whole
-from mondegreen.runs.folder import DELTA, RECORD, WAV, check_files, hash_of, read_record
+from mondegreen.runs.folder import DELTA, LEVELS, RECORD, WAV, check_files, hash_of, read_record
+from mondegreen.runs.levels import levels
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,8 @@ class Result:
                 " another."
             )
         write_whole(folder / DELTA, safetensors_bytes({"delta": self.delta}))
-        files = {name: hash_of(folder / name) for name in (WAV, DELTA)}
+        write_whole(folder / LEVELS, levels(spectra(self.clean, rate, self.delta)).to_bytes())
+        files = {name: hash_of(folder / name) for name in (WAV, DELTA, LEVELS)}
         record = {**self.record.to_json(), **known, "files": files}
         write_whole(folder / RECORD, (json.dumps(record, indent=1) + "\n").encode())
 

@@ -1,0 +1,99 @@
+"""What pictures of an item show: levels over time and frequency, small enough to lie beside it.
+
+Taken once, where the item is made, from `mondegreen.evaluation.spectra`; reading them needs no
+torch. In a band of several bins stands the greatest level of any, so that nothing is hidden.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as safetensors_bytes
+
+from mondegreen.errors import MondegreenError
+
+if TYPE_CHECKING:
+    from mondegreen.evaluation.spectra import Spectra
+
+STEPS_PER_DB: Final = 2  # levels are whole numbers of half decibels, 0 to 127.5 dB
+BINS_PER_BAND: Final = 4  # 31 Hz at 16 kHz
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Levels in decibels on the scale of eq. (13), where the clip's loudest bin has 96 dB.
+
+    Attributes:
+        frame_seconds: from one frame to the next.
+        band_hertz: width of a band; the first begins at 0 Hz.
+        clip: [F, K] uint8, half decibels, of the clean clip; what lies below 0 dB is 0.
+        theta: [F, K] of its masking threshold.
+        delta: [F, K] of the perturbation.
+        excess: [F, K] how far the perturbation stands above the threshold in the band's worst bin.
+    """
+
+    frame_seconds: float
+    band_hertz: float
+    clip: NDArray[np.uint8]
+    theta: NDArray[np.uint8]
+    delta: NDArray[np.uint8]
+    excess: NDArray[np.uint8]
+
+    def decibels(self, of: str) -> NDArray[np.float32]:
+        """[F, K] one of the four."""
+        steps: NDArray[np.uint8] = getattr(self, of)
+        return steps.astype(np.float32) / np.float32(STEPS_PER_DB)
+
+    def to_bytes(self) -> bytes:
+        """As a safetensors file."""
+        axes = {"frame_seconds": str(self.frame_seconds), "band_hertz": str(self.band_hertz)}
+        return safetensors_bytes({name: getattr(self, name) for name in ARRAYS}, metadata=axes)
+
+
+def levels(spectra: Spectra) -> Levels:
+    """What is kept of the spectra of a clip and its perturbation."""
+    assert spectra.delta is not None
+    excess = np.where(spectra.heard, spectra.delta - spectra.theta, 0.0)
+    return Levels(
+        float(spectra.seconds[1] - spectra.seconds[0]) if len(spectra.seconds) > 1 else 0.0,
+        float(spectra.hertz[1] * BINS_PER_BAND),
+        *map(_bands, (spectra.clip, spectra.theta, spectra.delta, excess)),
+    )
+
+
+def _bands(decibels: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """[F, K] -> [F, ceil(K / BINS_PER_BAND)], the loudest of each band, in steps."""
+    steps = np.clip(np.rint(decibels * STEPS_PER_DB), 0, 255).astype(np.uint8)
+    missing = -steps.shape[1] % BINS_PER_BAND
+    padded = np.pad(steps, ((0, 0), (0, missing)))
+    loudest: NDArray[np.uint8] = padded.reshape(len(padded), -1, BINS_PER_BAND).max(2)
+    return loudest
+
+
+ARRAYS: Final = ("clip", "theta", "delta", "excess")
+
+
+def read_levels(path: Path) -> Levels:
+    """Read what `Levels.to_bytes` wrote.
+
+    Raises:
+        MondegreenError: it is not there, or is something else.
+    """
+    try:
+        with safe_open(path, "numpy") as file:
+            axes = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in ARRAYS}
+        shapes = {(array.dtype, array.ndim, array.shape) for array in arrays.values()}
+        if len(shapes) != 1 or arrays["clip"].dtype != np.uint8 or arrays["clip"].ndim != 2:
+            raise ValueError("its arrays are not of one shape")
+        return Levels(float(axes["frame_seconds"]), float(axes["band_hertz"]), **arrays)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise MondegreenError(
+            f"{path} holds no levels to draw ({error}). Expected what an attack wrote; without it"
+            " there is no picture of the item."
+        ) from error
