@@ -128,8 +128,9 @@ def test_imports_go_one_way() -> None:
     assert backward(GRAPH) == []
 
 
-def test_the_report_needs_neither_torch_nor_a_victim() -> None:
-    found = reach(read_graph(PACKAGE, for_types=False), "report")
+@pytest.mark.parametrize("start", ["pages", "report", "listening"])
+def test_what_is_made_afterwards_needs_neither_torch_nor_a_victim(start: str) -> None:
+    found = reach(read_graph(PACKAGE, for_types=False), start)
     heavy = {name.split(".")[0] for name in found} & {"torch", "transformers", "onnxruntime"}
     assert heavy == set()
     ours_found = {room(name) for name in found if ours(name)}

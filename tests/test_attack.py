@@ -87,7 +87,8 @@ def test_the_record_has_what_was_promised(clip: Path, result: Result, tmp_path: 
 def test_it_leaves_no_file_but_these(result: Result, tmp_path: Path) -> None:
     folder = result.save(tmp_path / "out")
     seen = {p.name for p in folder.iterdir() if not p.name.startswith(".")}
-    assert seen == {"adversarial.wav", "delta.safetensors", "record.json"}
+    assert seen == {"adversarial.wav", "delta.safetensors", "levels.safetensors", "record.json"}
+    assert record_of(folder)["files"].keys() == seen - {"record.json"}
 
 
 def test_the_same_run_gives_the_same_file(clip: Path, result: Result) -> None:

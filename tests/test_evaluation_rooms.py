@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
@@ -58,6 +58,17 @@ def test_shares_and_word_errors_are_counted_by_hand(sound: NDArray[np.float32]) 
     assert (seen.dry.heard, seen.dry.wer_target, seen.dry.wer_original) == (0.0, 1.0, 0.0)
 
 
+def test_every_hearing_tells_its_room_s_rt60(sound: NDArray[np.float32]) -> None:
+    split = split_of(3)
+    times = (0.25, None, 0.75)
+    rooms = tuple(
+        dataclasses.replace(room, rt60=rt60) for room, rt60 in zip(split.rooms, times, strict=True)
+    )
+    split = dataclasses.replace(split, rooms=rooms)
+    (seen,) = survival(Scripted(*["x"] * 4), [sound], PHRASES, split)
+    assert [hearing.rt60 for hearing in seen.rooms.each] == list(times)
+
+
 def test_every_room_is_the_sound_convolved_and_normalised(sound: NDArray[np.float32]) -> None:
     rooms = split_of(3)
     recogniser = Scripted(*["x"] * 4)
@@ -69,6 +80,7 @@ def test_every_room_is_the_sound_convolved_and_normalised(sound: NDArray[np.floa
         np.testing.assert_allclose(heard.numpy(), expected, atol=1e-5)
 
 
+@settings(deadline=None)
 @given(hits=st.integers(0, 60), misses=st.integers(0, 60))
 def test_the_interval_is_wilson_s(hits: int, misses: int) -> None:
     n = hits + misses

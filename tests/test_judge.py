@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from toy import TARGET, linear_victim, speech
 
+import mondegreen.runs.claims
 import mondegreen.victims
 from mondegreen import attack, cli
 from mondegreen.audio import save
 from mondegreen.evaluation.checks import Finding
+from mondegreen.runs.hearings import Listening, read_hearings
 
 
 @pytest.fixture
@@ -65,6 +69,52 @@ def test_verify_as_json_is_a_line_an_item_and_one_of_all(run, results: Path) -> 
     assert status == 0
     assert [claim["stands"] for claim in claims] == [True, True]
     assert (total["claims"], total["stand"], total["fall"]) == (2, 2, 0)
+
+
+def test_verify_keeps_what_was_heard_for_each_way_of_listening(run, results: Path) -> None:
+    run("verify", results)
+    run("verify", results, bias=1e6)  # the same command: in place of the first
+    run("verify", results, "--batch", "2", "--dtype", "float64")
+    batched, alone = sorted(read_hearings(results), key=lambda kept: kept.how.batch is None)
+    assert alone.how == Listening("moonshine-tiny", 1, "float32", None)
+    assert batched.how == Listening("moonshine-tiny", 1, "float64", 2)
+    assert [heard.heard for heard in alone.heard] == ["Nothing at all."] * 2
+    assert [heard.verified for heard in batched.heard] == [True, True]
+    assert alone.whole
+    record = json.loads((results / "1" / "record.json").read_text())
+    assert alone.of("1", record) == alone.heard[1]
+
+
+def test_verify_of_one_item_keeps_what_was_heard_in_it(run, results: Path) -> None:
+    assert run("verify", results / "0")[0] == 0
+    (kept,) = read_hearings(results / "0")
+    assert [heard.item for heard in kept.heard] == ["0"]
+    assert read_hearings(results) == []
+    assert "claims             2" in run("verify", results)[1]  # it is no item of its own
+
+
+def test_verify_stopped_by_hand_keeps_what_was_heard(
+    run, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = mondegreen.runs.claims.recheck
+
+    def stopped(*arguments: object, after: int, **options: object):
+        yield from itertools.islice(whole(*arguments, **options), after)
+        raise KeyboardInterrupt
+
+    for after in (1, 0):  # before the first, nothing is kept
+        monkeypatch.setattr("mondegreen.runs.claims.recheck", partial(stopped, after=after))
+        assert run("verify", results)[0] == 1
+        (kept,) = read_hearings(results)
+        assert (kept.whole, kept.items, len(kept.heard)) == (False, 2, 1)
+
+
+def test_verify_where_nothing_can_be_kept_judges_all_the_same(run, results: Path) -> None:
+    (results / "heard").write_text("a file")
+    status, out, err = run("verify", results)
+    assert status == 0
+    assert "stand              2" in out
+    assert "what was heard is not kept" in err
 
 
 @pytest.mark.parametrize("command", ["verify", "sanity", "summary", "compare", "collect"])

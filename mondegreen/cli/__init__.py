@@ -9,10 +9,27 @@ from mondegreen.cli import (  # the commands add themselves to the application
     attack,
     inspect,
     judge,
+    listen,
+    listen_score,
     output,
+    plot,
+    report,
     rooms,
     run,
 )
 from mondegreen.cli.app import app, main
 
-__all__ = ["app", "attack", "inspect", "judge", "main", "output", "rooms", "run"]
+__all__ = [
+    "app",
+    "attack",
+    "inspect",
+    "judge",
+    "listen",
+    "listen_score",
+    "main",
+    "output",
+    "plot",
+    "report",
+    "rooms",
+    "run",
+]

@@ -20,6 +20,7 @@ from mondegreen.cli.app import (
     app,
 )
 from mondegreen.cli.output import Bars, err, print_json, print_result, print_warnings
+from mondegreen.cli.report import PAGE, report_of_results
 
 if TYPE_CHECKING:
     from mondegreen.rooms import RoomBank
@@ -73,7 +74,8 @@ def attack(
 ) -> None:
     """Make recordings that the recogniser hears as TARGET, each proved from its saved file.
 
-    Writes adversarial.wav, delta.safetensors and record.json. Ctrl-C keeps the best so far.
+    Writes adversarial.wav, delta.safetensors, levels.safetensors and record.json, and a page to
+    listen to and look at, report.html. Ctrl-C keeps the best so far.
     """
     from mondegreen.runs.clip import prepare
     from mondegreen.runs.item import make_folder
@@ -91,15 +93,17 @@ def attack(
     for clip in clips:
         print_warnings(clip.id, clip.warnings)
     verified = True
+    saved: list[Path] = []
     for clip, folder in zip(clips, folders, strict=True):
         result = attack_one(attacked, clip, options)
-        result.save(folder)
+        saved.append(result.save(folder))
         verified &= result.verified
         print_json(result.record.to_json()) if as_json else print_result(result, folder)
         if result.record.interrupted and clip is not clips[-1]:
             err.print("stopped by hand; the clips that remain were not attacked")
             verified = False
             break
+    report_of_results(saved, out / PAGE, aside=as_json)
     raise typer.Exit(0 if verified else 1)
 
 
@@ -124,6 +128,7 @@ def demo(
 
     In rooms, with a small budget and few rooms: see what these buy, not what could be had.
     """
+    from mondegreen.report.plots import draw_item
     from mondegreen.runs.clip import prepare
     from mondegreen.runs.item import make_folder
     from mondegreen.runs.options import Options
@@ -134,6 +139,7 @@ def demo(
         victim = load_victim(DEFAULT_VICTIM, device=device)
     bank: RoomBank | None = None
     start: Result | None = None
+    saved: list[Path] = []
     for name, passes in DEMO_STEPS.get(method, [(method, None)]):
         options = Options(name, max_passes=passes)
         if options.in_rooms and bank is None:
@@ -144,21 +150,13 @@ def demo(
         recording = bundled.asset(bundled.RECORDING)
         (clip,) = prepare(victim, [recording], [DEMO_TARGET], options, starts)
         result = start = attack_one(victim, clip, options)
-        result.save(folder)
-        draw(result, folder / "picture.png")
+        saved.append(result.save(folder))
+        draw_item(folder, folder / "picture.png")
         print_result(result, folder)
         if result.record.interrupted or result.record.found_at is None:
             break
+    report_of_results(saved, out / PAGE, aside=False)
     raise typer.Exit(0 if result.verified and result.record.method == method else 1)
-
-
-def draw(result: Result, path: Path) -> None:
-    """The picture of a result."""
-    from mondegreen.evaluation.spectra import spectra
-    from mondegreen.report.figures import draw_example
-
-    seen = spectra(result.clean, result.record.sample_rate, result.delta)
-    draw_example(seen, path, result.record.id, (result.record.heard_clean, result.record.heard))
 
 
 def with_rooms(options: Options, path: Path | None, sample_rate: int) -> Options:

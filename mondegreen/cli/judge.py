@@ -21,11 +21,14 @@ from mondegreen.cli.output import (
     print_json,
     print_table,
 )
+from mondegreen.cli.report import print_page, write_page
+from mondegreen.errors import StorageError
 
 if TYPE_CHECKING:
     from mondegreen.evaluation.checks import Finding
     from mondegreen.rooms import RoomBank
     from mondegreen.runs.claims import Claim
+    from mondegreen.runs.hearings import Listening
 
 Results = Annotated[Path, typer.Argument(help="The folder of a run, or of any results.")]
 Folders = Annotated[list[Path], typer.Argument(help="Folders of runs, or of any results.")]
@@ -59,12 +62,13 @@ def verify(
 ) -> None:
     """Read every saved file again, hear it again, and count the claims that stand.
 
-    With the same recogniser or another, in another floating type, with beams, in batches. Exit
-    status 0: every claim stands.
+    With the same recogniser or another, in another floating type, with beams, in batches. What is
+    heard is kept in the folder, for its report. Exit status 0: every claim stands.
     """
     import torch
 
     from mondegreen.runs.claims import made_on, recheck
+    from mondegreen.runs.hearings import Listening
     from mondegreen.victims import load_recogniser, load_victim
 
     name = victim or made_on(folder)
@@ -82,7 +86,9 @@ def verify(
                 print_json(claim.to_json())
             elif claim.claimed != claim.verified:
                 err.print(_surprise(claim, victim), markup=False, highlight=False)
-    raise typer.Exit(_count(folder, name, claims, as_json))
+    status = _count(folder, name, claims, as_json)
+    _keep_claims(folder, Listening(name, beams, dtype, batch), claims)
+    raise typer.Exit(status)
 
 
 def _surprise(claim: Claim, other: str | None) -> str:
@@ -93,6 +99,19 @@ def _surprise(claim: Claim, other: str | None) -> str:
         what = "was not claimed, but is heard"
     heard = "" if claim.heard is None else f": heard {claim.heard!r}"
     return f"{claim.id or claim.item} {what}{heard}{': ' + claim.problem if claim.problem else ''}"
+
+
+def _keep_claims(folder: Path, how: Listening, claims: list[Claim]) -> None:
+    """Write what was heard into the folder; where that cannot be, it is said and no more."""
+    from mondegreen.runs.folder import item_folders
+    from mondegreen.runs.hearings import keep_hearings
+
+    if not claims:  # stopped by hand before the first
+        return
+    try:
+        keep_hearings(folder, how, claims, len(item_folders(folder)))
+    except StorageError as error:
+        err.print(f"what was heard is not kept: {error}", markup=False, highlight=False)
 
 
 def _count(folder: Path, listener: str, claims: list[Claim], as_json: bool) -> int:
@@ -198,8 +217,17 @@ def summary(folders: Folders, as_json: AsJson = False) -> None:
         print_fields(describe(found))
 
 
-@app.command(epilog=Examples + "mondegreen compare fast-run paper-run")
-def compare(folders: Folders, as_json: AsJson = False) -> None:
+@app.command(
+    epilog=Examples + "mondegreen compare fast-run paper-run\n\n"
+    "mondegreen compare fast-run paper-run --html compared.html"
+)
+def compare(
+    folders: Folders,
+    page: Annotated[
+        Path | None, typer.Option("--html", help="Write a page too, to listen from run to run.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Tell what several runs have come to, side by side."""
     from mondegreen.report.summary import compare as compare_runs
     from mondegreen.report.summary_text import side_by_side
@@ -208,8 +236,11 @@ def compare(folders: Folders, as_json: AsJson = False) -> None:
     if as_json:
         for found in summaries:
             print_json(found.to_json())
-        return
-    print_table(*side_by_side(summaries))
+    else:
+        print_table(*side_by_side(summaries))
+    if page is not None:
+        written = write_page([[folder] for folder in folders], page)
+        print_page(written, aside=as_json)
 
 
 def _bank(folder: Path, rooms: str | None, sample_rate: int) -> RoomBank | None:

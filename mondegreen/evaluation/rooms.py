@@ -44,11 +44,13 @@ class Hearing:
 
     Attributes:
         room: the room's id.
+        rt60: its reverberation time in s; None: not known.
         heard: the transcript.
         matched: it is the target.
     """
 
     room: str
+    rt60: float | None
     heard: str
     matched: bool
 
@@ -182,7 +184,7 @@ def _reverberated(sound: Tensor, split: Split) -> Iterator[Tensor]:
 def _in_all(heard: Sequence[str], phrases: Phrases, split: Split) -> InRooms:
     target, original, by = phrases.target, phrases.original, phrases.normaliser
     each = tuple(
-        Hearing(room.id, text, matches(text, target, by))
+        Hearing(room.id, room.rt60, text, matches(text, target, by))
         for room, text in zip(split.rooms, heard, strict=False)  # fewer texts: interrupted
     )
     hits = sum(hearing.matched for hearing in each)

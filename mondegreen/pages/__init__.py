@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -26,16 +27,25 @@ POLICY: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+UNREADABLE: Final = re.compile(  # control characters, and halves of surrogate pairs
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
+)
+
 
 def render(
-    package: str, name: str, allowed: Mapping[str, str] | None = None, **content: Any
+    package: str,
+    name: str,
+    allowed: Mapping[str, str] | None = None,
+    scripts: Sequence[str] = (),
+    **content: Any,
 ) -> str:
-    """A page as HTML.
+    """A page as HTML; what no file of text may hold is replaced.
 
     Args:
         package: the package whose `templates/` the page is in.
         name: of the page.
         allowed: what else its policy allows, by directive, such as {"script-src": "'self'"}.
+        scripts: names of others of its package that come before its own, in the same element.
         content: what its template shows.
     """
     loader = ChoiceLoader([PackageLoader(package), PackageLoader(__name__)])
@@ -47,10 +57,11 @@ def render(
         lstrip_blocks=True,
     )
     style = _source(environment, "base.css") + _source(environment, f"{name}.css")
-    script = _source(environment, f"{name}.js")
-    return environment.get_template(f"{name}.html").render(
+    script = "".join(_source(environment, f"{part}.js") for part in (*scripts, name))
+    page = environment.get_template(f"{name}.html").render(
         style=style, script=script, policy=_policy(style, script, allowed or {}), **content
     )
+    return UNREADABLE.sub("\ufffd", page)
 
 
 def _source(environment: Environment, file: str) -> str:

@@ -1,168 +1,198 @@
-"""Figures of a clip, and of rooms. Arrays in, picture files out."""
+"""Pictures of sound and of rooms: a clip and its threshold, what was done to it, a bank's rooms."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import fill
+from typing import TYPE_CHECKING, Final
 
-import matplotlib
-
-matplotlib.use("Agg")  # draw to files; there may be no screen
-
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from mondegreen.errors import MondegreenError
+from mondegreen.report.ink import COLOURS, PAGE, write
+from mondegreen.report.summary_text import one_line
 
 if TYPE_CHECKING:
     from mondegreen.evaluation.spectra import Spectra
     from mondegreen.rooms.bank import Room
     from mondegreen.rooms.survey import Portrait
+    from mondegreen.runs.levels import Levels
 
-LEVELS_DB = (0.0, 96.0)
-EXCESS_DB = 20.0  # where the colours of the excess end
-COLOURS = "magma"  # even in lightness, and safe for the colour-blind
+Floats = NDArray[np.floating]
+
+LEVELS_DB: Final = (0.0, 96.0)
+EXCESS_DB: Final = (0.0, 20.0)  # where the colours of the excess end
+HEAT: Final = "magma"  # even in lightness, and safe for the colour-blind
+GREY: Final = "0.5"
+BLUE, ORANGE = COLOURS[:2]
+LOUDEST: Final = "dB, the clip's loudest bin at 96"
+LINE: Final = 85  # characters of a title
 
 
 def draw_threshold(spectra: Spectra, path: Path, title: str) -> None:
     """Clip, maskers and threshold over time and frequency, and all three in the loudest frame."""
-    figure, (clip, theta, frame) = plt.subplots(3, 1, figsize=(10, 10.5), layout="constrained")
-    figure.suptitle(title)
-    image = _spectrogram(clip, spectra, spectra.clip, "clip, and its maskers (dots)")
-    at, bins = np.nonzero(spectra.maskers)
-    clip.plot(spectra.seconds[at], spectra.hertz[bins] / 1000, ",", color="cyan", alpha=0.6)
-    _spectrogram(theta, spectra, spectra.theta, "masking threshold θ")
-    figure.colorbar(image, ax=[clip, theta], label="dB, the clip's loudest bin at 96")
-    _frame(frame, spectra, int(spectra.clip.max(1).argmax()))
-    _save(figure, path)
+
+    def draw(figure: Figure) -> None:
+        clip, theta, frame = _page(figure, title, 3)
+        at, bins = np.nonzero(spectra.maskers)
+        axes = spectra.seconds, spectra.hertz
+        image = _spectrogram(clip, axes, spectra.clip, "clip, and its maskers (dots)")
+        clip.plot(spectra.seconds[at], spectra.hertz[bins] / 1000, ",", color="cyan", alpha=0.6)
+        _spectrogram(theta, axes, spectra.theta, "masking threshold θ")
+        figure.colorbar(image, ax=[clip, theta], label=LOUDEST)
+        _frame(frame, spectra, int(spectra.clip.max(1).argmax()))
+
+    write(draw, path)
 
 
-def draw_example(spectra: Spectra, path: Path, title: str, heard: tuple[str, str]) -> None:
-    """A clip and its perturbation, what was heard before and after, and δ against θ."""
-    assert spectra.delta is not None
-    figure, axes = plt.subplots(4, 1, figsize=(10, 13), layout="constrained")
-    clip, delta, excess, levels = axes
-    figure.suptitle(title)
-    image = _spectrogram(clip, spectra, spectra.clip, f"clip, heard as “{heard[0]}”")
-    _spectrogram(delta, spectra, spectra.delta, f"δ alone; with it, heard as “{heard[1]}”")
-    figure.colorbar(image, ax=[clip, delta], label="dB, the clip's loudest bin at 96")
-    over = _excess(excess, spectra, spectra.delta)
-    figure.colorbar(over, ax=excess, label="dB above θ", extend="max")
-    _levels(levels, spectra, spectra.delta)
-    _save(figure, path)
+def draw_example(
+    levels: Levels,
+    path: Path,
+    title: str,
+    heard: tuple[str, str],
+    share_above: float | None = None,
+) -> None:
+    """A clip and its perturbation, what was heard before and after, and δ against θ.
+
+    Args:
+        levels: of the item.
+        path: the picture.
+        title: the clip's name.
+        heard: in the clean clip, and in the adversarial one.
+        share_above: of all bins, those in which δ is above θ; bands of several do not tell.
+    """
+
+    def draw(figure: Figure) -> None:
+        clip, delta, excess, means = _page(figure, title, 4)
+        shown = levels.decibels
+        axes = levels.seconds, levels.hertz
+        image = _spectrogram(clip, axes, shown("clip"), f"clip, heard as “{heard[0]}”")
+        _spectrogram(delta, axes, shown("delta"), f"δ alone; with it, heard as “{heard[1]}”")
+        figure.colorbar(image, ax=[clip, delta], label=LOUDEST)
+        of = "" if share_above is None else f", in {share_above:.1%} of all bins"
+        over = _spectrogram(excess, axes, shown("excess"), f"δ above the threshold θ{of}")
+        over.set(cmap="Reds", clim=EXCESS_DB)
+        figure.colorbar(over, ax=excess, label="dB above θ", extend="max")
+        _means(means, levels)
+
+    write(draw, path)
 
 
 def draw_rooms(portrait: Portrait, path: Path, title: str) -> None:
     """One room of a bank, how it answers an impulse, and what all the bank's rooms are like."""
-    figure, (plan, answer, spread) = plt.subplots(1, 3, figsize=(14, 4.6), layout="constrained")
-    figure.suptitle(title)
-    _plan(plan, portrait.room)
-    _answer(answer, portrait)
-    for name, (rt60, drr) in portrait.spread.items():
-        spread.plot(rt60, drr, ".", ms=4, alpha=0.6, label=f"{name}: {len(rt60)}")
-    spread.set(xlabel="RT60, s", ylabel="direct to reverberant, dB")
-    spread.set_title("all rooms of the bank", loc="left", fontsize=10)
-    spread.grid(alpha=0.2)
-    spread.legend(fontsize=8)
-    _save(figure, path)
+
+    def draw(figure: Figure) -> None:
+        figure.set_size_inches(PAGE, 2.6)
+        figure.suptitle(one_line(title))
+        plan, answer, spread = figure.subplots(1, 3)
+        _plan(plan, portrait.room)
+        _answer(answer, portrait)
+        for name, (rt60, drr) in portrait.spread.items():
+            spread.plot(rt60, drr, ".", ms=3, alpha=0.6, label=f"{name}: {len(rt60)}")
+        spread.set(xlabel="RT60, s", ylabel="direct to reverberant, dB")
+        spread.set_title("all rooms of the bank")
+        spread.legend(handlelength=1)
+
+    write(draw, path)
 
 
-def _plan(axes: Axes, room: Room) -> None:
-    """The room from above; of a measured one nothing is known but its name."""
-    axes.set_title(f"{room.id}, from above", loc="left", fontsize=10)
-    if room.size is None or room.source is None or room.microphone is None:
-        axes.text(0.5, 0.5, "measured: its plan is not known", ha="center", va="center")
-        axes.set_axis_off()
-        return
-    width, length, height = room.size
-    axes.add_patch(Rectangle((0, 0), width, length, fill=False, lw=2))
-    for label, marker, (x, y, z) in (
-        ("source", "o", room.source),
-        ("microphone", "^", room.microphone),
-    ):
-        axes.plot(x, y, marker, ms=8, label=f"{label}, {z:.1f} m up")
-    axes.set(xlabel="m", ylabel=f"m; the room is {height:.1f} m high", aspect="equal")
-    axes.set(xlim=(-0.3, width + 0.3), ylim=(-0.3, length + 0.3))
-    axes.legend(fontsize=8, loc="best")
+# ---- sound
 
 
-def _answer(axes: Axes, portrait: Portrait) -> None:
-    size = np.abs(portrait.rir)
-    levels = 20 * np.log10(np.maximum(size / size.max(), 10 ** (-90 / 20)))
-    axes.plot(portrait.seconds, levels, color="0.6", lw=0.5, label="impulse response")
-    axes.plot(portrait.seconds, portrait.decay_db, color="C0", label="energy still to come")
-    rt60 = "unknown" if portrait.room.rt60 is None else f"{portrait.room.rt60:.2f} s"
-    axes.set_title(f"its answer to an impulse; RT60 {rt60}", loc="left", fontsize=10)
-    axes.set(xlabel="seconds", ylabel="dB", ylim=(-90, 5))
-    axes.grid(alpha=0.2)
-    axes.legend(loc="upper right", fontsize=8)
+def _page(figure: Figure, title: str, count: int) -> list[Axes]:
+    """Axes one below the other on a page that is as wide as a paper's."""
+    figure.set_size_inches(PAGE, 0.2 + 2.05 * count)
+    figure.suptitle(one_line(title))
+    return list(figure.subplots(count))
 
 
-def _spectrogram(axes: Axes, spectra: Spectra, levels: NDArray[np.float64], title: str) -> QuadMesh:
+def _spectrogram(
+    axes: Axes, middles: tuple[Floats, Floats], levels: Floats, title: str
+) -> AxesImage:
+    """Levels [F, K] in colours, at the middles of their frames, s, and of their bands, Hz."""
+    sides = (_ends(middles[0]), _ends(middles[1] / 1000))
     low, high = LEVELS_DB
-    mesh = axes.pcolormesh(
-        spectra.seconds, spectra.hertz / 1000, levels.T, vmin=low, vmax=high, cmap=COLOURS
+    image = axes.imshow(
+        levels.T,
+        origin="lower",
+        aspect="auto",
+        extent=(*sides[0], *sides[1]),
+        interpolation="none",  # what lies in a vector format is the levels, a pixel each
+        vmin=low,
+        vmax=high,
+        cmap=HEAT,
     )
-    mesh.set_rasterized(True)
-    axes.set(xlabel="seconds", ylabel="kHz")
-    axes.set_title(title, loc="left", fontsize=10, wrap=True)
-    return mesh
+    axes.grid(visible=False)
+    axes.set_xlim(left=0)
+    axes.set(xlabel="seconds", ylabel="kHz", title=fill(one_line(title), LINE))
+    return image
 
 
-def _excess(axes: Axes, spectra: Spectra, delta: NDArray[np.float64]) -> QuadMesh:
-    """How far δ stands above θ, white where it does not."""
-    over = np.maximum(delta - spectra.theta, 0)
-    share = (over[:, spectra.heard] > 0).mean()
-    mesh = axes.pcolormesh(
-        spectra.seconds, spectra.hertz / 1000, over.T, vmin=0, vmax=EXCESS_DB, cmap="Reds"
-    )
-    mesh.set_rasterized(True)
-    axes.set(xlabel="seconds", ylabel="kHz")
-    title = f"δ above the masking threshold θ: {share:.1%} of all bins"
-    axes.set_title(title, loc="left", fontsize=10)
-    return mesh
+def _ends(middles: Floats) -> tuple[float, float]:
+    """Where the first of equal steps begins and the last one ends."""
+    half = (middles[1] - middles[0]) / 2 if len(middles) > 1 else 0.01
+    return float(middles[0] - half), float(middles[-1] + half)
 
 
 def _frame(axes: Axes, spectra: Spectra, at: int) -> None:
     khz = spectra.hertz / 1000
     maskers = spectra.maskers[at]
-    axes.plot(khz, spectra.clip[at], color="0.6", lw=0.8, label="clip")
-    axes.plot(khz[maskers], spectra.clip[at][maskers], "o", ms=4, color="C1", label="maskers")
-    axes.plot(khz, spectra.theta[at], color="C0", label="threshold θ")
-    axes.set_title(f"the loudest frame, at {spectra.seconds[at]:.2f} s", loc="left", fontsize=10)
-    _finish(axes)
+    axes.plot(khz, spectra.clip[at], color=GREY, lw=0.8, label="clip")
+    axes.plot(khz[maskers], spectra.clip[at][maskers], "o", ms=3, color=ORANGE, label="maskers")
+    axes.plot(khz, spectra.theta[at], color=BLUE, label="threshold θ")
+    axes.set_title(f"the loudest frame, at {spectra.seconds[at]:.2f} s")
+    _finish(axes, khz[-1])
 
 
-def _levels(axes: Axes, spectra: Spectra, delta: NDArray[np.float64]) -> None:
+def _means(axes: Axes, levels: Levels) -> None:
     """Mean levels over the clip, and the range of δ that nine frames in ten keep to."""
-    khz = spectra.hertz / 1000
-    axes.plot(khz, spectra.clip.mean(0), color="0.6", lw=0.8, label="clip, mean level")
-    axes.plot(khz, spectra.theta.mean(0), color="C0", label="threshold θ, mean level")
-    axes.plot(khz, delta.mean(0), color="C1", label="δ, mean level")
+    khz, delta = levels.hertz / 1000, levels.decibels("delta")
+    axes.plot(khz, levels.decibels("clip").mean(0), color=GREY, lw=0.8, label="clip, mean level")
+    axes.plot(khz, levels.decibels("theta").mean(0), color=BLUE, label="threshold θ, mean level")
+    axes.plot(khz, delta.mean(0), color=ORANGE, ls="--", label="δ, mean level")
     low, high = np.percentile(delta, [5, 95], axis=0)
-    axes.fill_between(khz, low, high, color="C1", alpha=0.2, lw=0, label="δ, nine frames in ten")
-    axes.set_title("δ against θ", loc="left", fontsize=10)
-    _finish(axes)
+    axes.fill_between(khz, low, high, color=ORANGE, alpha=0.2, lw=0, label="δ, nine frames in ten")
+    axes.set_title("δ against θ, in the loudest bin of each band")
+    _finish(axes, khz[-1])
 
 
-def _finish(axes: Axes) -> None:
-    axes.set(xlabel="kHz", ylabel="dB", ylim=(-20, 100), xlim=(0, None))
-    axes.grid(alpha=0.2)
-    axes.legend(loc="upper right", fontsize=8)
+def _finish(axes: Axes, khz: float) -> None:
+    axes.set(xlabel="kHz", ylabel="dB", ylim=(-20, 100), xlim=(0, khz))
+    axes.legend(loc="upper right", ncols=2)
 
 
-def _save(figure: Figure, path: Path) -> None:
-    try:
-        figure.savefig(path, dpi=110)
-    except (OSError, ValueError) as error:
-        raise MondegreenError(
-            f"the picture {path} could not be written: {error}. Name a .png, .svg or .pdf file in a"
-            " folder that exists."
-        ) from error
-    finally:
-        plt.close(figure)
+# ---- rooms
+
+
+def _plan(axes: Axes, room: Room) -> None:
+    """The room from above; of a measured one nothing is known but its name."""
+    axes.set_title(f"{one_line(room.id)}, from above")
+    if room.size is None or room.source is None or room.microphone is None:
+        axes.text(0.5, 0.5, "measured: its plan is not known", ha="center", va="center")
+        axes.set_axis_off()
+        return
+    width, length, height = room.size
+    axes.add_patch(Rectangle((0, 0), width, length, fill=False, lw=1.5))
+    for label, marker, (x, y, z) in (
+        ("source", "o", room.source),
+        ("microphone", "^", room.microphone),
+    ):
+        axes.plot(x, y, marker, ms=5, label=f"{label}, {z:.1f} m up")
+    axes.set(xlabel="m", ylabel=f"m; the room is {height:.1f} m high", aspect="equal")
+    axes.set(xlim=(-0.3, width + 0.3), ylim=(-0.3, length + 0.3))
+    axes.legend(loc="best")
+
+
+def _answer(axes: Axes, portrait: Portrait) -> None:
+    size = np.abs(portrait.rir)
+    levels = 20 * np.log10(np.maximum(size / size.max(), 10 ** (-90 / 20)))
+    axes.plot(portrait.seconds, levels, color=GREY, lw=0.4, label="impulse response")
+    axes.plot(portrait.seconds, portrait.decay_db, color=BLUE, label="energy still to come")
+    rt60 = "unknown" if portrait.room.rt60 is None else f"{portrait.room.rt60:.2f} s"
+    axes.set_title(f"its answer to an impulse; RT60 {rt60}")
+    axes.set(xlabel="seconds", ylabel="dB", ylim=(-90, 5))
+    axes.legend(loc="upper right")

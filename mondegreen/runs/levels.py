@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,17 @@ class Levels:
     theta: NDArray[np.uint8]
     delta: NDArray[np.uint8]
     excess: NDArray[np.uint8]
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """[F] the middle of each frame, from the clip's beginning."""
+        window = BINS_PER_BAND / self.band_hertz
+        return window / 2 + self.frame_seconds * np.arange(len(self.clip), dtype=np.float64)
+
+    @property
+    def hertz(self) -> NDArray[np.float64]:
+        """[K] the middle of each band."""
+        return self.band_hertz * (np.arange(self.clip.shape[1], dtype=np.float64) + 0.5)
 
     def decibels(self, of: str) -> NDArray[np.float32]:
         """[F, K] one of the four."""
@@ -88,12 +99,20 @@ def read_levels(path: Path) -> Levels:
         with safe_open(path, "numpy") as file:
             axes = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in ARRAYS}
-        shapes = {(array.dtype, array.ndim, array.shape) for array in arrays.values()}
-        if len(shapes) != 1 or arrays["clip"].dtype != np.uint8 or arrays["clip"].ndim != 2:
-            raise ValueError("its arrays are not of one shape")
-        return Levels(float(axes["frame_seconds"]), float(axes["band_hertz"]), **arrays)
+        return _checked(float(axes["frame_seconds"]), float(axes["band_hertz"]), arrays)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise MondegreenError(
-            f"{path} holds no levels to draw ({error}). Expected what an attack wrote; without it"
-            " there is no picture of the item."
+            f"{path} holds no levels to draw ({error}). Expected what an attack writes beside its"
+            " result; without it there is no picture. Attack the clip again to have one: in a run,"
+            " delete the folder that the file belongs to and run the same command."
         ) from error
+
+
+def _checked(frame_seconds: float, band_hertz: float, arrays: dict[str, NDArray[Any]]) -> Levels:
+    shapes = {(array.dtype, array.shape) for array in arrays.values()}
+    clip = arrays["clip"]
+    if len(shapes) != 1 or clip.dtype != np.uint8 or clip.ndim != 2 or not clip.size:
+        raise ValueError("its arrays are not of one shape")
+    if not (0 <= frame_seconds < np.inf and 0 < band_hertz < np.inf):
+        raise ValueError("its axes are not in seconds and hertz")
+    return Levels(frame_seconds, band_hertz, **arrays)

@@ -1,0 +1,156 @@
+"""Commands of listening tests: listen make, listen serve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mondegreen.cli.app import AsJson, Examples, app
+from mondegreen.cli.output import Bars, err, out, print_fields
+from mondegreen.errors import OptionError
+
+if TYPE_CHECKING:
+    from mondegreen.listening.make import Made
+    from mondegreen.listening.mushra import Exported
+
+group = typer.Typer(
+    help="Make listening tests, and let people take them.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(group, name="listen")
+
+MUSHRA = "mushra-export"
+
+
+@group.command(
+    epilog=Examples + "mondegreen listen make first-run --out study\n\n"
+    "mondegreen listen make cw-run first-run --out study --protocol paper --clips 50\n\n"
+    "mondegreen listen make cw-run first-run --out for-webmushra --protocol mushra-export"
+)
+def make(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of runs, or of any results; several are compared."),
+    ],
+    out_folder: Annotated[Path, typer.Option("--out", help="A new folder for the study.")],
+    protocol: Annotated[
+        Literal["abx", "paper", "mushra-export"],
+        typer.Option(
+            help="abx: is X the same as A or B? paper: the three questions of the paper's study."
+            " mushra-export: files for webMUSHRA."
+        ),
+    ] = "abx",
+    clips: Annotated[int, typer.Option(min=1, help="Clips to draw, at most.")] = 100,
+    trials: Annotated[
+        int, typer.Option(min=1, help="Clips that one listener is tested on, at most.")
+    ] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    consent: Annotated[
+        Path | None, typer.Option(help="A text file: what listeners agree to, instead of ours.")
+    ] = None,
+    code: Annotated[
+        str | None,
+        typer.Option(
+            help="The completion code shown at the end; by default, one for each listener."
+        ),
+    ] = None,
+    headphones: Annotated[
+        bool, typer.Option(help="Check whether listeners wear headphones.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Make a blind listening test of verified results.
+
+    Listeners get the folder `page`, and nothing else of it.
+    """
+    told: Mapping[str, Any]
+    with Bars(out_folder.name) as bars:
+        if protocol == MUSHRA:
+            from mondegreen.listening.mushra import export
+
+            told = _exported(export(runs, out_folder, clips, seed, bars.count))
+        else:
+            from mondegreen.listening.make import CONSENT, Options
+            from mondegreen.listening.make import make as make_study
+
+            text = CONSENT if consent is None else _read(consent)
+            options = Options(protocol, clips, trials, seed, text, code, headphones)
+            told = _made(make_study(runs, out_folder, options, bars.count))
+    shown = told if as_json else {name: _line(value) for name, value in told.items()}
+    print_fields(shown, as_json)
+
+
+def _read(consent: Path) -> str:
+    try:
+        text = consent.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{consent} cannot be read ({error}). Expected a text file.") from error
+    if not text.strip():
+        raise OptionError(f"{consent} is empty. Expected what listeners are to agree to.")
+    return text
+
+
+def _made(made: Made) -> dict[str, Any]:
+    return {
+        "study": made.key["study"],
+        "protocol": made.key["protocol"],
+        "conditions": made.key["conditions"],
+        "clips": len(made.key["clips"]),
+        "left_out": made.left_out,
+        "forms": len(made.key["forms"]),
+        "trials": made.roles("test"),
+        "catch_trials": made.roles("catch"),
+        "practice": made.roles("training"),
+        "sounds": f"{len(made.key['sounds'])}, {made.size / 1e6:.1f} MB",
+        "for_listeners": str(made.folder / "page"),
+        "for_you_alone": str(made.folder / "key.json"),
+    }
+
+
+def _exported(exported: Exported) -> dict[str, Any]:
+    return {
+        "study": exported.study,
+        "protocol": MUSHRA,
+        "conditions": list(exported.conditions),
+        "clips": exported.clips,
+        "longer_than_12_s": exported.long,
+        "left_out": exported.left_out,
+        "configuration": str(exported.configuration),
+        "for_webMUSHRA": str(exported.configuration.parent),
+    }
+
+
+def _line(value: object) -> object:
+    """A list or a count of reasons in a line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{count} {why}" for why, count in value.items()) or None
+    return "; ".join(map(str, value)) if isinstance(value, list) else value
+
+
+@group.command(epilog=Examples + "mondegreen listen serve study --port 8000")
+def serve(
+    folder: Annotated[Path, typer.Argument(help="The folder of a study.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8765,
+) -> None:
+    """Let people take a test on this machine; their answers go into the study's folder.
+
+    Each gets the form that fewest have had. Ctrl-C ends it.
+    """
+    from mondegreen.listening.serve import HOST, make_server
+
+    with make_server(folder, port, _say) as server:
+        out.print(f"open http://{HOST}:{server.server_port}/")
+        err.print("anew for each listener, or with ?listener=NAME; Ctrl-C ends it")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            err.print("stopped by hand")
+
+
+def _say(line: str) -> None:
+    err.print(line, markup=False, highlight=False)

@@ -1,0 +1,78 @@
+"""The command that writes the page of a run: report; and how others write theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from mondegreen.cli.app import AsJson, Examples, app
+from mondegreen.cli.output import Bars, err, out, print_json
+
+if TYPE_CHECKING:
+    from mondegreen.report.page import Written
+
+PAGE: Final = "report.html"
+
+
+@app.command(
+    epilog=Examples + "mondegreen report first-run\n\n"
+    "mondegreen report mondegreen-out --out for-a-colleague.html"
+)
+def report(
+    folder: Annotated[
+        Path, typer.Argument(help="The folder of a run, of any results, or of one result.")
+    ],
+    page: Annotated[
+        Path | None, typer.Option("--out", help="The page (default: report.html in the folder).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a web page to send to a colleague: what was attacked, whether it worked, how audible.
+
+    One file; the sounds and pictures of many clips go into a folder beside it.
+    """
+    written = write_page([[folder]], page or folder / PAGE)
+    if not as_json:
+        print_page(written)
+        return
+    files = None if written.files is None else str(written.files)
+    print_json({"page": str(written.page), "files": files, "clips": written.clips})
+
+
+def write_page(sources: Sequence[Sequence[Path]], page: Path) -> Written:
+    """Write the page of some sources, see `mondegreen.report.page`, under a bar of clips."""
+    from mondegreen.report.page import write_report
+
+    with Bars(page.name) as bars:
+        return write_report(sources, page, on_card=partial(bars.count, "clips"))
+
+
+def print_page(written: Written, *, aside: bool = False) -> None:
+    """Say where a page is, and what belongs to it; aside where something else is on stdout."""
+    to = err if aside else out
+    to.print(str(written.page), markup=False, highlight=False)
+    if written.files is not None:
+        err.print(f"send {written.files} with it: its sounds and pictures", markup=False)
+
+
+def report_of_results(folders: Sequence[Path], page: Path, *, aside: bool) -> None:
+    """Write the page of what a command has made, and say where it is.
+
+    The results are saved by then: whatever goes wrong here is said, and no more.
+
+    Args:
+        folders: of the items.
+        page: where it goes.
+        aside: its path goes to stderr, because something else is on stdout.
+    """
+    try:
+        written = write_page([folders], page)
+        to = err if aside else out
+        to.print(f"{'report':<18} {written.page}", markup=False, highlight=False)
+    except (Exception, KeyboardInterrupt) as error:
+        why = str(error) or type(error).__name__
+        err.print(f"the report could not be written: {why}", markup=False, highlight=False)

@@ -1,0 +1,172 @@
+"use strict";
+/* The test: one step after another, in the listener's own time, and nothing that tells too much.
+ *
+ * consent, headphones, level, training and trials, thanks. The steps are sections of the page, of
+ * which one is shown. What has been answered is kept at once, and sent where there is a server.
+ */
+
+const SERVER = document.querySelector("main").dataset.answers;
+
+const session = new Session(new URLSearchParams(location.search));
+let device = null; // is opened by the first click: before, browsers let nothing sound
+let player = null;
+
+// ---- steps
+
+const STEPS = {
+  consent: () => show("consent"),
+  headphones: () => (STUDY.headphones ? headphoneStep() : enter("level")),
+  level: levelStep,
+  trial: trialStep,
+  done: doneStep,
+};
+
+function begin() {
+  if (Number.isNaN(session.state.form)) {
+    const last = STUDY.forms.length - 1;
+    fail(`This address names a form that the study does not have; there are 0 to ${last}.`);
+  } else if (["consent", "done"].includes(session.state.step)) STEPS[session.state.step]();
+  else show("back");
+}
+
+function enter(step) {
+  session.save({ step });
+  return STEPS[step]();
+}
+
+/* Show one section, and read out its heading. */
+function show(name) {
+  for (const section of document.querySelectorAll("section")) section.hidden = section.id !== name;
+  if (name !== "trial") byId("where").textContent = "";
+  document.querySelector(`#${name} h1`).focus();
+  window.scrollTo(0, 0);
+}
+
+function openAudio() {
+  device ??= openDevice(STUDY.rate);
+  player ??= new Player(device);
+}
+
+function agree() {
+  session.save({ started: new Date().toISOString() });
+  resume("headphones");
+}
+
+function resume(step) {
+  openAudio();
+  enter(step).catch(showError);
+}
+
+async function headphoneStep() {
+  show("headphones");
+  const found = await checkHeadphones(device);
+  session.save({ headphones: found });
+  byId("verdict").textContent = found.passed
+    ? "You seem to wear headphones. Thank you."
+    : "It does not sound as if you wore headphones. If you have some, please put them on now.";
+  show("checked");
+}
+
+async function levelStep() {
+  keepSounds(device, [{ sounds: { speech: STUDY.level } }, session.trial]);
+  setText("where", "Loading…");
+  player.load({ speech: await sound(device, STUDY.level) });
+  show("level");
+}
+
+function toggleSpeech() {
+  toggle("speech");
+  byId("speech").textContent = player.playing ? "Stop" : "Play";
+  byId("speech").setAttribute("aria-pressed", player.playing);
+  byId("level-set").disabled = false;
+}
+
+async function doneStep() {
+  player?.pause();
+  show("done");
+  byId("code").textContent = session.code;
+  await report();
+}
+
+function fail(what) {
+  byId("what").textContent = what;
+  byId("retry").hidden = session.state.step === "consent";
+  show("problem");
+}
+
+function showError(error) {
+  fail(`${error.message} Please check your connection, and try again.`);
+}
+
+// ---- results
+
+/* Send what there is; whether it arrived. Without a server nothing is sent. */
+async function send() {
+  try {
+    const body = JSON.stringify(session.toJson());
+    const headers = { "Content-Type": "application/json" };
+    return SERVER !== "" && (await fetch(SERVER, { method: "POST", headers, body })).ok;
+  } catch {
+    return false;
+  }
+}
+
+async function report() {
+  byId("resend").hidden = true;
+  if (SERVER === "") {
+    setText("sent", "Please download your answers and hand them to whoever asked you to take the test.");
+  } else if (await send()) setText("sent", "Your answers have arrived. You can close this page.");
+  else {
+    setText("sent", "Your answers could not be sent. Send them again, or download them and hand them in.");
+    byId("resend").hidden = false;
+  }
+}
+
+function download(suffix, type, text) {
+  const name = session.listener.replace(/[^A-Za-z0-9-]+/g, "_");
+  const address = URL.createObjectURL(new Blob([text], { type }));
+  element("a", { href: address, download: `answers-${STUDY.study}-${name}.${suffix}` }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+// ---- small things
+
+function byId(id) {
+  return document.getElementById(id);
+}
+
+/* Set a text only if it is another, so that it is read out once. */
+function setText(id, text) {
+  if (byId(id).textContent !== text) byId(id).textContent = text;
+}
+
+function element(name, properties, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+const CLICKS = {
+  agree,
+  decline: () => show("declined"),
+  continue: () => resume(session.state.step),
+  "to-level": () => resume("level"),
+  speech: toggleSpeech,
+  "level-set": () => (player.pause(), resume("trial")),
+  start: () => (session.save({ ready: true }), resume("trial")),
+  play: () => toggle(),
+  whole: () => setLoop(0, player.length),
+  resend: () => report(),
+  "as-json": () => download("json", "application/json", JSON.stringify(session.toJson(), null, 1)),
+  "as-csv": () => download("csv", "text/csv", session.toCsv()),
+  retry: () => resume(session.state.step),
+};
+for (const [id, act] of Object.entries(CLICKS)) byId(id).addEventListener("click", act);
+for (const id of ["from", "to"]) byId(id).addEventListener("change", loopFromSliders);
+byId("fields").addEventListener("change", refresh);
+byId("answers").addEventListener("submit", submitted);
+document.addEventListener("keydown", pressed);
+document.addEventListener("keyup", released);
+window.addEventListener("pagehide", keepTrial);
+begin();
+refreshForever();

@@ -1,0 +1,143 @@
+"use strict";
+/* Sounds that run side by side, of which one is heard.
+ *
+ * All versions of a clip start at one time of the audio clock, in loops of one length, and run on
+ * while the listener switches: a switch changes two gains, over the same 5 ms, to the sample. No
+ * version is made louder or softer than another.
+ */
+
+const FADE = 0.005; // seconds; with equal gain, so that two versions of a clip do not dip
+const AHEAD = 0.01; // seconds from a wish to its sound: what were scheduled sooner might come late
+const LEVEL = 1; // of every sound of the study
+
+/* An audio device at the clips' own rate; at its own where it takes no other. */
+function openDevice(rate) {
+  try {
+    return new AudioContext({ sampleRate: rate });
+  } catch {
+    return new AudioContext();
+  }
+}
+
+class Player {
+  constructor(device) {
+    this.device = device;
+    this.run = null; // what is sounding
+    this.load({});
+  }
+
+  /* Take up other sounds, by name, of one length; each may have been heard before, in seconds. */
+  load(buffers, heard = {}, plays = {}) {
+    this.pause();
+    this.buffers = buffers;
+    this.names = Object.keys(buffers);
+    this.length = Math.min(...this.names.map((name) => buffers[name].duration));
+    this.heard = Object.fromEntries(this.names.map((name) => [name, heard[name] ?? 0]));
+    this.plays = Object.fromEntries(this.names.map((name) => [name, plays[name] ?? 0]));
+    this.current = this.names[0];
+    this.setLoop(0, this.length);
+  }
+
+  get playing() {
+    return this.run !== null;
+  }
+
+  /* Let a sound be heard: from where the others are, or from where they were when they stopped. */
+  play(name) {
+    if (this.playing && name === this.current) return;
+    this.plays[name] += 1;
+    if (this.playing) this.#switchTo(name);
+    else this.#start(name);
+  }
+
+  pause() {
+    if (!this.playing) return;
+    this.#account();
+    const { master, voices, free } = this.run;
+    const when = Math.max(this.device.currentTime + AHEAD, free);
+    this.at = this.#offset(when);
+    ramp(master, LEVEL, 0, when);
+    for (const { source } of Object.values(voices)) source.stop(when + FADE);
+    this.run = null;
+  }
+
+  /* Repeat a part of the clip, in seconds. */
+  setLoop(from, to) {
+    const again = this.playing;
+    this.pause();
+    [this.from, this.to, this.at] = [from, to, 0];
+    this.regions = Object.entries(this.buffers).map(([name, buffer]) => [name, cut(buffer, from, to)]);
+    if (again) this.#start(this.current);
+  }
+
+  /* Where the sounds are in the clip, in seconds. */
+  get position() {
+    return this.from + (this.playing ? this.#offset(this.device.currentTime) : this.at);
+  }
+
+  /* How long each version has been heard, in seconds. */
+  get listened() {
+    if (this.playing) this.#account();
+    return this.heard;
+  }
+
+  #start(name) {
+    const when = this.device.currentTime + AHEAD;
+    const master = new GainNode(this.device, { gain: 0 });
+    master.connect(this.device.destination);
+    ramp(master, 0, LEVEL, when);
+    const voices = {};
+    for (const [version, buffer] of this.regions) {
+      const source = new AudioBufferSourceNode(this.device, { buffer, loop: true });
+      const gain = new GainNode(this.device, { gain: version === name ? 1 : 0 });
+      source.connect(gain).connect(master);
+      source.start(when, this.at);
+      voices[version] = { source, gain };
+    }
+    this.current = name;
+    this.run = { when, at: this.at, since: when, free: when + FADE, master, voices };
+  }
+
+  #switchTo(name) {
+    this.#account();
+    const when = Math.max(this.device.currentTime + AHEAD, this.run.free);
+    ramp(this.run.voices[this.current].gain, 1, 0, when);
+    ramp(this.run.voices[name].gain, 0, 1, when);
+    this.current = name;
+    this.run.since = when;
+    this.run.free = when + FADE; // until when no other switch may begin
+  }
+
+  #account() {
+    const now = this.device.currentTime;
+    this.heard[this.current] += Math.max(0, now - this.run.since);
+    this.run.since = Math.max(now, this.run.since);
+  }
+
+  #offset(time) {
+    const length = this.regions[0][1].duration;
+    return (Math.max(0, time - this.run.when) + this.run.at) % length;
+  }
+}
+
+function ramp(node, from, to, when) {
+  node.gain.setValueAtTime(from, when);
+  node.gain.linearRampToValueAtTime(to, when + FADE);
+}
+
+/* A part of a sound, its ends faded so that a loop does not click; of all versions alike. */
+function cut(buffer, from, to) {
+  const rate = buffer.sampleRate;
+  const samples = buffer.getChannelData(0).slice(Math.round(from * rate), Math.round(to * rate));
+  fadeEnds(samples, Math.min(Math.round(FADE * rate), samples.length >> 1));
+  const part = new AudioBuffer({ length: samples.length, sampleRate: rate });
+  part.copyToChannel(samples, 0);
+  return part;
+}
+
+function fadeEnds(samples, length) {
+  for (let i = 0; i < length; i += 1) {
+    samples[i] *= i / length;
+    samples[samples.length - 1 - i] *= i / length;
+  }
+}

@@ -1,0 +1,133 @@
+"use strict";
+/* Who listens, to which form, and what was answered so far; kept through a reload. */
+
+const STUDY = JSON.parse(document.getElementById("study").textContent);
+const COLUMNS = [
+  ...["study", "protocol", "listener", "form", "headphones"],
+  ...["trial", "answer", "heard_difference", "seconds", "at"],
+];
+const LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"; // none that looks like another
+
+class Session {
+  constructor(address) {
+    this.listener = listenerOf(address);
+    this.place = `mondegreen ${STUDY.study} ${this.listener}`;
+    this.state = recall(this.place) ?? {
+      form: formOf(address, this.listener),
+      step: "consent",
+      started: null,
+      finished: null,
+      headphones: null,
+      answers: [],
+      trial: null, // what is known of the trial under way
+    };
+  }
+
+  get form() {
+    return STUDY.forms[this.state.form];
+  }
+
+  get trial() {
+    return this.form[this.state.answers.length];
+  }
+
+  get complete() {
+    return this.state.answers.length === this.form.length;
+  }
+
+  save(changes = {}) {
+    Object.assign(this.state, changes);
+    remember(this.place, this.state);
+  }
+
+  record(answer) {
+    const all = [...this.state.answers, answer];
+    const finished = all.length === this.form.length ? answer.at : null;
+    this.save({ answers: all, trial: null, finished });
+  }
+
+  get code() {
+    if (!this.complete) return null;
+    return STUDY.code ?? codeOf(`${STUDY.study} ${this.listener} ${this.state.form}`);
+  }
+
+  /* What is sent and downloaded. */
+  toJson() {
+    const { form, started, finished, headphones, answers } = this.state;
+    return {
+      study: STUDY.study,
+      protocol: STUDY.protocol,
+      listener: this.listener,
+      form,
+      started,
+      finished,
+      complete: this.complete,
+      code: this.code,
+      headphones,
+      answers,
+    };
+  }
+
+  /* The same as a table with a row for each answer. */
+  toCsv() {
+    const { form, headphones, answers } = this.state;
+    const passed = headphones === null ? "" : headphones.passed ? "passed" : "failed";
+    const whole = [STUDY.study, STUDY.protocol, this.listener, form, passed];
+    const rows = answers.map((a) => [...whole, a.trial, a.answer, a.heard_difference, a.seconds, a.at]);
+    return [COLUMNS, ...rows].map((row) => row.map(cell).join(",") + "\r\n").join("");
+  }
+}
+
+/* The listener's name: of the address, or drawn once for this browser. */
+function listenerOf(address) {
+  const given = (address.get("listener") ?? address.get("PROLIFIC_PID") ?? "").trim();
+  if (given) return Array.from(given).slice(0, 64).join("");
+  const place = `mondegreen ${STUDY.study}`;
+  const name = recall(place) ?? crypto.getRandomValues(new Uint32Array(2)).join("-");
+  remember(place, name);
+  return name;
+}
+
+/* The number of the form: of the address, or by the listener's name; NaN: there is no such form. */
+function formOf(address, listener) {
+  const count = STUDY.forms.length;
+  if (!address.has("form")) return hash(listener) % count;
+  const given = address.get("form");
+  return /^\d{1,6}$/.test(given) && Number(given) < count ? Number(given) : NaN;
+}
+
+/* FNV-1a, 32 bits. */
+function hash(text) {
+  const mix = (sum, byte) => Math.imul(sum ^ byte, 0x01000193);
+  return new TextEncoder().encode(text).reduce(mix, 0x811c9dc5) >>> 0;
+}
+
+/* Eight letters that are a listener's own. */
+function codeOf(text) {
+  const numbers = [hash(text), hash(`${text} again`)];
+  const letters = (number) => [0, 5, 10, 15].map((shift) => LETTERS[(number >>> shift) & 31]);
+  return numbers.flatMap(letters).join("");
+}
+
+/* A cell that no spreadsheet takes for a formula. */
+function cell(value) {
+  const text = value === null ? "" : String(value);
+  const plain = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text;
+  return `"${plain.replaceAll('"', '""')}"`;
+}
+
+function recall(place) {
+  try {
+    return JSON.parse(localStorage.getItem(place));
+  } catch {
+    return null; // a browser that keeps nothing, or kept something else
+  }
+}
+
+function remember(place, value) {
+  try {
+    localStorage.setItem(place, JSON.stringify(value));
+  } catch {
+    // without it, the test can be taken, in one go
+  }
+}

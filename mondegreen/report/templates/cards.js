@@ -1,0 +1,62 @@
+/* Cards are empty until they come into view or are opened: then what their templates hold is put
+   in. On a large page these still arrive when the script runs. */
+
+function fill(details) {
+  const template = document.getElementById(details.closest(".card").id.replace("clip", "inside"));
+  if (!template) return;
+  details.classList.add("filled");
+  // imported, not moved: the sounds of a template belong to a document that may not load any
+  details.append(document.importNode(template.content, true));
+  template.remove();
+  for (const tick of details.querySelectorAll("[data-at]")) {
+    tick.style.setProperty("--at", tick.dataset.at);
+  }
+  const heads = [...details.querySelectorAll(".image .head")];
+  const root = details.querySelector(".player");
+  if (root) followPointer(details, new Player(root, heads));
+}
+
+/* A click into a picture goes to that time. */
+function followPointer(details, player) {
+  for (const image of details.querySelectorAll(".image")) {
+    image.addEventListener("click", (event) => {
+      const box = image.getBoundingClientRect();
+      player.seek(player.seconds * (event.clientX - box.left) / box.width);
+    });
+  }
+  details.addEventListener("toggle", () => {
+    if (!details.open && player.plays) player.pause();
+  });
+}
+
+/* Begins when all templates are there; what stands open in view by then is filled at once. */
+function watchCards() {
+  const seen = new IntersectionObserver((changes) => {
+    for (const change of changes) {
+      if (change.isIntersecting && change.target.open) fill(change.target);
+    }
+  }, { rootMargin: "50%" });
+  for (const details of document.querySelectorAll(".card > details")) {
+    seen.observe(details);
+    details.addEventListener("toggle", () => { if (details.open) fill(details); });
+  }
+}
+
+/* The card that an address names is opened, and gets the focus. */
+function openNamed() {
+  const card = document.getElementById(location.hash.slice(1));
+  if (!card || !card.classList.contains("card")) return;
+  const details = card.querySelector("details");
+  card.hidden = false;
+  details.open = true;
+  fill(details);
+  card.scrollIntoView();
+  card.querySelector("summary").focus({ preventScroll: true });
+}
+
+function fillForPrint() {
+  document.querySelectorAll(".card > details[open]").forEach((details) => {
+    fill(details);
+    details.querySelectorAll("img").forEach((image) => { image.loading = "eager"; });
+  });
+}

@@ -1,0 +1,15 @@
+/* What the page begins with. */
+
+document.documentElement.classList.add("scripted");
+const table = document.querySelector("table.clips");
+if (table) {
+  new ClipTable(table, document.querySelector(".controls"), document.getElementById("found"));
+}
+openNamed();
+addEventListener("DOMContentLoaded", watchCards);
+addEventListener("hashchange", openNamed);
+addEventListener("beforeprint", fillForPrint);
+document.querySelector("table.clips")?.addEventListener("click", (event) => {
+  // the same link again changes no address
+  if (event.target.closest("a")?.hash === location.hash) openNamed();
+});

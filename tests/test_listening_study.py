@@ -1,0 +1,119 @@
+"""Keys of studies: found, read, and refused where they contradict themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from listening_studies import abx_key, paper_key, write_study
+
+from mondegreen import MondegreenError
+from mondegreen.listening.study import find_key, read_study
+
+
+def written(folder: Path, key: Any) -> Path:
+    path = folder / "key.json"
+    path.write_text(key if isinstance(key, str) else json.dumps(key))
+    return path
+
+
+def test_a_key_tells_what_its_trials_compare(tmp_path: Path) -> None:
+    study = read_study(written(tmp_path, abx_key(conditions=("ours",), each=4)))
+    assert (study.id, study.protocol, study.conditions) == ("0123456789abcdef", "abx", ("ours",))
+    tests = [trial for trial in study.forms[0] if trial.role == "test"]
+    assert len(tests) == 4
+    assert {frozenset(study.heard(trial)) for trial in tests} == {frozenset({"clean", "ours"})}
+
+
+def test_what_is_heard_is_told_by_the_sounds(tmp_path: Path) -> None:
+    """Whichever of them the listener calls A."""
+    key = abx_key(forms=1, each=1, conditions=("ours",))
+    asked = key["forms"][0][1]
+    blind = asked["sounds"]["a"], asked["sounds"]["b"]
+    for name, condition in zip(blind, ("ours", "clean"), strict=True):
+        key["sounds"][name]["condition"] = condition
+    study = read_study(written(tmp_path, key))
+    assert study.heard(study.forms[0][1]) == ("ours", "clean")
+
+
+def test_one_sound_of_the_paper_is_one_condition(tmp_path: Path) -> None:
+    study = read_study(written(tmp_path, paper_key()))
+    assert [study.heard(t) for t in study.forms[0] if t.kind == "noise"] == [
+        *(("clean",), ("carlini-wagner paper",), ("imperceptible fast",), ("obvious",))
+    ]
+
+
+# ---- finding it
+
+
+def test_the_key_lies_beside_or_above_the_answers(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", abx_key(), [])
+    (folder / "answers" / "one.json").write_text("{}")
+    (folder / "loose.csv").write_text("")
+    key = (folder / "key.json").resolve()
+    for answers in (folder, folder / "answers", folder / "answers" / "one.json"):
+        assert find_key([answers]) == key
+    assert find_key([folder / "loose.csv", folder / "answers"]) == key
+
+
+def test_without_a_key_it_is_said_where_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(MondegreenError, match="--key"):
+        find_key([tmp_path])
+
+
+def test_answers_of_two_studies_are_not_scored_at_once(tmp_path: Path) -> None:
+    folders = [write_study(tmp_path / name, abx_key(), []) for name in ("one", "two")]
+    with pytest.raises(MondegreenError, match="2 keys"):
+        find_key(folders)
+
+
+# ---- damage
+
+
+def changed(path: list[Any], value: Any) -> dict[str, Any]:
+    key = abx_key(forms=1, each=1)
+    at: Any = key
+    for step in path[:-1]:
+        at = at[step]
+    at[path[-1]] = value
+    return key
+
+
+@pytest.mark.parametrize(
+    ("key", "about"),
+    [
+        ("", "JSON"),
+        ('{"study": "0123456789abcdef"', "JSON"),
+        ("[]", "object"),
+        ("[" * 100_000, "JSON"),
+        (changed(["study"], "../../etc"), "study"),
+        (changed(["protocol"], "mushra"), "protocol"),
+        (changed(["forms"], []), "forms"),
+        (changed(["forms", 0, 0, "kind"], "taste"), "kind"),
+        (changed(["forms", 0, 0, "role"], None), "role"),
+        (changed(["forms", 0, 1, "correct"], "yes"), "yes"),
+        (changed(["forms", 0, 1, "correct"], None), "no right answer"),
+        (changed(["forms", 0, 1, "sounds"], {"a": "0000"}), "no sound b"),
+        (changed(["forms", 0, 1, "sounds", "a"], "elsewhere"), "elsewhere"),
+        (changed(["sounds", "0000"], {"clip": 1, "condition": "clean"}), "clip"),
+    ],
+)
+def test_a_damaged_key_is_refused_with_what_is_wrong(tmp_path: Path, key: Any, about: str) -> None:
+    path = written(tmp_path, key)
+    with pytest.raises(MondegreenError, match="not a key") as refused:
+        read_study(path)
+    assert about in str(refused.value)
+    assert str(path) in str(refused.value)
+
+
+def test_a_key_that_is_not_there_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(MondegreenError, match="cannot be read"):
+        read_study(tmp_path / "key.json")
+
+
+def test_a_key_of_bytes_that_are_no_text_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "key.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(MondegreenError, match="not a key"):
+        read_study(tmp_path / "key.json")

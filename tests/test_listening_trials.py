@@ -1,0 +1,151 @@
+"""What is asked: arrangements by hand, catch trials, and that names tell nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mondegreen.errors import MondegreenError
+from mondegreen.listening.trials import (
+    Case,
+    Condition,
+    Names,
+    Protocol,
+    Trial,
+    abx,
+    ask,
+    make_forms,
+    paper,
+)
+
+CW, OURS = Condition("carlini-wagner paper", "carlini-wagner"), Condition("ours", "imperceptible")
+
+
+def heard(trial: Trial, names: Names) -> dict[str, str]:
+    """What a trial's sounds are, by what the listener calls them."""
+    known = {name: version for version, name in names.of.items()}
+    assert {known[name].clip for name in trial.sounds.values()} == {trial.clip}
+    return {letter: known[name].condition for letter, name in trial.sounds.items()}
+
+
+def asked(case: Case, side: int) -> tuple[Trial, dict[str, str]]:
+    names = Names(Random(0))
+    trial = ask(case, "clip", side, "test", names)
+    assert len(set(trial.sounds.values())) == len(trial.sounds)  # no name gives X away
+    return trial, heard(trial, names)
+
+
+@pytest.mark.parametrize(
+    ("side", "sounds", "correct"),
+    [
+        (0, {"a": "clean", "b": "ours", "x": "clean"}, "a"),
+        (1, {"a": "ours", "b": "clean", "x": "clean"}, "b"),
+        (2, {"a": "clean", "b": "ours", "x": "ours"}, "b"),
+        (3, {"a": "ours", "b": "clean", "x": "ours"}, "a"),
+    ],
+)
+def test_the_four_arrangements_of_abx(side: int, sounds: dict[str, str], correct: str) -> None:
+    trial, found = asked(Case("abx", ("ours",)), side)
+    assert (found, trial.correct, trial.conditions) == (sounds, correct, ("ours",))
+
+
+@pytest.mark.parametrize("side", range(4))
+def test_three_times_the_same_sound_has_no_right_answer(side: int) -> None:
+    trial, found = asked(Case("abx", ("clean",)), side)
+    assert set(found.values()) == {"clean"}
+    assert trial.correct is None
+
+
+@pytest.mark.parametrize(
+    ("case", "sounds", "correct"),
+    [
+        (Case("noise", ("ours",)), {"a": "ours"}, None),
+        (Case("noise", ("clean",)), {"a": "clean"}, None),
+        (Case("noise", ("obvious",)), {"a": "obvious"}, "yes"),
+        (Case("natural", ("clean", "ours")), {"a": "clean", "b": "ours"}, None),
+        (Case("identical", ("clean", "ours")), {"a": "clean", "b": "ours"}, "no"),
+        (Case("identical", ("clean", "clean")), {"a": "clean", "b": "clean"}, "yes"),
+    ],
+)
+def test_the_questions_of_the_paper(
+    case: Case, sounds: dict[str, str], correct: str | None
+) -> None:
+    trial, found = asked(case, 0)
+    assert (found, trial.correct) == (sounds, correct)
+    turned, found = asked(case, 1)
+    assert found == dict(zip(sounds, reversed(sounds.values()), strict=True))
+    assert turned.conditions == case.conditions
+
+
+def test_the_protocol_of_the_paper() -> None:
+    cases = Counter(case.kind for case in paper([OURS, CW]).cases)
+    assert cases == {"noise": 3, "natural": 3, "identical": 4}
+    assert Case("identical", ("clean", "clean")) in paper([OURS, CW]).cases
+    assert ("natural", ("carlini-wagner paper", "ours")) in paper([OURS, CW]).cases
+
+
+@pytest.mark.parametrize("conditions", [[CW], [OURS], [CW, CW], [CW, OURS, OURS]])
+def test_the_paper_compares_just_two(conditions: list[Condition]) -> None:
+    with pytest.raises(MondegreenError, match=r"one carlini-wagner run with one imperceptible"):
+        paper(conditions)
+
+
+@given(
+    protocol=st.sampled_from([abx([OURS]), abx([CW, OURS]), paper([CW, OURS])]),
+    clips=st.integers(1, 30),
+    most=st.integers(1, 25),
+    seed=st.integers(0, 2**32),
+)
+def test_a_form_is_training_then_tests_among_catch_trials(
+    protocol: Protocol, clips: int, most: int, seed: int
+) -> None:
+    ids = [f"clip {at}" for at in range(clips)]
+    names = Names(Random(seed))
+    for form in make_forms(protocol, ids, most, Random(seed), names):
+        roles = Counter(trial.role for trial in form)
+        training = len(protocol.training)
+        assert [trial.role for trial in form[:training]] == ["training"] * training
+        assert roles["training"] == training
+        assert roles["catch same"] == roles["catch obvious"] == max(2, round(roles["test"] / 10))
+        tested = [trial.clip for trial in form if trial.role == "test"]
+        assert len(tested) == len(set(tested)) <= most
+        others = {trial.clip for trial in form if trial.role != "test"}
+        assert clips == len(tested) or not others & set(tested)
+        for trial in form:
+            sounds = heard(trial, names)
+            if trial.role == "catch same":
+                assert set(sounds.values()) == {"clean"}
+                assert trial.correct == (None if trial.kind == "abx" else "yes")
+            if trial.role == "catch obvious":
+                assert "obvious" in sounds.values()
+                assert trial.correct is not None
+            if trial.role == "test":
+                assert not {"obvious", "training"} & set(sounds.values())
+
+
+def test_listeners_get_solutions_in_training_alone() -> None:
+    names = Names(Random(0))
+    ids = [f"clip {at}" for at in range(8)]
+    for form in make_forms(abx([CW, OURS]), ids, 4, Random(0), names):
+        for number, trial in enumerate(form, 1):
+            page, key = trial.to_page(number), trial.to_json(number)
+            assert page.keys() - {"training"} == {"id", "kind", "sounds"}
+            assert ("training" in page) == (trial.role == "training")
+            assert (page["id"], page["sounds"]) == (key["id"], key["sounds"])
+            assert list(key) == [
+                *("id", "kind", "role", "clip", "conditions", "sounds", "correct"),
+            ]
+        assert len({trial.to_page(at)["id"] for at, trial in enumerate(form)}) == len(form)
+
+
+def test_names_are_drawn_from_the_seed_and_are_each_of_one_version() -> None:
+    names = Names(Random(0))
+    drawn = {names("clip", condition, copy) for condition in "abc" for copy in range(3)}
+    assert len(drawn) == 9
+    assert all(len(name) == 16 and int(name, 16) >= 0 for name in drawn)
+    assert names("clip", "a", 0) in drawn
+    assert Names(Random(1))("clip", "a") != names("clip", "a")

@@ -1,0 +1,612 @@
+"""The page of a run as text: every clip in its place, the numbers of the summary, honest words."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import soundfile
+import toy
+from report_runs import HOSTILE, RATE, every_kind, sign, sound_item, sound_run, steps, write_sounds
+from test_tables import IN_ROOMS, a_record, a_run, write_item
+
+import mondegreen.victims
+from mondegreen import MondegreenError, cli
+from mondegreen.audio import save
+from mondegreen.errors import StorageError
+from mondegreen.report.contrast import contrast
+from mondegreen.report.gathering import gather
+from mondegreen.report.head import head
+from mondegreen.report.page import write_report
+from mondegreen.report.transcripts import transcripts
+from mondegreen.runs.claims import Claim
+from mondegreen.runs.folder import SANITY
+from mondegreen.runs.hearings import Listening, keep_hearings
+
+
+@pytest.fixture(autouse=True)
+def charts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts take their time, and are drawn where a test asks for them alone."""
+    if "charts" not in request.node.name:
+        monkeypatch.setattr("mondegreen.report.page.charts", lambda _: [])
+
+
+def written(tmp_path: Path, *folders: Path) -> str:
+    page = tmp_path / "page.html"
+    write_report([[folder] for folder in folders], page)
+    return page.read_text()
+
+
+def text_of(markup: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", markup)).split())
+
+
+def the_head(*folders: Path) -> Any:
+    (part,) = gather([folders]).parts
+    return head(part, 0)
+
+
+def facts(*folders: Path) -> dict[str, str]:
+    return {fact.name: fact.text for fact in the_head(*folders).facts}
+
+
+def figures(*folders: Path) -> dict[str, str]:
+    return {figure.name: figure.value for figure in the_head(*folders).figures}
+
+
+# ---- what the page is about
+
+
+def test_every_clip_is_there_once_in_the_order_of_the_run(tmp_path: Path) -> None:
+    gathered = gather([[every_kind(tmp_path / "run")]])
+    names = [clip.id for clip in gathered.clips]
+    keys = [
+        *("broken", "good", "failed", "stopped", "deaf", "bare", "rooms"),
+        *("hostile", "long", "changed", "later", "later2"),
+    ]
+    assert names == [HOSTILE if key == "hostile" else f"id-{key}" for key in keys]
+    folders = [clip.versions[0].folder for clip in gathered.clips]
+    assert [folder and folder.name for folder in folders] == [
+        *(None if key in ("broken", "later") else key for key in keys),
+    ]
+
+
+def test_a_clip_with_its_target_stands_on_one_card_for_all_runs(tmp_path: Path) -> None:
+    first = sound_run(tmp_path / "first", {"a": {"id": "x"}, "b": {"id": "y"}})
+    second = sound_run(
+        tmp_path / "second",
+        {"c": {"id": "y", "target": "Open the DOOR!"}, "d": {"id": "x", "target": "another"}},
+    )
+    gathered = gather([[first], [second]])
+    assert [part.label for part in gathered.parts] == ["first", "second"]
+    cards = [(clip.id, clip.target, [v.part for v in clip.versions]) for clip in gathered.clips]
+    assert cards == [
+        ("x", "open the door", [0]),
+        ("y", "open the door", [0, 1]),
+        ("x", "another", [1]),
+    ]
+
+
+def test_two_results_of_one_kind_for_the_same_clip_have_a_card_each(tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {"id": "x"}, "b": {"id": "x"}})
+    assert [len(clip.versions) for clip in gather([[run]]).clips] == [1, 1]
+
+
+def test_methods_mixed_in_one_folder_are_parts_by_what_tells_them_apart(tmp_path: Path) -> None:
+    sound_item(tmp_path / "a", method="robust")
+    sound_item(tmp_path / "b", method="combined")
+    gathered = gather([[tmp_path]])
+    assert [part.label for part in gathered.parts] == ["robust", "combined"]
+    assert [len(clip.versions) for clip in gathered.clips] == [2]
+
+
+def test_items_of_one_command_are_taken_together(tmp_path: Path) -> None:
+    folders = [sound_item(tmp_path / name, id=name) for name in ("a", "b")]
+    sound_item(tmp_path / "of-before")
+    gathered = gather([folders])
+    assert [clip.id for clip in gathered.clips] == ["a", "b"]
+    assert len(gathered.parts) == 1
+
+
+def test_runs_of_one_name_are_called_by_their_paths(tmp_path: Path) -> None:
+    runs = [sound_run(tmp_path / name / "run", {"a": {}}) for name in ("one", "two")]
+    assert [part.label for part in gather([[r] for r in runs]).parts] == [*map(str, runs)]
+
+
+def test_clips_without_a_record_stand_with_the_first_part_of_their_folder(tmp_path: Path) -> None:
+    run = sound_run(
+        tmp_path / "run", {"a": {"method": "robust"}, "b": {"method": "combined"}}, pending=["c"]
+    )
+    parts = [[v.part for v in clip.versions] for clip in gather([[run]]).clips]
+    assert parts == [[0], [1], [0]]
+
+
+def test_a_folder_that_is_not_there_or_holds_nothing_is_refused(tmp_path: Path) -> None:
+    for folder in (tmp_path / "none", tmp_path):
+        with pytest.raises(MondegreenError, match=re.escape(str(folder))):
+            write_report([[folder]], tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_page_without_a_folder_to_be_in_is_refused(tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {}})
+    with pytest.raises(StorageError, match="its folder is not there"):
+        write_report([[run]], tmp_path / "none" / "page.html")
+
+
+# ---- the head
+
+
+def test_the_head_has_the_numbers_of_the_summary(tmp_path: Path) -> None:
+    run = sound_run(
+        tmp_path / "run",
+        {
+            "a": {"snr_db": 10.0, "pesq": 2.0},
+            "b": {"snr_db": 30.0, "pesq": 4.0},
+            "c": {"snr_db": 14.0, "pesq": 3.0},
+            "d": {"verified": False, "heard": "nothing", "snr_db": 99.0, "pesq": 1.0},
+        },
+        pending=["e"],
+    )
+    told = the_head(run)
+    assert told.note == "From “Signal to noise” on, medians over the verified clips."
+    assert told.lead == (
+        "In 3 of 4 clips linear was made to hear the phrase that was asked for, proved from the"
+        " saved 16-bit file: 75% (95 % confidence: 30% to 95%)."  # Wilson, by hand: .3006, .9544
+    )
+    assert figures(run) == {
+        **{"Verified": "3 of 4", "Signal to noise": "14.00 dB", "PESQ": "3.00"},
+        **{"Above threshold": "25.0%", "Gradient passes": "500"},
+    }
+    assert told.left == ["1 not attacked yet"]
+    assert facts(run)["Target"] == "2 phrases, see below"  # that of the pending clip too
+
+
+@pytest.mark.parametrize(
+    ("verified", "lead"),
+    [
+        (
+            True,
+            "linear was made to hear the phrase that was asked for, proved from the saved 16-bit"
+            " file.",
+        ),
+        (False, "linear was not made to hear the phrase that was asked for."),
+    ],
+)
+def test_of_one_clip_there_are_no_medians(tmp_path: Path, verified: bool, lead: str) -> None:
+    told = the_head(sound_item(tmp_path / "a", verified=verified))
+    assert (told.lead, told.note) == (lead, "")
+
+
+def test_method_and_data_are_told_in_words_and_paths_are_not(tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {"method": "robust", "preset": "paper"}})
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["configuration"]["clips"] = "/home/somebody/clips.tsv"
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    told = facts(run)
+    assert told["Recordings"] == "one clip of clips.tsv"
+    assert told["Method"].startswith("robust, preset paper: a change that is still heard")
+    assert told["Method"].endswith("with the paper's numbers")
+    assert told["Target"] == "“open the door”"
+    assert "case and punctuation set aside" in told["Proof"]
+
+
+@pytest.mark.parametrize("manifest", [{"configuration": 3}, {}, {"configuration": {"clips": 1}}])
+def test_a_manifest_that_tells_nothing_keeps_nobody_from_the_page(
+    tmp_path: Path, manifest: dict[str, Any]
+) -> None:
+    run = sound_run(tmp_path / "run", {"a": {}})
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    assert facts(run)["Recordings"] == "one clip, in the folder run"
+
+
+def test_a_run_without_a_finished_clip_says_so(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", errors={"a": "silent"}, pending=["b"])
+    told = the_head(run)
+    assert told.lead.startswith("No clip is finished yet, of 2 clips")
+    assert told.figures == []
+    assert "There are none" not in written(tmp_path, run)
+
+
+def test_a_run_without_clips_has_a_page_too(tmp_path: Path) -> None:
+    page = written(tmp_path, a_run(tmp_path / "run"))
+    assert "The run has no clips." in page
+    assert "There are none." in page
+
+
+def test_rooms_stand_beside_the_clean_clips(tmp_path: Path) -> None:
+    clean = {"rooms": {**IN_ROOMS, "heard": 0.1}}
+    run = sound_run(tmp_path / "run", {"a": {"bank": "b" * 64, "rooms": IN_ROOMS, "clean": clean}})
+    (rooms,) = (figure for figure in the_head(run).figures if figure.name == "Rooms")
+    assert rooms.value == "80%"
+    assert rooms.meaning.endswith("the clean clips in 10%")
+    assert "in at least half of the test rooms" in the_head(run).lead
+
+
+def checked(run: Path, *findings: tuple[str, str, str], items: int = 1) -> Path:
+    found = [
+        {"id": name, "severity": severity, "state": state, "detail": f"detail of {name}"}
+        for name, severity, state in findings
+    ]
+    kept = {"whole": True, "items": items, "sample": 3, "seed": 0, "findings": found}
+    (run / SANITY).write_text(json.dumps(kept))
+    return run
+
+
+def test_what_sanity_found_is_told(tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {}})
+    assert the_head(run).checks.line.startswith("It was not checked")
+    checked(run, ("gradient-zero", "error", "ok"), ("rooms-leak", "error", "skipped"))
+    checks = the_head(run).checks
+    assert checks.line == (
+        "None of the checks that were made speaks against these numbers (1 skipped)."
+    )
+    assert checks.skipped == [("rooms-leak", "detail of rooms-leak")]
+    checked(run, ("clean-not-understood", "warning", "fires"))
+    assert the_head(run).checks.line == "These numbers mean less than they seem to."
+    checked(run, ("noise-succeeds", "error", "fires"), ("eps-does-not-help", "warning", "fires"))
+    checks = the_head(run).checks
+    assert checks.line.startswith("Do not believe these numbers")
+    assert [name for name, _, _ in checks.fired] == ["noise-succeeds", "eps-does-not-help"]
+    assert "detail of noise-succeeds" in text_of(written(tmp_path, run))
+
+
+def test_checks_of_other_items_count_as_none(tmp_path: Path) -> None:
+    run = checked(sound_run(tmp_path / "run", {"a": {}}), ("x", "error", "ok"), items=7)
+    assert the_head(run).checks.line.startswith("It was not checked")
+
+
+def test_every_page_says_what_no_number_establishes(tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {}})
+    for folders in ([run], [run, sound_run(tmp_path / "other", {"a": {}})]):
+        told = text_of(written(tmp_path, *folders))
+        assert told.count("No number here establishes that a change cannot be heard") == 1
+        assert "recognisers that one owns or may test" in told
+
+
+# ---- every clip
+
+
+def test_filters_count_failures_as_well_as_successes(tmp_path: Path) -> None:
+    page = written(tmp_path, every_kind(tmp_path / "run"))
+    counts = re.findall(r'data-filter="(\w*)".*?<span class="count">(\d+)</span>', page)
+    assert dict(counts) == {
+        **{"": "12", "verified": "6", "failed": "3", "error": "1", "pending": "1"},
+        **{"damaged": "2", "misunderstood": "1", "stopped": "1"},
+    }
+    kinds = re.findall(r'data-kinds="([\w ]*)"', page)
+    assert kinds == [
+        *("error", "verified", "failed", "failed stopped", "verified misunderstood", "verified"),
+        *("verified", "verified", "failed", "verified damaged", "pending", "damaged"),
+    ]
+
+
+def test_items_whose_files_changed_are_said_to_be_so(tmp_path: Path) -> None:
+    page = text_of(written(tmp_path, every_kind(tmp_path / "run")))
+    assert "1 with sounds that are not those of their records" in page
+    assert "adversarial.wav is not the file that was saved" in page
+
+
+def test_what_was_never_heard_has_no_word_errors(tmp_path: Path) -> None:
+    stopped = {"verified": False, "heard": "", "interrupted": True, "wer_target": 1.0}
+    page = written(tmp_path, sound_run(tmp_path / "run", {"a": stopped}))
+    assert "WER to the target" not in page
+    assert "not heard: its proof was stopped by hand" in page
+    assert "never heard" in page
+
+
+def test_records_without_masking_pesq_and_levels_have_a_page(tmp_path: Path) -> None:
+    bare = {"pictured": False, "masking": None, "pesq": None, "stoi": None, "snr_db": None}
+    page = written(tmp_path, sound_run(tmp_path / "run", {"a": bare}))
+    assert "There is no picture: the item was written without levels to draw." in page
+    assert "PESQ" not in page
+    assert "<audio" in page
+
+
+def test_other_levels_than_those_that_were_saved_are_not_drawn(tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {}})
+    other = sound_item(tmp_path / "other", seconds=2.0) / "levels.safetensors"
+    (run / "items/a/levels.safetensors").write_bytes(other.read_bytes())
+    page = text_of(written(tmp_path, run))
+    assert "It cannot be drawn" in page
+    assert "levels.safetensors is not the file that was saved" in page
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"rooms": {**IN_ROOMS, "each": [3, {"room": [], "heard": None}, {}]}},
+        {"rooms": {**IN_ROOMS, "each": "none"}, "warnings": 3, "curve": [None, 3]},
+        {"warnings": [3, None, "one"], "extra": {"nan": float("nan"), "deep": [[{}]]}},
+        {"files": 3},
+    ],
+)
+def test_what_nobody_has_looked_at_in_a_record_breaks_nothing(
+    tmp_path: Path, record: dict[str, Any]
+) -> None:
+    run = sound_run(tmp_path / "run", {"a": {}})
+    path = run / "items/a/record.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **record}))
+    assert "id-a" in written(tmp_path, run)
+
+
+def test_the_whole_record_is_there_and_can_be_read_back(tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {"seed": 2**63 - 1, "text": HOSTILE + "\u2028é"}})
+    page = written(tmp_path, run)
+    shown = re.search(r"<pre[^>]*>(.*?)</pre>", page, re.S)
+    assert shown is not None
+    assert json.loads(html.unescape(shown[1])) == json.loads(
+        (run / "items/a/record.json").read_text()
+    )
+
+
+def sounds_on(page: str) -> list[np.ndarray]:
+    encoded = re.findall(r'<audio [^>]*src="data:audio/flac;base64,([^"]*)"', page)
+    return [soundfile.read(io.BytesIO(base64.b64decode(e)), dtype="int16")[0] for e in encoded]
+
+
+def test_what_plays_is_what_was_saved_to_the_bit(tmp_path: Path) -> None:
+    clean, delta = steps(0.5, noise=7)
+    sound_item(tmp_path / "item", 0.5, noise=7)
+    original, adversarial, alone = sounds_on(written(tmp_path, tmp_path / "item"))
+    np.testing.assert_array_equal(original, clean)
+    np.testing.assert_array_equal(adversarial, clean + delta)
+    assert np.abs(alone).max() == 16_384
+
+
+def test_a_comparison_has_one_original_unless_there_are_several(tmp_path: Path) -> None:
+    clean, delta = steps(0.5)
+    folders = [sound_item(tmp_path / name, 0.5) for name in ("a", "b")]
+    write_sounds(folders[1], clean, 2 * delta)
+    sign(folders[1], a_record())
+    found = sounds_on(written(tmp_path, *folders))
+    np.testing.assert_array_equal(found[0], clean)
+    np.testing.assert_array_equal(found[1], clean + delta)
+    np.testing.assert_array_equal(found[2], clean + 2 * delta)
+    assert len(found) == 5
+    write_sounds(folders[1], clean + 1, delta)
+    sign(folders[1], a_record())
+    assert len(sounds_on(written(tmp_path, *folders))) == 6
+
+
+def test_many_media_lie_beside_the_page(tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {}, "b": {}})
+    page = tmp_path / "page.html"
+    told = write_report([[run]], page, inside=1000)
+    assert told.files == tmp_path / "page-files"
+    markup = page.read_text()
+    assert "data:audio" not in markup
+    assert "page-files" in text_of(markup)
+    addresses = re.findall(r'(?:audio preload="none"|img loading="lazy") src="([^"]*)"', markup)
+    assert len(addresses) == 2 * (3 + 4)
+    assert all((tmp_path / address).is_file() for address in addresses)
+    assert write_report([[run]], page).files is None
+    assert not told.files.exists()
+
+
+def test_a_page_is_the_same_every_time(tmp_path: Path) -> None:
+    run = every_kind(tmp_path / "run")
+    assert written(tmp_path, run) == written(tmp_path, run)
+
+
+def test_cards_are_told_as_they_are_made(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    run = sound_run(tmp_path / "run", {"a": {}, "b": {}}, pending=["c"])
+    write_report([[run]], tmp_path / "page.html", on_card=lambda *done: seen.append(done))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+# ---- texts
+
+
+def texts_of(run: Path) -> dict[str, tuple[str, str]]:
+    (clip,) = gather([[run]]).clips
+    found = transcripts([("", version) for version in clip.versions])
+    return {t.label: (" ".join(f"{p.kind}:{p.text}" for p in t.pieces), t.note) for t in found}
+
+
+def test_texts_are_marked_where_that_helps(tmp_path: Path) -> None:
+    failed = {"verified": False, "heard": "open a door", "text": None}
+    assert texts_of(sound_run(tmp_path / "near", {"a": failed})) == {
+        "Heard in the original": ("same:Nothing at all.", ""),
+        "Asked for": ("same:open the door", ""),
+        "Heard in the adversarial": (
+            "same:open missing:the extra:a same:door",
+            "not the target, WER 33%",
+        ),
+    }
+    far = texts_of(sound_run(tmp_path / "far", {"a": {**failed, "heard": "quite another"}}))
+    assert far["Heard in the adversarial"] == ("same:quite another", "not the target, WER 100%")
+
+
+def test_what_others_heard_is_told_while_the_file_is_the_same(tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {}})
+    item = str(run / "items/a")
+    claim = Claim(item, "id-a", "open the door", True, "open that door", False)
+    keep_hearings(run, Listening("another", 5, "float32", None), [claim], 1)
+    told = texts_of(run)["Heard again by another, 5 beams"]
+    assert told == ("same:open missing:the extra:that same:door", "not the target, WER 33%")
+    assert facts(run)["Heard again"] == "of the claims heard by another, 5 beams, 0 of 1 stand"
+    write_sounds(run / "items/a", *steps(1.0, noise=9))
+    sign(run / "items/a", a_record())
+    assert "Heard again by another, 5 beams" not in texts_of(run)
+
+
+def test_what_was_only_compared_or_could_not_be_heard_says_so(tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {}})
+    item = str(run / "items/a")
+    for name, heard, verified, problem, note in (
+        ("batch", None, True, None, "the target; its words were not kept"),
+        ("broken", None, False, "no file", "could not be heard: no file"),
+    ):
+        claim = Claim(item, "id-a", "open the door", True, heard, verified, problem)
+        keep_hearings(run, Listening(name, 1, "float32", None), [claim], 1)
+        assert texts_of(run)[f"Heard again by {name}"][1] == note
+
+
+# ---- side by side
+
+
+def test_what_differs_besides_is_said(tmp_path: Path) -> None:
+    first = sound_run(tmp_path / "first", {"a": {}, "b": {}, "c": {"target": "one"}})
+    second = sound_run(tmp_path / "second", {"a": {"passes": 40}, "c": {"target": "two"}})
+    assert contrast(gather([[first]])) == []
+    assert contrast(gather([[first], [second]])) == [
+        "The clips differ: 2 are in all of them, of 3 in first, 2 in second. The shares below are"
+        " over the clips of each.",
+        "The targets of one clip differ: these have a card for each target.",
+    ]
+    third = sound_run(tmp_path / "third", {"a": {"passes": 40, "normaliser": "exact"}, "b": {}})
+    fourth = sound_run(tmp_path / "fourth", {"a": {"passes": 41}, "b": {"passes": 7}})
+    assert contrast(gather([[third], [fourth]])) == [
+        "What was spent differs: the longest search took 500 in third, 41 in fourth gradient"
+        " passes.",
+        "What counts as the same words differs: see “Proof” of each.",
+    ]
+
+
+def test_a_comparison_shows_the_numbers_of_every_run(tmp_path: Path) -> None:
+    runs = [
+        sound_run(tmp_path / name, {"a": {"snr_db": snr}})
+        for name, snr in (("p", 11.5), ("q", 22.5))
+    ]
+    told = text_of(written(tmp_path, *runs))
+    assert "SNR, dB, median 11.50 22.50" in told
+    assert told.count("p : verified") == 1
+
+
+# ---- without what it does not need, and from the command line
+
+
+def test_neither_torch_nor_a_recogniser_is_needed(tmp_path: Path) -> None:
+    run = every_kind(tmp_path / "run")
+    program = (
+        "import sys; from pathlib import Path; from mondegreen.report.page import write_report;"
+        f"write_report([[Path({str(run)!r})]], Path({str(tmp_path / 'page.html')!r}));"
+        "assert not {'torch', 'transformers', 'onnxruntime'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert (tmp_path / "page.html").is_file()
+
+
+def test_charts_are_pictures_with_their_words(tmp_path: Path) -> None:
+    page = written(tmp_path, sound_run(tmp_path / "run", {"a": {}, "b": {}}))
+    shown = re.findall(r'<img src="data:image/svg\+xml;base64,([^"]*)" alt="([^"]+)">', page)
+    assert shown
+    for svg, _ in shown:
+        ElementTree.fromstring(base64.b64decode(svg))
+
+
+@pytest.mark.parametrize("changes", [{}, {"masking": None, "pesq": None, "stoi": None}])
+@pytest.mark.parametrize("verified", [True, False])
+def test_there_are_charts_of_whatever_there_is(
+    tmp_path: Path, changes: dict[str, Any], verified: bool
+) -> None:
+    written(tmp_path, sound_run(tmp_path / "run", {"a": {"verified": verified, **changes}}))
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the entry point in this process, on a toy recogniser."""
+    victim = toy.linear_victim()
+    monkeypatch.setattr(mondegreen.victims, "load_victim", lambda *_, **__: victim)
+
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mondegreen", *map(str, arguments)])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        seen = capsys.readouterr()
+        return status, seen.out, seen.err
+
+    return call
+
+
+def test_report_writes_into_the_folder_or_where_it_is_told(command, tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {}})
+    status, out, _ = command("report", run)
+    assert (status, out) == (0, f"{run / 'report.html'}\n")
+    assert (run / "report.html").is_file()
+    status, out, _ = command("report", run, "--out", tmp_path / "x.html", "--json")
+    assert status == 0
+    assert json.loads(out) == {"page": str(tmp_path / "x.html"), "files": None, "clips": 1}
+
+
+def test_compare_writes_a_page_where_it_is_told(command, tmp_path: Path) -> None:
+    runs = [sound_run(tmp_path / name, {"a": {}}) for name in ("one", "two")]
+    status, out, err = command("compare", *runs, "--html", tmp_path / "c.html", "--json")
+    assert status == 0
+    assert [json.loads(line)["counts"]["clips"] for line in out.splitlines()] == [1, 1]
+    assert str(tmp_path / "c.html") in err
+    assert "Side by side" in (tmp_path / "c.html").read_text()
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> list[Path]:
+    for n in range(2):
+        save(tmp_path / f"c{n}.wav", toy.speech(n), RATE)
+    return [tmp_path / f"c{n}.wav" for n in range(2)]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_attack_ends_with_a_report_of_its_own(
+    command, tmp_path: Path, clips: list[Path], as_json: bool
+) -> None:
+    sound_item(tmp_path / "out" / "of-before", id="of-before")
+    status, out, err = command(
+        *("attack", *clips, "--target", "open the door", "--max-passes", "30"),
+        *("--out", tmp_path / "out", *(["--json"] if as_json else [])),
+    )
+    assert status == 0
+    assert str(tmp_path / "out/report.html") in (err if as_json else out)
+    if as_json:
+        assert [json.loads(line)["verified"] for line in out.splitlines()] == [True, True]
+    page = (tmp_path / "out/report.html").read_text()
+    assert "2 clips" in page
+    assert "of-before" not in page
+
+
+def test_a_report_that_cannot_be_written_loses_no_result(
+    command, tmp_path: Path, clips: list[Path]
+) -> None:
+    (tmp_path / "out" / "report.html").mkdir(parents=True)
+    status, out, err = command(
+        *("attack", clips[0], "--target", "open the door", "--max-passes", "30"),
+        *("--out", tmp_path / "out"),
+    )
+    assert status == 0
+    assert "yes, from the saved file" in out
+    assert "the report could not be written" in err
+    assert (tmp_path / "out/record.json").is_file()
+
+
+def test_even_a_fault_in_the_report_loses_no_result(
+    command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clips: list[Path]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("mondegreen.report.page.write_report", fail)
+    status, _, err = command(
+        *("attack", clips[0], "--target", "open the door", "--max-passes", "30"),
+        *("--out", tmp_path / "out"),
+    )
+    assert status == 0
+    assert "the report could not be written: a fault" in err
+
+
+def test_a_damaged_folder_of_items_has_a_page(tmp_path: Path) -> None:
+    write_item(tmp_path / "items" / "a", "[]")
+    assert "damaged" in text_of(written(tmp_path, tmp_path / "items"))
