@@ -137,7 +137,7 @@ def test_over_the_forms_every_clip_meets_every_condition_equally(study: Path) ->
 def test_the_page_knows_the_forms_and_nothing_that_tells(study: Path) -> None:
     page, key = told_to_listeners(study), key_of(study)
     assert page.keys() == {
-        *("study", "protocol", "rate", "level", "headphones", "code", "forms"),
+        *("study", "protocol", "rate", "levels", "tone", "headphones", "code", "forms"),
     }
     assert len(page["forms"]) == len(key["forms"])
     for shown, whole in zip(page["forms"], key["forms"], strict=True):
@@ -170,9 +170,38 @@ def test_the_page_may_load_sounds_beside_it_and_nothing_else(study: Path) -> Non
     assert re.fullmatch(r"'sha256-\S{44}' 'self' file:", rules["script-src"])
 
 
-def test_the_level_is_set_by_clean_speech(study: Path) -> None:
-    level = told_to_listeners(study)["level"]
-    assert key_of(study)["sounds"][level]["condition"] == "clean"
+@pytest.mark.parametrize("protocol", ["abx", "paper"])
+def test_the_level_is_set_by_clean_speech_that_is_not_tested(tmp_path: Path, protocol: str) -> None:
+    found = made(tmp_path / "study", *two_runs(tmp_path), protocol=protocol, trials=2)
+    assert not found.heard_before
+    key, levels = found.key, told_to_listeners(tmp_path / "study")["levels"]
+    for form, level in zip(key["forms"], levels, strict=True):
+        assert key["sounds"][level]["condition"] == "clean"
+        tested = {trial["clip"] for trial in form if trial["role"] == "test"}
+        assert key["sounds"][level]["clip"] not in tested
+
+
+def test_the_tone_has_the_mean_level_of_the_clips(study: Path) -> None:
+    clips = np.concatenate([a_clip(number) for number in range(5)]) / 32768
+    tone = told_to_listeners(study)["tone"]
+    assert tone == pytest.approx(np.sqrt(np.mean(clips**2)), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("clips", "trials", "advice"),
+    [(3, 20, "choose --trials 2 or fewer"), (3, 2, None), (1, 20, "of more clips")],
+)
+def test_clips_that_are_heard_before_they_are_tested_are_told(
+    tmp_path: Path, clips: int, trials: int, advice: str | None
+) -> None:
+    run, out = listened(tmp_path / "run", clips), tmp_path / "study"
+    command = ["listen", "make", str(run), "--out", str(out), "--trials", str(trials)]
+    ran = CliRunner().invoke(app, command)
+    assert ran.exit_code == 0
+    said = " ".join(ran.stderr.split())
+    assert ("it may teach where to listen" in said) == (advice is not None)
+    assert advice is None or advice in said
+    assert clips > 1 or "--trials" not in said
 
 
 # ---- the seed

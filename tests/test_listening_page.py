@@ -703,6 +703,37 @@ def test_a_part_is_repeated_and_pauses_keep_the_place(tapped: Page, counting: Pa
     assert (first - last) % 8000 <= 2 * 0.005 * RATE + 128  # what the two fades take
 
 
+# ---- the level
+
+
+def test_the_tone_has_its_frequency_and_its_level(tab: Watched, abx: Path) -> None:
+    page = tab.open(abx / "page" / "index.html")
+    samples = np.asarray(
+        page.evaluate("[...toneBeside({ length: 1600, sampleRate: 16000 }, 0.1).getChannelData(0)]")
+    )
+    assert samples == pytest.approx(
+        np.sqrt(2) * 0.1 * np.sin(2 * np.pi * 1000 * np.arange(1600) / RATE), abs=1e-6
+    )
+
+
+def test_the_level_is_right_when_speech_was_heard_not_only_the_tone(
+    tab: Watched, abx: Path
+) -> None:
+    page = tab.open(abx / "page" / "index.html", "?listener=me&form=0")
+    page.click("#agree")
+    page.click("#tone")
+    assert page.get_attribute("#tone", "aria-pressed") == "true"
+    assert page.is_disabled("#level-set")
+    page.click("#speech")
+    pressed = [page.get_attribute(f"#{name}", "aria-pressed") for name in ("speech", "tone")]
+    assert pressed == ["true", "false"]
+    page.click("#speech")
+    assert page.get_attribute("#speech", "aria-pressed") == "false"
+    page.click("#level-set")
+    page.wait_for_selector("#trial:not([hidden])")
+    assert tab.console == []
+
+
 # ---- headphones
 
 
@@ -742,6 +773,30 @@ def test_the_tone_is_in_one_burst_and_in_neither_ear(tab: Watched, checking: Pat
     assert not silent.any()
 
 
+@pytest.mark.parametrize("second", [True, False])
+def test_who_failed_may_try_once_more_and_not_by_reloading(
+    tab: Watched, checking: Path, second: bool
+) -> None:
+    page = tab.open(checking / "page" / "index.html", "?listener=me")
+    page.evaluate(
+        """() => { let results = [{ right: 0, of: 6, passed: false }];
+             window.checkHeadphones = async () => results.pop();
+             window.then = (result) => results.push(result); }"""
+    )
+    page.click("#agree")
+    page.wait_for_selector("#again:not([hidden])")
+    outcome = {"right": 6 * second, "of": 6, "passed": second}
+    page.evaluate("window.then", outcome)
+    page.click("#again")
+    page.wait_for_selector("#again", state="hidden")
+    assert page.evaluate("session.toJson().headphones") == outcome | {"tries": 2}
+    page.reload()
+    page.click("#continue")
+    page.wait_for_selector("#level:not([hidden])")
+    assert page.evaluate("session.toJson().headphones") == outcome | {"tries": 2}
+    assert tab.console == []
+
+
 @pytest.mark.parametrize(("right", "passed"), [(6, True), (5, True), (4, False)])
 def test_five_of_six_will_do(tab: Watched, checking: Path, right: int, passed: bool) -> None:
     page = tab.open(checking / "page" / "index.html", "?listener=me")
@@ -761,7 +816,8 @@ def test_five_of_six_will_do(tab: Watched, checking: Path, right: int, passed: b
         page.click(f"[data-burst='{odd if number < right else odd % 3 + 1}']")
     page.wait_for_selector("#checked:not([hidden])")
     found = page.evaluate("session.toJson().headphones")
-    assert found == {"right": right, "of": 6, "passed": passed}
+    assert found == {"right": right, "of": 6, "passed": passed, "tries": 1}
+    assert page.is_visible("#again") == (not passed)
     assert ("It does not sound" in page.inner_text("#verdict")) == (not passed)
     page.click("#to-level")
     page.wait_for_selector("#level:not([hidden])")

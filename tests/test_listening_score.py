@@ -72,6 +72,21 @@ def test_right_answers_are_counted_by_condition(tmp_path: Path) -> None:
     assert (ours.rate.low, ours.rate.high) == pytest.approx(interval([0.25, 0.5, 1.0]))
     assert (baseline.rate.hits, baseline.rate.answers) == (12, 12)
     assert found.counted == 3
+    assert ours.pooled == pytest.approx((beta.ppf(0.025, 7, 6), beta.ppf(0.975, 8, 5)), abs=1e-7)
+    pooled = to_json(found)["results"][0]["pooled"]
+    assert pooled == {"low": ours.pooled[0], "high": ours.pooled[1]}
+
+
+def test_who_has_no_name_is_still_told_of(tmp_path: Path) -> None:
+    key = abx_key(forms=1, each=4)
+    with pytest.raises(MondegreenError, match=r"none counts: \(no name\) \(right in 0 of 2"):
+        scored(tmp_path, key, session(key, "", wrong_in_obvious))
+
+
+def wrong_in_obvious(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    answer = hears_everything(asked, rng)
+    other = "ab"["ba".index(answer["answer"])]
+    return answer | ({"answer": other} if asked["role"] == "catch obvious" else {})
 
 
 def test_the_share_is_the_mean_of_the_listeners(tmp_path: Path) -> None:
@@ -334,3 +349,12 @@ def test_the_score_is_plain_data_without_nan(tmp_path: Path) -> None:
     assert [who["listener"] for who in again["by_listener"]] == ["P0", "<b>"]
     assert [row["hits"] for row in again["by_clip"]] == [1] * 6
     assert {"rule", "notes", "everybody", "left_out", "repeated"} <= again.keys()
+
+
+def test_nothing_is_claimed_of_a_question_that_nobody_was_asked(tmp_path: Path) -> None:
+    key = with_preference(paper_key(), "clean")
+    key["forms"][0] = [t for t in key["forms"][0] if t["role"] != "test" or t["kind"] != "natural"]
+    found = scored(tmp_path, key, session(key, "P0", paper_listener))
+    said = {claim.about: claim.may for claim in claims(found)}
+    assert said["Which sounds more natural?"] == "Nothing: nobody who counts was asked."
+    assert said["Are these identical?"].startswith("Of listeners like these")

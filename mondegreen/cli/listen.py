@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mondegreen.cli.app import AsJson, Examples, app
-from mondegreen.cli.output import Bars, err, out, print_fields
+from mondegreen.cli.output import Bars, err, out, print_fields, print_warnings
 from mondegreen.errors import OptionError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def make(
     Listeners get the folder `page`, and nothing else of it.
     """
     told: Mapping[str, Any]
+    warnings: list[str] = []
     with Bars(out_folder.name) as bars:
         if protocol == MUSHRA:
             from mondegreen.listening.mushra import export
@@ -80,9 +81,11 @@ def make(
 
             text = CONSENT if consent is None else _read(consent)
             options = Options(protocol, clips, trials, seed, text, code, headphones)
-            told = _made(make_study(runs, out_folder, options, bars.count))
+            made = make_study(runs, out_folder, options, bars.count)
+            told, warnings = _made(made), _warnings(made)
     shown = told if as_json else {name: _line(value) for name, value in told.items()}
     print_fields(shown, as_json)
+    print_warnings(out_folder.name, warnings)
 
 
 def _read(consent: Path) -> str:
@@ -110,6 +113,19 @@ def _made(made: Made) -> dict[str, Any]:
         "for_listeners": str(made.folder / "page"),
         "for_you_alone": str(made.folder / "key.json"),
     }
+
+
+def _warnings(made: Made) -> list[str]:
+    """What whoever asked for the study has to know of it."""
+    if not made.heard_before:
+        return []
+    clips = len(made.key["clips"])
+    fewer = f"choose --trials {clips - 1} or fewer, or " if clips > 1 else ""
+    return [
+        "practice and catch trials use clips that the same listener is tested on, with their change"
+        f" amplified: it may teach where to listen. To keep them apart, {fewer}make the study of"
+        " more clips."
+    ]
 
 
 def _exported(exported: Exported) -> dict[str, Any]:

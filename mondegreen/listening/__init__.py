@@ -20,9 +20,9 @@ blind name: the `clip` and the `condition` of each, which is "clean", a label, "
     correct     "a", "b", "yes", "no", or null where no answer is wrong
 
 Answers are one JSON object of a session: `study`, `protocol`, `listener`, `form`, `started`,
-`finished` (or null), `complete`, `code` (or null), `headphones` (`right`, `of`, `passed`; or null),
-and `answers`, a list of `trial`, `answer`, `heard_difference` (null but for "abx"), `seconds`,
-`plays` (how often each sound was turned to) and `at`.
+`finished` (or null), `complete`, `code` (or null), `headphones` (`right`, `of`, `passed`, `tries`;
+or null), and `answers`, a list of `trial`, `answer`, `heard_difference` (null but for "abx"),
+`seconds`, `plays` (how often each sound was turned to) and `at`.
 
 Nothing here needs torch.
 """

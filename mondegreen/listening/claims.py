@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from mondegreen.listening.detection import GUESSING, Hearing
+from mondegreen.listening.detection import GUESSING, Hearing, Interval
 from mondegreen.listening.questions import ASKED
 from mondegreen.listening.score import Rate, Result, Score
 from mondegreen.listening.study import Kind
@@ -29,6 +29,9 @@ NOTES: Final = (
     "Nothing is said of other clips, of other listeners, of other loudness and equipment, or of"
     " people who were taught what to listen for. Each interval holds by itself with 95\u00a0%: of"
     " twenty, one may be wrong.",
+    "Intervals count listeners. The pooled one (JSON, HTML) is Clopper’s and Pearson’s of all"
+    " answers, as if each were another listener’s: for comparison, and too narrow where listeners"
+    " differ.",
 )
 LIKE_THESE: Final = "of listeners like these, on these clips and as they listened,"
 NOT_OF: Final[Mapping[Kind, str]] = MappingProxyType(
@@ -38,6 +41,7 @@ NOT_OF: Final[Mapping[Kind, str]] = MappingProxyType(
         "identical": "that no difference can be heard: asked by X, A or B, people hear more.",
     }
 )
+NOBODY: Final = "Nothing: nobody who counts was asked."
 ROUNDING: Final = 1e-6  # of bounds, which are computed to ten digits
 EVERYBODY: Final = 0.995  # a bound that bounds nothing
 
@@ -57,8 +61,8 @@ def claims(score: Score) -> Iterator[Claim]:
     yield from (_of_abx(result) for result in score.results if result.question.kind == "abx")
     for kind in dict.fromkeys(result.question.kind for result in score.results):
         if kind != "abx":
-            may = f"{LIKE_THESE} the shares in the table, each within its interval."
-            yield Claim(ASKED[kind], may[0].upper() + may[1:], NOT_OF[kind])
+            asked = any(r.rate.answers for r in score.results if r.question.kind == kind)
+            yield _of_shares(kind) if asked else Claim(ASKED[kind], NOBODY, "anything.")
 
 
 def notes(score: Score) -> tuple[str, ...]:
@@ -81,17 +85,22 @@ def at_least(value: float) -> str:
     return f"{max(0, math.floor(100 * value + ROUNDING))}\u00a0%"
 
 
-def between(rate: Rate) -> str | None:
+def between(rate: Rate | Interval) -> str | None:
     """The interval of a rate, rounded outward; None where there is none."""
     if rate.low is None or rate.high is None:
         return None
     return f"{at_least(rate.low)[:-2]} to {at_most(rate.high)}"
 
 
+def _of_shares(kind: Kind) -> Claim:
+    may = f"{LIKE_THESE} the shares in the table, each within its interval."
+    return Claim(ASKED[kind], may[0].upper() + may[1:], NOT_OF[kind])
+
+
 def _of_abx(result: Result) -> Claim:
     name, rate, hearing = one_line(result.question.label), result.rate, result.hearing
     if hearing is None or rate.low is None:
-        return Claim(name, "Nothing: nobody who counts was asked.", "anything.")
+        return Claim(name, NOBODY, "anything.")
     may = _told_apart(name, hearing) if rate.low > GUESSING else _bounded(name, hearing)
     if result.telling:
         may += f" At least {result.telling:,} of these {rate.listeners:,} listeners can"

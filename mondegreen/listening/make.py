@@ -19,7 +19,7 @@ from mondegreen.files import write_whole
 from mondegreen.identity import key_of
 from mondegreen.listening.answers import ANSWERS
 from mondegreen.listening.conditions import Material, Told, gather
-from mondegreen.listening.sounds import scripts
+from mondegreen.listening.sounds import loudness, scripts
 from mondegreen.listening.study import CLEAN, KEY
 from mondegreen.listening.trials import Names, Trial, Version, abx, make_forms, paper
 from mondegreen.pages import BESIDE, render
@@ -87,6 +87,16 @@ class Made:
         forms: list[list[dict[str, str]]] = self.key["forms"]
         return max(sum(trial["role"].startswith(role) for trial in form) for form in forms)
 
+    @property
+    def heard_before(self) -> bool:
+        """Whether a form practises on a clip that it tests, or has it in a catch trial."""
+        forms: list[list[dict[str, str]]] = self.key["forms"]
+        return any(
+            {trial["clip"] for trial in form if trial["role"] == "test"}
+            & {trial["clip"] for trial in form if trial["role"] != "test"}
+            for form in forms
+        )
+
 
 def make(runs: Sequence[Path], out: Path, options: Options, told: Told) -> Made:
     """Make a study of runs.
@@ -118,7 +128,7 @@ def make(runs: Sequence[Path], out: Path, options: Options, told: Told) -> Made:
     make_folder(out / PAGE / AUDIO)
     make_folder(out / ANSWERS)
     size = _write_sounds(out / PAGE / AUDIO, material, names, told)
-    page = _page(key, forms, material.rate, options)
+    page = _page(key, forms, material, options)
     write_whole(out / PAGE / INDEX, page.encode())
     write_whole(out / KEY, (json.dumps(key, indent=1) + "\n").encode())
     return Made(key, out, material.left_out, size)
@@ -182,14 +192,18 @@ def _write_sounds(folder: Path, material: Material, names: Names, told: Told) ->
 
 
 def _page(
-    key: Mapping[str, Any], forms: Sequence[Sequence[Trial]], rate: int, options: Options
+    key: Mapping[str, Any],
+    forms: Sequence[Sequence[Trial]],
+    material: Material,
+    options: Options,
 ) -> str:
     """The page, with what it may know."""
     study = {
         "study": key["study"],
         "protocol": key["protocol"],
-        "rate": rate,
-        "level": next(name for name, of in key["sounds"].items() if of["condition"] == CLEAN),
+        "rate": material.rate,
+        "levels": [_clean_practice(form, key["sounds"]) for form in forms],
+        "tone": loudness(material),
         "headphones": options.headphones,
         "code": options.code,
         "forms": [[trial.to_page(at) for at, trial in enumerate(form, 1)] for form in forms],
@@ -201,4 +215,15 @@ def _page(
         scripts=SCRIPTS,
         study=study,
         consent=[" ".join(text.split()) for text in options.consent.split("\n\n") if text.strip()],
+    )
+
+
+def _clean_practice(form: Sequence[Trial], sounds: Mapping[str, Mapping[str, str]]) -> str:
+    """The clean speech that a listener sets the volume by: of practice, so that no test is told."""
+    return next(
+        name
+        for trial in form
+        if trial.role == "training"
+        for name in trial.sounds.values()
+        if sounds[name]["condition"] == CLEAN
     )

@@ -14,7 +14,14 @@ from typing import Final, NamedTuple
 
 from mondegreen.errors import MondegreenError
 from mondegreen.listening.answers import Session
-from mondegreen.listening.detection import Hearing, beyond_guessing, d_prime, hearing, interval
+from mondegreen.listening.detection import (
+    Hearing,
+    Interval,
+    beyond_guessing,
+    d_prime,
+    hearing,
+    interval,
+)
 from mondegreen.listening.exclusion import Caught, Judged, judge, one_each
 from mondegreen.listening.questions import ASKED, Question, is_hit, question_of
 from mondegreen.listening.study import Study
@@ -49,6 +56,8 @@ class Result:
     Attributes:
         question: what was asked of which conditions.
         rate: of answers that are hits, see `is_hit`.
+        pooled: Clopper's and Pearson's interval of all answers, as if they were independent, which
+            is too narrow where listeners differ; None: there are none.
         hearing: the share of listeners that can tell; None: not asked in ABX, or of nobody.
         d_prime: the same on the scale of signal detection.
         claimed: of answers with which a difference was claimed; None as above.
@@ -58,6 +67,7 @@ class Result:
 
     question: Question
     rate: Rate
+    pooled: Interval | None
     hearing: Hearing | None
     d_prime: Sensitivity | None
     claimed: Rate | None
@@ -186,13 +196,15 @@ def _given(study: Study, listener: int, session: Session) -> list[_Given]:
 def _result(question: Question, given: Iterable[_Given]) -> Result:
     answers = [answer for answer in given if answer.question == question]
     rate = _rate(answers)
+    pooled = interval([float(answer.hit) for answer in answers]) if answers else None
     if question.kind != "abx" or not answers:
-        return Result(question, rate, None, None, None, None)
+        return Result(question, rate, pooled, None, None, None, None)
     ends = (None if at is None else d_prime(at) for at in (rate.share, rate.low, rate.high))
     theirs = _hits(answers, lambda a: a.listener, lambda a: a.hit)
     return Result(
         question,
         rate,
+        pooled,
         hearing(list(map(fmean, theirs))),
         Sensitivity(*ends),
         claimed=_rate(answers, hit=lambda a: a.claimed),
@@ -256,7 +268,10 @@ def _hits(
 def _nobody(judged: Sequence[Judged]) -> MondegreenError:
     """That no listener counts, and why."""
     left_out = [j for j in judged if j.reasons]
-    told = [f"{one_line(j.session.listener)} ({', '.join(j.reasons)})" for j in left_out[:TOLD]]
+    told = [
+        f"{one_line(j.session.listener) or '(no name)'} ({', '.join(j.reasons)})"
+        for j in left_out[:TOLD]
+    ]
     more = [f"and {len(left_out) - TOLD} more"] if len(left_out) > TOLD else []
     why = "; ".join([*told, *more]) or "no trial that is scored was answered"
     return MondegreenError(

@@ -51,6 +51,7 @@ def _question(question: Question) -> dict[str, Any]:
 def _result(result: Result) -> dict[str, Any]:
     told = asdict(result)
     del told["question"]
+    told["pooled"] = result.pooled._asdict() if result.pooled else None
     return {**_question(result.question), **told.pop("rate"), **told}
 
 

@@ -113,7 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
             status = HTTPStatus.INTERNAL_SERVER_ERROR if ours else HTTPStatus.BAD_REQUEST
             raise _RefusedError(status, "The answers were not kept.") from error
         trials = len(self.site.study.forms[session.form])
-        type(self).told(f"{one_line(session.listener)}: {len(session.answers)} of {trials} answers")
+        who = one_line(session.listener) or "(no name)"
+        type(self).told(f"{who}: {len(session.answers)} of {trials} answers")
         self._send(HTTPStatus.NO_CONTENT, "text/plain", b"")
 
     def _body(self) -> bytes:

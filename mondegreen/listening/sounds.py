@@ -70,6 +70,13 @@ def pcm(material: Material, clip: Clip, condition: str) -> Pcm:
     return sounds.original if condition == CLEAN else sounds.adversarial
 
 
+def loudness(material: Material) -> float:
+    """The root mean square of all clean clips together, of full scale."""
+    clips = (pcm(material, clip, CLEAN).astype(np.float64) / 32768 for clip in material.clips)
+    sums, lengths = zip(*((float(clip @ clip), len(clip)) for clip in clips), strict=True)
+    return round(float(np.sqrt(sum(sums) / sum(lengths))), 6)
+
+
 def louder(clean: Pcm, adversarial: Pcm, snr_db: float) -> Pcm:
     """[T] int16: the clip with its change, or white noise, at a ratio of signal to noise.
 

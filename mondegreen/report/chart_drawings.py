@@ -53,17 +53,18 @@ def draw_passes(figure: Figure, series: Sequence[Series]) -> None:
     for index, some in enumerate(series):
         matched.step(*matched_by(some.finished), where="post", **_line(index))
     matched.set(title="clips heard as the target in the search", ylim=(-0.03, 1.03))
-    matched.set_xlim(left=1)
     _percent(matched.yaxis)
-    log_axis(matched, "x")
     for axes in below:
         for index, band in enumerate(bands):
             if band is not None:
                 low, median, high = (np.maximum(v, SMALLEST) for v in band[1:])
                 axes.plot(band.passes, median, **_line(index))
                 axes.fill_between(band.passes, low, high, color=look(index).color, alpha=0.15, lw=0)
-        axes.set(title="masking loss, median and middle half", xlim=(0, None))
+        axes.set(title="masking loss, median and middle half")
         log_axis(axes, "y")
+    last = max(axes.get_xlim()[1] for axes in (matched, *below))
+    for axes in (matched, *below):
+        axes.set_xlim(0, last)
     figure.axes[-1].set_xlabel("gradient passes")
 
 

@@ -15,7 +15,7 @@ let player = null;
 
 const STEPS = {
   consent: () => show("consent"),
-  headphones: () => (STUDY.headphones ? headphoneStep() : enter("level")),
+  headphones: () => (STUDY.headphones && triesLeft() > 0 ? headphoneStep() : enter("level")),
   level: levelStep,
   trial: trialStep,
   done: doneStep,
@@ -60,25 +60,39 @@ function resume(step) {
 async function headphoneStep() {
   show("headphones");
   const found = await checkHeadphones(device);
-  session.save({ headphones: found });
+  session.save({ headphones: { ...found, tries: TRIES - triesLeft() + 1 } });
+  byId("again").hidden = triesLeft() === 0;
   byId("verdict").textContent = found.passed
     ? "You seem to wear headphones. Thank you."
     : "It does not sound as if you wore headphones. If you have some, please put them on now.";
   show("checked");
 }
 
+/* Who failed the check may put headphones on, and try once more. */
+function triesLeft() {
+  const { headphones } = session.state;
+  if (headphones === null) return TRIES;
+  return headphones.passed ? 0 : TRIES - headphones.tries;
+}
+
 async function levelStep() {
-  keepSounds(device, [{ sounds: { speech: STUDY.level } }, session.trial]);
+  const name = STUDY.levels[session.state.form];
+  keepSounds(device, [{ sounds: { speech: name } }, session.trial]);
   setText("where", "Loading…");
-  player.load({ speech: await sound(device, STUDY.level) });
+  const speech = await sound(device, name);
+  player.load({ speech, tone: toneBeside(speech, STUDY.tone) });
   show("level");
 }
 
-function toggleSpeech() {
-  toggle("speech");
-  byId("speech").textContent = player.playing ? "Stop" : "Play";
-  byId("speech").setAttribute("aria-pressed", player.playing);
-  byId("level-set").disabled = false;
+function toggleLevel(name) {
+  if (player.playing && player.current === name) player.pause();
+  else turnTo(name);
+  for (const [id, text] of [["speech", "Play"], ["tone", "Tone"]]) {
+    const on = player.playing && player.current === id;
+    byId(id).textContent = on ? "Stop" : text;
+    byId(id).setAttribute("aria-pressed", on);
+  }
+  if (name === "speech") byId("level-set").disabled = false;
 }
 
 async function doneStep() {
@@ -151,7 +165,9 @@ const CLICKS = {
   decline: () => show("declined"),
   continue: () => resume(session.state.step),
   "to-level": () => resume("level"),
-  speech: toggleSpeech,
+  again: () => resume("headphones"),
+  speech: () => toggleLevel("speech"),
+  tone: () => toggleLevel("tone"),
   "level-set": () => (player.pause(), resume("trial")),
   start: () => (session.save({ ready: true }), resume("trial")),
   play: () => toggle(),

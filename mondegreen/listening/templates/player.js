@@ -8,6 +8,7 @@
 
 const FADE = 0.005; // seconds; with equal gain, so that two versions of a clip do not dip
 const AHEAD = 0.01; // seconds from a wish to its sound: what were scheduled sooner might come late
+const TONE = 1000; // Hz, by which levels are measured
 const LEVEL = 1; // of every sound of the study
 
 /* An audio device at the clips' own rate; at its own where it takes no other. */
@@ -118,6 +119,15 @@ class Player {
     const length = this.regions[0][1].duration;
     return (Math.max(0, time - this.run.when) + this.run.at) % length;
   }
+}
+
+/* A tone as long as a sound, of a root mean square, of full scale. */
+function toneBeside({ length, sampleRate }, loudness) {
+  const tone = new AudioBuffer({ length, sampleRate });
+  const step = (2 * Math.PI * TONE) / sampleRate;
+  const samples = Float32Array.from({ length }, (_, i) => Math.SQRT2 * loudness * Math.sin(step * i));
+  tone.copyToChannel(samples, 0);
+  return tone;
 }
 
 function ramp(node, from, to, when) {
