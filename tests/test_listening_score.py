@@ -255,7 +255,7 @@ def test_one_who_hears_everything_among_guessers_is_enough_to_be_perceptible(
     assert result.rate.low < 0.5
     assert result.telling == 1
     assert claim.apart
-    assert "At least 1 of these 21 listeners can (95\u00a0%, over all of them)." in claim.may
+    assert "At least 1 of these 21 listeners can tell “imperceptible fast”" in claim.may
     assert claim.may_not == "that it is imperceptible."
 
 
@@ -358,3 +358,10 @@ def test_nothing_is_claimed_of_a_question_that_nobody_was_asked(tmp_path: Path) 
     said = {claim.about: claim.may for claim in claims(found)}
     assert said["Which sounds more natural?"] == "Nothing: nobody who counts was asked."
     assert said["Are these identical?"].startswith("Of listeners like these")
+
+
+def test_one_listener_who_hears_everything_leaves_no_claim_of_nothing(tmp_path: Path) -> None:
+    key = abx_key(forms=1, each=8, conditions=(OURS,))
+    (claim,) = claims(scored(tmp_path, key, session(key, "anna", hears_everything)))
+    assert claim.may.startswith("At least 1 of these 1 listeners can tell")
+    assert "Nothing" not in claim.may

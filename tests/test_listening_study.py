@@ -117,3 +117,8 @@ def test_a_key_of_bytes_that_are_no_text_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MondegreenError, match="not a key"):
         read_study(tmp_path / "key.json")
+
+
+def test_answers_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(MondegreenError, match=r"nowhere is not there\. Expected answers"):
+        find_key([tmp_path / "nowhere"])

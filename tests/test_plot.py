@@ -173,8 +173,8 @@ def test_an_item_in_rooms_has_them_drawn(drawn, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("figure", "title"),
     [
-        (None, "clips heard as the target in the search"),
-        ("passes", "clips heard as the target in the search"),
+        (None, "clips heard as the target at least once"),
+        ("passes", "clips heard as the target at least once"),
         ("quality", "SNR, dB"),
         ("methods", "verified, of all finished clips; 95 % intervals"),
     ],

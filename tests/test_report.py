@@ -610,3 +610,9 @@ def test_even_a_fault_in_the_report_loses_no_result(
 def test_a_damaged_folder_of_items_has_a_page(tmp_path: Path) -> None:
     write_item(tmp_path / "items" / "a", "[]")
     assert "damaged" in text_of(written(tmp_path, tmp_path / "items"))
+
+
+def test_a_page_that_is_a_folder_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    with pytest.raises(MondegreenError, match=r"pages is a folder\. Name the page in it"):
+        write_report([[tmp_path / "no run"]], tmp_path / "pages")

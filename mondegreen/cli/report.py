@@ -24,7 +24,10 @@ PAGE: Final = "report.html"
 )
 def report(
     folder: Annotated[
-        Path, typer.Argument(help="The folder of a run, of any results, or of one result.")
+        Path,
+        typer.Argument(
+            help="The folder of a run, of any results, or of one result; or its record.json."
+        ),
     ],
     page: Annotated[
         Path | None, typer.Option("--out", help="The page (default: report.html in the folder).")
@@ -35,6 +38,9 @@ def report(
 
     One file; the sounds and pictures of many clips go into a folder beside it.
     """
+    from mondegreen.runs.folder import RECORD
+
+    folder = folder.parent if folder.name == RECORD else folder
     written = write_page([[folder]], page or folder / PAGE)
     if not as_json:
         print_page(written)

@@ -18,9 +18,9 @@ from mondegreen.listening.study import Kind
 from mondegreen.report.summary_text import one_line
 
 NOTES_ON_ABX: Final = (
-    "A test against guessing proves nothing here: p > 0.05 says that these answers are too few to"
-    " show a difference, not that there is none. Imperceptibility is a claim of equivalence, and"
-    " the upper bound is all of it that can be claimed.",
+    "Where guessing may explain the answers (p > 0.05), they are too few to show a difference,"
+    " which does not mean that there is none. Imperceptibility is a claim of equivalence, and the"
+    " upper bound is all of it that can be claimed.",
     "“Can tell” counts listeners who always hear it while the others guess; who hears it in some"
     " trials counts with their share. Of listeners who hear it in half of the trials or more there"
     " are at most twice as many.",
@@ -101,10 +101,9 @@ def _of_abx(result: Result) -> Claim:
     name, rate, hearing = one_line(result.question.label), result.rate, result.hearing
     if hearing is None or rate.low is None:
         return Claim(name, NOBODY, "anything.")
-    may = _told_apart(name, hearing) if rate.low > GUESSING else _bounded(name, hearing)
-    if result.telling:
-        may += f" At least {result.telling:,} of these {rate.listeners:,} listeners can"
-        may += " (95\u00a0%, over all of them)."
+    general = _told_apart(name, hearing) if rate.low > GUESSING else _bounded(name, hearing)
+    may = " ".join(filter(None, (general, _of_these(name, result))))
+    may = may or f"Nothing: it is open whether all can tell “{name}” from the clean clip."
     if rate.low > GUESSING or result.telling:
         return Claim(name, may, "that it is imperceptible.", apart=True)
     return Claim(
@@ -123,10 +122,21 @@ def _told_apart(name: str, hearing: Hearing) -> str:
     )
 
 
-def _bounded(name: str, hearing: Hearing) -> str:
+def _bounded(name: str, hearing: Hearing) -> str | None:
+    """That not everybody can tell; None where the bound bounds nothing."""
     if hearing.at_most > EVERYBODY:
-        return f"Nothing: it is open whether all can tell “{name}” from the clean clip."
+        return None
     return (
         f"At most {at_most(hearing.at_most)} {LIKE_THESE} can tell “{name}” from the clean clip"
         " (95\u00a0%)."
+    )
+
+
+def _of_these(name: str, result: Result) -> str | None:
+    """That some of the very listeners can tell; None where none is known to."""
+    if not result.telling:
+        return None
+    return (
+        f"At least {result.telling:,} of these {result.rate.listeners:,} listeners can tell"
+        f" “{name}” from the clean clip (95\u00a0%, over all of them)."
     )

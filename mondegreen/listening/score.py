@@ -276,5 +276,6 @@ def _nobody(judged: Sequence[Judged]) -> MondegreenError:
     why = "; ".join([*told, *more]) or "no trial that is scored was answered"
     return MondegreenError(
         f"nothing is left to score: of {len(judged)} listeners none counts: {why}. The rule stands"
-        " in docs/listening.md; more listeners are needed."
+        " in docs/listening.md. Ask more listeners; for those without headphones, make the study"
+        " with --no-headphones."
     )

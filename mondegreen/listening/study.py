@@ -80,6 +80,11 @@ def find_key(answers: Sequence[Path]) -> Path:
     Raises:
         MondegreenError: there is none, or there are several.
     """
+    for path in answers:
+        if not path.exists():
+            raise MondegreenError(
+                f"{path} is not there. Expected answers, or the folder of a study."
+            )
     found = {key for path in answers for key in [_nearest(path)] if key}
     if len(found) == 1:
         return found.pop()
@@ -110,7 +115,7 @@ def read_study(key: Path) -> Study:
     except OSError as error:
         raise MondegreenError(
             f"{key} cannot be read ({error.strerror or error}). Expected the {KEY} that `mondegreen"
-            " listen make` wrote."
+            " listen make` wrote, in the folder of a study."
         ) from error
     except ValidationError as error:
         raise _damaged(key, first_problem(error)) from error

@@ -52,7 +52,7 @@ def draw_passes(figure: Figure, series: Sequence[Series]) -> None:
     matched, *below = _panels(figure, [1.5] * (1 + any(bands)), _names(series))
     for index, some in enumerate(series):
         matched.step(*matched_by(some.finished), where="post", **_line(index))
-    matched.set(title="clips heard as the target in the search", ylim=(-0.03, 1.03))
+    matched.set(title="clips heard as the target at least once", ylim=(-0.03, 1.03))
     _percent(matched.yaxis)
     for axes in below:
         for index, band in enumerate(bands):

@@ -112,6 +112,9 @@ def _figures(part: Part) -> Iterator[Figure]:
         spread = part.summary.spreads[name]
         if spread is not None:
             unit = " dB" if name == "snr_db" else ""
+            worst = getattr(spread, WORST[name]) if name in WORST and spread.count > 1 else None
+            if worst is not None:
+                meaning += f"; {SPREADS[name][1](worst)}{unit} in the worst clip"
             yield Figure(label, SPREADS[name][1](spread.median) + unit, meaning)
 
 
@@ -122,6 +125,7 @@ def _note(part: Part) -> str:
     return f"From “{labels[0]}” on, medians over the verified clips."
 
 
+WORST: Final = {"snr_db": "least", "pesq": "least", "masking_share_above": "greatest"}
 MEDIANS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "snr_db": (

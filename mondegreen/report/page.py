@@ -69,9 +69,13 @@ def write_report(
         MondegreenError: a folder is not there or holds nothing, or its list of clips is damaged.
         StorageError: the page, or what lies beside it, cannot be written.
     """
-    gathered = gather(sources)
+    if page.is_dir():
+        raise StorageError(
+            f"{page} is a folder. Name the page in it, such as {page / 'report.html'}."
+        )
     if not page.resolve().parent.is_dir():
         raise StorageError(f"{page} cannot be written: its folder is not there. Make it first.")
+    gathered = gather(sources)
     shelf = Shelf(page, inside)
     cards = list(make_cards(gathered, shelf, on_card))
     html = render(__package__, "report", scripts=SCRIPTS, **_content(gathered, cards, shelf))

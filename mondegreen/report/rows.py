@@ -89,6 +89,16 @@ COLUMNS: Final = (
         "how much of the change stands above the masking threshold, in power; 0: nothing",
     ),
     _like(
+        "masking_share_above",
+        "Above θ",
+        "share of time and frequency where the change is louder than the masking threshold",
+    ),
+    _like(
+        "masking_max_excess_db",
+        "Most, dB",
+        "how far above the masking threshold it is where it is most",
+    ),
+    _like(
         "pesq",
         "PESQ",
         "4.6: no difference from the recording, 1: bad; made for telephone lines",

@@ -62,9 +62,12 @@ async function headphoneStep() {
   const found = await checkHeadphones(device);
   session.save({ headphones: { ...found, tries: TRIES - triesLeft() + 1 } });
   byId("again").hidden = triesLeft() === 0;
+  byId("to-level").textContent = found.passed ? "Next" : "Go on without headphones";
+  byId("to-level").classList.toggle("main", triesLeft() === 0);
   byId("verdict").textContent = found.passed
     ? "You seem to wear headphones. Thank you."
-    : "It does not sound as if you wore headphones. If you have some, please put them on now.";
+    : "It does not sound as if you wore headphones. If you have some, please put them on now;" +
+      " without them your answers may not count.";
   show("checked");
 }
 
