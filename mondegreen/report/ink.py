@@ -8,6 +8,7 @@ each comes with a marker and a line of its own.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -76,6 +77,7 @@ UNDATED: Final[dict[str, dict[str, None]]] = {
     ".svg": {"Date": None, "Creator": None},
     ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+CLIP_NAME: Final = re.compile(rb'(?<=url\(#)p[0-9a-f]{10}(?=\))|(?<=id=")p[0-9a-f]{10}(?=")')
 LIGHT, DARK = ("#1b1f24", "#0072b2"), ("#e6e9ed", "#3d9bd9")  # what stands for INK, and for blue
 READERS_COLOURS: Final = (
     f"<style>svg{{color:{LIGHT[0]};--blue:{LIGHT[1]}}}@media screen and (prefers-color-scheme:dark)"
@@ -116,7 +118,13 @@ def rendered(draw: Drawing, suffix: str, **options: Any) -> bytes:
         figure = Figure(layout="constrained")
         draw(figure)
         figure.savefig(file, format=suffix[1:], dpi=DPI, metadata=UNDATED[suffix], **options)
-    return file.getvalue()
+    return _named_by_place(file.getvalue()) if suffix == ".svg" else file.getvalue()
+
+
+def _named_by_place(svg: bytes) -> bytes:
+    """Number the clip paths: matplotlib names them by the last digits of a layout, which vary."""
+    numbers: dict[bytes, bytes] = {}
+    return CLIP_NAME.sub(lambda found: numbers.setdefault(found[0], b"p%d" % len(numbers)), svg)
 
 
 class Look(NamedTuple):
