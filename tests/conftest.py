@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import browser
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+settings.register_profile("without clocks", deadline=None)  # how long it takes is for bench/
+settings.load_profile("without clocks")
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 

@@ -405,7 +405,8 @@ def test_ctrl_c_saves_the_best_so_far(beckett: Path, tmp_path: Path) -> None:
     assert record["interrupted"] is True
     assert process.returncode == (0 if record["verified"] else 1), err
     kept = json.loads((tmp_path / "out" / "record.json").read_text())
-    assert kept.pop("files").keys() == {"adversarial.wav", "delta.safetensors"}
+    files = kept.pop("files").keys()
+    assert files == {"adversarial.wav", "delta.safetensors", "levels.safetensors"}
     assert kept == record
 
 

@@ -113,8 +113,14 @@ def test_what_is_written_is_read(tmp_path_factory, clip, frame: float, band: flo
 def write(path: Path, axes: dict[str, str] | None = None, **changes: object) -> Path:
     good = dict.fromkeys(("clip", "theta", "delta", "excess"), np.zeros((3, 2), np.uint8))
     kept = {name: array for name, array in (good | changes).items() if array is not None}
-    save_file(kept, path, metadata=AXES if axes is None else axes)
+    told = json.dumps(AXES if axes is None else axes)
+    save_file(kept, path, metadata={"axes": told})
     return path
+
+
+def test_the_same_levels_are_the_same_bytes() -> None:
+    small = np.zeros((1, 1), np.uint8)
+    assert len({Levels(0.1, 31.25, small, small, small, small).to_bytes() for _ in range(40)}) == 1
 
 
 def test_the_file_that_damaged_ones_are_made_from_is_good(tmp_path: Path) -> None:

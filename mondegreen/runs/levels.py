@@ -6,6 +6,7 @@ torch. In a band of several bins stands the greatest level of any, so that nothi
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -61,9 +62,11 @@ class Levels:
         return steps.astype(np.float32) / np.float32(STEPS_PER_DB)
 
     def to_bytes(self) -> bytes:
-        """As a safetensors file."""
-        axes = {"frame_seconds": str(self.frame_seconds), "band_hertz": str(self.band_hertz)}
-        return safetensors_bytes({name: getattr(self, name) for name in ARRAYS}, metadata=axes)
+        """As a safetensors file, the same bytes every time."""
+        axes = {"frame_seconds": self.frame_seconds, "band_hertz": self.band_hertz}
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        # one entry: safetensors writes several in any order, and the file's hash is in the record
+        return safetensors_bytes(arrays, metadata={AXES: json.dumps(axes)})
 
 
 def levels(spectra: Spectra) -> Levels:
@@ -87,6 +90,7 @@ def _bands(decibels: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 ARRAYS: Final = ("clip", "theta", "delta", "excess")
+AXES: Final = "axes"
 
 
 def read_levels(path: Path) -> Levels:
@@ -97,10 +101,10 @@ def read_levels(path: Path) -> Levels:
     """
     try:
         with safe_open(path, "numpy") as file:
-            axes = file.metadata() or {}
+            axes = json.loads((file.metadata() or {})[AXES])
             arrays = {name: file.get_tensor(name) for name in ARRAYS}
         return _checked(float(axes["frame_seconds"]), float(axes["band_hertz"]), arrays)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise MondegreenError(
             f"{path} holds no levels to draw ({error}). Expected what an attack writes beside its"
             " result; without it there is no picture. Attack the clip again to have one: in a run,"
