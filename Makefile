@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test check bench
+.PHONY: install demo test check bench bench-full bench-peers
 
 install: $(INSTALLED)
 
@@ -28,7 +28,27 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# CLIPS is a table of clips (id, audio, text, target); the attacks on them are what takes the time.
+CLIPS ?= $(MONDEGREEN_LIBRISPEECH)/clips.tsv
+MEASURE = OMP_NUM_THREADS=1 $(BIN)/python -m bench $(CLIPS)
+TIMED := threshold rooms passes batches memory
+WORDS := moonshine-tiny
+LETTERS := moonshine-tiny-ctc
+
+# What tells time runs alone; then each recogniser in a process of its own. The page comes last.
 bench: $(INSTALLED)
-	$(BIN)/python bench/threshold.py
-	$(BIN)/python bench/overhead.py
-	$(BIN)/python bench/rooms.py
+	$(MEASURE) --only $(TIMED) --turns 7
+	$(MEASURE) --again --only quality --victim $(LETTERS) & other=$$!; \
+	$(MEASURE) --again --only quality --victim $(WORDS) && wait $$other
+	$(MEASURE) --only peers page
+
+bench-full: $(INSTALLED)
+	$(MEASURE) --full --only $(TIMED) --turns 31
+	$(MEASURE) --full --only quality in-rooms --victim $(LETTERS) & other=$$!; \
+	$(MEASURE) --full --only quality in-rooms --victim $(WORDS) && wait $$other
+	$(MEASURE) --full --only peers page
+
+# What others' packages make of the same clips, in an environment of their own; scored by bench-full.
+bench-peers:
+	bench/peers/run.sh $(CLIPS) --victim $(LETTERS)
+	bench/peers/run.sh $(CLIPS) --victim $(WORDS)

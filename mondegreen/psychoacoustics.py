@@ -19,8 +19,8 @@ Contents
     ``absolute_threshold_of_hearing`` (3), ``local_maxima`` (1), ``loudest_nearby`` (third
     criterion), ``smoothed`` (6), ``spread`` (7, 8), ``upper_slope`` (9), ``individual_threshold``
     (10), ``global_threshold`` (11), ``from_decibels`` (14); ``Profile`` and ``PROFILES``, the named
-    readings of these; ``masking_threshold``, ``normalised_power`` and ``masking_loss``, which the
-    attacks use.
+    readings of these; ``masking_threshold``, ``normalised_power``, ``masking_loss`` and
+    ``guarded``, which the attacks use.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -37,9 +38,11 @@ from torch.autograd.function import once_differentiable
 
 from mondegreen.audio import without_padding
 from mondegreen.errors import AudioError, OptionError
+from mondegreen.spreading import Spreading
 
 LOUDEST = 10**9.6  # power of a clip's loudest bin after eq. (13), which is 96 dB
 NEARBY_BARK = 0.5  # reach of the third criterion for maskers, to each side
+SLOPES = (27.0, -27.0, 0.0)  # dB per Bark, eqs. (7) and (9): below; above, of up to 113 dB
 FRAMES_AT_ONCE = 256  # keeps the working set near the processor's cache, and bounds it
 
 # ---- from audio to a normalised spectrum ----------------------------------------------------
@@ -138,13 +141,20 @@ def absolute_threshold_of_hearing(hz: Tensor) -> Tensor:
     return 3.64 * khz.pow(-0.8) + hearing + 1e-3 * khz.pow(4)
 
 
+# For each power of two: the bins whose windows have so many bins or up to twice as many, and where
+# the two runs begin that cover each of these windows.
+Windows: TypeAlias = tuple[tuple[Tensor, Tensor, Tensor], ...]
+
+
 @dataclass(frozen=True)
 class _Axis:
-    """What selection and thresholds need to know of each bin. All ``[bins]``."""
+    """What selection and thresholds need to know of each bin. Tensors are ``[bins]``."""
 
     bark: Tensor
     quiet: Tensor  # eq. (3) as power, with the profile's offset, at every frequency
     heard: Tensor  # bool: where the threshold in quiet counts
+    nearby: Windows
+    spreading: Spreading
 
 
 # ---- step 1: maskers ------------------------------------------------------------------------
@@ -167,26 +177,33 @@ def loudest_nearby(power: Tensor, barks: Tensor) -> Tensor:
 
     Shape: power ``[..., bins]``, barks ``[bins]`` ascending -> bool ``[..., bins]``.
     """
+    return power >= _window_maximum(power, _nearby(barks))
+
+
+def _nearby(barks: Tensor) -> Windows:
+    """The bins less than 0.5 Bark from each bin, as `_window_maximum` takes them."""
     first = torch.searchsorted(barks, barks - NEARBY_BARK, right=True)
     last = torch.searchsorted(barks, barks + NEARBY_BARK) - 1
-    return power >= _window_maximum(power, first, last)
+    width, length, windows = last - first + 1, 1, []
+    while bool((width >= length).any()):
+        here = torch.nonzero((width >= length) & (width < 2 * length)).squeeze(-1)
+        windows.append((here, first[here], last[here] - length + 1))
+        length *= 2
+    return tuple(windows)
 
 
-def _window_maximum(power: Tensor, first: Tensor, last: Tensor) -> Tensor:
-    """Maximum over bins first(k)..last(k) for every k, with O(bins log bins) comparisons.
+def _window_maximum(power: Tensor, windows: Windows) -> Tensor:
+    """Maximum over a window of bins around every bin, with O(bins log bins) comparisons.
 
     Two runs of the same power-of-two length cover each window; runs double from turn to turn.
     """
-    width = last - first + 1
-    maximum = torch.empty_like(power)
-    runs, length = power, 1
-    while bool((width >= length).any()):
-        here = torch.nonzero((width >= length) & (width < 2 * length)).squeeze(-1)
-        right_runs = last[here] - length + 1
-        maximum[..., here] = torch.maximum(runs[..., first[here]], runs[..., right_runs])
-        runs = torch.maximum(runs[..., :-length], runs[..., length:])
+    runs, length = power.movedim(-1, 0).contiguous(), 1  # a bin of all frames is copied as one
+    maximum = torch.empty_like(runs)
+    for here, left, right in windows:
+        maximum[here] = torch.maximum(runs[left], runs[right])
+        runs = torch.maximum(runs[:-length], runs[length:])
         length *= 2
-    return maximum
+    return maximum.movedim(0, -1)
 
 
 def smoothed(power: Tensor) -> Tensor:
@@ -198,7 +215,8 @@ def smoothed(power: Tensor) -> Tensor:
 def _select_paper(power: Tensor, axis: _Axis) -> Tensor:
     """Maskers by the three criteria of step 1, each tested on the bin's own power."""
     audible = axis.heard & (power >= axis.quiet)
-    return local_maxima(power) & audible & loudest_nearby(power, axis.bark)
+    nearby = power >= _window_maximum(power, axis.nearby)
+    return local_maxima(power) & audible & nearby
 
 
 def _select_authors(power: Tensor, axis: _Axis) -> Tensor:
@@ -245,8 +263,8 @@ def _packed(chosen: Tensor) -> tuple[Tensor, Tensor]:
     is the largest count of any frame.
     """
     frame, index = chosen.nonzero(as_tuple=True)
-    rank = chosen.cumsum(-1)[frame, index] - 1
     count = chosen.sum(-1)
+    rank = torch.arange(len(frame), device=chosen.device) - (count.cumsum(0) - count)[frame]
     ranks = torch.arange(int(count.max()), device=chosen.device)
     bins = torch.zeros(len(chosen), len(ranks), dtype=index.dtype, device=chosen.device)
     bins[frame, rank] = index
@@ -347,10 +365,11 @@ def global_threshold(
     on the same scale, and integers ``[...]``. Bins that have no threshold in quiet (below 20 Hz and
     above 20 kHz in ``paper``) hold the maskers' share alone, which may be 0.
 
-    Raises ``OptionError`` for an unknown profile.
+    Raises ``OptionError`` for an unknown profile, ``AudioError`` for power that is not normalised.
     """
     rules = _profile(profile)
-    axis = _axis(sample_rate, 2 * (power.shape[-1] - 1), rules, like=power)
+    _check_normalised(power)
+    axis = _axis(sample_rate, 2 * (power.shape[-1] - 1), rules, power.device, power.dtype)
     spectra = power.reshape(-1, power.shape[-1])
     parts = []
     for start in range(0, len(spectra), FRAMES_AT_ONCE):
@@ -369,32 +388,35 @@ def maskers(power: Tensor, sample_rate: int, profile: str = "paper") -> Tensor:
     """
     rules = _profile(profile)
     frames = power.reshape(-1, power.shape[-1])
-    axis = _axis(sample_rate, 2 * (power.shape[-1] - 1), rules, like=power)
+    axis = _axis(sample_rate, 2 * (power.shape[-1] - 1), rules, power.device, power.dtype)
     return rules.select(frames, axis).reshape(power.shape)
 
 
-def _axis(sample_rate: int, window: int, profile: Profile, like: Tensor) -> _Axis:
+@lru_cache(maxsize=8)
+def _axis(
+    sample_rate: int, window: int, profile: Profile, device: torch.device, dtype: torch.dtype
+) -> _Axis:
     hz = bin_frequencies(sample_rate, window)
     quiet = from_decibels(absolute_threshold_of_hearing(hz) + profile.ath_offset_db)
-    return _Axis(bark(hz).to(like), quiet.to(like), profile.hears(hz).to(like.device))
+    return _Axis(
+        bark(hz).to(device, dtype),
+        quiet.to(device, dtype),
+        profile.hears(hz).to(device),
+        _nearby(bark(hz).to(device, dtype)),
+        Spreading.over(bark(hz), SLOPES, device, dtype),
+    )
 
 
 def _threshold_of_frames(power: Tensor, maskers: Tensor, axis: _Axis) -> tuple[Tensor, Tensor]:
-    """Eq. (11) of ``[F, bins]``: the n-th maskers of all frames at once, then the next ones.
-
-    Taking them by rank keeps the work at ``[F, bins]``, however many maskers a frame has.
-    """
+    """Eq. (11) of ``[F, bins]``: the threshold in quiet, and what all maskers of a frame add."""
     bins, present = _packed(maskers)
     level_db = 10 * smoothed(power).gather(-1, bins).log10()
     level_db = level_db.masked_fill(~present, -torch.inf)
-    masker_bark = axis.bark[bins]
-    theta = torch.where(axis.heard, axis.quiet, 0).expand_as(power).clone()
-    for rank in range(bins.shape[-1]):
-        of_rank = slice(rank, rank + 1)
-        theta += from_decibels(
-            individual_threshold(level_db[:, of_rank], masker_bark[:, of_rank], axis.bark)
-        )
-    return theta, present.sum(-1)
+    place = axis.bark[bins]
+    at_masker = individual_threshold(level_db, place, place)
+    masked = axis.spreading(bins, at_masker, upper_slope(level_db))
+    quiet = torch.where(axis.heard, axis.quiet, 0)
+    return masked[:, : power.shape[-1]] + quiet, present.sum(-1)
 
 
 # ---- what the attacks use -------------------------------------------------------------------
@@ -492,6 +514,24 @@ def masking_loss(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     return (excess * _real_frames(frames, excess.shape[1])).sum(-1) / frames
 
 
+def guarded(threshold: MaskingThreshold, audio: Tensor, share: float) -> MaskingThreshold:
+    """The threshold, and nowhere more than a share of the clip's own power nearby.
+
+    A loud low sound masks far upward (eq. 9), where the clip itself may be all but silent. What is
+    put there is under θ, and is still what makes a perturbation sound like noise.
+
+    Shape: audio ``[B, T]`` of the same clips -> theta = min(theta, share · p̄), where p̄ is the mean
+    of the clip's normalised power over the bins less than 0.5 Bark away.
+
+    Raises ``AudioError`` as ``normalised_power`` does.
+    """
+    power = normalised_power(audio, threshold)
+    barks = bark(bin_frequencies(threshold.sample_rate, threshold.window))
+    near = ((barks[:, None] - barks).abs() < NEARBY_BARK).to(power)
+    nearby = power @ (near / near.sum(0))
+    return replace(threshold, theta=torch.minimum(threshold.theta, share * nearby))
+
+
 def _frames(lengths: Tensor, window: int, hop: int) -> Tensor:
     return 1 + (lengths - window).clamp(min=0) // hop
 
@@ -514,6 +554,15 @@ def _check_frame_options(sample_rate: int, window: int, hop: int) -> None:
         raise OptionError(f"the window has {window} samples; give an even number of at least 4")
     if hop < 1:
         raise OptionError(f"the hop is {hop} samples; give at least 1")
+
+
+def _check_normalised(power: Tensor) -> None:
+    # The slopes above maskers are prepared for levels that normalised spectra have.
+    if bool((power > 1.001 * LOUDEST).any()):
+        raise AudioError(
+            f"the loudest bin has {10 * math.log10(power.max()):.1f} dB; give power that is"
+            " normalised, eq. (13), so that it has 96 dB at most"
+        )
 
 
 def _checked_lengths(audio: Tensor, lengths: Tensor | None) -> Tensor:

@@ -142,7 +142,7 @@ class Rooms:
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
-        rooms = draws.integers(len(self.reverb)).to(audio.device)
+        rooms = draws.integers(len(self.reverb)).to(audio.device, non_blocking=True)
         return self.reverb(audio, lengths, rooms)
 
 

@@ -23,6 +23,7 @@ ROOMS = (
     "audio",
     "text",
     "data",
+    "spreading",
     "psychoacoustics",
     "rooms",
     "transformations",

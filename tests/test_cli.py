@@ -73,6 +73,27 @@ def test_attack_writes_and_prints_what_it_proved(run, clip: Path, tmp_path: Path
         assert (tmp_path / "out" / name).is_file()
 
 
+def test_attack_loads_the_recogniser_in_the_type_asked_for(
+    run, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
+) -> None:
+    asked: dict[str, object] = {}
+    victim = toy.linear_victim()
+    monkeypatch.setattr(
+        mondegreen.victims, "load_victim", lambda *_, **how: asked.update(how) or victim
+    )
+    before = torch.get_num_threads()
+    try:
+        ran = run(
+            *("attack", clip, "--target", "open the door", "--max-passes", "60"),
+            *("--dtype", "float64", "--threads", before + 1, "--out", tmp_path / "out"),
+        )
+        threads = torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+    assert ran.status == 0
+    assert (asked["dtype"], threads) == (torch.float64, before + 1)
+
+
 def test_attack_json_is_one_object_per_clip_and_nothing_else(
     run, clip: Path, tmp_path: Path
 ) -> None:

@@ -58,21 +58,6 @@ def test_nothing_is_left_to_be_filled_in() -> None:
         assert left == [], page.name
 
 
-def test_the_table_of_curves_is_what_its_command_prints() -> None:
-    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    command = re.search(r"`python (bench/tables\.py) (\S+) (--at [\d ]+)` prints", page)
-    assert command is not None
-    script, curves, passes = command.groups()
-    ran = subprocess.run(
-        [sys.executable, script, *sorted(map(str, ROOT.glob(curves))), *passes.split()],
-        capture_output=True,
-        encoding="utf-8",
-        cwd=ROOT,
-        check=True,
-    )
-    assert ran.stdout.strip() in page
-
-
 def test_the_victim_shown_is_the_example() -> None:
     page = (ROOT / "docs" / "victims.md").read_text(encoding="utf-8")
     source = (ROOT / "examples" / "own_victim.py").read_text(encoding="utf-8")

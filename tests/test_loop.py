@@ -13,9 +13,9 @@ from toy import TARGET, LinearVictim, linear_victim, speech, toy_rooms
 
 from mondegreen.attacks.loop import Progress, Search
 from mondegreen.attacks.presets import PRESETS, preset, within
-from mondegreen.attacks.stage import Expectation, MaxNorm, Stage, Steps, Widened
+from mondegreen.attacks.stage import Expectation, Masking, MaxNorm, Stage, Steps, Widened
 from mondegreen.audio import pad, quantise
-from mondegreen.psychoacoustics import masking_loss, masking_threshold
+from mondegreen.psychoacoustics import guarded, masking_loss, masking_threshold
 from mondegreen.transformations import Draws
 from mondegreen.victims.base import Score, Victim
 
@@ -100,6 +100,37 @@ def test_stage_2_is_algorithm_1() -> None:
     torch.testing.assert_close(found.trajectories[0].delta, delta, rtol=0, atol=1e-9)
     assert float(passes[-1].alpha[0]) == pytest.approx(alpha, rel=1e-9)
     assert alpha != 0.05  # it did adapt
+
+
+def test_a_penalty_on_the_logarithm_pulls_by_alpha_over_the_masking_loss() -> None:
+    victim, clean = linear_victim(), speech()
+    rule = Masking(alpha=7.0, up=1, up_every=1, down=1, down_every=1, log=True)
+    assert PAPER_2.masking is not None
+    before = run(victim, [clean], [PAPER_1], 300)
+    (heard,) = before.run([dataclasses.replace(PAPER_2, steps=1)])
+    assert heard.masking_loss is not None
+    loss = float(heard.masking_loss[0])
+    deltas = []
+    for masking in (rule, dataclasses.replace(rule, alpha=7.0 / loss, log=False)):
+        found = run(victim, [clean], [PAPER_1], 300)
+        list(found.run([dataclasses.replace(PAPER_2, steps=1, masking=masking)]))
+        deltas.append(found.trajectories[0].delta)
+    assert loss > 1
+    torch.testing.assert_close(*deltas, rtol=0, atol=1e-12)
+
+
+def test_a_guarded_stage_is_measured_against_the_guarded_threshold() -> None:
+    victim, clean = linear_victim(), speech()
+    found = run(victim, [clean], [PAPER_1], 300)
+    delta = found.trajectories[0].candidates[-1].delta
+    assert PAPER_2.masking is not None
+    rule = dataclasses.replace(PAPER_2.masking, guard=0.01)
+    (heard,) = found.run([dataclasses.replace(PAPER_2, steps=1, masking=rule)])
+    own = guarded(found.threshold, clean[None], 0.01)
+    assert heard.masking_loss is not None
+    expected = float(masking_loss(delta[None], own)[0])
+    assert float(heard.masking_loss[0]) == pytest.approx(expected, rel=1e-9)
+    assert expected > 1.01 * float(masking_loss(delta[None], found.threshold)[0])
 
 
 def test_a_stage_in_rooms_is_its_slow_twin() -> None:
@@ -249,7 +280,8 @@ def test_looking_costs_nothing_where_the_gradient_s_draws_will_do() -> None:
 
 def test_stage_2_lowers_the_masking_loss_and_keeps_the_quietest() -> None:
     victim, clean = linear_victim(), speech()
-    threshold = masking_threshold(clean[None], None, victim.sample_rate)
+    theta = masking_threshold(clean[None], None, victim.sample_rate)
+    threshold = guarded(theta, clean[None], 0.5)
     stages = PRESETS["imperceptible"]["fast"]
     found = search(victim, [clean])
     seen: list[Progress] = list(found.run(stages))

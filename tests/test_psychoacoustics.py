@@ -25,6 +25,7 @@ from mondegreen.psychoacoustics import (
     bin_frequencies,
     from_decibels,
     global_threshold,
+    guarded,
     individual_threshold,
     local_maxima,
     loudest_nearby,
@@ -494,6 +495,26 @@ def test_perturbation_under_the_threshold_costs_nothing() -> None:
 # ---- gradients ------------------------------------------------------------------------------
 
 
+def test_the_guard_is_a_share_of_the_mean_power_within_half_a_bark() -> None:
+    rate, share = 16_000, 0.25
+    audio = torch.randn(2, 5000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    threshold = masking_threshold(audio, None, rate)
+    power = normalised_power(audio, threshold)
+    own = guarded(threshold, audio, share)
+    barks = bark(bin_frequencies(rate, 2048)).tolist()
+    for k in (0, 3, 128, 700, 1024):
+        near = [j for j, z in enumerate(barks) if abs(z - barks[k]) < 0.5]
+        mean = power[:, :, near].mean(-1)
+        expected = torch.minimum(threshold.theta[..., k], share * mean)
+        torch.testing.assert_close(own.theta[..., k], expected, rtol=1e-9, atol=0)
+
+
+def test_a_guard_beyond_all_thresholds_changes_nothing() -> None:
+    audio = torch.randn(1, 5000, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    threshold = masking_threshold(audio, None, 16_000)
+    assert torch.equal(guarded(threshold, audio, 1e12).theta, threshold.theta)
+
+
 def gradient(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     delta = delta.clone().requires_grad_()
     (found,) = torch.autograd.grad(masking_loss(delta, threshold).sum(), delta)
@@ -608,3 +629,9 @@ def test_a_perturbation_of_other_clips_is_refused(shape: tuple[int, ...]) -> Non
     threshold = small(noise(19, 2, 900))
     with pytest.raises(AudioError, match="2 clips and 11 frames"):
         masking_loss(torch.zeros(*shape, dtype=torch.float64), threshold)
+
+
+def test_power_that_is_not_normalised_is_refused() -> None:
+    spectra = torch.full((1, 1025), 1e12, dtype=torch.float64)
+    with pytest.raises(AudioError, match=r"120\.0 dB.*normalised"):
+        global_threshold(spectra, RATE)

@@ -45,6 +45,15 @@ def test_alpha_rises_at_20_with_a_hit_and_falls_at_50_with_a_miss() -> None:
     assert rule.adapted(alpha, both, 7).tolist() == pytest.approx([0.05, 0.05])
 
 
+def test_a_penalty_on_the_logarithm_weighs_by_what_is_left() -> None:
+    rule = Masking(alpha=3, up=1, up_every=1, down=1, down_every=1)
+    alpha, loss = torch.tensor([3.0, 3.0, 3.0]), torch.tensor([100.0, 0.5, 0.0])
+    assert rule.weight(alpha, loss).tolist() == [3, 3, 3]
+    weight = dataclasses.replace(rule, log=True).weight(alpha, loss)
+    assert weight[:2].tolist() == pytest.approx([0.03, 6])
+    assert float(weight[2] * 0) == 0  # what has no masking loss has no gradient either
+
+
 def test_steps_jump_at_their_points() -> None:
     rate = Steps(((0, 1.0), (3000, 0.1)))
     assert [rate.at(i, 4000) for i in (0, 2999, 3000, 3999)] == [1.0, 1.0, 0.1, 0.1]
@@ -64,7 +73,7 @@ def test_paper_preset_has_the_numbers_of_section_4_1() -> None:
     assert [second.rate.at(i, 4000) * 32768 for i in (0, 3000)] == pytest.approx([1, 0.1])
     assert first.bound is not None
     assert (first.bound.eps * 32768, first.bound.shrink, first.bound.every) == (2000, 0.8, 10)
-    assert dataclasses.astuple(second.masking) == (0.05, 1.2, 20, 0.8, 50)  # type: ignore[arg-type]
+    assert dataclasses.astuple(second.masking) == (0.05, 1.2, 20, 0.8, 50, False, None)  # type: ignore[arg-type]
     assert PRESETS["carlini-wagner"]["paper"] == (first,)
 
 
@@ -133,6 +142,26 @@ def test_a_budget_cuts_the_stage_that_it_ends_in() -> None:
     assert [stage.steps for stage in within(robust, 7)] == [7]
 
 
+@pytest.mark.parametrize(
+    ("passes", "steps"), [(50, [50]), (130, [100, 30]), (500, [100, 400]), (1000, [100, 900])]
+)
+def test_what_the_first_stage_leaves_is_the_planned_one_s(passes: int, steps: list[int]) -> None:
+    fast = PRESETS["imperceptible"]["fast"]
+    assert [stage.steps for stage in within(fast, passes)] == steps
+
+
+def test_planned_stages_share_a_budget_in_proportion() -> None:
+    first, second = within(PRESETS["combined"]["fast"], 900)
+    assert (first.steps, second.steps) == (500, 400)
+
+
+@pytest.mark.parametrize("passes", [0, 1, 2, 3, 7, 99, 499, 501])
+def test_planned_stages_take_exactly_their_budget(passes: int) -> None:
+    for presets in PRESETS.values():
+        stages = within(presets["fast"], passes)
+        assert sum(stage.passes for stage in stages) == passes
+
+
 @pytest.mark.parametrize("numbers", [(0, 1, 1), (1, 0, 1), (1, 2, 1)])
 def test_an_expectation_that_nothing_can_meet_is_refused(numbers: tuple[int, int, int]) -> None:
     draws, quorum, looks = numbers
@@ -151,7 +180,8 @@ def test_a_started_method_leaves_out_what_it_was_started_with() -> None:
         combined = preset("combined", name, started=True)
         assert PRESETS["combined"][name] == (*PRESETS["robust"][name], *combined)
         (only,) = preset("imperceptible", name, started=True)
-        assert PRESETS["imperceptible"][name] == (*PRESETS["carlini-wagner"][name], only)
+        (_, last) = PRESETS["imperceptible"][name]
+        assert only == last
 
 
 @pytest.mark.parametrize("method", ["robust", "carlini-wagner"])

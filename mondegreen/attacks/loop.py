@@ -10,6 +10,9 @@ each draw, and what matched is counted in the same draws, which are fresh.
 Clips share a batch and nothing else: ε, α, counters and the best so far are per clip, every sum
 runs over a clip's own samples, the draws of a step do not depend on who else is there, and a clip
 that has finished leaves the batch.
+
+The device computes and the host decides: what a step found is copied to main memory at once, a few
+numbers a clip, and nothing else waits for the device.
 """
 
 from __future__ import annotations
@@ -27,9 +30,10 @@ from mondegreen.attacks.snapshot import Snapshot
 from mondegreen.attacks.stage import Expectation, Stage
 from mondegreen.attacks.state import Batch, Place
 from mondegreen.audio import pad, quantise
-from mondegreen.psychoacoustics import MaskingThreshold, masking_loss
+from mondegreen.psychoacoustics import MaskingThreshold, guarded, masking_loss
 from mondegreen.transformations import Draws, apply
 from mondegreen.victims.base import Score, Victim
+from mondegreen.victims.remembered import Remembered
 
 APART = 10  # steps: of the successes within them one is kept, for neighbours are much alike
 TRACE_EVERY = 10  # steps between two points of a trajectory's curve
@@ -38,7 +42,7 @@ AT_ONCE = 1_000_000  # samples of draws in one pass of the victim, to bound its 
 
 @dataclass(frozen=True)
 class Progress:
-    """What one step saw, a row for each clip still in the stage.
+    """What one step saw, a row for each clip still in the stage; tensors are in main memory.
 
     Attributes:
         stage: its name.
@@ -74,7 +78,25 @@ class _Heard:
     gradient: Tensor  # [A, T] of the mean loss
     loss: Tensor  # [A] its mean
     hits: Tensor  # [A]
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the host learns of a step, in main memory, a row a clip."""
+
+    loss: Tensor  # [A] nats
+    hits: Tensor  # [A] draws heard as the target, of `judged`
+    peak: Tensor  # [A] ‖δ‖∞
+    audible: Tensor | None  # [A] masking loss, or None without a masking penalty
     judged: int
+
+    @classmethod
+    def of(cls, heard: _Heard, delta: Tensor, audible: Tensor | None, judged: int) -> _Told:
+        """Copy it: the only time in a step that the host waits for the device."""
+        columns = [heard.loss, heard.hits.to(heard.loss), delta.abs().amax(1)]
+        columns += [] if audible is None else [audible]
+        loss, hits, peak, *rest = torch.stack(columns).cpu()
+        return cls(loss, hits.long(), peak, rest[0] if rest else None, judged)
 
     def success(self, over: Expectation) -> Tensor:
         """[A] bool: enough draws were listened to, and the target heard in a quorum of them."""
@@ -113,6 +135,7 @@ class Search:
             _trajectory(clip, start)
             for clip, start in zip(clips, starts or [None] * len(clips), strict=True)
         ]
+        self._asked = Remembered(self._repeated)
         self._place: Place | None = None
         self._restored: Place | None = None
 
@@ -148,8 +171,8 @@ class Search:
 
     def _enter(self, stage: Stage, number: int) -> Batch:
         """The batch that begins a stage: δ is zero at first, then each clip's last success."""
-        left = torch.full((len(self.audio),), stage.steps, device=self.audio.device)
-        start, row = torch.zeros_like(self.audio), self.audio.new_ones(len(self.audio))
+        left = torch.full((len(self.audio),), stage.steps)
+        start, row = torch.zeros_like(self.audio), torch.ones(len(left), dtype=self.audio.dtype)
         before = row * torch.inf
         for b, trajectory in enumerate(self.trajectories):
             if trajectory.candidates:
@@ -162,7 +185,7 @@ class Search:
         return Batch.of(
             self.audio,
             self.lengths,
-            index=torch.arange(len(row), device=self.audio.device),
+            index=torch.arange(len(row)),
             delta=start,
             mean=torch.zeros_like(start),
             square=torch.zeros_like(start),
@@ -174,29 +197,37 @@ class Search:
         ).select(left > 0)
 
     def _run_stage(self, stage: Stage, place: Place) -> Iterator[Progress]:
-        threshold = self.threshold.select(place.batch.index)
+        threshold = self._respected(stage, place.batch)
         try:
             for step in range(place.step, stage.steps):
                 batch = place.batch
                 if len(batch.index) == 0:
                     return
-                heard = self._listen(stage.over, (place.stage, step), batch, _looks(stage, step))
-                progress = self._take(stage, step, batch, heard, threshold)
+                looks = _looks(stage, step)
+                heard = self._listen(stage.over, (place.stage, step), batch, looks)
+                progress = self._take(stage, step, batch, heard, looks, threshold)
                 place.step = step + 1
                 staying = batch.left > 0
                 if not staying.all():
                     self._leave(batch.select(~staying))
                     place.batch = batch.select(staying)
-                    threshold = self.threshold.select(place.batch.index)
+                    threshold = threshold.select(staying)
                 yield progress
         finally:  # also when the caller stops early
             self._leave(place.batch)
+
+    def _respected(self, stage: Stage, batch: Batch) -> MaskingThreshold:
+        """The threshold that the stage's masking penalty is measured against."""
+        threshold = self.threshold.select(batch.index)
+        if stage.masking is None or stage.masking.guard is None or len(batch.index) == 0:
+            return threshold
+        return guarded(threshold, batch.audio, stage.masking.guard)
 
     def _listen(self, over: Expectation, when: tuple[int, int], batch: Batch, looks: int) -> _Heard:
         """Hear the step's draws of x + δ, rounded to 16 bits, and differentiate their mean loss."""
         sound = quantise(batch.audio + batch.delta).requires_grad_()
         gradient, loss = torch.zeros_like(sound), sound.new_zeros(len(sound))
-        hits = batch.left.new_zeros(len(sound))
+        hits = batch.lengths.new_zeros(len(sound))
         for first, count in _chunks(0, over.draws, sound):
             score = self._score(over, when, batch, sound, first, count)
             gradient += torch.autograd.grad(score.loss.sum() / over.draws, sound)[0]
@@ -205,7 +236,7 @@ class Search:
         with torch.no_grad():
             for first, count in _chunks(over.draws, looks, sound):
                 hits += self._score(over, when, batch, sound, first, count).matched.sum(1)
-        return _Heard(gradient, loss, hits, looks)
+        return _Heard(gradient, loss, hits)
 
     def _score(
         self,
@@ -219,52 +250,57 @@ class Search:
         """The victim's score of `count` draws of every clip, [A, count]."""
         draws = Draws.of((self.seed, *when), len(sound), count, first)
         rows = apply(over.of, sound, batch.lengths, draws).flatten(0, 1)
-        targets = [self.targets[b] for b in batch.index.tolist() for _ in range(count)]
-        score = self.victim.score(rows, batch.lengths.repeat_interleave(count), targets)
+        score = self.victim.score(rows, *self._asked(batch.index, batch.lengths, count))
         return Score(score.loss.view(-1, count), score.matched.view(-1, count))
 
+    def _repeated(
+        self, index: Tensor, lengths: Tensor, count: int
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Lengths and targets of `count` rows of every clip: the same objects at every step."""
+        targets = tuple(self.targets[b] for b in index.tolist() for _ in range(count))
+        return lengths.repeat_interleave(count), targets
+
     def _take(
-        self, stage: Stage, step: int, batch: Batch, heard: _Heard, threshold: MaskingThreshold
+        self,
+        stage: Stage,
+        step: int,
+        batch: Batch,
+        heard: _Heard,
+        judged: int,
+        threshold: MaskingThreshold,
     ) -> Progress:
         """One step: keep what succeeded, adapt, and move."""
-        matched, gradient, audible = heard.success(stage.over), heard.gradient, None
+        gradient, audible, penalty = heard.gradient, None, None
         if stage.masking:
-            delta = batch.delta.requires_grad_()
-            audible = masking_loss(delta, threshold)
-            (penalty,) = torch.autograd.grad(audible.sum(), delta)
-            batch.delta, audible = delta.detach(), audible.detach()
-        self._keep(stage, batch, heard, matched, audible)
-        _adapt(stage, step, batch, matched)
-        if stage.masking:
-            gradient = gradient + batch.alpha[:, None] * penalty
-        progress = _progress(stage, step, batch, heard, matched, audible)
+            audible, penalty = _penalty(batch.delta, threshold)
+        told = _Told.of(heard, batch.delta, audible, judged)
+        matched = told.success(stage.over)
+        self._keep(stage, batch, told, matched)
+        _adapt(stage, step, batch, told.peak, matched)
+        if stage.masking and penalty is not None and told.audible is not None:
+            weight = stage.masking.weight(batch.alpha, told.audible)
+            gradient = gradient + _a_clip(weight, penalty) * penalty
+        progress = _progress(stage, step, batch, told, matched)
         self._count(progress)
         _step(stage, step, batch, gradient)
-        batch.left -= 1
+        batch.left = batch.left - 1
         if stage.enough is not None:
             batch.left = torch.where(batch.quietest <= stage.enough, 0, batch.left)
         return progress
 
-    def _keep(
-        self,
-        stage: Stage,
-        batch: Batch,
-        heard: _Heard,
-        matched: Tensor,
-        audible: Tensor | None,
-    ) -> None:
+    def _keep(self, stage: Stage, batch: Batch, told: _Told, matched: Tensor) -> None:
         """Copy the perturbations that matched and are what the stage asks for."""
         better = matched
-        if stage.keep == "quietest" and audible is not None:
-            better = matched & (audible < batch.quietest)
-            batch.quietest = torch.where(better, audible, batch.quietest)
+        if stage.keep == "quietest" and told.audible is not None:
+            better = matched & (told.audible < batch.quietest)
+            batch.quietest = torch.where(better, told.audible, batch.quietest)
         elif stage.keep == "most heard":
-            better = matched & (heard.hits >= batch.most)
-            batch.most = torch.where(better, heard.hits, batch.most)
+            better = matched & (told.hits >= batch.most)
+            batch.most = torch.where(better, told.hits, batch.most)
         for row in better.nonzero().flatten().tolist():
             trajectory = self.trajectories[int(batch.index[row])]
-            delta = batch.delta[row, : int(batch.lengths[row])].clone()
-            eps = float(batch.eps[row] if stage.bound else delta.abs().max())
+            delta = batch.delta[row, : len(trajectory.delta)].clone()
+            eps = float(batch.eps[row] if stage.bound else told.peak[row])
             passes = trajectory.passes + stage.over.draws
             trajectory.add(Candidate(delta, eps, passes, trajectory.steps + 1, stage.name), APART)
 
@@ -282,8 +318,8 @@ class Search:
     def _leave(self, batch: Batch) -> None:
         """Note where clips ended, for those that never succeeded."""
         for row, b in enumerate(batch.index.tolist()):
-            delta = batch.delta[row, : int(batch.lengths[row])]
-            self.trajectories[b].delta = delta.detach().clone()
+            trajectory = self.trajectories[b]
+            trajectory.delta = batch.delta[row, : len(trajectory.delta)].detach().clone()
 
 
 def _trajectory(clip: Tensor, start: Tensor | None) -> Trajectory:
@@ -307,13 +343,24 @@ def _chunks(first: int, end: int, sound: Tensor) -> Iterator[tuple[int, int]]:
         yield start, min(size, end - start)
 
 
-def _adapt(stage: Stage, step: int, batch: Batch, matched: Tensor) -> None:
+def _penalty(delta: Tensor, threshold: MaskingThreshold) -> tuple[Tensor, Tensor]:
+    """The masking loss of each clip, [A], and its gradient, [A, T]."""
+    delta = delta.detach().requires_grad_()
+    audible = masking_loss(delta, threshold)
+    return audible.detach(), torch.autograd.grad(audible.sum(), delta)[0]
+
+
+def _a_clip(values: Tensor, like: Tensor) -> Tensor:
+    """A number for each clip, [A] in main memory, as a column [A, 1] on the device."""
+    return values.to(like.device, non_blocking=True)[:, None]
+
+
+def _adapt(stage: Stage, step: int, batch: Batch, peak: Tensor, matched: Tensor) -> None:
     """Adapt ε and α to how update `step - 1` turned out."""
     update = step - 1
     if update < 0:
         return
     if stage.bound and update % stage.bound.every == 0:
-        peak = batch.delta.abs().amax(1)
         batch.eps = stage.bound.moved(batch.eps, peak, matched)
     if stage.masking:
         batch.alpha = stage.masking.adapted(batch.alpha, matched, update)
@@ -329,25 +376,23 @@ def _step(stage: Stage, step: int, batch: Batch, gradient: Tensor) -> None:
     spread = (batch.square / (1 - second ** (step + 1))).sqrt_().add_(1e-8)
     rate = stage.rate.at(step, stage.steps) / (1 - first ** (step + 1))
     batch.delta.addcdiv_(batch.mean, spread, value=-rate)
-    eps = batch.eps[:, None]
+    eps = _a_clip(batch.eps, batch.delta)
     batch.delta.clamp_(torch.maximum(batch.low, -eps), torch.minimum(batch.high, eps))
 
 
-def _progress(
-    stage: Stage, step: int, batch: Batch, heard: _Heard, matched: Tensor, audible: Tensor | None
-) -> Progress:
+def _progress(stage: Stage, step: int, batch: Batch, told: _Told, matched: Tensor) -> Progress:
     return Progress(
         stage=stage.name,
         step=step,
         passes=stage.over.draws,
         index=batch.index,
-        loss=heard.loss,
-        hits=heard.hits,
-        judged=heard.judged,
+        loss=told.loss,
+        hits=told.hits,
+        judged=told.judged,
         matched=matched,
         eps=batch.eps if stage.bound else None,
         alpha=batch.alpha if stage.masking else None,
-        masking_loss=audible,
+        masking_loss=told.audible,
     )
 
 

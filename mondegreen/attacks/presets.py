@@ -6,6 +6,7 @@ is ours: the same threat and the same yardsticks, in far fewer gradient passes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -45,19 +46,21 @@ _PAPER_MASKED = Stage(
 )
 _FAST_NORM = Stage(
     "minimise the norm",
-    steps=200,
+    steps=100,
     rate=Steps(((0, 100 * _LSB),)),
     sign=True,
     bound=MaxNorm(eps=2000 * _LSB, shrink=0.8, every=1),
 )
 _FAST_MASKED = Stage(
     "minimise the perceptibility",
-    steps=300,
-    rate=Decay(5 * _LSB, 1 * _LSB),
+    steps=400,
+    rate=Decay(20 * _LSB, 0.5 * _LSB),
     betas=(0.9, 0.99),
-    masking=Masking(alpha=0.001, up=1.08, up_every=1, down=1 / 1.08, down_every=1),
+    masking=Masking(
+        alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5
+    ),
     keep="quietest",
-    enough=1.0,
+    planned=True,
 )
 
 # ---- 4.2: robust
@@ -88,6 +91,7 @@ _FAST_ROBUST = (
         rate=Decay(200 * _LSB, 10 * _LSB),
         sign=True,
         bound=Elastic(eps=2000 * _LSB, shrink=0.99, grow=1.09),  # heard in nine rooms of ten
+        planned=True,
     ),
 )
 
@@ -119,11 +123,15 @@ _FAST_COMBINED = (
         rate=Decay(20 * _LSB, 2 * _LSB),
         betas=(0.9, 0.99),
         masking=Masking(alpha=0.0001, up=1.02, up_every=1, down=1 / 1.047, down_every=1),
+        planned=True,
     ),
 )
 
 PRESETS: Mapping[str, Mapping[str, Stages]] = {
-    "carlini-wagner": {"paper": (_PAPER_NORM,), "fast": (_FAST_NORM,)},
+    "carlini-wagner": {
+        "paper": (_PAPER_NORM,),
+        "fast": (replace(_FAST_NORM, steps=200, planned=True),),
+    },
     "imperceptible": {
         "paper": (_PAPER_NORM, _PAPER_MASKED),
         "fast": (_FAST_NORM, _FAST_MASKED),
@@ -171,12 +179,16 @@ def preset(
 
 
 def within(stages: Stages, passes: int | None) -> Stages:
-    """The stages as far as a number of gradient passes goes; None: all of them.
+    """The stages for a number of gradient passes at most; None: as they are.
 
-    The last is cut short, and its rate falls over the steps that are left to it.
+    Stages that are planned share what the others leave, be it less or more than they ask for. Then
+    the last that begins is cut short.
     """
     if passes is None:
         return stages
+    asked = sum(stage.passes for stage in stages if stage.planned)
+    left = max(0, passes - sum(stage.passes for stage in stages if not stage.planned))
+    stages = tuple(_planned(stage, left / asked) if stage.planned else stage for stage in stages)
     fitting = []
     for stage in stages:
         steps = min(stage.steps, max(0, passes // stage.over.draws))
@@ -184,6 +196,10 @@ def within(stages: Stages, passes: int | None) -> Stages:
             fitting.append(replace(stage, steps=steps))
         passes -= steps * stage.over.draws
     return tuple(fitting)
+
+
+def _planned(stage: Stage, share: float) -> Stage:
+    return replace(stage, steps=math.ceil(stage.steps * share))
 
 
 def _over(stage: Stage, transformations: tuple[Transformation, ...]) -> Stage:

@@ -57,8 +57,9 @@ class Snapshot:
 
     def _batch(self, audio: Tensor, lengths: Tensor) -> Batch:
         names = [name for name in self.tensors if name.startswith("batch.")]
-        searched = {
-            name.removeprefix("batch."): self.tensors[name].to(audio.device) for name in names
+        searched = {name.removeprefix("batch."): self.tensors[name] for name in names}
+        searched |= {  # only sounds: see `Batch`
+            name: value.to(audio.device) for name, value in searched.items() if value.ndim == 2
         }
         index = searched["index"]
         longest = int(lengths[index].max()) if len(index) else 0

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from mondegreen.errors import OptionError
 from mondegreen.transformations import Transformation
+
+_TINY: Final = 1e-9  # of a masking loss, far below what any file can hold
 
 
 class Schedule(Protocol):
@@ -134,12 +136,16 @@ class Widened:
 
 @dataclass(frozen=True)
 class Masking:
-    """The penalty α · ℓθ, and how α adapts (Algorithm 1, stage 2).
+    """The penalty α · ℓθ, or α · log ℓθ, and how α adapts (Algorithm 1, stage 2).
 
     Attributes:
         alpha: where α starts.
         up: a success multiplies α by this, looked for every `up_every` steps.
         down: a miss multiplies α by this, looked for every `down_every` steps.
+        log: penalise log ℓθ. α then says how many nats of the recogniser's loss the e-th part of
+            the masking loss is worth, whatever is left of it, and need not grow as it falls.
+        guard: bins count as loud beyond this share of the clip's own power nearby, even below θ
+            (see `psychoacoustics.guarded`); None: beyond θ alone.
     """
 
     alpha: float
@@ -147,6 +153,12 @@ class Masking:
     up_every: int
     down: float
     down_every: int
+    log: bool = False
+    guard: float | None = None
+
+    def weight(self, alpha: Tensor, loss: Tensor) -> Tensor:
+        """The factor [A] of ∇ℓθ in the gradient of the penalty; loss: ℓθ, [A]."""
+        return alpha / loss.clamp(min=_TINY) if self.log else alpha
 
     def adapted(self, alpha: Tensor, matched: Tensor, step: int) -> Tensor:
         """The next α [B], given who matched after update `step`."""
@@ -200,6 +212,8 @@ class Stage:
             the latest of those heard in the most draws.
         enough: a clip leaves the stage with a success of a masking loss this low; below it, energy
             only spreads out under the threshold. None: never early.
+        planned: its steps are for a budget of passes to say: planned stages share what the others
+            leave, in proportion to their own `steps`.
     """
 
     name: str
@@ -212,6 +226,7 @@ class Stage:
     over: Expectation = field(default_factory=Expectation)
     keep: Literal["latest", "quietest", "most heard"] = "latest"
     enough: float | None = None
+    planned: bool = False
 
     def __post_init__(self) -> None:
         if self.bound is None and self.over.looks > self.over.draws:

@@ -15,7 +15,11 @@ GIVEN: Final = ("audio", "lengths", "low", "high")  # follow from the clips; the
 
 @dataclass
 class Batch:
-    """The clips still in a stage; every tensor has one row a clip."""
+    """The clips still in a stage; every tensor has one row a clip.
+
+    What is as long as a sound, and the lengths, lie on the victim's device; the numbers that go
+    with a clip lie in main memory, where they are decided.
+    """
 
     audio: Tensor  # [A, T]
     lengths: Tensor  # [A]

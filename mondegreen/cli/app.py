@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -36,6 +36,7 @@ Beams = Annotated[
     int, typer.Option(min=1, help="Hypotheses that the decoder keeps; 1 is greedy decoding.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Dtype = Annotated[Literal["float32", "float64"], typer.Option(help="Of weights and audio.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout.")]
 Bank = Annotated[
     Path | None,

@@ -15,6 +15,7 @@ from mondegreen.cli.app import (
     AudioFiles,
     Bank,
     Device,
+    Dtype,
     Examples,
     VictimName,
     app,
@@ -64,9 +65,14 @@ def attack(
     ] = Path("mondegreen-out"),
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of everything random.")] = 0,
     max_passes: Annotated[
-        int | None, typer.Option(min=1, help="Gradient passes at most for each clip.")
+        int | None,
+        typer.Option(min=1, help="Gradient passes at most for each clip; fast plans for them."),
     ] = None,
     device: Device = "auto",
+    dtype: Dtype = "float32",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="On the CPU; by default one for each processor.")
+    ] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Match case and punctuation too, not just the words.")
     ] = False,
@@ -77,14 +83,18 @@ def attack(
     Writes adversarial.wav, delta.safetensors, levels.safetensors and record.json, and a page to
     listen to and look at, report.html. Ctrl-C keeps the best so far.
     """
+    import torch
+
     from mondegreen.runs.clip import prepare
     from mondegreen.runs.item import make_folder
     from mondegreen.runs.options import Options
     from mondegreen.victims import load_victim
 
     options = Options(method, preset, seed, max_passes, exact)
+    if threads is not None:
+        torch.set_num_threads(threads)
     with err.status("loading the recogniser"):
-        attacked = load_victim(victim, device=device)
+        attacked = load_victim(victim, device=device, dtype=getattr(torch, dtype))
     options = with_rooms(options, rooms, attacked.sample_rate)
     # every clip is checked before any time is spent on the first
     starts = None if start is None else _starts(start, audio)
@@ -179,11 +189,11 @@ def default_rooms(sample_rate: int, small: bool = False) -> RoomBank:
 
 def attack_one(victim: Victim, clip: Clip, options: Options) -> Result:
     """Attack one clip under a bar of gradient passes, and one for each kind of listening."""
-    from mondegreen.attacks.presets import preset
+    from mondegreen.attacks.presets import preset, within
     from mondegreen.runs.attack import attack_clips
 
     stages = preset(options.method, options.preset, started=clip.start is not None)
-    passes = sum(stage.passes for stage in stages)
-    with Bars(clip.path.name, min(passes, options.max_passes or passes)) as bars:
+    passes = sum(stage.passes for stage in within(stages, options.max_passes))
+    with Bars(clip.path.name, passes) as bars:
         (result,) = attack_clips(victim, [clip], options, bars.step, bars.count)
     return result

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mondegreen.cli.app import AsJson, Beams, Device, Examples, app
+from mondegreen.cli.app import AsJson, Beams, Device, Dtype, Examples, app
 from mondegreen.cli.output import (
     Bars,
     err,
@@ -39,7 +39,6 @@ BankName = Annotated[
     str | None,
     typer.Option(help="The bank of a method in rooms: a file, or fast, paper; its run knows it."),
 ]
-DTYPES = Literal["float32", "float64"]
 
 
 @app.command(
@@ -55,7 +54,7 @@ def verify(
         int | None,
         typer.Option(min=1, help="Compare greedy decodes, so many at once, instead."),
     ] = None,
-    dtype: Annotated[DTYPES, typer.Option(help="Of weights and audio.")] = "float32",
+    dtype: Dtype = "float32",
     device: Device = "auto",
     rooms: BankName = None,
     as_json: AsJson = False,

@@ -76,7 +76,8 @@ def run(
         int | None, typer.Option(min=0, max=2**63 - 1, help="Of everything random (default: 0).")
     ] = None,
     max_passes: Annotated[
-        int | None, typer.Option(min=1, help="Gradient passes at most for each clip.")
+        int | None,
+        typer.Option(min=1, help="Gradient passes at most for each clip; fast plans for them."),
     ] = None,
     exact: Annotated[
         bool | None, typer.Option("--exact", help="Match case and punctuation too.")

@@ -58,16 +58,36 @@ def score_ctc(
         blank: its index.
         delimiter: the symbol between words, if there is one.
     """
-    sizes = torch.tensor([len(target) for target in targets], device=logits.device)
-    labels = pad_sequence(list(targets), batch_first=True, padding_value=blank)
-    loss = F.ctc_loss(
-        logits.log_softmax(-1).transpose(0, 1), labels, frames, sizes, blank, reduction="none"
-    )
-    with torch.no_grad():
-        best = logits.argmax(-1)
-        best[torch.arange(best.shape[1], device=best.device) >= frames[:, None]] = blank
-        matched = _says(best, labels, sizes, blank, -1 if delimiter is None else delimiter)
-    return Score(loss, matched)
+    return Alignment(frames, targets, blank, delimiter).score(logits)
+
+
+class Alignment:
+    """Targets laid out for `score_ctc`, for all the logits that have so many frames.
+
+    Arguments are those of `score_ctc`.
+    """
+
+    def __init__(
+        self, frames: Tensor, targets: Sequence[Tensor], blank: int, delimiter: int | None = None
+    ) -> None:
+        sizes = [len(target) for target in targets]
+        self._frames, self._sizes = frames, torch.tensor(sizes, device=frames.device)
+        # the loss reads both in main memory
+        self._frame_counts, self._size_counts = frames.cpu(), torch.tensor(sizes, device="cpu")
+        self._labels = pad_sequence(list(targets), batch_first=True, padding_value=blank)
+        self._blank, self._delimiter = blank, -1 if delimiter is None else delimiter
+
+    def score(self, logits: Tensor) -> Score:
+        """Loss and best-path match of logits [B, F, V], of each clip's own frames alone."""
+        log_p = logits.log_softmax(-1).transpose(0, 1)
+        counts = self._frame_counts, self._size_counts
+        loss = F.ctc_loss(log_p, self._labels, *counts, self._blank, reduction="none")
+        with torch.no_grad():
+            best = logits.argmax(-1)
+            past = torch.arange(best.shape[1], device=best.device) >= self._frames[:, None]
+            best = best.masked_fill(past, self._blank)
+            matched = _says(best, self._labels, self._sizes, self._blank, self._delimiter)
+        return Score(loss, matched)
 
 
 def _says(best: Tensor, labels: Tensor, sizes: Tensor, blank: int, delimiter: int) -> Tensor:

@@ -2,28 +2,29 @@
 
 The model's own `forward` normalises its first features over time, padding included, so that a clip
 in a padded batch is heard differently from the same clip alone. `Moonshine.score` therefore runs
-the modules of the encoder itself, with statistics and attention over each clip's own frames;
-`Moonshine.transcribe` goes through the model's unchanged `generate`, one clip at a time.
+the modules of the encoder itself, with statistics and attention over each clip's own frames, and
+those of the decoder, with what `moonshine_layout` prepared; `Moonshine.transcribe` goes through the
+model's unchanged `generate`, one clip at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers.masking_utils import create_bidirectional_mask
 
 from mondegreen.audio import without_padding
 from mondegreen.errors import TargetError, VictimError
 from mondegreen.victims.base import Score
-from mondegreen.victims.frontends.base import first
 from mondegreen.victims.generation import Generation, longest
+from mondegreen.victims.moonshine_layout import DecoderLayout, EncoderLayout, conv_length
 from mondegreen.victims.pretrained import Pretrained
-from mondegreen.victims.teacher_forcing import TeacherForcing
+from mondegreen.victims.remembered import Remembered
 from mondegreen.victims.vocabulary import PretrainedVocabulary, Vocabulary
 
 SAMPLE_RATE = 16_000
@@ -51,6 +52,8 @@ class Moonshine(Pretrained):
         self.beams = 1
         self.generation = Generation.of(model.generation_config, model.config.vocab_size)
         self._barred = self.generation.barred().to(self.device, self.dtype)
+        self._heard = Remembered(partial(EncoderLayout.of, model.model.encoder))
+        self._asked = Remembered(self._lay_out)
 
     def encode(self, target: str, length: int) -> Tensor:
         """Tokens of `target`, closed by the end token; see `Victim.encode`."""
@@ -65,15 +68,10 @@ class Moonshine(Pretrained):
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """Teacher-forced loss, and whether the greedy decode is the target; see `Victim.score`."""
-        memory, mask = self.listen(audio, lengths)
-        forced = TeacherForcing(self.generation.prompt, targets)
-        hidden = self.model.model.decoder(
-            input_ids=forced.inputs,
-            encoder_hidden_states=memory,
-            encoder_attention_mask=mask,
-            use_cache=False,
-        ).last_hidden_state
-        return forced.score(self.model.proj_out(forced.predicting(hidden)), self._barred)
+        memory, _ = self.listen(audio, lengths)
+        asked = self._asked(lengths, audio.shape[1], *targets)
+        logits = self.model.proj_out(asked.forced.predicting(self._say(asked, memory)))
+        return asked.forced.score(logits, self._barred)
 
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
@@ -96,19 +94,20 @@ class Moonshine(Pretrained):
         # the first convolution as a product over frames: six times as fast on a CPU
         (kernel,), (stride,) = encoder.conv1.kernel_size, encoder.conv1.stride
         hidden = torch.tanh(audio.unfold(-1, kernel, stride) @ encoder.conv1.weight[:, 0].T)
-        hidden, counts = hidden.transpose(1, 2), _conv_length(lengths, encoder.conv1)
-        hidden = _group_norm(hidden, first(counts, hidden.shape[-1]), encoder.groupnorm)
-        hidden = F.gelu(encoder.conv3(F.gelu(encoder.conv2(hidden))))
-        hidden = hidden.transpose(1, 2)
-        real = first(self.frames(lengths), hidden.shape[1])
-        mask = None if real.all() else real
-        return self._attend(hidden, mask), mask
+        layout = self._heard(lengths, audio.shape[1])
+        hidden = _group_norm(hidden.transpose(1, 2), layout.weight, encoder.groupnorm)
+        hidden = F.gelu(encoder.conv3(F.gelu(encoder.conv2(hidden)))).transpose(1, 2)
+        for layer in encoder.layers:
+            hidden = layer(
+                hidden, attention_mask=layout.attention, position_embeddings=layout.rotation
+            )
+        return encoder.layer_norm(hidden), layout.mask
 
     def frames(self, lengths: Tensor) -> Tensor:
         """Encoder states that clips of `lengths` samples give; of any shape."""
         encoder = self.model.model.encoder
         for convolution in (encoder.conv1, encoder.conv2, encoder.conv3):
-            lengths = _conv_length(lengths, convolution)
+            lengths = conv_length(lengths, convolution)
         return lengths
 
     def _room(self, length: int) -> int:
@@ -118,16 +117,22 @@ class Moonshine(Pretrained):
             bound = min(bound, longest(config, given=1))
         return max(1, bound - len(self.generation.prompt))
 
-    def _attend(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        encoder = self.model.model.encoder
-        attention_mask = create_bidirectional_mask(
-            config=encoder.config, inputs_embeds=hidden, attention_mask=mask
-        )
-        positions = torch.arange(hidden.shape[1], device=hidden.device)[None]
-        rotation = encoder.rotary_emb(hidden, position_ids=positions)
-        for layer in encoder.layers:
-            hidden = layer(hidden, attention_mask=attention_mask, position_embeddings=rotation)
-        normalised: Tensor = encoder.layer_norm(hidden)
+    def _lay_out(self, lengths: Tensor, samples: int, *targets: Tensor) -> DecoderLayout:
+        mask = self._heard(lengths, samples).mask
+        return DecoderLayout.of(self.model.model.decoder, self.generation.prompt, targets, mask)
+
+    def _say(self, asked: DecoderLayout, memory: Tensor) -> Tensor:
+        """The decoder's states [B, N, D], having heard `memory` [B, F, D]."""
+        decoder, hidden = self.model.model.decoder, asked.embedded
+        for layer in decoder.layers:
+            hidden = layer(
+                hidden,
+                asked.causal,
+                memory,
+                encoder_attention_mask=asked.across,
+                position_embeddings=asked.rotation,
+            )
+        normalised: Tensor = decoder.norm(hidden)
         return normalised
 
 
@@ -169,21 +174,14 @@ def max_tokens(length: int) -> int:
     return max(2, int(length / SAMPLE_RATE * TOKENS_PER_SECOND))
 
 
-def _conv_length(length: Tensor, convolution: torch.nn.Conv1d) -> Tensor:
-    """Frames that a convolution without padding makes of `length` inputs."""
-    (kernel,), (stride,) = convolution.kernel_size, convolution.stride
-    return (length - kernel) // stride + 1
-
-
-def _group_norm(hidden: Tensor, real: Tensor, norm: torch.nn.GroupNorm) -> Tensor:
+def _group_norm(hidden: Tensor, weight: Tensor, norm: torch.nn.GroupNorm) -> Tensor:
     """Group norm with one group whose mean and variance see real frames only.
 
     Args:
         hidden: [B, C, F].
-        real: [B, F] bool.
+        weight: [B, 1, F], 1 at real frames, else 0.
         norm: its weight and bias, one a channel.
     """
-    weight = real[:, None].to(hidden.dtype)
     count = weight.sum((1, 2), keepdim=True) * hidden.shape[1]
     centred = (hidden - (hidden * weight).sum((1, 2), keepdim=True) / count) * weight
     variance = centred.square().sum((1, 2), keepdim=True) / count

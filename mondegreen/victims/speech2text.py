@@ -9,6 +9,7 @@ to a clip's own states, takes them all at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +23,7 @@ from mondegreen.victims.frontends.base import first
 from mondegreen.victims.generation import Generation, check_room, longest
 from mondegreen.victims.grouping import unpadded
 from mondegreen.victims.pretrained import Pretrained
+from mondegreen.victims.remembered import Remembered
 from mondegreen.victims.teacher_forcing import TeacherForcing
 from mondegreen.victims.vocabulary import PretrainedVocabulary
 
@@ -60,6 +62,7 @@ class Speech2Text(Pretrained):
         self.generation = Generation.of(config, model.config.vocab_size, prompt)
         self.room = longest(config, given=1) - len(prompt)
         self._barred = self.generation.barred().to(self.device, self.dtype)
+        self._forced = Remembered(partial(TeacherForcing.of, self.generation.prompt))
 
     def encode(self, target: str, length: int) -> Tensor:
         """Tokens of `target` and the end; see `Victim.encode`."""
@@ -78,7 +81,7 @@ class Speech2Text(Pretrained):
         states = unpadded(self._states, features, counts)
         memory = pad_sequence(states, batch_first=True)
         sizes = torch.tensor([len(clip) for clip in states], device=memory.device)
-        forced = TeacherForcing(self.generation.prompt, targets)
+        forced = self._forced(*targets)
         hidden = self.model.model.decoder(
             input_ids=forced.inputs,
             encoder_hidden_states=memory,

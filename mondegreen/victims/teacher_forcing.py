@@ -44,6 +44,11 @@ class TeacherForcing:
         self._row, self._place = torch.tensor([rows, places], device=device)
         self._prompt_size = len(prompt)
 
+    @classmethod
+    def of(cls, prompt: Sequence[int], *targets: Tensor) -> TeacherForcing:
+        """The same, of targets one by one, as `Remembered` hands them on."""
+        return cls(prompt, targets)
+
     def predicting(self, hidden: Tensor) -> Tensor:
         """States [S, D] that predict the S = Σ N_b symbols, out of the decoder's [B, P + N - 1, D].
 

@@ -14,6 +14,7 @@ the first place; the loss is -log p under what is left, and so is the match.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from mondegreen.errors import AudioError, TargetError, VictimError
 from mondegreen.victims.base import Score
 from mondegreen.victims.generation import Generation, check_room, longest, refuse_other_settings
 from mondegreen.victims.pretrained import Pretrained
+from mondegreen.victims.remembered import Remembered
 from mondegreen.victims.teacher_forcing import TeacherForcing
 from mondegreen.victims.vocabulary import PretrainedVocabulary
 
@@ -62,6 +64,7 @@ class Whisper(Pretrained):
         self.generation = Generation.of(config, model.config.vocab_size, self._prompt())
         self.room = _longest(model, len(self.generation.prompt)) - len(self.generation.prompt)
         self._barred = self.generation.barred().to(self.device, self.dtype)
+        self._forced = Remembered(partial(TeacherForcing.of, self.generation.prompt))
 
     def encode(self, target: str, length: int) -> Tensor:
         """Tokens of `target` as the model writes it, and the end; see `Victim.encode`.
@@ -78,7 +81,7 @@ class Whisper(Pretrained):
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """Teacher-forced loss, and whether the greedy decode is the target; see `Victim.score`."""
         features, _ = self.frontend(audio.to(self.dtype), lengths)
-        forced = TeacherForcing(self.generation.prompt, targets)
+        forced = self._forced(*targets)
         hidden = self.model.model(
             input_features=features, decoder_input_ids=forced.inputs, use_cache=False
         ).last_hidden_state

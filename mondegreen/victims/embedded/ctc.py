@@ -17,9 +17,10 @@ from torch import Tensor
 from mondegreen.errors import TargetError
 from mondegreen.victims.base import Score
 from mondegreen.victims.ctc_beam import decode
-from mondegreen.victims.ctc_loss import require_frames, score_ctc
+from mondegreen.victims.ctc_loss import Alignment, require_frames
 from mondegreen.victims.embedded.letters import ALPHABET, BLANK, Letters
 from mondegreen.victims.moonshine import SAMPLE_RATE, Moonshine
+from mondegreen.victims.remembered import Remembered
 from mondegreen.victims.spelling import letters_only
 
 WEIGHTS: Final = Path(__file__).parent / "weights" / "moonshine-tiny-ctc.safetensors"
@@ -42,6 +43,7 @@ class MoonshineCTC:
         self.moonshine = moonshine
         self.head = head.requires_grad_(False).eval()
         self.beams = 1
+        self._alignment = Remembered(self._align)
 
     @property
     def device(self) -> torch.device:
@@ -63,8 +65,10 @@ class MoonshineCTC:
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """CTC loss, and whether the best path says the target; see `Victim.score`."""
         states, mask = self.moonshine.listen(audio, lengths)
-        frames = self.moonshine.frames(lengths)
-        return score_ctc(self.head(states, mask), frames, targets, BLANK, _SPACE)
+        return self._alignment(lengths, *targets).score(self.head(states, mask))
+
+    def _align(self, lengths: Tensor, *targets: Tensor) -> Alignment:
+        return Alignment(self.moonshine.frames(lengths), targets, BLANK, _SPACE)
 
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:

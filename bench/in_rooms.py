@@ -1,0 +1,64 @@
+"""How far methods in rooms get with so many room-passes, proved in rooms they have not met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from bench.quality import score_sound, settings_of
+from bench.results import Row
+from bench.subjects import Subject
+from mondegreen.attacks.presets import preset as stages_of
+from mondegreen.attacks.presets import within
+from mondegreen.rooms.bank import RoomBank
+from mondegreen.runs.attack import Attack
+from mondegreen.runs.clip import prepare
+from mondegreen.runs.options import Options
+from mondegreen.runs.proof import prove
+from mondegreen.victims import Victim
+
+BUDGET = 1000  # gradient passes, each in one room
+
+
+def measured(
+    victim: Victim,
+    subject: Subject,
+    bank: RoomBank,
+    options: Options,
+    known: Callable[[Row], bool],
+) -> Iterator[Row]:
+    """A clip's row, if it is not known yet: the saved file in every test room, and in none."""
+    stages = within(stages_of(options.method, options.preset), options.max_passes)
+    head: Row = {
+        "victim": victim.name,
+        "method": options.method,
+        "preset": options.preset,
+        "clip": subject.clip,
+        "budget": options.max_passes,
+        "target": subject.target,
+        "settings": settings_of(stages, f"{subject.target}, {bank.key}"),
+    }
+    if known(head):
+        return
+    (clip,) = prepare(victim, [subject.path], [subject.target], options)
+    attack = Attack(victim, [clip], options)
+    for _ in attack.run():
+        pass
+    (trajectory,) = attack.search.trajectories
+    proven = prove(victim, clip, trajectory, options, lambda *_: None)
+    assert proven.survival is not None, "a method in rooms is proved in rooms"
+    assert proven.clean is not None, "and so is its clean clip"
+    rooms = proven.survival.rooms
+    yield {
+        **head,
+        "passes": trajectory.passes,
+        "looks": trajectory.looks,
+        "first_match": trajectory.first_match,
+        "found_at": proven.candidate.passes if proven.candidate else None,
+        "rooms": rooms.count,
+        "heard_in": rooms.heard,
+        "heard_low": rooms.heard_low,
+        "heard_high": rooms.heard_high,
+        "wer_target": rooms.wer_target,
+        "clean_heard_in": proven.clean.rooms.heard,
+        **score_sound(victim, clip.clean.numpy(), proven.adversarial, clip.target),
+    }

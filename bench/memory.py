@@ -1,0 +1,57 @@
+"""Peak memory of a batch of ten-second clips, in a process of its own.
+
+python -m bench.memory moonshine-tiny 8
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.results import Row
+
+STEPS = 3  # of each stage
+
+
+def peak(victim: str, size: int) -> Row:
+    """Ask a new process, which has held nothing else."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "bench.memory", victim, str(size)],
+        capture_output=True,
+        check=True,
+        cwd=Path(__file__).resolve().parents[1],
+    )
+    return {"victim": victim, "size": size, **json.loads(asked.stdout)}
+
+
+def main() -> None:
+    from bench.passes import recordings, steps
+    from mondegreen.attacks.presets import preset
+    from mondegreen.victims import load_victim
+
+    name, size = sys.argv[1], int(sys.argv[2])
+    victim = load_victim(name)
+    loaded = resident_peak()
+    clips = recordings(size, victim.sample_rate)
+    for stage in preset("imperceptible", "paper"):
+        step = steps(victim, clips, stage)
+        for _ in range(STEPS):
+            step()
+    print(json.dumps({"loaded_gib": loaded, "peak_gib": resident_peak()}))
+
+
+def resident_peak() -> float:
+    """The most that this process has held, in GiB.
+
+    Of the kernel's two counts this is the one that begins anew with a program; `getrusage` goes on
+    from what the process that started it held.
+    """
+    status = Path("/proc/self/status").read_text("utf-8")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return round(int(line.split()[1]) / 2**20, 3)  # KiB
+
+
+if __name__ == "__main__":
+    main()

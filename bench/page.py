@@ -1,0 +1,245 @@
+"""Write `docs/benchmarks.md` from `bench/results.json`: numbers from the one, words from `page.md`.
+
+`render` is a pure function, so that a test can say whether the page is what the results say.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bench import charts, targets
+from bench.results import KEYS, PATH, Results, Row, find, read
+from bench.standing import BUDGETS, LOSS, MEASURES, Measure, at, cell, presets
+from bench.subjects import VICTIMS
+from mondegreen.files import write_whole
+
+PAGE = charts.DOCS / "benchmarks.md"
+NONE = "not measured"
+
+
+def write(results_path: Path = PATH, page: Path = PAGE) -> None:
+    """The page and its charts."""
+    results = read(results_path)
+    for victim in VICTIMS:
+        charts.draw(results, victim, page.parent)
+    write_whole(page, render(results).encode())
+
+
+def render(results: Results) -> str:
+    """The page's text."""
+    jinja = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # it is Markdown
+    )
+    return jinja.get_template("page.md").render(
+        victims=VICTIMS,
+        chart=charts.name_of,
+        headline=targets.headline(results),
+        targets=table(
+            ("asked", "measured", "met"),
+            ((one.asked, one.measured, one.answer) for one in targets.verdicts(results)),
+        ),
+        standing=lambda victim: standing(results, victim),
+        clips=lambda victim: clip_by_clip(results, victim),
+        in_rooms=lambda victim: in_rooms(results, victim),
+        passes=passes(results),
+        batches=batches(results),
+        memory=memory(results),
+        threshold=ratios(find(results, "threshold")),
+        rooms=ratios(find(results, "rooms")),
+        circumstances=circumstances(results),
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown; what has no rows says so."""
+    body = [list(row) for row in rows] or [[NONE, *[""] * (len(head) - 1)]]
+    lines = [list(head), ["---"] * len(head), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def standing(results: Results, victim: str) -> str:
+    """A small table for each measure: presets and peers at each budget."""
+    return "\n\n".join(_standing(results, victim, measure) for measure in MEASURES)
+
+
+def _standing(results: Results, victim: str, measure: Measure) -> str:
+    head = (f"**{measure.title}**", *(f"{budget:,} passes" for budget in BUDGETS))
+    rows = (
+        (f"`{preset}`", *(cell(measure, at(results, victim, preset, budget)) for budget in BUDGETS))
+        for preset in presets(results, victim)
+    )
+    return table(head, rows)
+
+
+def clip_by_clip(results: Results, victim: str) -> str:
+    """Every file that was scored at the budgets of the page."""
+    head = (
+        *("clip", "preset", "budget", "passes", "first success", "heard", "PESQ", "masking loss"),
+        *("above θ", "STOI", "SNR, dB", "largest change"),
+    )
+    rows = [row for row in find(results, "quality", victim=victim) if row["budget"] in BUDGETS]
+    order = presets(results, victim)
+    rows.sort(key=lambda row: (row["clip"], order.index(row["preset"]), row["budget"]))
+    return table(head, map(_scored, rows))
+
+
+def _scored(row: Row) -> list[str]:
+    return [
+        row["clip"],
+        f"`{row['preset']}`",
+        f"{row['budget']:,}",
+        f"{row['passes']:,}",
+        first(row),
+        "yes" if row["verified"] else "**no**",
+        number(row["pesq"], ".2f"),
+        LOSS.form(row["masking_loss"]),
+        number(row["share_above"], ".1%"),
+        number(row["stoi"], ".3f"),
+        number(row["snr_db"], ".1f"),
+        number(row["max_abs"], ".0f"),
+    ]
+
+
+def first(row: Row) -> str:
+    """Peers do not say at which pass they first succeeded."""
+    if "first_match" not in row:
+        return "not told"
+    return "none" if row["first_match"] is None else str(row["first_match"])
+
+
+def number(value: float | None, form: str) -> str:
+    return "none" if value is None else format(value, form)
+
+
+def in_rooms(results: Results, victim: str) -> str:
+    head = ("method", "preset", "clip", "passes", "rooms heard", "heard dry", "masking loss")
+    rows = find(results, "in_rooms", victim=victim)
+    lines = [
+        (
+            row["method"],
+            f"`{row['preset']}`",
+            row["clip"],
+            f"{row['passes']:,}",
+            f"{row['heard_in']:.0%} ({row['heard_low']:.0%} to {row['heard_high']:.0%})",
+            "yes" if row["verified"] else "no",
+            LOSS.form(row["masking_loss"]),
+            number(row["snr_db"], ".1f"),
+        )
+        for row in rows
+    ]
+    return table((*head, "SNR, dB"), [*lines, *_medians_in_rooms(rows)])
+
+
+def _medians_in_rooms(rows: Sequence[Row]) -> Iterable[tuple[str, ...]]:
+    for method, preset in sorted({(row["method"], row["preset"]) for row in rows}):
+        of = [row for row in rows if (row["method"], row["preset"]) == (method, preset)]
+        heard = [row["heard_in"] for row in of]
+        loss = statistics.median(row["masking_loss"] for row in of)
+        snr = [row["snr_db"] for row in of if row["snr_db"] is not None]
+        dry = sum(row["verified"] for row in of)
+        yield (
+            method,
+            f"`{preset}`",
+            f"**median of {len(of)}**",
+            "",
+            f"**{statistics.median(heard):.0%}** (worst {min(heard):.0%})",
+            f"{dry} of {len(of)}",
+            f"**{LOSS.form(loss)}**",
+            number(statistics.median(snr) if snr else None, ".1f"),
+        )
+
+
+def passes(results: Results) -> str:
+    """Milliseconds of each part, and the whole over the recogniser's own."""
+    names = ("forward", "backward", "loop", "masking", "rooms", "bookkeeping")
+    head = ("recogniser", "pass", *names, "over the recogniser’s own")
+    rows = [
+        (
+            f"`{row['victim']}`",
+            row["kind"],
+            *(_milliseconds(row["parts"].get(name)) for name in names),
+            spread(row),
+        )
+        for row in find(results, "passes")
+    ]
+    return table(head, rows)
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{1000 * seconds:,.3g} ms"
+
+
+def spread(row: Row) -> str:
+    return f"{row['ratio']:.3g} ({row['ratio_low']:.3g} to {row['ratio_high']:.3g})"
+
+
+def batches(results: Results) -> str:
+    head = ("recogniser", "clips", "seconds a clip and pass", "over one alone, wall", "processor")
+    rows = (
+        (
+            f"`{row['victim']}`",
+            str(row["size"]),
+            f"{row['wall']['seconds_per_clip']:.3g}",
+            spread(row["wall"]),
+            spread(row["processor"]),
+        )
+        for row in find(results, "batches")
+    )
+    return table(head, rows)
+
+
+def memory(results: Results) -> str:
+    head = ("recogniser", "clips", "after loading", "at most")
+    rows = (
+        (
+            f"`{row['victim']}`",
+            str(row["size"]),
+            f"{row['loaded_gib']:.2f} GiB",
+            f"{row['peak_gib']:.2f} GiB",
+        )
+        for row in find(results, "memory")
+    )
+    return table(head, rows)
+
+
+def ratios(rows: Iterable[Row]) -> str:
+    head = ("", "ratio (middle half)", "milliseconds", "over")
+    lines = (
+        (
+            row["kind"],
+            spread(row),
+            _milliseconds(row["seconds"]),
+            _milliseconds(row["other_seconds"]),
+        )
+        for row in rows
+    )
+    return table(head, lines)
+
+
+def circumstances(results: Results) -> str:
+    """Which rows were measured where, and when."""
+    lines = []
+    for where, here in results["circumstances"].items():
+        rows = [(part, row) for part in KEYS for row in results[part] if row["where"] == where]
+        counts = {part: sum(p == part for p, _ in rows) for part in KEYS}
+        dates = sorted({row["date"] for _, row in rows})
+        what = ", ".join(f"{part} ({count})" for part, count in counts.items() if count)
+        lines.append((what, *_machine(here), " to ".join(dict.fromkeys((dates[0], dates[-1])))))
+    return table(("rows", "machine", "threads", "versions", "date"), lines)
+
+
+def _machine(here: Row) -> tuple[str, str, str]:
+    cores, memory_gib, threads = (here.get(name) for name in ("cores", "memory_gib", "threads"))
+    parts = [here["processor"]]
+    parts += [f"{cores} cores"] if cores else []
+    parts += [f"{memory_gib} GiB"] if memory_gib else []
+    versions = ", ".join(f"{name} {version}" for name, version in here["versions"].items())
+    return ", ".join(parts), str(threads) if threads else "not noted", versions

@@ -1,0 +1,216 @@
+"""Where the time of a pass goes, and what a batch saves.
+
+A pass of the attack and the recogniser's own forward and backward pass take turns: what the first
+costs over the second is the overhead. Its parts are taken where nothing else runs: the masking
+loss and the rooms alone, and the loop with a recogniser that takes no time; of the loop,
+bookkeeping is what the functions of `BOOKKEEPING` take.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.clock import Seconds, in_turns, median, ratio, rounded
+from bench.results import Row
+from bench.rooms import exponential_rooms
+from bench.subjects import LETTERS
+from mondegreen.attacks.loop import Search
+from mondegreen.attacks.presets import preset
+from mondegreen.attacks.stage import Stage
+from mondegreen.audio import load, pad, quantise
+from mondegreen.psychoacoustics import masking_loss, masking_threshold
+from mondegreen.rooms.reverb import Reverb
+from mondegreen.transformations import Rooms
+from mondegreen.victims import Victim
+from mondegreen.victims.base import Score
+from mondegreen.victims.embedded import bundled
+
+TARGETS = {LETTERS: "send the money"}  # what is asked for elsewhere
+TARGET = "Everyone can hear what nobody ever said."
+SIZES = (1, 2, 4, 8)
+SECONDS = 10.0
+ROOM_SECONDS = 0.5
+BOOKKEEPING = ("_keep", "_count")  # of `Search`: the best so far, counters and curve
+
+Kind = Callable[[], object]
+
+
+@dataclass
+class Instant:
+    """A recogniser that takes no time: its loss is the sum of the samples."""
+
+    victim: Victim
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.victim, name)
+
+    def score(self, audio: Tensor, _lengths: Tensor, _targets: Sequence[Tensor]) -> Score:
+        return Score(audio.sum(1), torch.zeros(len(audio), dtype=torch.bool))
+
+
+@dataclass
+class Split:
+    """Seconds that some methods of the search take, added up."""
+
+    seconds: float = 0.0
+    patched: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Split:
+        for name in BOOKKEEPING:
+            timed = partial(self._timed, getattr(Search, name))
+            method = lambda search, *given, timed=timed: timed(search, *given)  # noqa: E731
+            self.patched.enter_context(patch.object(Search, name, method))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.patched.close()
+
+    def _timed(self, method: Callable[..., object], *given: object) -> object:
+        before = time.process_time()
+        try:
+            return method(*given)
+        finally:
+            self.seconds += time.process_time() - before
+
+
+def recordings(size: int, sample_rate: int) -> list[Tensor]:
+    """Clips of ten seconds, each another cut of one recording run round."""
+    speech = quantise(torch.from_numpy(load(bundled.asset(bundled.RECORDING), sample_rate)))
+    samples = int(SECONDS * sample_rate)
+    speech = speech.repeat(2)[:samples]
+    return [speech.roll(number * samples // 16) for number in range(size)]
+
+
+def bare(victim: Victim, rows: list[Tensor], *, backward: bool = True) -> Kind:
+    """A pass of the recogniser over rows of sound, and nothing else."""
+    audio, lengths = pad([row.to(victim.device, victim.dtype) for row in rows])
+    tokens = [target(victim, row) for row in rows]
+
+    def forward_backward() -> object:
+        heard = audio.clone().requires_grad_()
+        return torch.autograd.grad(victim.score(heard, lengths, tokens).loss.sum(), heard)
+
+    def forward() -> object:
+        return victim.score(audio.clone().requires_grad_(), lengths, tokens)
+
+    return forward_backward if backward else forward
+
+
+def steps(victim: Victim, clips: list[Tensor], stage: Stage) -> Kind:
+    """The steps of a stage, one a call."""
+    here = [clip.to(victim.device, victim.dtype) for clip in clips]
+    threshold = masking_threshold(*pad(here), victim.sample_rate)
+    tokens = [target(victim, clip) for clip in clips]
+    search = Search(victim, here, tokens, threshold)
+    return partial(next, search.run([stage]))
+
+
+def target(victim: Victim, clip: Tensor) -> Tensor:
+    return victim.encode(TARGETS.get(victim.name, TARGET), len(clip))
+
+
+def split(victim: Victim, turns: int) -> Iterator[Row]:
+    """Stage 1, stage 2, and a step in ten rooms, each over the recogniser alone."""
+    clips = recordings(1, victim.sample_rate)
+    norm, masked = preset("imperceptible", "paper")
+    yield _row(victim, "stage 1", clips, norm, turns)
+    yield _row(victim, "stage 2", clips, masked, turns)
+    _, _, in_rooms, _ = preset("combined", "paper", (Rooms(_reverb(victim)),))
+    yield _row(victim, "ten rooms", clips, in_rooms, max(3, turns // 3))
+
+
+def _reverb(victim: Victim) -> Reverb:
+    return Reverb(exponential_rooms(20, ROOM_SECONDS, victim.sample_rate))
+
+
+def _row(victim: Victim, kind: str, clips: list[Tensor], stage: Stage, turns: int) -> Row:
+    rows = clips * stage.over.draws
+    seconds = in_turns(
+        {
+            "forward": bare(victim, rows, backward=False),
+            "bare": bare(victim, rows),
+            "pass": steps(victim, clips, stage),
+        },
+        turns,
+    )
+    forward, whole = median(seconds["forward"]), median(seconds["bare"])
+    return {
+        "victim": victim.name,
+        "kind": kind,
+        **ratio(seconds, "pass", "bare"),
+        "parts": rounded(
+            forward=forward,
+            backward=whole - forward,
+            **_own(victim, clips, stage, 3 * turns),
+        ),
+    }
+
+
+def _own(victim: Victim, clips: list[Tensor], stage: Stage, turns: int) -> dict[str, float]:
+    """Seconds of our own parts of a step."""
+    kinds: dict[str, Kind] = {"loop": steps(Instant(victim), clips, stage)}
+    if stage.masking:
+        kinds["masking"] = masking(victim, clips)
+    if stage.over.of:
+        kinds["rooms"] = rooms(victim, clips, stage)
+    with Split() as bookkeeping:
+        seconds: Seconds = in_turns(kinds, turns)
+    medians = {name: median(values) for name, values in seconds.items()}
+    noted = bookkeeping.seconds / (turns + 1)
+    others = sum(value for name, value in medians.items() if name != "loop")
+    return medians | {"loop": max(0.0, medians["loop"] - others - noted), "bookkeeping": noted}
+
+
+def masking(victim: Victim, clips: list[Tensor]) -> Kind:
+    """The masking loss and its gradient, alone."""
+    audio, lengths = pad(clips)
+    threshold = masking_threshold(audio, lengths, victim.sample_rate)
+    delta = 1e-3 * torch.randn(audio.shape, generator=torch.Generator().manual_seed(0))
+
+    def work() -> object:
+        moving = delta.clone().requires_grad_()
+        return torch.autograd.grad(masking_loss(moving, threshold).sum(), moving)
+
+    return work
+
+
+def rooms(victim: Victim, clips: list[Tensor], stage: Stage) -> Kind:
+    """The rooms of a step, there and back, alone."""
+    audio, lengths = pad(clips)
+    reverb, index = _reverb(victim), torch.arange(stage.over.draws).expand(len(clips), -1)
+
+    def work() -> object:
+        heard = audio.clone()[:, None].requires_grad_()
+        return torch.autograd.grad(reverb(heard, lengths, index).sum(), heard)
+
+    return work
+
+
+def throughput(victim: Victim, turns: int, sizes: Sequence[int] = SIZES) -> Iterator[Row]:
+    """Passes of stage 2 on batches, by the wall's clock and the processor's, over a clip alone."""
+    (_, stage) = preset("imperceptible", "paper")
+    clips = recordings(max(sizes), victim.sample_rate)
+    kinds = {str(size): steps(victim, clips[:size], stage) for size in sizes}
+    taken = in_turns(kinds, turns, lambda: np.array([time.perf_counter(), time.process_time()]))
+    both = np.array([taken[name] for name in kinds]).transpose(2, 0, 1).tolist()
+    clocks = {
+        name: dict(zip(kinds, seconds, strict=True))
+        for name, seconds in zip(("wall", "processor"), both, strict=True)
+    }
+    for size in sizes:
+        row: Row = {"victim": victim.name, "size": size}
+        for name, seconds in clocks.items():
+            over = ratio(seconds, str(size), "1")
+            per_clip = {k: v / size for k, v in over.items() if k.startswith("ratio")}
+            row[name] = rounded(seconds_per_clip=over["seconds"] / size, **per_clip)
+        yield row

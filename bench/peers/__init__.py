@@ -1,0 +1,1 @@
+"""Peers on our victims, clips and targets; see `README.md` beside this file."""

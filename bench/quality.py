@@ -1,0 +1,202 @@
+"""Quality against gradient passes, of presets and of peers, all from saved 16-bit files.
+
+`score_file(victim, clean, path, target)` is how every file is scored, whoever made it: `victim` is
+a loaded one, `clean` the clip [T] on the 16-bit grid at its rate, `path` the saved file, `target`
+the phrase. It returns the fields of `mondegreen.evaluation`, flat and ready for JSON.
+
+`paper` is run once, and proved at each budget on its way: the best so far. A `fast` run is planned
+for its budget, so that each budget is a run of its own; so is one of `paper, planned`, which is
+`paper` with its stages shortened in proportion, as a user with a budget might do. What has been
+measured with the same stages and the same target is not measured again.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import MISSING, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.results import Row
+from bench.subjects import Subject
+from mondegreen.attacks.presets import Stages, within
+from mondegreen.attacks.presets import preset as stages_of
+from mondegreen.audio import ADVERSARIAL_MARK, load, quantise, save
+from mondegreen.evaluation.metrics import measure
+from mondegreen.evaluation.verify import verify
+from mondegreen.identity import key_of
+from mondegreen.runs.attack import Attack
+from mondegreen.runs.clip import prepare
+from mondegreen.runs.options import Options
+from mondegreen.runs.proof import prove
+from mondegreen.victims import Victim
+
+METHOD, PLANNED = "imperceptible", "paper, planned"
+PRESETS = ("fast", "paper", PLANNED)
+BUDGETS = (100, 250, 500, 1000)  # gradient passes; a run of `fast` for each
+CURVE = (100, *range(250, 5001, 250))  # where `paper` is proved on its way
+
+Known = Callable[[Row], bool]  # whether a row of these key fields and settings is there already
+
+
+def score_file(victim: Victim, clean: NDArray[np.float32], path: Path, target: str) -> Row:
+    """What a saved file proves and what it costs the ear.
+
+    Raises:
+        AudioError: it cannot be read, or is not as long as the clip.
+    """
+    proof = verify(path, victim, target)
+    quality = measure(clean, load(path, victim.sample_rate), victim.sample_rate)
+    return {
+        "verified": proof.verified,
+        "heard": proof.heard,
+        "pesq": quality.pesq,
+        "masking_loss": quality.masking.loss,
+        "share_above": quality.masking.share_above,
+        "mean_excess_db": quality.masking.mean_excess_db,
+        "max_excess_db": quality.masking.max_excess_db,
+        "stoi": quality.stoi,
+        "snr_db": quality.snr_db,
+        "max_abs": quality.max_abs,
+    }
+
+
+def score_sound(
+    victim: Victim, clean: NDArray[np.float32], adversarial: NDArray[np.float32], target: str
+) -> Row:
+    """The same of samples [T], by way of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "adversarial.wav"
+        save(path, adversarial, victim.sample_rate, comment=ADVERSARIAL_MARK)
+        return score_file(victim, clean, path, target)
+
+
+def measured(
+    victim: Victim, subject: Subject, preset: str, budgets: Sequence[int], known: Known
+) -> Iterator[Row]:
+    """A clip's rows at those of the budgets that are not known yet."""
+    plans = {budget: _head(victim, subject, preset, budget) for budget in budgets}
+    missing = [budget for budget in sorted(plans) if not known(plans[budget])]
+    for run in [missing] if preset == "paper" else [[budget] for budget in missing]:
+        stages = stages_for(preset, max(run, default=0))
+        for budget, found in _proved(victim, subject, stages, run):
+            yield plans[budget] | found
+
+
+def stages_for(preset: str, budget: int) -> Stages:
+    """What is run for a budget; `paper` in full, for it is left on its way."""
+    stages = stages_of(METHOD, "fast" if preset == "fast" else "paper")
+    if preset == PLANNED:
+        stages = tuple(replace(stage, planned=True) for stage in stages)
+    return stages if preset == "paper" else within(stages, budget)
+
+
+def _head(victim: Victim, subject: Subject, preset: str, budget: int) -> Row:
+    return {
+        "victim": victim.name,
+        "preset": preset,
+        "clip": subject.clip,
+        "budget": budget,
+        "target": subject.target,
+        "settings": settings_of(stages_for(preset, budget), subject.target),
+    }
+
+
+def _proved(
+    victim: Victim, subject: Subject, stages: Stages, budgets: Sequence[int]
+) -> Iterator[tuple[int, Row]]:
+    """Search, and at each budget prove the best so far as a caller's result would be proved."""
+    options = Options(METHOD)
+    (clip,) = prepare(victim, [subject.path], [subject.target], options)
+    attack = Attack(victim, [clip], options)
+    attack.stages = stages
+    (trajectory,) = attack.search.trajectories
+    left, seconds, began = list(budgets), 0.0, time.process_time()
+
+    def row() -> Row:
+        proven = prove(victim, clip, trajectory, options, lambda *_: None)
+        return {
+            "passes": trajectory.passes,
+            "first_match": trajectory.first_match,
+            "found_at": proven.candidate.passes if proven.candidate else None,
+            **score_sound(victim, clip.clean.numpy(), proven.adversarial, clip.target),
+            "cpu_seconds": round(seconds, 1),
+        }
+
+    for _ in attack.run() if left else ():
+        if trajectory.passes >= left[0]:
+            seconds += time.process_time() - began
+            yield left.pop(0), row()
+            began = time.process_time()  # proving and measuring are no part of the search
+        if not left:
+            return
+    seconds += time.process_time() - began
+    for budget in left:  # the search ended before them: it stays as it ended
+        yield budget, row()
+
+
+def of_peers(
+    victim: Victim, subjects: Sequence[Subject], folder: Path, known: Known
+) -> Iterator[tuple[Row, Row]]:
+    """Score what `bench/peers` left in a folder: rows, and where each run was made."""
+    path, clips = folder / "runs.jsonl", {subject.clip: subject for subject in subjects}
+    runs = path.read_text("utf-8").splitlines() if path.exists() else []
+    for run in map(json.loads, runs):
+        head = {
+            "victim": run["victim"],
+            "preset": run["row"],
+            "clip": run["clip"],
+            "budget": run["budget"],
+            "target": run["target"],
+            "settings": key_of({"peer": run})[:16],
+        }
+        if run["victim"] != victim.name or run["clip"] not in clips or known(head):
+            continue
+        clean = quantise(torch.from_numpy(load(clips[run["clip"]].path, victim.sample_rate)))
+        cost = {
+            "passes": run["gradient_passes"],
+            "forward_passes": run["forward_passes"],
+            "cpu_seconds": run["cpu_seconds"],
+            "date": run["finished"][:10],
+        }
+        scored = score_file(victim, clean.numpy(), folder / run["file"], run["target"])
+        where = {
+            "processor": run["machine"],
+            "threads": run["threads"],
+            "versions": run["versions"],
+        }
+        yield head | cost | scored, where
+
+
+def settings_of(stages: Stages, target: str) -> str:
+    """A name of how a row was made: the stages' numbers, as far as they differ from defaults.
+
+    How they came to have so many steps is no part of it.
+    """
+    fixed = tuple(replace(stage, planned=False) for stage in stages)
+    return key_of({"stages": described(fixed), "target": target})[:16]
+
+
+def described(value: object) -> Any:
+    """Dataclasses as plain data, without what is at its default, so that new fields may come."""
+    if isinstance(value, tuple | list):
+        return [described(one) for one in value]
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    told = {f.name: getattr(value, f.name) for f in fields(value)}
+    default = {f.name: _default(f) for f in fields(value)}
+    kept = {name: described(told[name]) for name in told if told[name] != default[name]}
+    return {"is": type(value).__name__, **kept}
+
+
+def _default(field: Any) -> object:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return field.default

@@ -1,0 +1,205 @@
+"""The engine: what a step costs beside the recogniser's own work."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from toy import LinearVictim, linear_victim, speech, toy_rooms
+from waits import counted, on_host
+
+from mondegreen.attacks.loop import Search
+from mondegreen.attacks.presets import preset
+from mondegreen.attacks.stage import Expectation, Stage
+from mondegreen.audio import pad, quantise
+from mondegreen.psychoacoustics import masking_threshold
+from mondegreen.rooms.reverb import Reverb
+from mondegreen.transformations import Rooms
+from mondegreen.victims import load_victim
+from mondegreen.victims.base import Score, Victim
+from mondegreen.victims.remembered import Remembered
+
+TARGETS = {"batched": "Open the door.", "moonshine-tiny": "Yes.", "moonshine-tiny-ctc": "yes"}
+
+
+class Batched(LinearVictim):
+    """The linear victim, as one product over a padded batch."""
+
+    def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+        real = torch.arange(audio.shape[1], device=audio.device) < lengths[:, None]
+        margin = (audio * real) @ self.weight[: audio.shape[1]] - self.bias
+        return Score(F.softplus(-margin), margin > 0)
+
+
+def toy(bias: float = 150.0) -> Batched:
+    plain = linear_victim(bias=bias)
+    return Batched(plain.weight, plain.bias)
+
+
+VICTIMS: list[Callable[[], Victim]] = [
+    pytest.param(toy, id="toy"),
+    pytest.param(lambda: toy(-1e6), id="toy that is convinced at once"),
+    pytest.param(lambda: load_victim("moonshine-tiny", device="cpu"), id="Moonshine"),
+    pytest.param(lambda: load_victim("moonshine-tiny-ctc", device="cpu"), id="CTC"),
+]
+FIRST, SECOND = preset("imperceptible", "paper")
+EAGER, _ = preset("imperceptible", "fast")  # it looks for success at every step
+
+
+def rooms(dtype: torch.dtype) -> Rooms:
+    return Rooms(Reverb(toy_rooms().reverb.rirs.to(dtype)))
+
+
+def stage(name: str, victim: Victim) -> Stage:
+    kinds = {
+        "bounded": FIRST,
+        "masked": SECOND,
+        "in rooms": dataclasses.replace(
+            EAGER, over=Expectation((rooms(victim.dtype),), draws=2, quorum=2, looks=3)
+        ),
+        "masked, in rooms": dataclasses.replace(
+            SECOND, over=Expectation((rooms(victim.dtype),), draws=2, quorum=1, looks=2)
+        ),
+    }
+    steps = 12 if isinstance(victim, LinearVictim) else 5  # in 12, one more is written down
+    return dataclasses.replace(kinds[name], steps=steps)
+
+
+def search(victim: Victim, clips: Sequence[Tensor]) -> Search:
+    audio, lengths = pad(clips)
+    threshold = masking_threshold(audio, lengths, victim.sample_rate)
+    tokens = [victim.encode(TARGETS.get(victim.name, "Open the door."), len(c)) for c in clips]
+    return Search(victim, clips, tokens, threshold)
+
+
+def clips_of(victim: Victim) -> list[Tensor]:
+    """Three clips of unequal lengths."""
+    if isinstance(victim, LinearVictim):
+        return [speech(seed, n) for seed, n in enumerate((8192, 6000, 4096))]
+    generator = torch.Generator().manual_seed(0)
+    lengths = (17_000, 16_000, 14_000)
+    return [quantise(0.1 * torch.randn(n, generator=generator)).to(victim.dtype) for n in lengths]
+
+
+def waits_of_steps(victim: Victim, stage: Stage) -> list[list[str]]:
+    """What each step waits for, but the first two, which lay out, and the last: clips leave."""
+    clips, found = clips_of(victim), []
+    search(victim, clips)  # the frequency axis is prepared, and kept, in main memory
+    with counted() as waits:
+        steps = search(victim, clips).run([stage])
+        for _ in range(2):
+            next(steps)
+        for _ in range(stage.steps - 3):
+            waits.clear()
+            next(steps)
+            found.append(list(waits))
+    return found
+
+
+@pytest.mark.parametrize("kind", ["bounded", "masked", "in rooms", "masked, in rooms"])
+@pytest.mark.parametrize("make", VICTIMS)
+def test_a_step_waits_for_the_device_once(make: Callable[[], Victim], kind: str) -> None:
+    victim = make()
+    for waits in waits_of_steps(victim, stage(kind, victim)):
+        assert waits == ["cpu"]
+
+
+class Planted(Batched):
+    """The victim, with something more in every pass."""
+
+    def __init__(self, more: Callable[[Score], object]) -> None:
+        plain = linear_victim()
+        super().__init__(plain.weight, plain.bias)
+        self.more = more
+
+    def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+        score = super().score(audio, lengths, targets)
+        self.more(score)
+        return score
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param(lambda score: score.loss.tolist(), id="tolist"),
+        pytest.param(lambda score: score.loss[0].item(), id="item"),
+        pytest.param(lambda score: float(score.loss.detach()[0]), id="float"),
+        pytest.param(lambda score: bool(score.matched.any()), id="bool"),
+        pytest.param(lambda score: score.loss.detach().numpy(), id="numpy"),
+        pytest.param(lambda score: score.loss.cpu(), id="cpu"),
+        pytest.param(lambda score: score.loss.to("cpu"), id="to"),
+        pytest.param(lambda score: score.matched.nonzero(), id="nonzero"),
+        pytest.param(lambda score: score.loss[score.matched], id="mask"),
+        pytest.param(lambda score: score.loss[torch.tensor([0])], id="index from the host"),
+        pytest.param(lambda score: torch.equal(score.loss, score.loss), id="equal"),
+        pytest.param(lambda score: score.loss.repeat_interleave(score.matched.long()), id="repeat"),
+        pytest.param(lambda score: torch.tensor([1], device=score.loss.device), id="new"),
+        pytest.param(lambda score: torch.tensor([1]).to(score.loss.device), id="to the device"),
+    ],
+)
+def test_a_wait_that_is_planted_is_found(more: Callable[[Score], object]) -> None:
+    victim = Planted(more)
+    for waits in waits_of_steps(victim, stage("bounded", victim)):
+        assert len(waits) > 1
+
+
+def test_what_a_step_says_lies_in_main_memory() -> None:
+    victim = toy()
+    clips = clips_of(victim)
+    for stage in (FIRST, SECOND):
+        with counted():
+            seen = vars(next(search(victim, clips).run([stage])))
+            told = {name: value for name, value in seen.items() if isinstance(value, Tensor)}
+            assert {"index", "loss", "hits", "matched"} < set(told)
+            assert all(map(on_host, told.values()))
+
+
+# ---- what is remembered
+
+
+def test_the_same_tensors_are_worked_on_once() -> None:
+    calls: list[int] = []
+
+    def total(values: Tensor, times: int) -> float:
+        calls.append(times)
+        return float(values.sum()) * times
+
+    remembered, values = Remembered(total), torch.ones(3)
+    assert [remembered(values, 2), remembered(values, 2), remembered(values, 3)] == [6, 6, 9]
+    assert calls == [2, 3]
+
+
+def test_equal_tensors_are_not_the_same_and_changed_ones_are_not_either() -> None:
+    remembered = Remembered(lambda values: float(values.sum()))
+    values = torch.ones(3)
+    assert [remembered(values), remembered(torch.zeros(3)), remembered(values)] == [3, 0, 3]
+    values.add_(1)
+    assert remembered(values) == 6
+
+
+def test_another_number_of_targets_is_another_batch() -> None:
+    remembered = Remembered(lambda *targets: len(targets))
+    one, other = torch.ones(1), torch.zeros(1)
+    assert [remembered(one), remembered(one, other), remembered(other, one)] == [1, 2, 2]
+
+
+def test_what_is_made_in_inference_serves_a_search_as_well() -> None:
+    weight = torch.ones(2)
+    remembered = Remembered(lambda values: values * 2)
+    with torch.inference_mode():
+        remembered(weight)
+    x = torch.ones(2, requires_grad=True)
+    (gradient,) = torch.autograd.grad((x * remembered(weight)).square().sum(), x)
+    assert gradient.tolist() == [8, 8]
+
+
+def test_few_are_kept() -> None:
+    calls: list[int] = []
+    remembered = Remembered(calls.append)
+    for number in [*range(9), 0]:
+        remembered(number)
+    assert calls == [*range(9), 0]
