@@ -60,6 +60,7 @@ _FAST_MASKED = Stage(
         alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5
     ),
     keep="quietest",
+    enough=0.5,
     planned=True,
 )
 
