@@ -1,6 +1,6 @@
 """Measure, merge into `bench/results.json`, and write `docs/benchmarks.md` from it.
 
-    python -m bench CLIPS.tsv                # a quick look, under 15 minutes on two cores
+    python -m bench CLIPS.tsv                # a quick look
     python -m bench CLIPS.tsv --full         # everything: hours; begin again to go on
     python -m bench CLIPS.tsv --only quality --victim moonshine-tiny --preset fast --budgets 100 500
     python -m bench --only page              # nothing but the page
@@ -125,10 +125,13 @@ def victims(options: argparse.Namespace) -> Iterator[tuple[Victim, list[Subject]
     """Each victim that is asked for, and its clips: in a quick look the shortest ones.
 
     Raises:
-        SystemExit: no clips were given.
+        SystemExit: no clips were given, or they are not there.
     """
-    if options.clips is None:
-        raise SystemExit("Give the table of clips: python -m bench CLIPS.tsv")
+    if options.clips is None or not options.clips.is_file():
+        raise SystemExit(
+            f"There is no table of clips {options.clips or ''}: give one, as in python -m bench"
+            " CLIPS.tsv, or make bench CLIPS=CLIPS.tsv."
+        )
     for name in options.victim:
         clips = subjects(options.clips, name, options.clip)
         quick = not options.full and not options.clip and not options.budgets

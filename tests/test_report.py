@@ -566,7 +566,7 @@ def test_attack_ends_with_a_report_of_its_own(
 ) -> None:
     sound_item(tmp_path / "out" / "of-before", id="of-before")
     status, out, err = command(
-        *("attack", *clips, "--target", "open the door", "--max-passes", "60"),
+        *("attack", *clips, "--target", "open the door", "--max-passes", "30"),
         *("--out", tmp_path / "out", *(["--json"] if as_json else [])),
     )
     assert status == 0
@@ -583,7 +583,7 @@ def test_a_report_that_cannot_be_written_loses_no_result(
 ) -> None:
     (tmp_path / "out" / "report.html").mkdir(parents=True)
     status, out, err = command(
-        *("attack", clips[0], "--target", "open the door", "--max-passes", "60"),
+        *("attack", clips[0], "--target", "open the door", "--max-passes", "30"),
         *("--out", tmp_path / "out"),
     )
     assert status == 0
@@ -600,7 +600,7 @@ def test_even_a_fault_in_the_report_loses_no_result(
 
     monkeypatch.setattr("mondegreen.report.page.write_report", fail)
     status, _, err = command(
-        *("attack", clips[0], "--target", "open the door", "--max-passes", "60"),
+        *("attack", clips[0], "--target", "open the door", "--max-passes", "30"),
         *("--out", tmp_path / "out"),
     )
     assert status == 0

@@ -414,7 +414,7 @@ def test_workers_that_die_or_raise_cost_their_clip_alone(tmp_path: Path, clips: 
     for function, said in (("dying", "SIGKILL"), ("raising", "too much for me")):
         out = tmp_path / function
         ran = mondegreen(
-            *("run", clips, *QUICK, "--victim", f"toy_victims:{function}", "--max-passes", "60"),
+            *("run", clips, *QUICK, "--victim", f"toy_victims:{function}", "--max-passes", "30"),
             *("--workers", "2", "--threads", "1", "--out", out, "--json"),
         )
         told = json.loads(ran.stdout)

@@ -197,7 +197,8 @@ class Search:
         ).select(left > 0)
 
     def _run_stage(self, stage: Stage, place: Place) -> Iterator[Progress]:
-        threshold = self._respected(stage, place.batch)
+        respected = self._respected(stage)
+        threshold = respected.select(place.batch.index)
         try:
             for step in range(place.step, stage.steps):
                 batch = place.batch
@@ -211,17 +212,19 @@ class Search:
                 if not staying.all():
                     self._leave(batch.select(~staying))
                     place.batch = batch.select(staying)
-                    threshold = threshold.select(staying)
+                    threshold = respected.select(place.batch.index)
                 yield progress
         finally:  # also when the caller stops early
             self._leave(place.batch)
 
-    def _respected(self, stage: Stage, batch: Batch) -> MaskingThreshold:
-        """The threshold that the stage's masking penalty is measured against."""
-        threshold = self.threshold.select(batch.index)
-        if stage.masking is None or stage.masking.guard is None or len(batch.index) == 0:
-            return threshold
-        return guarded(threshold, batch.audio, stage.masking.guard)
+    def _respected(self, stage: Stage) -> MaskingThreshold:
+        """The threshold of all clips that the stage's masking penalty is measured against.
+
+        Of all, whoever has left: a search that goes on from a snapshot must get the same bits.
+        """
+        if stage.masking is None or stage.masking.guard is None:
+            return self.threshold
+        return guarded(self.threshold, self.audio, stage.masking.guard)
 
     def _listen(self, over: Expectation, when: tuple[int, int], batch: Batch, looks: int) -> _Heard:
         """Hear the step's draws of x + δ, rounded to 16 bits, and differentiate their mean loss."""
