@@ -97,16 +97,20 @@ def peak(curve: Sequence[Row], clip: str) -> Row | None:
 
 
 def ahead(results: Results, victim: str, budget: int) -> Verdict:
-    """By the medians, over the clips that both have, and clip by clip for the record."""
+    """By the medians, over the clips that both have, and clip by clip for the record.
+
+    Medians of some of the clips are told and decide nothing, here and below.
+    """
     asked = f"{victim}: at {budget:,} passes `fast` is ahead of `paper` and of every peer on both"
     ours = at(results, victim, FAST, budget)
     rivals = [name for name in presets(results, victim) if name != FAST]
-    texts, won = [], []
+    texts, won, whole = [], [], True
     for rival in rivals:
         mine, theirs = common(ours, at(results, victim, rival, budget))
         if not mine:
             texts.append(f"{rival}: not measured")
             continue
+        whole &= len(mine) == CLIPS
         wins = [m.title for m in MEASURES if m.better(middle(m, mine), middle(m, theirs))]
         won.append(len(wins) == len(MEASURES))
         counts = ", ".join(
@@ -115,8 +119,8 @@ def ahead(results: Results, victim: str, budget: int) -> Verdict:
             for m in MEASURES
         )
         texts.append(f"{rival}: {counts}")
-    met = None if not won or (all(won) and len(won) < len(rivals)) else all(won)
-    return Verdict(asked, "; ".join(texts), met)
+    whole &= not all(won) or len(won) == len(rivals)  # to lose to one is enough
+    return Verdict(asked, "; ".join(texts), all(won) if won and whole else None)
 
 
 def _wins(measure: Measure, mine: Sequence[Row], theirs: Sequence[Row]) -> int:
@@ -131,7 +135,7 @@ def reaches_four(results: Results, victim: str) -> Verdict:
         if rows
         else UNKNOWN
     )
-    met = middle(PESQ, rows) >= 4 if rows else None
+    met = middle(PESQ, rows) >= 4 if len(rows) == CLIPS else None
     return Verdict(f"{victim}: median PESQ 4.0 by 1,000 passes", text, met)
 
 
@@ -142,8 +146,10 @@ def first_success(results: Results, victim: str) -> Verdict:
     if not rows:
         return Verdict(asked, UNKNOWN, None)
     firsts = [math.inf if row["first_match"] is None else row["first_match"] for row in rows]
-    text = f"pass {min(firsts):g} to {max(firsts):g}, over {len(rows)} runs"
-    return Verdict(asked, text.replace("inf", "never"), max(firsts) <= FIRST_SUCCESS)
+    clips = len({row["clip"] for row in rows})
+    text = f"pass {min(firsts):g} to {max(firsts):g}, over {len(rows)} runs of {clips} clips"
+    met = max(firsts) <= FIRST_SUCCESS
+    return Verdict(asked, text.replace("inf", "never"), None if met and clips < CLIPS else met)
 
 
 def in_rooms(results: Results, victim: str) -> Verdict:
@@ -164,7 +170,8 @@ def in_rooms(results: Results, victim: str) -> Verdict:
         f"{heard[0]:.0%} to {heard[1]:.0%}, {LOSS.form(loss[0])} to {LOSS.form(loss[1])}"
         f" (medians of {len(mine)} clips)"
     )
-    return Verdict(asked, text, heard[0] > heard[1] and loss[0] < loss[1])
+    met = heard[0] > heard[1] and loss[0] < loss[1]
+    return Verdict(asked, text, met if len(mine) == CLIPS else None)
 
 
 def _median(rows: Sequence[Row], field: str) -> float:

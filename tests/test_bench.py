@@ -296,13 +296,24 @@ def test_rooms_count_heard_and_loss() -> None:
     def rows(preset: str, heard: float, loss: float) -> list[Row]:
         key = {"victim": WORDS, "method": "combined", "preset": preset, "budget": 1000}
         made = {"heard_in": heard, "masking_loss": loss, "verified": False}
-        return [{**key, **made, "clip": clip} for clip in "abc"]
+        return [{**key, **made, "clip": clip} for clip in "abcde"]
 
     paper = rows("paper", 0.2, 100.0)
     for heard, loss, met in ((0.3, 90.0, True), (0.2, 90.0, False), (0.3, 110.0, False)):
         both = of(in_rooms=[*paper, *rows("fast", heard, loss)])
         assert targets.in_rooms(both, WORDS).met is met
     assert targets.in_rooms(of(in_rooms=paper), WORDS).met is None
+
+
+def test_some_of_the_clips_meet_no_target() -> None:
+    rivals = [*everyone("paper", 500, 2.0, 9.0), *everyone("paper, planned", 500, 2.0, 9.0)]
+    some = everyone("fast", 500, 3.0, 5.0)[:4]
+    assert targets.ahead(of(*some, *rivals), WORDS, 500).met is None
+    assert targets.first_success(of(*some), WORDS).met is None
+    late = [{**some[0], "first_match": 61}]
+    assert targets.first_success(of(*late), WORDS).met is False  # one is enough to miss it
+    assert targets.reaches_four(of(*everyone("fast", 1000, 4.1, 5.0)[:4]), WORDS).met is None
+    assert targets.reaches_four(of(*everyone("fast", 1000, 4.1, 5.0)), WORDS).met is True
 
 
 def test_nothing_measured_is_nothing_met() -> None:
