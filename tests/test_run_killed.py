@@ -14,6 +14,7 @@ import pytest
 from run_folders import QUICK, command, environment, make_clips, mondegreen, records
 
 KILLS = 20
+PATIENCE = 120  # seconds, for a clip to be finished
 CLIPS = 20
 LONG = ("--method", "carlini-wagner", "--max-passes", "200")  # no clip ends before them
 HOW = ("--workers", "2", "--threads", "1", "--checkpoint-seconds", "0.2")
@@ -28,17 +29,22 @@ def test_killed_twenty_times_it_ends_as_if_undisturbed(tmp_path: Path) -> None:
     clips = make_clips(tmp_path / "clips", CLIPS)
     arguments = ("run", clips, *QUICK, *LONG, *HOW)
     calm_run, killed_run = tmp_path / "calm", tmp_path / "killed"
-    first_item = undisturbed((*arguments, "--out", calm_run), calm_run)
-    calm, chance, finished = records(calm_run), random.Random(0), []
+    first_item, pace = undisturbed((*arguments, "--out", calm_run), calm_run)
+    calm, chance, finished = records(calm_run), random.Random(0), [0]
     for number in range(KILLS):
-        # early on loading is hit, later on searches, proofs and the putting in place
-        wait = chance.uniform(0.2, 1.2) * first_item
-        strike(start((*arguments, "--out", killed_run)), wait, number, chance)
+        process = start((*arguments, "--out", killed_run))
+        # most are hit while they load or search; every fourth once it has finished a clip more,
+        # while it searches, proves and puts in place
+        late = number % 4 == 3
+        wait = PATIENCE if late else chance.uniform(0.2, 0.9) * first_item
+        await_item(killed_run, finished[-1], wait)
+        time.sleep(chance.uniform(0, pace) if late else 0)
+        strike(process, number, chance.uniform(0, 0.1) * first_item)
         finished.append(len(records(killed_run)))
     ended = mondegreen(*arguments, "--out", killed_run)
     assert ended.returncode == 0, ended.stderr
     assert finished == sorted(finished)
-    assert len(set(finished)) > 3  # it was hit while it worked, not only while it loaded
+    assert len(set(finished[1:])) > 3  # it was hit while it worked, not only while it loaded
     assert finished[-1] < CLIPS  # and to the last
     assert records(killed_run) == calm  # every sample too: a record has its files' hashes
     assert len(calm) == CLIPS
@@ -47,8 +53,8 @@ def test_killed_twenty_times_it_ends_as_if_undisturbed(tmp_path: Path) -> None:
     assert list((killed_run / "errors").iterdir()) == []
 
 
-def undisturbed(arguments: tuple[object, ...], run: Path) -> float:
-    """Run to the end; the seconds until there was an item."""
+def undisturbed(arguments: tuple[object, ...], run: Path) -> tuple[float, float]:
+    """Run to the end; the seconds until there was an item, and from then on for each."""
     began, first = time.monotonic(), None
     process = start(arguments)
     while process.poll() is None:
@@ -57,7 +63,14 @@ def undisturbed(arguments: tuple[object, ...], run: Path) -> float:
             first = time.monotonic() - began
     assert process.returncode == 0
     assert first is not None
-    return first
+    return first, (time.monotonic() - began - first) / CLIPS
+
+
+def await_item(run: Path, known: int, seconds: float) -> None:
+    """Wait so long, or until the run has more items than are known."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and len(list(run.glob("items/[!.]*/record.json"))) <= known:
+        time.sleep(0.02)
 
 
 def start(arguments: tuple[object, ...]) -> subprocess.Popen[bytes]:
@@ -71,11 +84,8 @@ def start(arguments: tuple[object, ...]) -> subprocess.Popen[bytes]:
     )
 
 
-def strike(
-    process: subprocess.Popen[bytes], wait: float, number: int, chance: random.Random
-) -> None:
+def strike(process: subprocess.Popen[bytes], number: int, later: float) -> None:
     """Kill all at once, or the driver alone, or first a worker and the driver a little later."""
-    time.sleep(wait)
     assert process.poll() is None, "it ended before it was hit"
     if number % 3 == 0:
         os.killpg(process.pid, signal.SIGKILL)
@@ -84,7 +94,7 @@ def strike(
     else:
         for worker in children(process.pid)[:1]:
             os.kill(worker, signal.SIGKILL)
-        time.sleep(chance.uniform(0, 0.1) * wait)
+        time.sleep(later)
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     await_end_of_group(process.pid)
