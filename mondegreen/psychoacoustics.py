@@ -19,8 +19,8 @@ Contents
     ``absolute_threshold_of_hearing`` (3), ``local_maxima`` (1), ``loudest_nearby`` (third
     criterion), ``smoothed`` (6), ``spread`` (7, 8), ``upper_slope`` (9), ``individual_threshold``
     (10), ``global_threshold`` (11), ``from_decibels`` (14); ``Profile`` and ``PROFILES``, the named
-    readings of these; ``masking_threshold``, ``normalised_power``, ``masking_loss`` and
-    ``guarded``, which the attacks use.
+    readings of these; ``masking_threshold``, ``normalised_power``, ``masking_loss``, ``excess_db``
+    and ``guarded``, which the attacks use.
 """
 
 from __future__ import annotations
@@ -440,6 +440,17 @@ class MaskingThreshold:
         """Real frames of each clip, ``[B]``; what comes after is padding."""
         return _frames(self.lengths, self.window, self.hop)
 
+    @property
+    def real(self) -> Tensor:
+        """Which frames lie within their clip, bool ``[B, frames]``."""
+        return _real_frames(self.frames, self.theta.shape[1])
+
+    @property
+    def audible(self) -> Tensor:
+        """Bins that have a threshold in quiet, ``[bins]``; what is elsewhere nobody hears."""
+        device, dtype = self.theta.device, self.theta.dtype
+        return _axis(self.sample_rate, self.window, self.profile, device, dtype).heard
+
     def select(self, index: Tensor) -> MaskingThreshold:
         """The clips at ``index`` (integers or bool ``[B]``), cut to the longest of them."""
         longest = max(self.frames[index].tolist(), default=0)
@@ -510,8 +521,19 @@ def masking_loss(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     Raises ``AudioError`` as ``normalised_power`` does.
     """
     excess = (normalised_power(delta, threshold) - threshold.theta).relu().mean(-1)
-    frames = threshold.frames
-    return (excess * _real_frames(frames, excess.shape[1])).sum(-1) / frames
+    return (excess * threshold.real).sum(-1) / threshold.frames
+
+
+def excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
+    """How far a perturbation is above the threshold, 10 log10(power / θ), in the audible bins.
+
+    Shape: delta ``[B, T]`` -> ``[B, frames, audible bins]`` dB; -inf in padding and where it is 0.
+
+    Raises ``AudioError`` as ``normalised_power`` does.
+    """
+    audible = threshold.audible
+    ratio = normalised_power(delta, threshold)[..., audible] / threshold.theta[..., audible]
+    return 10 * torch.log10(torch.where(threshold.real[..., None], ratio, 0))
 
 
 def guarded(threshold: MaskingThreshold, audio: Tensor, share: float) -> MaskingThreshold:

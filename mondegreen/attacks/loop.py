@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mondegreen.attacks.ceiling import lowered
 from mondegreen.attacks.result import CANDIDATES, GIVEN, Candidate, Point, Trajectory
 from mondegreen.attacks.snapshot import Snapshot
 from mondegreen.attacks.stage import Expectation, Stage
@@ -218,7 +219,7 @@ class Search:
             self._leave(place.batch)
 
     def _respected(self, stage: Stage) -> MaskingThreshold:
-        """The threshold of all clips that the stage's masking penalty is measured against.
+        """The threshold of all clips that the stage's penalty and ceiling are measured against.
 
         Of all, whoever has left: a search that goes on from a snapshot must get the same bits.
         """
@@ -285,7 +286,7 @@ class Search:
             gradient = gradient + _a_clip(weight, penalty) * penalty
         progress = _progress(stage, step, batch, told, matched)
         self._count(progress)
-        _step(stage, step, batch, gradient)
+        _step(stage, step, batch, gradient, threshold)
         batch.left = batch.left - 1
         if stage.enough is not None:
             batch.left = torch.where(batch.quietest <= stage.enough, 0, batch.left)
@@ -369,7 +370,9 @@ def _adapt(stage: Stage, step: int, batch: Batch, peak: Tensor, matched: Tensor)
         batch.alpha = stage.masking.adapted(batch.alpha, matched, update)
 
 
-def _step(stage: Stage, step: int, batch: Batch, gradient: Tensor) -> None:
+def _step(
+    stage: Stage, step: int, batch: Batch, gradient: Tensor, threshold: MaskingThreshold
+) -> None:
     """Adam (Kingma & Ba 2014) on the gradient or its sign, then the projection onto the bounds."""
     if stage.sign:
         gradient = gradient.sign()
@@ -379,6 +382,8 @@ def _step(stage: Stage, step: int, batch: Batch, gradient: Tensor) -> None:
     spread = (batch.square / (1 - second ** (step + 1))).sqrt_().add_(1e-8)
     rate = stage.rate.at(step, stage.steps) / (1 - first ** (step + 1))
     batch.delta.addcdiv_(batch.mean, spread, value=-rate)
+    if stage.ceiling:
+        batch.delta = lowered(batch.delta, threshold, stage.ceiling.at(step, stage.steps))
     eps = _a_clip(batch.eps, batch.delta)
     batch.delta.clamp_(torch.maximum(batch.low, -eps), torch.minimum(batch.high, eps))
 

@@ -14,6 +14,7 @@ from mondegreen.attacks.stage import (
     Decay,
     Elastic,
     Expectation,
+    Line,
     Masking,
     MaxNorm,
     Stage,
@@ -54,13 +55,14 @@ _FAST_NORM = Stage(
 _FAST_MASKED = Stage(
     "minimise the perceptibility",
     steps=400,
-    rate=Decay(20 * _LSB, 0.5 * _LSB),
+    rate=Decay(20 * _LSB, 0.7 * _LSB),
     betas=(0.9, 0.99),
     masking=Masking(
         alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5
     ),
+    ceiling=Line(30, 10),
     keep="quietest",
-    enough=0.5,
+    enough=0.02,
     planned=True,
 )
 

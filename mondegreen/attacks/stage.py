@@ -21,10 +21,10 @@ _TINY: Final = 1e-9  # of a masking loss, far below what any file can hold
 
 
 class Schedule(Protocol):
-    """A learning rate over the steps of a stage."""
+    """A number over the steps of a stage: a learning rate in full scale, a ceiling in dB."""
 
     def at(self, step: int, steps: int) -> float:
-        """The rate at step `step` of `steps`, in full scale."""
+        """The number at step `step` of `steps`."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,18 @@ class Decay:
     def at(self, step: int, steps: int) -> float:
         """Interpolate: start · (end / start) ^ (step / steps)."""
         return self.start * math.pow(self.end / self.start, step / steps)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A number that goes evenly from `start` to `end` over the stage."""
+
+    start: float
+    end: float
+
+    def at(self, step: int, steps: int) -> float:
+        """Interpolate: start + (end - start) · step / steps."""
+        return self.start + (self.end - self.start) * step / steps
 
 
 class Bound(Protocol):
@@ -207,6 +219,8 @@ class Stage:
         betas: Adam's decay rates.
         bound: the max-norm ball that δ stays in, if any; x + δ always stays in the 16-bit range.
         masking: the masking penalty, if any.
+        ceiling: dB above θ (the penalty's, with its guard) that no bin of δ keeps, if any: see
+            `ceiling.lowered`.
         over: what the loss is the mean of; by default the sound as it is.
         keep: which success is kept: the latest, the quietest (its masking loss is the lowest), or
             the latest of those heard in the most draws.
@@ -223,6 +237,7 @@ class Stage:
     betas: tuple[float, float] = (0.9, 0.999)
     bound: Bound | None = None
     masking: Masking | None = None
+    ceiling: Schedule | None = None
     over: Expectation = field(default_factory=Expectation)
     keep: Literal["latest", "quietest", "most heard"] = "latest"
     enough: float | None = None

@@ -28,11 +28,9 @@ from torch import Tensor
 from mondegreen.audio import FULL_SCALE, resample
 from mondegreen.errors import AudioError
 from mondegreen.psychoacoustics import (
-    MaskingThreshold,
-    bin_frequencies,
+    excess_db,
     masking_loss,
     masking_threshold,
-    normalised_power,
 )
 
 Audio: TypeAlias = NDArray[np.floating]
@@ -121,7 +119,7 @@ def masking_excess(
     audio = torch.as_tensor(clean, dtype=torch.float64)[None]
     delta = torch.as_tensor(_delta(clean, adversarial))[None]
     threshold = masking_threshold(audio, None, sample_rate, profile)
-    excess = _excess_db(delta, threshold)
+    excess = excess_db(delta, threshold)[0]
     return MaskingExcess(
         profile=profile,
         loss=float(masking_loss(delta, threshold)[0]),
@@ -129,14 +127,6 @@ def masking_excess(
         mean_excess_db=_or_zero(excess[excess > 0], torch.mean),
         max_excess_db=_or_zero(excess[excess > 0], torch.amax),
     )
-
-
-def _excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
-    """10 log10(p_delta / theta) of one clip, `[frames, audible bins]`; -inf where delta is 0."""
-    hz = bin_frequencies(threshold.sample_rate, threshold.window)
-    audible = threshold.profile.hears(hz)
-    ratio = normalised_power(delta, threshold)[0] / threshold.theta[0]
-    return 10 * torch.log10(ratio[:, audible])
 
 
 def _or_zero(values: Tensor, statistic: Callable[[Tensor], Tensor]) -> float:
