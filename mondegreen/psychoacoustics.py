@@ -533,7 +533,7 @@ def excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     """
     audible = threshold.audible
     ratio = normalised_power(delta, threshold)[..., audible] / threshold.theta[..., audible]
-    return 10 * torch.log10(torch.where(threshold.real[..., None], ratio, 0))
+    return 10 * torch.log10(ratio.masked_fill(~threshold.real[..., None], 0))
 
 
 def guarded(threshold: MaskingThreshold, audio: Tensor, share: float) -> MaskingThreshold:

@@ -47,7 +47,7 @@ VICTIMS: list[Callable[[], Victim]] = [
     pytest.param(lambda: load_victim("moonshine-tiny-ctc", device="cpu"), id="CTC"),
 ]
 FIRST, SECOND = preset("imperceptible", "paper")
-EAGER, _ = preset("imperceptible", "fast")  # it looks for success at every step
+EAGER, CEILED = preset("imperceptible", "fast")  # they look for success at every step
 
 
 def rooms(dtype: torch.dtype) -> Rooms:
@@ -58,6 +58,7 @@ def stage(name: str, victim: Victim) -> Stage:
     kinds = {
         "bounded": FIRST,
         "masked": SECOND,
+        "under a ceiling": dataclasses.replace(CEILED, enough=-1.0),  # nobody leaves
         "in rooms": dataclasses.replace(
             EAGER, over=Expectation((rooms(victim.dtype),), draws=2, quorum=2, looks=3)
         ),
@@ -100,7 +101,9 @@ def waits_of_steps(victim: Victim, stage: Stage) -> list[list[str]]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["bounded", "masked", "in rooms", "masked, in rooms"])
+@pytest.mark.parametrize(
+    "kind", ["bounded", "masked", "under a ceiling", "in rooms", "masked, in rooms"]
+)
 @pytest.mark.parametrize("make", VICTIMS)
 def test_a_step_waits_for_the_device_once(make: Callable[[], Victim], kind: str) -> None:
     victim = make()

@@ -31,7 +31,7 @@ def lowered(delta: Tensor, threshold: MaskingThreshold, ceiling_db: float) -> Te
     limit = threshold.theta * 10 ** (ceiling_db / 10)
     gain = (limit / normalised_power(delta, threshold)).sqrt().clamp(max=1)
     real = threshold.real[..., None]
-    change = torch.where(threshold.audible & real, gain - 1, 0)
+    change = (gain - 1).masked_fill(~(threshold.audible & real), 0)
 
     length = (threshold.theta.shape[1] - 1) * hop + window
     covered = pad(delta, (0, length - delta.shape[1]))  # or cut, to what the frames cover

@@ -104,6 +104,17 @@ class _Told:
         return (self.hits >= over.quorum) & (self.judged >= over.looks)
 
 
+@dataclass(frozen=True)
+class _Limits:
+    """The thresholds of a stage's clips."""
+
+    theta: MaskingThreshold  # θ, that the ceiling is above
+    loud: MaskingThreshold  # what the penalty is measured against: θ, or less with a guard
+
+    def select(self, index: Tensor) -> _Limits:
+        return _Limits(self.theta.select(index), self.loud.select(index))
+
+
 class Search:
     """A search for adversarial perturbations of a batch of clips.
 
@@ -198,8 +209,8 @@ class Search:
         ).select(left > 0)
 
     def _run_stage(self, stage: Stage, place: Place) -> Iterator[Progress]:
-        respected = self._respected(stage)
-        threshold = respected.select(place.batch.index)
+        of_all = self._limits(stage)
+        limits = of_all.select(place.batch.index)
         try:
             for step in range(place.step, stage.steps):
                 batch = place.batch
@@ -207,25 +218,26 @@ class Search:
                     return
                 looks = _looks(stage, step)
                 heard = self._listen(stage.over, (place.stage, step), batch, looks)
-                progress = self._take(stage, step, batch, heard, looks, threshold)
+                progress = self._take(stage, step, batch, heard, looks, limits)
                 place.step = step + 1
                 staying = batch.left > 0
                 if not staying.all():
                     self._leave(batch.select(~staying))
                     place.batch = batch.select(staying)
-                    threshold = respected.select(place.batch.index)
+                    limits = of_all.select(place.batch.index)
                 yield progress
         finally:  # also when the caller stops early
             self._leave(place.batch)
 
-    def _respected(self, stage: Stage) -> MaskingThreshold:
-        """The threshold of all clips that the stage's penalty and ceiling are measured against.
+    def _limits(self, stage: Stage) -> _Limits:
+        """The thresholds of all clips.
 
         Of all, whoever has left: a search that goes on from a snapshot must get the same bits.
         """
         if stage.masking is None or stage.masking.guard is None:
-            return self.threshold
-        return guarded(self.threshold, self.audio, stage.masking.guard)
+            return _Limits(self.threshold, self.threshold)
+        loud = guarded(self.threshold, self.audio, stage.masking.guard)
+        return _Limits(self.threshold, loud)
 
     def _listen(self, over: Expectation, when: tuple[int, int], batch: Batch, looks: int) -> _Heard:
         """Hear the step's draws of x + δ, rounded to 16 bits, and differentiate their mean loss."""
@@ -271,12 +283,12 @@ class Search:
         batch: Batch,
         heard: _Heard,
         judged: int,
-        threshold: MaskingThreshold,
+        limits: _Limits,
     ) -> Progress:
         """One step: keep what succeeded, adapt, and move."""
         gradient, audible, penalty = heard.gradient, None, None
         if stage.masking:
-            audible, penalty = _penalty(batch.delta, threshold)
+            audible, penalty = _penalty(batch.delta, limits.loud)
         told = _Told.of(heard, batch.delta, audible, judged)
         matched = told.success(stage.over)
         self._keep(stage, batch, told, matched)
@@ -286,10 +298,10 @@ class Search:
             gradient = gradient + _a_clip(weight, penalty) * penalty
         progress = _progress(stage, step, batch, told, matched)
         self._count(progress)
-        _step(stage, step, batch, gradient, threshold)
+        _step(stage, step, batch, gradient, limits.theta)
         batch.left = batch.left - 1
         if stage.enough is not None:
-            batch.left = torch.where(batch.quietest <= stage.enough, 0, batch.left)
+            batch.left = batch.left.masked_fill(batch.quietest <= stage.enough, 0)
         return progress
 
     def _keep(self, stage: Stage, batch: Batch, told: _Told, matched: Tensor) -> None:
@@ -370,9 +382,7 @@ def _adapt(stage: Stage, step: int, batch: Batch, peak: Tensor, matched: Tensor)
         batch.alpha = stage.masking.adapted(batch.alpha, matched, update)
 
 
-def _step(
-    stage: Stage, step: int, batch: Batch, gradient: Tensor, threshold: MaskingThreshold
-) -> None:
+def _step(stage: Stage, step: int, batch: Batch, gradient: Tensor, theta: MaskingThreshold) -> None:
     """Adam (Kingma & Ba 2014) on the gradient or its sign, then the projection onto the bounds."""
     if stage.sign:
         gradient = gradient.sign()
@@ -383,7 +393,7 @@ def _step(
     rate = stage.rate.at(step, stage.steps) / (1 - first ** (step + 1))
     batch.delta.addcdiv_(batch.mean, spread, value=-rate)
     if stage.ceiling:
-        batch.delta = lowered(batch.delta, threshold, stage.ceiling.at(step, stage.steps))
+        batch.delta = lowered(batch.delta, theta, stage.ceiling.at(step, stage.steps))
     eps = _a_clip(batch.eps, batch.delta)
     batch.delta.clamp_(torch.maximum(batch.low, -eps), torch.minimum(batch.high, eps))
 

@@ -219,8 +219,7 @@ class Stage:
         betas: Adam's decay rates.
         bound: the max-norm ball that δ stays in, if any; x + δ always stays in the 16-bit range.
         masking: the masking penalty, if any.
-        ceiling: dB above θ (the penalty's, with its guard) that no bin of δ keeps, if any: see
-            `ceiling.lowered`.
+        ceiling: dB above θ beyond which bins of δ are cut off, if any (see `ceiling.lowered`).
         over: what the loss is the mean of; by default the sound as it is.
         keep: which success is kept: the latest, the quietest (its masking loss is the lowest), or
             the latest of those heard in the most draws.
