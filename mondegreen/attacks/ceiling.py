@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import fold, pad
+from torch.nn.functional import pad
 
 from mondegreen.psychoacoustics import MaskingThreshold, normalised_power
 
@@ -45,7 +45,10 @@ def lowered(delta: Tensor, threshold: MaskingThreshold, ceiling_db: float) -> Te
 
 def _overlapped(frames: Tensor, hop: int) -> Tensor:
     """Sum frames [B, F, W], each `hop` samples after the one before: [B, samples]."""
-    n_frames, window = frames.shape[1:]
-    size = (1, (n_frames - 1) * hop + window)
-    summed = fold(frames.transpose(1, 2), size, (1, window), stride=(1, hop))
-    return summed[:, 0, 0]
+    window = frames.shape[-1]
+    pieces = pad(frames, (0, -window % hop)).unflatten(-1, (-1, hop))
+    n_clips, n_frames, n_pieces, _ = pieces.shape
+    summed = frames.new_zeros(n_clips, n_frames + n_pieces - 1, hop)
+    for piece in range(n_pieces):
+        summed[:, piece : piece + n_frames] += pieces[:, :, piece]
+    return summed.flatten(1)[:, : (n_frames - 1) * hop + window]
