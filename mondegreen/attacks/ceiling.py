@@ -45,9 +45,9 @@ def lowered(delta: Tensor, threshold: MaskingThreshold, ceiling_db: float) -> Te
 
 def _overlapped(frames: Tensor, hop: int) -> Tensor:
     """Sum frames [B, F, W], each `hop` samples after the one before: [B, samples]."""
-    window = frames.shape[-1]
-    pieces = pad(frames, (0, -window % hop)).unflatten(-1, (-1, hop))
-    n_clips, n_frames, n_pieces, _ = pieces.shape
+    n_clips, n_frames, window = frames.shape
+    pieces = pad(frames, (0, -window % hop)).view(n_clips, n_frames, -1, hop)
+    n_pieces = pieces.shape[2]
     summed = frames.new_zeros(n_clips, n_frames + n_pieces - 1, hop)
     for piece in range(n_pieces):
         summed[:, piece : piece + n_frames] += pieces[:, :, piece]
