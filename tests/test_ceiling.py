@@ -15,7 +15,7 @@ from toy import TARGET, linear_victim, speech
 
 from mondegreen.attacks.ceiling import THIN, lowered
 from mondegreen.attacks.loop import Search
-from mondegreen.attacks.stage import Line, Masking, Stage, Steps
+from mondegreen.attacks.stage import Masking, Sinking, Stage, Steps
 from mondegreen.audio import pad
 from mondegreen.psychoacoustics import (
     LOUDEST,
@@ -157,7 +157,7 @@ def test_a_stage_keeps_under_its_ceiling() -> None:
     clip, victim = speech(), linear_victim()
     threshold = masking_threshold(clip[None], None, victim.sample_rate)
 
-    def ends(ceiling: Line | None) -> float:
+    def ends(ceiling: Sinking | None) -> float:
         masking = Masking(1e-6, 1.0, 1, 1.0, 1)
         rate = Steps(((0, 3e-4),))
         stage = Stage("s", 30, rate, masking=masking, ceiling=ceiling)
@@ -166,4 +166,4 @@ def test_a_stage_keeps_under_its_ceiling() -> None:
             pass
         return worst(search.trajectories[0].delta[None], threshold)
 
-    assert ends(Line(40, 3)) < ends(None) - 10
+    assert ends(Sinking(40, every=0.5, least=3)) < ends(None) - 10

@@ -12,6 +12,7 @@ from mondegreen.attacks.stage import (
     Expectation,
     Masking,
     MaxNorm,
+    Sinking,
     Stage,
     Steps,
     Widened,
@@ -64,6 +65,12 @@ def test_decay_goes_from_start_to_end() -> None:
     assert rate.at(0, 100) == 10
     assert rate.at(50, 100) == pytest.approx(10**0.5)
     assert rate.at(100, 100) == pytest.approx(1)
+
+
+def test_sinking_stops_at_its_least_whatever_the_stage() -> None:
+    ceiling = Sinking(30.0, every=2, least=10.0)
+    for steps in (20, 400):
+        assert [ceiling.at(i, steps) for i in (0, 10, 40, 41)] == [30, 25, 10, 10]
 
 
 def test_paper_preset_has_the_numbers_of_section_4_1() -> None:

@@ -14,9 +14,9 @@ from mondegreen.attacks.stage import (
     Decay,
     Elastic,
     Expectation,
-    Line,
     Masking,
     MaxNorm,
+    Sinking,
     Stage,
     Steps,
     Widened,
@@ -60,7 +60,7 @@ _FAST_MASKED = Stage(
     masking=Masking(
         alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5
     ),
-    ceiling=Line(30, 10),
+    ceiling=Sinking(30, every=20, least=10),
     keep="quietest",
     enough=0.02,
     planned=True,

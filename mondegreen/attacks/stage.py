@@ -52,15 +52,17 @@ class Decay:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A number that goes evenly from `start` to `end` over the stage."""
+class Sinking:
+    """A number that falls by one every `every` steps, down to `least`, however long the stage."""
 
     start: float
-    end: float
+    every: float
+    least: float
 
     def at(self, step: int, steps: int) -> float:
-        """Interpolate: start + (end - start) · step / steps."""
-        return self.start + (self.end - self.start) * step / steps
+        """Fall: max(start - step / every, least)."""
+        del steps
+        return max(self.start - step / self.every, self.least)
 
 
 class Bound(Protocol):
