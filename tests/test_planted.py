@@ -112,7 +112,7 @@ def test_no_stage_is_searched_longer_than_is_needed(monkeypatch: pytest.MonkeyPa
 def turned_around(monkeypatch: pytest.MonkeyPatch) -> None:
     """Climb the loss instead of descending it."""
     step = loop._step
-    monkeypatch.setattr(loop, "_step", lambda s, n, batch, gradient: step(s, n, batch, -gradient))
+    monkeypatch.setattr(loop, "_step", lambda s, n, batch, g, theta: step(s, n, batch, -g, theta))
 
 
 def stuck(monkeypatch: pytest.MonkeyPatch) -> None:
