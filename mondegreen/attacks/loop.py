@@ -201,6 +201,7 @@ class Search:
             delta=start,
             mean=torch.zeros_like(start),
             square=torch.zeros_like(start),
+            fastest=stage.fastest(start.abs().amax(1).cpu()),
             eps=stage.bound.begins(before) if stage.bound else row * torch.inf,
             alpha=row * (stage.masking.alpha if stage.masking else 0.0),
             quietest=row * torch.inf,
@@ -390,8 +391,9 @@ def _step(stage: Stage, step: int, batch: Batch, gradient: Tensor, theta: Maskin
     batch.mean.lerp_(gradient, 1 - first)
     batch.square.lerp_(gradient.square(), 1 - second)
     spread = (batch.square / (1 - second ** (step + 1))).sqrt_().add_(1e-8)
-    rate = stage.rate.at(step, stage.steps) / (1 - first ** (step + 1))
-    batch.delta.addcdiv_(batch.mean, spread, value=-rate)
+    rate = stage.rate.at(step, stage.steps)
+    spread.div_(_a_clip((batch.fastest / rate).clamp(max=1), spread))
+    batch.delta.addcdiv_(batch.mean, spread, value=-rate / (1 - first ** (step + 1)))
     if stage.ceiling:
         batch.delta = lowered(batch.delta, theta, stage.ceiling.at(step, stage.steps))
     eps = _a_clip(batch.eps, batch.delta)
