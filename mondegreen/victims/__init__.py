@@ -75,10 +75,15 @@ def load_recogniser(
 
 
 def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
+    if name not in NAMES and not Path(name).is_dir() and SPEC.fullmatch(name):
+        return load_own(name, device, dtype)
+    if dtype not in (torch.float32, torch.float64):
+        raise VictimError(
+            f"features are computed, and losses summed, in float32 and float64, not in {dtype};"
+            " choose one of these"
+        )
     if name in NAMES:
         return load_embedded(name, device, dtype)
-    if not Path(name).is_dir() and SPEC.fullmatch(name):
-        return load_own(name, device, dtype)
     if Path(name).is_dir() or "/" in name or name.startswith((".", "~")):
         from mondegreen.victims.hub import load_checkpoint
 

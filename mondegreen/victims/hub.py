@@ -41,11 +41,6 @@ def load_checkpoint(name: str, device: torch.device, dtype: torch.dtype) -> Pret
         VictimError: it cannot be had, is no recogniser of a known family, wants code of its own or
             pickled weights, leaves weights out, or has features that cannot be reproduced.
     """
-    if dtype not in (torch.float32, torch.float64):
-        raise VictimError(
-            f"a checkpoint's features are reproduced in float32 and float64, not in {dtype}; choose"
-            " one of these"
-        )
     if Path(name).is_dir():
         name = str(Path(name).resolve())  # a record is read elsewhere, too
     source, revision = _parts(name)
