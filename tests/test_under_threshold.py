@@ -25,6 +25,9 @@ from mondegreen.psychoacoustics import (
     rounding_power,
     worst_excess_db,
 )
+from mondegreen.report.page import write_report
+from mondegreen.report.summary import summarise
+from mondegreen.report.summary_text import describe
 from mondegreen.runs.claims import recheck
 
 LENGTH = 8192
@@ -188,6 +191,34 @@ def test_a_record_that_claims_a_bound_which_its_file_breaks_falls(
     (claim,) = recheck(folder, linear_victim(), batch=batch)
     assert (claim.claimed, claim.verified) == (True, False)
     assert claim.over_db == pytest.approx(largest(result) - 1)
+
+
+@pytest.mark.parametrize("bound", [float("nan"), float("inf"), -1, "10"])
+def test_a_record_whose_bound_means_nothing_is_damaged(
+    clip: Path, tmp_path: Path, bound: object
+) -> None:
+    folder = attack(linear_victim(), clip, TARGET, max_passes=30).save(tmp_path / "out")
+    path = folder / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"under_threshold": bound}))
+    (claim,) = recheck(folder, linear_victim())
+    assert (claim.claimed, claim.verified) == (True, False)
+    assert "its bound is" in str(claim.problem)
+
+
+def test_summaries_and_pages_say_what_was_to_be_kept_under(clip: Path, tmp_path: Path) -> None:
+    for name, bound in (("some", 3.0), ("others", None)):
+        result = attack(linear_victim(), clip, TARGET, max_passes=30, under_threshold=bound)
+        result.save(tmp_path / name / "out")
+    (some,), (others,) = summarise([tmp_path / "some"]), summarise([tmp_path / "others"])
+    (both,) = summarise([tmp_path / "some", tmp_path / "others"])
+    assert (some.bounds, others.bounds, both.bounds) == ((3.0,), (None,), (3.0, None))
+    told = "no bin more than 3 dB above the masking threshold"
+    assert describe(some)["bound"] == told
+    assert "bound" not in describe(others)
+    assert describe(both)["bound"] == f"{told}; some clips without"
+    page = tmp_path / "page.html"
+    write_report([[tmp_path / "some"]], page)
+    assert told in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("method", sorted(set(PRESETS) - {"imperceptible"}))

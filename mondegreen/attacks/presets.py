@@ -205,8 +205,8 @@ def preset(
 def _checked_bound(method: str, under: float) -> float:
     if method != BOUNDED:
         raise OptionError(
-            f"{method} knows no threshold to stay under; leave that out, or choose the method"
-            f" {BOUNDED}"
+            f"{method} can keep no bound above the masking threshold; leave the bound out, or"
+            f" choose the method {BOUNDED}"
         )
     if not (math.isfinite(under) and under >= 0):
         raise OptionError(

@@ -92,12 +92,14 @@ def attack(
     """
     import torch
 
+    from mondegreen.attacks.presets import preset as stages_of
     from mondegreen.runs.clip import prepare
     from mondegreen.runs.item import make_folder
     from mondegreen.runs.options import Options
     from mondegreen.victims import load_victim
 
     options = Options(method, preset, seed, max_passes, exact, under_threshold=under_threshold)
+    stages_of(method, preset, under=under_threshold)  # refused before anything is loaded or made
     if threads is not None:
         torch.set_num_threads(threads)
     with err.status("loading the recogniser"):
