@@ -117,7 +117,7 @@ def test_contained_clips_of_a_batch_are_alone() -> None:
             torch.testing.assert_close(found[row, : len(clip)], expected, rtol=1e-9, atol=1e-12)
 
 
-def test_a_shaped_step_is_as_large_as_the_room_and_of_no_size_of_its_own() -> None:
+def test_a_step_is_as_large_as_the_room_and_of_no_size_of_its_own() -> None:
     gradient = noise(0, 1.0)
     step, louder = shaped(gradient, flat(30.0), 0.0), shaped(gradient, flat(40.0), 0.0)
     torch.testing.assert_close(shaped(1e6 * gradient, flat(30.0), 0.0), step)

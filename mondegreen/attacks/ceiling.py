@@ -35,7 +35,7 @@ def lowered(delta: Tensor, threshold: MaskingThreshold, ceiling_db: float) -> Te
     Raises ``AudioError`` if delta is not of these clips.
     """
     limit = threshold.theta * 10 ** (ceiling_db / 10)
-    return _scaled(delta, threshold, _gain(delta, threshold, limit))
+    return delta + _scaled(delta, threshold, _gain(delta, threshold, limit) - 1)
 
 
 @torch.no_grad()
@@ -58,7 +58,7 @@ def contained(delta: Tensor, threshold: MaskingThreshold, bound_db: float, turns
     for _ in range(turns):
         gain = _gain(delta, threshold, limit)
         worst = -max_pool2d(-gain[:, None], (2 * reach + 1, 3), 1, (reach, 1))[:, 0]
-        delta = _scaled(delta, threshold, worst)
+        delta = delta + _scaled(delta, threshold, worst - 1)
     return delta
 
 
@@ -70,19 +70,17 @@ def shaped(gradient: Tensor, threshold: MaskingThreshold, bound_db: float) -> Te
     their limit, and the step scaled to fill a bin of the clip as a whole in the root mean square.
     A step that is alike in all samples would be far over the bound in the quietest frames.
 
-    Shape: gradient ``[B, T]`` -> the same, full scale.
+    Shape: gradient ``[B, T]`` of any scale -> the same, full scale.
 
     Raises ``AudioError`` if the gradient is not of these clips.
     """
     limit = _limit(threshold, bound_db)
-    # a gradient may be of any size: its own is taken out before it meets the limits
+    limit = limit.masked_fill(~(threshold.audible & threshold.real[..., None]), 0)
+    # neither the gradient nor the limits are of a known size: both are brought to one
     unit = gradient / gradient.abs().amax(1, keepdim=True).clamp(min=_TINY)
-    step = _scaled(unit, threshold, limit / limit.amax((1, 2), keepdim=True)) * _seen(
-        threshold, gradient
-    )
-    filled = torch.where(limit > 0, normalised_power(step, threshold) / limit, 0)
-    counted = filled * threshold.audible * threshold.real[..., None]
-    mean = counted.sum((1, 2)) / (threshold.frames * threshold.audible.sum())
+    step = _scaled(unit, threshold, limit / limit.amax((1, 2), keepdim=True))
+    filled = (normalised_power(step, threshold) / limit).masked_fill(limit == 0, 0)
+    mean = filled.sum((1, 2)) / (threshold.frames * threshold.audible.sum())
     return step / mean.sqrt().clamp(min=_TINY)[:, None]
 
 
@@ -101,16 +99,16 @@ def _gain(delta: Tensor, threshold: MaskingThreshold, limit: Tensor) -> Tensor:
 
 
 def _scaled(delta: Tensor, threshold: MaskingThreshold, gain: Tensor) -> Tensor:
-    """Multiply the spectrum of each frame by a gain, and overlap-add what that changes."""
+    """Multiply the spectrum of each frame by a gain, and overlap-add the frames."""
     window, hop = threshold.window, threshold.hop
-    change = (gain - 1).masked_fill(~threshold.real[..., None], 0)
+    gain = gain.masked_fill(~threshold.real[..., None], 0)
     length = (threshold.theta.shape[1] - 1) * hop + window
     covered = pad(delta, (0, length - delta.shape[1]))  # or cut, to what the frames cover
     hann = torch.hann_window(window, dtype=delta.dtype, device=delta.device)
-    frames = torch.fft.rfft(covered.unfold(-1, window, hop) * hann) * change
-    moved = _overlapped(torch.fft.irfft(frames, window) * hann, hop)
-    moved = moved / _overlap(threshold, hann).clamp(min=_thin(threshold))
-    return delta + pad(moved, (0, delta.shape[1] - length))
+    frames = torch.fft.rfft(covered.unfold(-1, window, hop) * hann) * gain
+    summed = _overlapped(torch.fft.irfft(frames, window) * hann, hop)
+    scaled = summed / _overlap(threshold, hann).clamp(min=_thin(threshold))
+    return pad(scaled, (0, delta.shape[1] - length))
 
 
 def _seen(threshold: MaskingThreshold, delta: Tensor) -> Tensor:

@@ -421,7 +421,7 @@ def _step(stage: Stage, step: int, batch: Batch, gradient: Tensor, theta: Maskin
         batch.delta.addcdiv_(batch.mean, spread, value=-rate)
     else:
         towards = shaped(batch.mean, theta, stage.under)
-        batch.delta.add_(towards, alpha=-stage.rate.at(step, stage.steps))
+        batch.delta.sub_(towards, alpha=stage.rate.at(step, stage.steps))
     if stage.ceiling:
         batch.delta = lowered(batch.delta, theta, stage.ceiling.at(step, stage.steps))
     if stage.under is not None:
