@@ -4,10 +4,11 @@
 a loaded one, `clean` the clip [T] on the 16-bit grid at its rate, `path` the saved file, `target`
 the phrase. It returns the fields of `mondegreen.evaluation`, flat and ready for JSON.
 
-`paper` is run once, and proved at each budget on its way: the best so far. A `fast` run is planned
-for its budget, so that each budget is a run of its own; so is one of `paper, planned`, which is
-`paper` with its stages shortened in proportion, as a user with a budget might do. What has been
-measured with the same stages and the same target is not measured again.
+`paper` is run once, and proved at each budget on its way: the best so far. So is `fast`, up to the
+passes that it takes by itself; for more, it is planned anew, and each budget is a run of its own.
+So it is with `paper, planned`, which is `paper` with its stages shortened in proportion, as a user
+with a budget might do. What has been measured with the same stages and target is not measured
+again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,10 +85,35 @@ def measured(
     """A clip's rows at those of the budgets that are not known yet."""
     plans = {budget: _head(victim, subject, preset, budget) for budget in budgets}
     missing = [budget for budget in sorted(plans) if not known(plans[budget])]
-    for run in [missing] if preset == "paper" else [[budget] for budget in missing]:
-        stages = stages_for(preset, max(run, default=0))
-        for budget, found in _proved(victim, subject, stages, run):
+    for run in runs({budget: stages_for(preset, budget) for budget in missing}):
+        for budget, found in _proved(victim, subject, stages_for(preset, run[-1]), run):
             yield plans[budget] | found
+
+
+def runs(plans: Mapping[int, Stages]) -> list[list[int]]:
+    """Budgets, rising, that one run passes on its way: it does what those of the smaller do."""
+    found: list[list[int]] = []
+    for budget in sorted(plans, reverse=True):
+        for run in found:
+            if _begins(plans[budget], plans[run[-1]]):
+                run.insert(0, budget)
+                break
+        else:
+            found.append([budget])
+    return found
+
+
+def _begins(short: Stages, long: Stages) -> bool:
+    """Whether stages are those of `long`, left early."""
+    *done, last = short
+    whole = long[len(done)] if len(done) < len(long) else None
+    if whole is None or tuple(done) != long[: len(done)]:
+        return False
+    return replace(whole, steps=last.steps) == last and all(
+        here is None or there is None or here.at(step, last.steps) == there.at(step, whole.steps)
+        for here, there in ((last.rate, whole.rate), (last.ceiling, whole.ceiling))
+        for step in range(last.steps)
+    )
 
 
 def stages_for(preset: str, budget: int) -> Stages:

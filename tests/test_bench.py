@@ -20,7 +20,7 @@ from PIL import Image
 
 from bench import charts, clock, page, passes, quality, results, standing, subjects, targets
 from bench.results import Results, Row
-from mondegreen.attacks.stage import MaxNorm, Stage, Steps
+from mondegreen.attacks.stage import Decay, MaxNorm, Stage, Steps
 from mondegreen.audio import save
 from mondegreen.errors import AudioError, OptionError
 
@@ -139,6 +139,25 @@ def test_what_a_budget_runs() -> None:
     planned = quality.stages_for(quality.PLANNED, 500)
     assert [stage.passes for stage in planned] == [100, 400]
     assert sum(stage.passes for stage in quality.stages_for("fast", 250)) == 250
+
+
+def runs_of(preset: str, *budgets: int) -> list[list[int]]:
+    return quality.runs({budget: quality.stages_for(preset, budget) for budget in budgets})
+
+
+def test_budgets_that_do_the_same_at_first_share_a_run() -> None:
+    assert runs_of("paper", 500, 100) == [[100, 500]]
+    assert runs_of("fast", 100, 250, 500, 1000) == [[100, 1000], [250, 500]]
+    assert runs_of(quality.PLANNED, 100, 250) == [[250], [100]]
+
+
+def test_budgets_whose_rates_fall_otherwise_do_not() -> None:
+    def stages(steps: int, slowest: int) -> tuple[Stage, ...]:
+        return (Stage("s", steps, Decay(8.0, 1.0, slowest)),)
+
+    assert quality.runs({10: stages(10, 40), 20: stages(20, 40)}) == [[10, 20]]
+    assert quality.runs({10: stages(10, 10), 20: stages(20, 10)}) == [[20], [10]]
+    assert quality.runs({10: stages(10, 40), 20: stages(20, 30)}) == [[20], [10]]
 
 
 # ---- scoring

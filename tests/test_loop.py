@@ -119,6 +119,22 @@ def test_a_penalty_on_the_logarithm_pulls_by_alpha_over_the_masking_loss() -> No
     torch.testing.assert_close(*deltas, rtol=0, atol=1e-12)
 
 
+def test_a_gentle_step_is_no_larger_than_a_share_of_each_clips_own_peak() -> None:
+    """Adam's first step is its rate, in the direction of the sign, on every sample."""
+    victim, clips = linear_victim(), [speech(0), speech(1) / 4]
+    found = run(victim, clips, [PAPER_1], 300)
+    before = [t.candidates[-1].delta for t in found.trajectories]
+    peaks = sorted(float(delta.abs().max()) for delta in before)
+    assert peaks[0] < 0.9 * peaks[1]
+    rate = 0.01 * sum(peaks) / 2  # too fast for the smaller one
+    gentle = Stage("gentle", 1, Steps(((0, rate),)), sign=True, gentle=0.01)
+    list(found.run([gentle]))
+    for trajectory, delta in zip(found.trajectories, before, strict=True):
+        moved = float((trajectory.delta - delta).abs().max())
+        allowed = min(rate, 0.01 * float(delta.abs().max()))
+        assert moved == pytest.approx(allowed, rel=1e-3)
+
+
 def test_a_guarded_stage_is_measured_against_the_guarded_threshold() -> None:
     victim, clean = linear_victim(), speech()
     found = run(victim, [clean], [PAPER_1], 300)

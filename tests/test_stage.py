@@ -1,6 +1,7 @@
 """The rules that stages are made of, against the numbers of the supplement's Algorithm 1."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -65,6 +66,19 @@ def test_decay_goes_from_start_to_end() -> None:
     assert rate.at(0, 100) == 10
     assert rate.at(50, 100) == pytest.approx(10**0.5)
     assert rate.at(100, 100) == pytest.approx(1)
+
+
+def test_a_slow_decay_is_left_on_its_way_by_a_short_stage() -> None:
+    rate = Decay(10.0, 1.0, slowest=100)
+    assert rate.at(50, 60) == pytest.approx(10**0.5)  # as in a stage of 100
+    assert rate.at(50, 200) == pytest.approx(10**0.75)
+
+
+def test_a_gentle_stage_moves_no_faster_than_a_share_of_what_is_there() -> None:
+    stage = Stage("s", steps=10, rate=Decay(8.0, 1.0), gentle=0.25)
+    assert stage.fastest(torch.tensor([0.0, 4.0])).tolist() == [0, 1]
+    brisk = dataclasses.replace(stage, gentle=None)
+    assert brisk.fastest(torch.tensor([0.0, 4.0])).tolist() == [math.inf, math.inf]
 
 
 def test_sinking_stops_at_its_least_whatever_the_stage() -> None:

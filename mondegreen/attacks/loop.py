@@ -219,6 +219,7 @@ class Search:
             delta=start,
             mean=torch.zeros_like(start),
             square=torch.zeros_like(start),
+            fastest=stage.fastest(start.abs().amax(1).cpu()),
             eps=stage.bound.begins(before) if stage.bound else row * torch.inf,
             alpha=row * (stage.masking.alpha if stage.masking else 0.0),
             quietest=row * torch.inf,
@@ -409,19 +410,22 @@ def _adapt(stage: Stage, step: int, batch: Batch, peak: Tensor, matched: Tensor)
 
 
 def _step(stage: Stage, step: int, batch: Batch, gradient: Tensor, theta: MaskingThreshold) -> None:
-    """Adam (Kingma & Ba 2014) on the gradient or its sign, then the projection onto the bounds."""
+    """Adam (Kingma & Ba 2014) on the gradient or its sign, then the projection onto the bounds.
+
+    Under a bound on the spectrum only Adam's first moment counts, shaped by the room that there is.
+    """
     if stage.sign:
         gradient = gradient.sign()
     first, second = stage.betas
     batch.mean.lerp_(gradient, 1 - first)
     batch.square.lerp_(gradient.square(), 1 - second)
     spread = (batch.square / (1 - second ** (step + 1))).sqrt_().add_(1e-8)
-    rate = stage.rate.at(step, stage.steps) / (1 - first ** (step + 1))
-    if stage.under is None:
-        batch.delta.addcdiv_(batch.mean, spread, value=-rate)
+    rate = stage.rate.at(step, stage.steps)
+    if stage.under is not None:
+        batch.delta.sub_(shaped(batch.mean, theta, stage.under), alpha=rate)
     else:
-        towards = shaped(batch.mean, theta, stage.under)
-        batch.delta.sub_(towards, alpha=stage.rate.at(step, stage.steps))
+        spread.div_(_a_clip((batch.fastest / rate).clamp(max=1), spread))
+        batch.delta.addcdiv_(batch.mean, spread, value=-rate / (1 - first ** (step + 1)))
     if stage.ceiling:
         batch.delta = lowered(batch.delta, theta, stage.ceiling.at(step, stage.steps))
     if stage.under is not None:

@@ -55,7 +55,8 @@ _FAST_NORM = Stage(
 _FAST_MASKED = Stage(
     "minimise the perceptibility",
     steps=400,
-    rate=Decay(20 * _LSB, 0.7 * _LSB),
+    rate=Decay(20 * _LSB, 0.7 * _LSB, slowest=400),
+    gentle=0.1,
     betas=(0.9, 0.99),
     masking=Masking(
         alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5

@@ -41,14 +41,18 @@ class Steps:
 
 @dataclass(frozen=True)
 class Decay:
-    """A rate that falls geometrically from `start` to `end` over the stage."""
+    """A rate that falls geometrically from `start` to `end` over the stage.
+
+    It never falls faster than it would over `slowest` steps: a short stage is left on its way.
+    """
 
     start: float
     end: float
+    slowest: int = 0
 
     def at(self, step: int, steps: int) -> float:
-        """Interpolate: start · (end / start) ^ (step / steps)."""
-        return self.start * math.pow(self.end / self.start, step / steps)
+        """Interpolate: start · (end / start) ^ (step / max(steps, slowest))."""
+        return self.start * math.pow(self.end / self.start, step / max(steps, self.slowest))
 
 
 @dataclass(frozen=True)
@@ -217,6 +221,8 @@ class Stage:
         name: for records and progress.
         steps: updates of δ at most, for each clip; one costs `over.draws` gradient passes.
         rate: Adam's learning rate over them.
+        gentle: no rate is larger than this share of the ‖δ‖∞ that a clip begins the stage with, for
+            a larger one would drown it; None: it may be.
         sign: feed Adam the gradient's sign instead of the gradient.
         betas: Adam's decay rates.
         bound: the max-norm ball that δ stays in, if any; x + δ always stays in the 16-bit range.
@@ -237,6 +243,7 @@ class Stage:
     name: str
     steps: int
     rate: Schedule
+    gentle: float | None = None
     sign: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
     bound: Bound | None = None
@@ -259,3 +266,7 @@ class Stage:
     def passes(self) -> int:
         """Gradient passes at most, for each clip."""
         return self.steps * self.over.draws
+
+    def fastest(self, peak: Tensor) -> Tensor:
+        """The largest rate [B] for clips that begin it with ‖δ‖∞ = `peak`, [B]."""
+        return peak * self.gentle if self.gentle is not None else torch.full_like(peak, math.inf)

@@ -29,6 +29,7 @@ class Batch:
     delta: Tensor  # [A, T]
     mean: Tensor  # [A, T] Adam's first moment
     square: Tensor  # [A, T] Adam's second moment
+    fastest: Tensor  # [A] the largest rate in this stage
     eps: Tensor  # [A]
     alpha: Tensor  # [A]
     quietest: Tensor  # [A] lowest masking loss of a success in this stage
