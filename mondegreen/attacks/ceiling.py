@@ -66,9 +66,10 @@ def contained(delta: Tensor, threshold: MaskingThreshold, bound_db: float, turns
 def shaped(gradient: Tensor, threshold: MaskingThreshold, bound_db: float) -> Tensor:
     """A step along the gradient with as much in each bin as there is room in it under the bound.
 
-    It is the steepest where lengths are measured in shares of the room: bins are multiplied by
-    their limit, and the step scaled to fill a bin of the clip as a whole in the root mean square.
-    A step that is alike in all samples would be far over the bound in the quietest frames.
+    With everything in shares of the room, it has the gradient's phases and the square roots of its
+    amplitudes: half way to a sign, for what has filled its bin would else leave little of the step
+    to the others. It is scaled to fill a bin of the clip in the root mean square. A step that is
+    alike in all samples would be far over the bound in the quietest frames.
 
     Shape: gradient ``[B, T]`` of any scale -> the same, full scale.
 
@@ -78,7 +79,9 @@ def shaped(gradient: Tensor, threshold: MaskingThreshold, bound_db: float) -> Te
     limit = limit.masked_fill(~(threshold.audible & threshold.real[..., None]), 0)
     # neither the gradient nor the limits are of a known size: both are brought to one
     unit = gradient / gradient.abs().amax(1, keepdim=True).clamp(min=_TINY)
-    step = _scaled(unit, threshold, limit / limit.amax((1, 2), keepdim=True))
+    share = limit / limit.amax((1, 2), keepdim=True)
+    power = normalised_power(unit, threshold).clamp(min=_TINY)
+    step = _scaled(unit, threshold, share.pow(3 / 4) * power.pow(-1 / 4))
     filled = (normalised_power(step, threshold) / limit).masked_fill(limit == 0, 0)
     mean = filled.sum((1, 2)) / (threshold.frames * threshold.audible.sum())
     return step / mean.sqrt().clamp(min=_TINY)[:, None]
