@@ -7,6 +7,7 @@ what is saved can be expected to stand out nowhere, and takes more.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import torch
@@ -82,9 +83,24 @@ def shaped(gradient: Tensor, threshold: MaskingThreshold, bound_db: float) -> Te
     share = limit / limit.amax((1, 2), keepdim=True)
     power = normalised_power(unit, threshold).clamp(min=_TINY)
     step = _scaled(unit, threshold, share.pow(3 / 4) * power.pow(-1 / 4))
-    filled = (normalised_power(step, threshold) / limit).masked_fill(limit == 0, 0)
-    mean = filled.sum((1, 2)) / (threshold.frames * threshold.audible.sum())
-    return step / mean.sqrt().clamp(min=_TINY)[:, None]
+    return step / _fullness(step, threshold, limit).clamp(min=_TINY)[:, None]
+
+
+@torch.no_grad()
+def fullness(delta: Tensor, threshold: MaskingThreshold, bound_db: float) -> Tensor:
+    """How full δ's bins are under the bound: the root mean square of their shares of the room.
+
+    What is over the bound counts as full. Shape: delta ``[B, T]`` -> ``[B]``, in [0, 1].
+    """
+    return _fullness(delta, threshold, _limit(threshold, bound_db), most=1)
+
+
+def _fullness(
+    delta: Tensor, threshold: MaskingThreshold, limit: Tensor, most: float = math.inf
+) -> Tensor:
+    heard = threshold.audible & threshold.real[..., None] & (limit > 0)
+    share = (normalised_power(delta, threshold) / limit).masked_fill(~heard, 0).clamp(max=most)
+    return (share.sum((1, 2)) / (threshold.frames * threshold.audible.sum())).sqrt()
 
 
 def _limit(threshold: MaskingThreshold, bound_db: float) -> Tensor:

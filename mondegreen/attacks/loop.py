@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mondegreen.attacks.ceiling import contained, lowered, shaped
+from mondegreen.attacks.ceiling import contained, fullness, lowered, shaped
 from mondegreen.attacks.result import CANDIDATES, GIVEN, Candidate, Point, Trajectory
 from mondegreen.attacks.snapshot import Snapshot
 from mondegreen.attacks.stage import Expectation, Stage
@@ -219,13 +219,19 @@ class Search:
             delta=start,
             mean=torch.zeros_like(start),
             square=torch.zeros_like(start),
-            fastest=stage.fastest(start.abs().amax(1).cpu()),
+            fastest=stage.fastest(self._size(stage, start).cpu()),
             eps=stage.bound.begins(before) if stage.bound else row * torch.inf,
             alpha=row * (stage.masking.alpha if stage.masking else 0.0),
             quietest=row * torch.inf,
             most=torch.zeros_like(left),
             left=left,
         ).select(left > 0)
+
+    def _size(self, stage: Stage, delta: Tensor) -> Tensor:
+        """How large δ is, [B], in what the stage's rates are told in."""
+        if stage.under is None:
+            return delta.abs().amax(1)
+        return fullness(delta, self.threshold, stage.under)
 
     def _run_stage(self, stage: Stage, place: Place) -> Iterator[Progress]:
         of_all = self._limits(stage)
@@ -421,10 +427,11 @@ def _step(stage: Stage, step: int, batch: Batch, gradient: Tensor, theta: Maskin
     batch.square.lerp_(gradient.square(), 1 - second)
     spread = (batch.square / (1 - second ** (step + 1))).sqrt_().add_(1e-8)
     rate = stage.rate.at(step, stage.steps)
+    pace = _a_clip((batch.fastest / rate).clamp(max=1), spread)
     if stage.under is not None:
-        batch.delta.sub_(shaped(batch.mean, theta, stage.under), alpha=rate)
+        batch.delta.sub_(shaped(batch.mean, theta, stage.under) * pace, alpha=rate)
     else:
-        spread.div_(_a_clip((batch.fastest / rate).clamp(max=1), spread))
+        spread.div_(pace)
         batch.delta.addcdiv_(batch.mean, spread, value=-rate / (1 - first ** (step + 1)))
     if stage.ceiling:
         batch.delta = lowered(batch.delta, theta, stage.ceiling.at(step, stage.steps))
