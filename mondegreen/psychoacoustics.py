@@ -19,8 +19,8 @@ Contents
     ``absolute_threshold_of_hearing`` (3), ``local_maxima`` (1), ``loudest_nearby`` (third
     criterion), ``smoothed`` (6), ``spread`` (7, 8), ``upper_slope`` (9), ``individual_threshold``
     (10), ``global_threshold`` (11), ``from_decibels`` (14); ``Profile`` and ``PROFILES``, the named
-    readings of these; ``masking_threshold``, ``normalised_power``, ``masking_loss``, ``excess_db``
-    and ``guarded``, which the attacks use.
+    readings of these; ``masking_threshold``, ``normalised_power``, ``masking_loss``, ``excess_db``,
+    ``worst_excess_db``, ``rounding_power`` and ``guarded``, which the attacks use.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mondegreen.audio import without_padding
+from mondegreen.audio import FULL_SCALE, without_padding
 from mondegreen.errors import AudioError, OptionError
 from mondegreen.spreading import Spreading
 
@@ -534,6 +534,31 @@ def excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     audible = threshold.audible
     ratio = normalised_power(delta, threshold)[..., audible] / threshold.theta[..., audible]
     return 10 * torch.log10(ratio.masked_fill(~threshold.real[..., None], 0))
+
+
+def worst_excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
+    """The largest `excess_db` of each clip, without waiting for the device.
+
+    Shape: delta ``[B, T]`` -> ``[B]`` dB; -inf where it is 0.
+
+    Raises ``AudioError`` as ``normalised_power`` does.
+    """
+    counted = threshold.audible & threshold.real[..., None]
+    ratio = (normalised_power(delta, threshold) / threshold.theta).masked_fill(~counted, 0)
+    return 10 * torch.log10(ratio.amax((1, 2)))
+
+
+def rounding_power(threshold: MaskingThreshold) -> Tensor:
+    """Power that rounding to 16 bits is expected to add to each bin, normalised as eq. (13).
+
+    An error evenly spread over one step has a variance of a twelfth of its square; a periodic Hann
+    window keeps 3/8 of that.
+
+    Shape: ``[B]``.
+    """
+    variance = 1 / (12 * FULL_SCALE**2)
+    gain = threshold.profile.delta_gain * LOUDEST * 3 / 8 / threshold.window
+    return gain * variance / _reference(threshold.psd_max)
 
 
 def guarded(threshold: MaskingThreshold, audio: Tensor, share: float) -> MaskingThreshold:

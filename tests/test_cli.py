@@ -136,6 +136,10 @@ def test_ctrl_c_leaves_the_clips_that_remain_and_exits_with_1(
         (["--target", "open the door", "--method", "magic"], "magic"),
         (["--target", "open the door", "--preset", "slow"], "slow"),
         (["--target", "open the door", "--max-passes", "0"], "max-passes"),
+        (["--target", "open the door", "--under-threshold", "-1"], "under-threshold"),
+        (["--target", "open the door", "--under-threshold", "nan"], "under-threshold"),
+        (["--target", "open the door", "--under-threshold", "inf"], "0 or more"),
+        (["--target", "open the door", "--under-threshold", "3", "--method", "robust"], "bound"),
         ([], "--target"),
     ],
 )

@@ -47,6 +47,7 @@ VICTIMS: list[Callable[[], Victim]] = [
     pytest.param(lambda: load_victim("moonshine-tiny-ctc", device="cpu"), id="CTC"),
 ]
 FIRST, SECOND = preset("imperceptible", "paper")
+*_, BOUNDED = preset("imperceptible", "fast", under=6.0)
 EAGER, CEILED = preset("imperceptible", "fast")  # they look for success at every step
 
 
@@ -59,6 +60,7 @@ def stage(name: str, victim: Victim) -> Stage:
         "bounded": FIRST,
         "masked": SECOND,
         "under a ceiling": dataclasses.replace(CEILED, enough=-1.0),  # nobody leaves
+        "under a bound": BOUNDED,
         "in rooms": dataclasses.replace(
             EAGER, over=Expectation((rooms(victim.dtype),), draws=2, quorum=2, looks=3)
         ),
@@ -102,7 +104,8 @@ def waits_of_steps(victim: Victim, stage: Stage) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    "kind", ["bounded", "masked", "under a ceiling", "in rooms", "masked, in rooms"]
+    "kind",
+    ["bounded", "masked", "under a ceiling", "under a bound", "in rooms", "masked, in rooms"],
 )
 @pytest.mark.parametrize("make", VICTIMS)
 def test_a_step_waits_for_the_device_once(make: Callable[[], Victim], kind: str) -> None:

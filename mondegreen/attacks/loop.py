@@ -25,19 +25,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mondegreen.attacks.ceiling import lowered
+from mondegreen.attacks.ceiling import contained, fullness, lowered, shaped
 from mondegreen.attacks.result import CANDIDATES, GIVEN, Candidate, Point, Trajectory
 from mondegreen.attacks.snapshot import Snapshot
 from mondegreen.attacks.stage import Expectation, Stage
 from mondegreen.attacks.state import Batch, Place
 from mondegreen.audio import pad, quantise
-from mondegreen.psychoacoustics import MaskingThreshold, guarded, masking_loss
+from mondegreen.psychoacoustics import (
+    MaskingThreshold,
+    guarded,
+    masking_loss,
+    worst_excess_db,
+)
 from mondegreen.transformations import Draws, apply
 from mondegreen.victims.base import Score, Victim
 from mondegreen.victims.remembered import Remembered
 
 APART = 10  # steps: of the successes within them one is kept, for neighbours are much alike
 TRACE_EVERY = 10  # steps between two points of a trajectory's curve
+TURNS = 4  # a step, of `contained`: δ has moved little since the last
+BEYOND = 1e15  # what a dB over a stage's bound counts for: more than any masking loss
 AT_ONCE = 1_000_000  # samples of draws in one pass of the victim, to bound its memory
 
 
@@ -89,15 +96,26 @@ class _Told:
     hits: Tensor  # [A] draws heard as the target, of `judged`
     peak: Tensor  # [A] ‖δ‖∞
     audible: Tensor | None  # [A] masking loss, or None without a masking penalty
+    over: Tensor | None  # [A] dB beyond the stage's bound, or None without one
     judged: int
 
     @classmethod
-    def of(cls, heard: _Heard, delta: Tensor, audible: Tensor | None, judged: int) -> _Told:
+    def of(
+        cls, heard: _Heard, delta: Tensor, audible: Tensor | None, over: Tensor | None, judged: int
+    ) -> _Told:
         """Copy it: the only time in a step that the host waits for the device."""
         columns = [heard.loss, heard.hits.to(heard.loss), delta.abs().amax(1)]
-        columns += [] if audible is None else [audible]
-        loss, hits, peak, *rest = torch.stack(columns).cpu()
-        return cls(loss, hits.long(), peak, rest[0] if rest else None, judged)
+        more = [column for column in (audible, over) if column is not None]
+        loss, hits, peak, *rest = torch.stack(columns + more).cpu()
+        audible, over = (None if column is None else rest.pop(0) for column in (audible, over))
+        return cls(loss, hits.long(), peak, audible, over, judged)
+
+    @property
+    def cost(self) -> Tensor | None:
+        """[A] what the quietest has least of: dB beyond the bound, and then masking loss."""
+        if self.audible is None or self.over is None:
+            return self.audible
+        return self.audible + BEYOND * self.over
 
     def success(self, over: Expectation) -> Tensor:
         """[A] bool: enough draws were listened to, and the target heard in a quorum of them."""
@@ -201,13 +219,19 @@ class Search:
             delta=start,
             mean=torch.zeros_like(start),
             square=torch.zeros_like(start),
-            fastest=stage.fastest(start.abs().amax(1).cpu()),
+            fastest=stage.fastest(self._size(stage, start).cpu()),
             eps=stage.bound.begins(before) if stage.bound else row * torch.inf,
             alpha=row * (stage.masking.alpha if stage.masking else 0.0),
             quietest=row * torch.inf,
             most=torch.zeros_like(left),
             left=left,
         ).select(left > 0)
+
+    def _size(self, stage: Stage, delta: Tensor) -> Tensor:
+        """How large δ is, [B], in what the stage's rates are told in."""
+        if stage.under is None:
+            return delta.abs().amax(1)
+        return fullness(delta, self.threshold, stage.under)
 
     def _run_stage(self, stage: Stage, place: Place) -> Iterator[Progress]:
         of_all = self._limits(stage)
@@ -290,7 +314,7 @@ class Search:
         gradient, audible, penalty = heard.gradient, None, None
         if stage.masking:
             audible, penalty = _penalty(batch.delta, limits.loud)
-        told = _Told.of(heard, batch.delta, audible, judged)
+        told = _Told.of(heard, batch.delta, audible, _beyond(stage, batch, limits), judged)
         matched = told.success(stage.over)
         self._keep(stage, batch, told, matched)
         _adapt(stage, step, batch, told.peak, matched)
@@ -308,9 +332,9 @@ class Search:
     def _keep(self, stage: Stage, batch: Batch, told: _Told, matched: Tensor) -> None:
         """Copy the perturbations that matched and are what the stage asks for."""
         better = matched
-        if stage.keep == "quietest" and told.audible is not None:
-            better = matched & (told.audible < batch.quietest)
-            batch.quietest = torch.where(better, told.audible, batch.quietest)
+        if stage.keep == "quietest" and told.cost is not None:
+            better = matched & (told.cost < batch.quietest)
+            batch.quietest = torch.where(better, told.cost, batch.quietest)
         elif stage.keep == "most heard":
             better = matched & (told.hits >= batch.most)
             batch.most = torch.where(better, told.hits, batch.most)
@@ -367,6 +391,14 @@ def _penalty(delta: Tensor, threshold: MaskingThreshold) -> tuple[Tensor, Tensor
     return audible.detach(), torch.autograd.grad(audible.sum(), delta)[0]
 
 
+def _beyond(stage: Stage, batch: Batch, limits: _Limits) -> Tensor | None:
+    """How many dB each clip's δ, as it is saved, exceeds the stage's bound by, [A]."""
+    if stage.under is None:
+        return None
+    saved = quantise(batch.audio + batch.delta) - batch.audio
+    return (worst_excess_db(saved, limits.theta) - stage.under).clamp(min=0)
+
+
 def _a_clip(values: Tensor, like: Tensor) -> Tensor:
     """A number for each clip, [A] in main memory, as a column [A, 1] on the device."""
     return values.to(like.device, non_blocking=True)[:, None]
@@ -384,7 +416,10 @@ def _adapt(stage: Stage, step: int, batch: Batch, peak: Tensor, matched: Tensor)
 
 
 def _step(stage: Stage, step: int, batch: Batch, gradient: Tensor, theta: MaskingThreshold) -> None:
-    """Adam (Kingma & Ba 2014) on the gradient or its sign, then the projection onto the bounds."""
+    """Adam (Kingma & Ba 2014) on the gradient or its sign, then the projection onto the bounds.
+
+    Under a bound on the spectrum only Adam's first moment counts, shaped by the room that there is.
+    """
     if stage.sign:
         gradient = gradient.sign()
     first, second = stage.betas
@@ -392,10 +427,16 @@ def _step(stage: Stage, step: int, batch: Batch, gradient: Tensor, theta: Maskin
     batch.square.lerp_(gradient.square(), 1 - second)
     spread = (batch.square / (1 - second ** (step + 1))).sqrt_().add_(1e-8)
     rate = stage.rate.at(step, stage.steps)
-    spread.div_(_a_clip((batch.fastest / rate).clamp(max=1), spread))
-    batch.delta.addcdiv_(batch.mean, spread, value=-rate / (1 - first ** (step + 1)))
+    pace = _a_clip((batch.fastest / rate).clamp(max=1), spread)
+    if stage.under is not None:
+        batch.delta.sub_(shaped(batch.mean, theta, stage.under) * pace, alpha=rate)
+    else:
+        spread.div_(pace)
+        batch.delta.addcdiv_(batch.mean, spread, value=-rate / (1 - first ** (step + 1)))
     if stage.ceiling:
         batch.delta = lowered(batch.delta, theta, stage.ceiling.at(step, stage.steps))
+    if stage.under is not None:
+        batch.delta = contained(batch.delta, theta, stage.under, TURNS)
     eps = _a_clip(batch.eps, batch.delta)
     batch.delta.clamp_(torch.maximum(batch.low, -eps), torch.minimum(batch.high, eps))
 

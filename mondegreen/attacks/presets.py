@@ -67,6 +67,20 @@ _FAST_MASKED = Stage(
     planned=True,
 )
 
+# ---- and nowhere more than so many dB above the threshold
+
+_UNDER = Stage(
+    "stay under the bound",
+    steps=200,
+    rate=Decay(0.5, 0.05),  # of the room that there is in each bin
+    gentle=0.25,
+    betas=(0.9, 0.99),
+    masking=Masking(alpha=1, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5),
+    keep="quietest",
+    enough=0.02,
+    planned=True,
+)
+
 # ---- 4.2: robust
 
 _PAPER_ROBUST = (
@@ -147,11 +161,16 @@ PRESETS: Mapping[str, Mapping[str, Stages]] = {
     },
 }
 IN_ROOMS = frozenset({"robust", "combined"})  # their losses are means over rooms
+BOUNDED = "imperceptible"  # the method that can be told how far above the threshold it may go
 BEGINS_WITH: Mapping[str, str] = {"imperceptible": "carlini-wagner", "combined": "robust"}
 
 
 def preset(
-    method: str, name: str, over: tuple[Transformation, ...] = (), started: bool = False
+    method: str,
+    name: str,
+    over: tuple[Transformation, ...] = (),
+    started: bool = False,
+    under: float | None = None,
 ) -> Stages:
     """The stages of a method's preset.
 
@@ -161,9 +180,11 @@ def preset(
         over: the random transformations that the stages of a method in `IN_ROOMS` take means over.
         started: leave out the stages of the method that this one begins with, to go on from its
             result.
+        under: dB above the masking threshold that no bin may exceed: one stage more, for `BOUNDED`.
 
     Raises:
-        OptionError: no such method or preset, or nothing that it could have been started with.
+        OptionError: no such method or preset, nothing that it could have been started with, or a
+            bound that cannot be kept.
     """
     if method not in PRESETS:
         raise OptionError(f"no method is called {method!r}; there are: {', '.join(PRESETS)}")
@@ -179,7 +200,23 @@ def preset(
                 f" {', '.join(BEGINS_WITH)}"
             )
         stages = stages[len(PRESETS[BEGINS_WITH[method]][name]) :]
+    if under is not None:
+        return (*stages, replace(_UNDER, under=_checked_bound(method, under)))
     return tuple(_over(stage, over) for stage in stages) if method in IN_ROOMS else stages
+
+
+def _checked_bound(method: str, under: float) -> float:
+    if method != BOUNDED:
+        raise OptionError(
+            f"{method} can keep no bound above the masking threshold; leave the bound out, or"
+            f" choose the method {BOUNDED}"
+        )
+    if not (math.isfinite(under) and under >= 0):
+        raise OptionError(
+            f"got a bound of {under:g} dB above the masking threshold, expected a number of 0 or"
+            " more"
+        )
+    return under
 
 
 def within(stages: Stages, passes: int | None) -> Stages:

@@ -228,6 +228,9 @@ class Stage:
         bound: the max-norm ball that δ stays in, if any; x + δ always stays in the 16-bit range.
         masking: the masking penalty, if any.
         ceiling: dB above θ beyond which bins of δ are cut off, if any (see `ceiling.lowered`).
+        under: dB above θ that no bin of the rounded δ may exceed, if any: δ is kept near that by
+            `ceiling.contained`. Of those that are heard the one that comes nearest to it is kept,
+            and of several that keep to it the quietest.
         over: what the loss is the mean of; by default the sound as it is.
         keep: which success is kept: the latest, the quietest (its masking loss is the lowest), or
             the latest of those heard in the most draws.
@@ -246,6 +249,7 @@ class Stage:
     bound: Bound | None = None
     masking: Masking | None = None
     ceiling: Schedule | None = None
+    under: float | None = None
     over: Expectation = field(default_factory=Expectation)
     keep: Literal["latest", "quietest", "most heard"] = "latest"
     enough: float | None = None

@@ -36,6 +36,12 @@ DEMO_STEPS: dict[str, list[tuple[str, int | None]]] = {
     "robust": [("robust", 500)],
     "combined": [("robust", 400), ("combined", 300)],
 }
+UnderThreshold = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="imperceptible only: dB above the masking threshold that no bin may exceed."
+    ),
+]
 Method = Annotated[
     str, typer.Option(help="imperceptible, carlini-wagner, robust (in rooms), combined (both).")
 ]
@@ -76,6 +82,7 @@ def attack(
     exact: Annotated[
         bool, typer.Option("--exact", help="Match case and punctuation too, not just the words.")
     ] = False,
+    under_threshold: UnderThreshold = None,
     as_json: AsJson = False,
 ) -> None:
     """Make recordings that the recogniser hears as TARGET, each proved from its saved file.
@@ -85,12 +92,14 @@ def attack(
     """
     import torch
 
+    from mondegreen.attacks.presets import preset as stages_of
     from mondegreen.runs.clip import prepare
     from mondegreen.runs.item import make_folder
     from mondegreen.runs.options import Options
     from mondegreen.victims import load_victim
 
-    options = Options(method, preset, seed, max_passes, exact)
+    options = Options(method, preset, seed, max_passes, exact, under_threshold=under_threshold)
+    stages_of(method, preset, under=under_threshold)  # refused before anything is loaded or made
     if threads is not None:
         torch.set_num_threads(threads)
     with err.status("loading the recogniser"):
@@ -192,7 +201,8 @@ def attack_one(victim: Victim, clip: Clip, options: Options) -> Result:
     from mondegreen.attacks.presets import preset, within
     from mondegreen.runs.attack import attack_clips
 
-    stages = preset(options.method, options.preset, started=clip.start is not None)
+    started, under = clip.start is not None, options.under_threshold
+    stages = preset(options.method, options.preset, started=started, under=under)
     passes = sum(stage.passes for stage in within(stages, options.max_passes))
     with Bars(clip.path.name, passes) as bars:
         (result,) = attack_clips(victim, [clip], options, bars.step, bars.count)

@@ -93,10 +93,13 @@ def verify(
 def _surprise(claim: Claim, other: str | None) -> str:
     """A line on a claim that falls, or on a failure that is heard; by another recogniser, maybe."""
     if claim.claimed:
-        what = "no longer stands" if other is None else f"is not heard as the target by {other}"
+        by_ear = other is not None and not claim.over_db
+        what = f"is not heard as the target by {other}" if by_ear else "no longer stands"
     else:
         what = "was not claimed, but is heard"
     heard = "" if claim.heard is None else f": heard {claim.heard!r}"
+    if claim.over_db:
+        heard += f", {claim.over_db:.1f} dB over its bound"
     return f"{claim.id or claim.item} {what}{heard}{': ' + claim.problem if claim.problem else ''}"
 
 

@@ -161,6 +161,9 @@ def print_result(result: Result, folder: Path) -> None:
             f"{quality.masking.share_above:.1%} of bins, by {quality.masking.mean_excess_db:.1f} dB"
             f" on average and {quality.masking.max_excess_db:.1f} dB at most"
         )
+    if record.under_threshold is not None:
+        kept = "kept" if quality.masking.max_excess_db <= record.under_threshold else "NOT kept"
+        fields["bound"] = f"{record.under_threshold:g} dB above the threshold at most: {kept}"
     if record.survival:
         fields |= survival_fields(record.survival, record.clean)
     fields["files"] = " ".join(str(path) for path in sorted(folder.glob("[!.]*")))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mondegreen.cli.app import AsJson, Examples, app
+from mondegreen.cli.attack import UnderThreshold
 from mondegreen.cli.dashboard import Dashboard
 from mondegreen.cli.output import err, out, print_fields, print_json
 
@@ -82,6 +83,7 @@ def run(
     exact: Annotated[
         bool | None, typer.Option("--exact", help="Match case and punctuation too.")
     ] = None,
+    under_threshold: UnderThreshold = None,
     rooms: Annotated[
         str | None,
         typer.Option(help="A bank of rooms; or fast, paper: a full bank of that preset."),
@@ -140,6 +142,7 @@ def run(
         "seed": seed,
         "max_passes": max_passes,
         "exact": exact,
+        "under_threshold": under_threshold,
         "rooms": rooms,
         "dtype": dtype,
         "engine": engine,

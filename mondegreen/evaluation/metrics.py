@@ -129,6 +129,14 @@ def masking_excess(
     )
 
 
+def over_db(clean: Audio, adversarial: Audio, sample_rate: int, bound_db: float) -> float:
+    """By how much delta exceeds theta + `bound_db` in its worst bin, in dB; 0: nowhere.
+
+    Clips are `[T]`; the bound is 0 or more.
+    """
+    return max(0.0, masking_excess(clean, adversarial, sample_rate).max_excess_db - bound_db)
+
+
 def _or_zero(values: Tensor, statistic: Callable[[Tensor], Tensor]) -> float:
     return float(statistic(values)) if len(values) else 0.0
 

@@ -61,7 +61,7 @@ COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
     | _of(str, "method", "preset", "victim")
     | _of(int, "seed", "passes", "looks", "first_match", "found_at")
     | _of(str, "stage")
-    | _of(float, "seconds", "max_abs", "snr_db")
+    | _of(float, "under_threshold", "seconds", "max_abs", "snr_db")
     | _part("masking", _MASKING)
     | _of(float, "pesq", "stoi")
     | _of(str, "bank")

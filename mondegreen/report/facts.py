@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from mondegreen.errors import MondegreenError
 from mondegreen.report.gathering import Part
 from mondegreen.report.statistics import Spread
-from mondegreen.report.summary_text import SPREADS, one_line
+from mondegreen.report.summary_text import SPREADS, bound_of, one_line
 from mondegreen.runs.folder import MANIFEST, is_run, read_object
 
 METHODS: Final[Mapping[str, str]] = MappingProxyType(
@@ -115,11 +115,12 @@ def _method(part: Part) -> str:
 def _proof(part: Part) -> Iterator[Fact]:
     names = {e.cells["normaliser"] for e in part.entries if e.status == "done"}
     how = " or ".join(NORMALISERS.get(name, name) for name in sorted(names))
+    bound = bound_of(part.summary)
     if how:
         yield Fact(
             "Proof",
             "the file is written, read back, transcribed by the recogniser's own decoding, and"
-            f" compared with the target, {how}",
+            f" compared with the target, {how}" + (f"; then measured: {bound}" if bound else ""),
         )
 
 

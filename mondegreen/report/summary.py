@@ -68,6 +68,8 @@ class Summary:
     Attributes:
         victim, method, preset: as in the records; None: no record tells.
         folders: where they lie, as given.
+        bounds: dB above the masking threshold that the finished clips were to keep under, each
+            once; None among them: without a bound.
         counts: see `Counts`.
         verified: of the finished clips.
         verified_understood: of those whose clean recording the victim is known to understand.
@@ -90,6 +92,7 @@ class Summary:
     method: str | None
     preset: str | None
     folders: tuple[str, ...]
+    bounds: tuple[float | None, ...]
     counts: Counts
     verified: Share
     verified_understood: Share
@@ -176,6 +179,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.folders: dict[Path, None] = {}
+        self.bounds: dict[float | None, None] = {}
         self.statuses: Counter[str] = Counter()
         self.flags: Counter[str] = Counter()
         self.values: dict[str, list[float | None]] = {name: [] for name in SPREADS}
@@ -197,6 +201,7 @@ class _Tally:
 
     def _finished(self, cells: Mapping[str, Any]) -> None:
         verified, understood = cells["verified"], cells.get("understood")
+        self.bounds[cells.get("under_threshold")] = None
         self.flags["verified"] += verified
         self.flags["interrupted"] += cells["interrupted"]
         self.flags["understood"] += understood is True
@@ -226,6 +231,7 @@ def _summary(group: Group, tally: _Tally) -> Summary:
     return Summary(
         *group,
         folders=tuple(map(str, tally.folders)),
+        bounds=tuple(tally.bounds),
         counts=Counts(
             clips=status.total(),
             finished=status["done"],

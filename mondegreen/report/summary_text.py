@@ -23,6 +23,7 @@ def describe(summary: Summary) -> dict[str, str]:
         "folders": one_line(", ".join(summary.folders)),
         "victim": one_line(summary.victim or UNKNOWN),
         "method, preset": one_line(f"{summary.method or UNKNOWN}, {summary.preset or UNKNOWN}"),
+        **({"bound": bound} if (bound := bound_of(summary)) else {}),
         **_outcomes(summary),
         "of verified clips": "median (quartiles; least to greatest), mean",
         **{
@@ -32,6 +33,16 @@ def describe(summary: Summary) -> dict[str, str]:
         "sanity": _findings(summary),
         **_failures(summary),
     }
+
+
+def bound_of(summary: Summary) -> str:
+    """What a verified clip keeps under besides; empty where nothing of the kind was asked."""
+    asked = [bound for bound in summary.bounds if bound is not None]
+    if not asked:
+        return ""
+    others = "; some clips without" if None in summary.bounds else ""
+    levels = " or ".join(f"{bound:g}" for bound in asked)
+    return f"no bin more than {levels} dB above the masking threshold{others}"
 
 
 def side_by_side(summaries: Sequence[Summary]) -> tuple[list[str], list[list[str]]]:

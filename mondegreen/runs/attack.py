@@ -31,7 +31,7 @@ from mondegreen.runs.item import Record, Result
 from mondegreen.runs.options import Options
 from mondegreen.runs.proof import OnRoom, Proven, prove
 from mondegreen.runs.rooms import default_bank
-from mondegreen.text import word_errors
+from mondegreen.text import matches, word_errors
 from mondegreen.transformations import Rooms, Transformation
 from mondegreen.victims.base import Victim
 
@@ -52,6 +52,7 @@ def attack(
     exact: bool = False,
     rooms: RoomBank | None = None,
     air: Sequence[Transformation] = (),
+    under_threshold: float | None = None,
     start: Start | None = None,
     on_pass: OnPass | None = None,
     on_room: OnRoom | None = None,
@@ -64,19 +65,30 @@ def attack(
         victim: see `load_victim`.
         audio: a file of any rate and channel count.
         target: the phrase.
-        method: see `Options`, like the next six.
+        method: see `Options`, like the next seven.
         preset: "fast" or "paper".
         seed: of everything random.
         max_passes: gradient passes at most.
         exact: the target must be heard to the letter.
         rooms: the bank, for methods in rooms.
         air: what else happens to the sound.
+        under_threshold: dB above the masking threshold that the saved file may reach, for
+            `imperceptible`.
         start: for `imperceptible` a finished `carlini-wagner` result to go on from, for `combined`
             a finished `robust` one: the object, or its folder.
         on_pass: see `attack_clips`.
         on_room: see `attack_clips`.
     """
-    options = Options(method, preset, seed, max_passes, exact, rooms, tuple(air))
+    options = Options(
+        method,
+        preset,
+        seed,
+        max_passes,
+        exact,
+        rooms,
+        tuple(air),
+        under_threshold=under_threshold,
+    )
     starts = None if start is None else [start]
     return attack_batch(victim, [audio], [target], options, starts, on_pass, on_room)[0]
 
@@ -213,6 +225,7 @@ class Attack:
             heard_clean=clip.heard,
             heard=proven.heard,
             verified=proven.verified,
+            under_threshold=options.under_threshold,
             normaliser=options.normaliser,
             **_word_errors(clip, proven.heard, options),
             method=options.method,
@@ -235,7 +248,12 @@ class Attack:
             device=str(victim.device),
             dtype=str(victim.dtype).removeprefix("torch."),
             versions=_versions(),
-            warnings=[*clip.warnings, *_early(candidate, self.last), *self._stops(proven)],
+            warnings=[
+                *clip.warnings,
+                *_early(candidate, self.last),
+                *_nearest(clip, proven, options),
+                *self._stops(proven),
+            ],
             curve=trajectory.curve,
         )
         return Result(record, clip.clean.numpy(), proven.adversarial)
@@ -250,7 +268,7 @@ def _stages(victim: Victim, options: Options, started: bool) -> tuple[Stage, ...
     if options.rooms is not None:
         rirs = options.rooms.split("attack").rirs
         over = (Rooms(Reverb(rirs.to(victim.device, victim.dtype))), *options.air)
-    return stages_of(options.method, options.preset, over, started)
+    return stages_of(options.method, options.preset, over, started, options.under_threshold)
 
 
 def _versions() -> dict[str, str]:
@@ -272,3 +290,15 @@ def _early(candidate: Candidate | None, last: str) -> list[str]:
     if candidate is None or candidate.stage == last:
         return []
     return [f"what is saved comes from the stage “{candidate.stage}”, before “{last}”"]
+
+
+def _nearest(clip: Clip, proven: Proven, options: Options) -> list[str]:
+    """How near what is saved comes to what was asked, where a bound was and was not reached."""
+    if options.under_threshold is None or proven.verified or proven.over_db is None:
+        return []
+    heard = matches(proven.heard, clip.target, options.normaliser)
+    what = "is heard as the target" if heard else "is not heard as the target"
+    bound = f"the bound of {options.under_threshold:g} dB above the masking threshold"
+    if proven.over_db > 0:
+        return [f"what is saved {what}, and {proven.over_db:.1f} dB over {bound}"]
+    return [f"what is saved {what}, and keeps {bound}"]

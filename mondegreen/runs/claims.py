@@ -16,6 +16,7 @@ import torch
 
 from mondegreen.audio import pad
 from mondegreen.errors import MondegreenError, OptionError
+from mondegreen.evaluation.metrics import over_db
 from mondegreen.evaluation.rooms import Phrases, survival, survives
 from mondegreen.rooms.bank import RoomBank
 from mondegreen.runs.evaluate import may_be_loaded
@@ -38,7 +39,9 @@ class Claim:
         claimed: its record says that it is verified.
         heard: the transcript now; None: only compared with the target, or not heard at all.
         verified: it is the target now; for methods in rooms: in at least half of the test rooms.
+            Where the record claims a bound above the masking threshold, the file also keeps it.
         problem: why it could not be heard; None: it was.
+        over_db: by how much the file exceeds that bound; None: it claims none.
     """
 
     item: str
@@ -48,6 +51,7 @@ class Claim:
     heard: str | None
     verified: bool
     problem: str | None = None
+    over_db: float | None = None
 
     @property
     def stands(self) -> bool:
@@ -211,10 +215,18 @@ def _check_rate(item: Item, recogniser: Recogniser) -> None:
 
 
 def _claim(folder: Path, item: Item, heard: str | None, verified: bool) -> Claim:
-    record = item.record
-    return Claim(
-        str(folder), record["id"], record["target"], bool(record["verified"]), heard, verified
-    )
+    record, over = item.record, _over(item)
+    kept = verified and not over
+    claimed = bool(record["verified"])
+    return Claim(str(folder), record["id"], record["target"], claimed, heard, kept, over_db=over)
+
+
+def _over(item: Item) -> float | None:
+    """By how much an item's files exceed the bound that its record claims; None: it has none."""
+    bound = item.record.get("under_threshold")
+    if bound is None:
+        return None
+    return over_db(item.clean, item.adversarial, item.record["sample_rate"], bound)
 
 
 def _damaged(folder: Path, error: MondegreenError) -> Claim:

@@ -119,7 +119,8 @@ def check_options(options: Options, sample_rate: int, started: bool = False) -> 
     Raises:
         OptionError, RoomError: they are not.
     """
-    stages = stages_of(options.method, options.preset, started=started)
+    bound = options.under_threshold
+    stages = stages_of(options.method, options.preset, started=started, under=bound)
     if not 0 <= options.seed < SEEDS:
         raise OptionError(f"Got seed={options.seed}, expected 0 to 2**63 - 1.")
     if not within(stages, options.max_passes):

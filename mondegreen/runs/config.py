@@ -36,7 +36,7 @@ class RunConfig(BaseModel):
         target: one phrase for all clips.
         targets: "paper", or a file of phrases; neither this nor `target`: the clips' own.
         limit: a seeded sample of so many clips; None: all.
-        max_clean_wer: see `Options`, like `method` to `exact`.
+        max_clean_wer: see `Options`, like `method` to `under_threshold`.
         victim: see `load_victim`.
         rooms: a bank's file, or "fast" or "paper": a full bank of that preset; None: the default
             bank where the method works in rooms.
@@ -63,6 +63,7 @@ class RunConfig(BaseModel):
     seed: int = Field(0, ge=0, lt=2**63)
     max_passes: int | None = Field(None, ge=1)
     exact: bool = False
+    under_threshold: float | None = Field(None, ge=0, allow_inf_nan=False)
     rooms: str | None = None
     dtype: Literal["float32", "float64"] = "float32"
 

@@ -8,6 +8,7 @@ Beside them lies `levels.safetensors`, for pictures.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from os import PathLike
@@ -45,7 +46,10 @@ class Record:
         heard_clean: what the victim hears in the clean clip.
         heard: what the victim hears in the saved file; empty if that was stopped by hand.
         verified: `heard` is the target, under `normaliser`; for a method in rooms: in at least half
-            of the bank's test rooms the saved file is heard as the target.
+            of the bank's test rooms the saved file is heard as the target. With a bound: and the
+            saved file keeps it.
+        under_threshold: the bound that was asked, in dB above the masking threshold, which
+            `quality.masking.max_excess_db` must not exceed; None: none was asked.
         normaliser: see `mondegreen.text`.
         wer_target: word error rate of `heard` to the target.
         wer_original: to `text`, or to `heard_clean` where that is not known.
@@ -78,6 +82,7 @@ class Record:
     heard_clean: str
     heard: str
     verified: bool
+    under_threshold: float | None
     normaliser: str
     wer_target: float
     wer_original: float
@@ -238,6 +243,7 @@ def read_item(path: str | PathLike[str]) -> Item:
         adversarial = load(folder / WAV, record["sample_rate"])
         if delta.dtype != np.float32 or delta.shape != adversarial.shape:
             raise ValueError("its audio and its perturbation are not of one length")
+        _check_bound(record.get("under_threshold"))
         return Item(record, adversarial, delta)
     except (
         MondegreenError,
@@ -251,3 +257,9 @@ def read_item(path: str | PathLike[str]) -> Item:
             f"{path} is no whole result ({error}). Expected the folder that an attack wrote, with"
             f" {WAV}, {DELTA} and {RECORD}."
         ) from error
+
+
+def _check_bound(bound: object) -> None:
+    """See that a record's bound is one that a file can be measured against."""
+    if bound is not None and not (isinstance(bound, int | float) and 0 <= bound < math.inf):
+        raise ValueError(f"its bound is {bound!r}, not 0 dB or more")

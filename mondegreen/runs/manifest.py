@@ -57,7 +57,8 @@ def identity(config: RunConfig, attacked: Attacked) -> dict[str, Any]:
 
 def item_identity(config: RunConfig, attacked: Attacked) -> dict[str, Any]:
     """What makes an item this item, besides its audio and its target."""
-    attack = config.model_dump(include={"method", "preset", "seed", "max_passes", "exact", "dtype"})
+    options = {"method", "preset", "seed", "max_passes", "exact", "under_threshold", "dtype"}
+    attack = config.model_dump(include=options)
     return {"attack": attack, "victim": attacked.what}
 
 

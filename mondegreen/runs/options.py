@@ -23,6 +23,8 @@ class Options:
         air: what else happens to the sound after the room, for methods in rooms.
         max_clean_wer: a clip whose words are known is flagged as not understood where the victim
             gets more than this share of them wrong to begin with.
+        under_threshold: dB above the clip's masking threshold that no bin of the saved perturbation
+            may exceed, for `imperceptible`; None: no bound.
     """
 
     method: str = "imperceptible"
@@ -33,6 +35,7 @@ class Options:
     rooms: RoomBank | None = None
     air: tuple[Transformation, ...] = ()
     max_clean_wer: float = 0.5
+    under_threshold: float | None = None
 
     @property
     def normaliser(self) -> str:

@@ -14,11 +14,13 @@ from torch import Tensor
 
 from mondegreen.attacks.result import Candidate, Trajectory
 from mondegreen.audio import load, quantise, save
+from mondegreen.evaluation.metrics import over_db
 from mondegreen.evaluation.rooms import Phrases, Survival, heard_share, survival, survives
 from mondegreen.evaluation.verify import verify
 from mondegreen.rooms.bank import RoomBank, Split
 from mondegreen.runs.clip import Clip
 from mondegreen.runs.options import Options
+from mondegreen.text import matches
 from mondegreen.victims.base import Victim
 
 OnRoom = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
@@ -33,6 +35,7 @@ class Proven:
         adversarial: [T] float32, as read back from a 16-bit file.
         heard: what the victim hears in that file; empty if that was stopped by hand.
         verified: see `mondegreen.runs.item.Record`.
+        over_db: by how much the file exceeds the bound that was asked; None: none was.
         survival: how the file does in the test rooms; None: a method without rooms.
         clean: how the clean clip does in them.
         stopped: what a stop by hand has cut short; None: nothing.
@@ -42,6 +45,7 @@ class Proven:
     adversarial: NDArray[np.float32]
     heard: str
     verified: bool
+    over_db: float | None = None
     survival: Survival | None = None
     clean: Survival | None = None
     stopped: str | None = None
@@ -68,14 +72,27 @@ def prove(
 
 def _prove_dry(victim: Victim, clip: Clip, trajectory: Trajectory, options: Options) -> Proven:
     if not trajectory.candidates:
-        return Proven(None, *_from_file(victim, clip, trajectory.delta, options.normaliser))
+        return _proven(victim, clip, None, trajectory.delta, options)
     outcomes = []
     for candidate in (*reversed(trajectory.candidates), *reversed(trajectory.milestones)):
-        proof = Proven(candidate, *_from_file(victim, clip, candidate.delta, options.normaliser))
+        proof = _proven(victim, clip, candidate, candidate.delta, options)
         if proof.verified:
             return proof
         outcomes.append(proof)
-    return outcomes[0]
+    target, normaliser = clip.target, options.normaliser
+    return next((one for one in outcomes if matches(one.heard, target, normaliser)), outcomes[0])
+
+
+def _proven(
+    victim: Victim, clip: Clip, candidate: Candidate | None, delta: Tensor, options: Options
+) -> Proven:
+    """What the file of a perturbation proves: it is heard, and keeps the bound if one was asked."""
+    adversarial, heard, verified = _from_file(victim, clip, delta, options.normaliser)
+    if options.under_threshold is None:
+        return Proven(candidate, adversarial, heard, verified)
+    clean = clip.clean.numpy()
+    over = over_db(clean, adversarial, victim.sample_rate, options.under_threshold)
+    return Proven(candidate, adversarial, heard, verified and over == 0, over)
 
 
 def _prove_in_rooms(
@@ -97,7 +114,7 @@ def _prove_in_rooms(
     if done < len(test.rooms):
         stopped = _cut_short(done, test)
     verified = survives(proof) and done == len(test.rooms)
-    return Proven(candidate, adversarial, heard, verified, proof, control, stopped)
+    return Proven(candidate, adversarial, heard, verified, None, proof, control, stopped)
 
 
 def _cut_short(done: int, test: Split) -> str:

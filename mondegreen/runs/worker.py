@@ -81,6 +81,7 @@ class Worker:
             max_passes=config.max_passes,
             exact=config.exact,
             max_clean_wer=config.max_clean_wer,
+            under_threshold=config.under_threshold,
         )
         self.options = replace(options, rooms=self._bank(config.rooms, options))
         check_options(self.options, self.victim.sample_rate)
