@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from toy import TARGET, linear_victim, speech
 
 from mondegreen import Result, attack
-from mondegreen.attacks.ceiling import contained, shaped
+from mondegreen.attacks.ceiling import SLACK_DB, contained, fullness, shaped
 from mondegreen.attacks.presets import PRESETS, preset
 from mondegreen.audio import FULL_SCALE, pad, save
 from mondegreen.errors import OptionError
@@ -102,6 +102,27 @@ def test_nothing_is_left_where_no_frame_would_see_it() -> None:
     found = contained(noise(0, 0.1, LENGTH + 400), flat(60.0, LENGTH + 400), 0.0, 1)
     assert found[0, LENGTH - 512 - 512 :].any()
     assert not found[0, LENGTH:].any()
+
+
+def test_fullness_is_a_share_of_the_room() -> None:
+    threshold, delta = flat(90.0), noise(0, 1e-5)
+    power = normalised_power(delta, threshold)[..., threshold.audible].mean()
+    room = 10 ** ((90.0 - SLACK_DB) / 10)  # rounding noise is nothing beside it
+    alone = float(fullness(delta, threshold, 0.0))
+    assert alone == pytest.approx(float(power / room) ** 0.5, rel=0.01)
+    assert float(fullness(3 * delta, threshold, 0.0)) == pytest.approx(3 * alone, rel=1e-6)
+    assert 0.9 < float(fullness(1e9 * delta, threshold, 0.0)) <= 1
+
+
+def test_fullness_of_a_batch_is_each_clips_own() -> None:
+    audio, lengths = pad([speech(1, 6000), speech(2, 9000)])
+    together = masking_threshold(audio, lengths, 16_000)
+    delta = pad([noise(1, 1e-3, 6000)[0], noise(2, 1e-4, 9000)[0]])[0]
+    found = fullness(delta, together, 6.0)
+    for b, length in enumerate((6000, 9000)):
+        one = masking_threshold(audio[b : b + 1, :length], None, 16_000)
+        alone = fullness(delta[b : b + 1, :length], one, 6.0)
+        assert float(found[b]) == pytest.approx(float(alone[0]), rel=1e-6)
 
 
 def test_contained_clips_of_a_batch_are_alone() -> None:
