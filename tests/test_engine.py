@@ -60,7 +60,7 @@ def stage(name: str, victim: Victim) -> Stage:
         "bounded": FIRST,
         "masked": SECOND,
         "under a ceiling": dataclasses.replace(CEILED, enough=-1.0),  # nobody leaves
-        "under a bound": BOUNDED,
+        "under a bound": dataclasses.replace(BOUNDED, enough=-1.0),
         "in rooms": dataclasses.replace(
             EAGER, over=Expectation((rooms(victim.dtype),), draws=2, quorum=2, looks=3)
         ),

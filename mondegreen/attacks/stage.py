@@ -14,10 +14,12 @@ from typing import Final, Literal, Protocol
 import torch
 from torch import Tensor
 
+from mondegreen.audio import FULL_SCALE
 from mondegreen.errors import OptionError
 from mondegreen.transformations import Transformation
 
 _TINY: Final = 1e-9  # of a masking loss, far below what any file can hold
+GENTLEST: Final = 4 / FULL_SCALE  # a rate: much less is lost in rounding to 16 bits
 
 
 class Schedule(Protocol):
@@ -222,7 +224,7 @@ class Stage:
         steps: updates of δ at most, for each clip; one costs `over.draws` gradient passes.
         rate: Adam's learning rate over them.
         gentle: no rate is larger than this share of the ‖δ‖∞ that a clip begins the stage with, for
-            a larger one would drown it; None: it may be.
+            a larger one would drown it, but for `GENTLEST`; None: it may be.
         sign: feed Adam the gradient's sign instead of the gradient.
         betas: Adam's decay rates.
         bound: the max-norm ball that δ stays in, if any; x + δ always stays in the 16-bit range.
@@ -269,4 +271,6 @@ class Stage:
 
     def fastest(self, peak: Tensor) -> Tensor:
         """The largest rate [B] for clips that begin it with ‖δ‖∞ = `peak`, [B]."""
-        return peak * self.gentle if self.gentle is not None else torch.full_like(peak, math.inf)
+        if self.gentle is None:
+            return torch.full_like(peak, math.inf)
+        return (peak * self.gentle).clamp(min=GENTLEST)
