@@ -228,7 +228,7 @@ def test_a_record_whose_bound_means_nothing_is_damaged(
 
 def test_summaries_and_pages_say_what_was_to_be_kept_under(clip: Path, tmp_path: Path) -> None:
     for name, bound in (("some", 3.0), ("others", None)):
-        result = attack(linear_victim(), clip, TARGET, max_passes=30, under_threshold=bound)
+        result = attack(linear_victim(), clip, TARGET, max_passes=110, under_threshold=bound)
         result.save(tmp_path / name / "out")
     (some,), (others,) = summarise([tmp_path / "some"]), summarise([tmp_path / "others"])
     (both,) = summarise([tmp_path / "some", tmp_path / "others"])
@@ -246,6 +246,12 @@ def test_summaries_and_pages_say_what_was_to_be_kept_under(clip: Path, tmp_path:
 def test_other_methods_are_refused(method: str) -> None:
     with pytest.raises(OptionError, match="choose the method imperceptible"):
         preset(method, "fast", under=3.0)
+
+
+@pytest.mark.parametrize(("name", "before"), [("fast", 100), ("paper", 5000)])
+def test_a_budget_that_ends_before_the_bound_is_refused(clip: Path, name: str, before: int) -> None:
+    with pytest.raises(OptionError, match=f"kept after {before} of them in the preset {name}"):
+        attack(linear_victim(), clip, TARGET, preset=name, max_passes=before, under_threshold=3.0)
 
 
 @pytest.mark.parametrize("bound", [-1.0, float("nan"), float("inf")])

@@ -416,29 +416,34 @@ def _adapt(stage: Stage, step: int, batch: Batch, peak: Tensor, matched: Tensor)
 
 
 def _step(stage: Stage, step: int, batch: Batch, gradient: Tensor, theta: MaskingThreshold) -> None:
-    """Adam (Kingma & Ba 2014) on the gradient or its sign, then the projection onto the bounds.
+    """A step along the mean gradient or its mean sign, then the projection onto the bounds.
 
-    Under a bound on the spectrum only Adam's first moment counts, shaped by the room that there is.
+    Adam says how far each sample goes, or, under a bound on the spectrum, the room in each bin.
     """
     if stage.sign:
         gradient = gradient.sign()
-    first, second = stage.betas
-    batch.mean.lerp_(gradient, 1 - first)
-    batch.square.lerp_(gradient.square(), 1 - second)
-    spread = (batch.square / (1 - second ** (step + 1))).sqrt_().add_(1e-8)
+    batch.mean.lerp_(gradient, 1 - stage.betas[0])
     rate = stage.rate.at(step, stage.steps)
-    pace = _a_clip((batch.fastest / rate).clamp(max=1), spread)
-    if stage.under is not None:
-        batch.delta.sub_(shaped(batch.mean, theta, stage.under) * pace, alpha=rate)
+    pace = _a_clip((batch.fastest / rate).clamp(max=1), batch.delta)
+    if stage.under is None:
+        _adam(stage, step, batch, gradient, rate, pace)
     else:
-        spread.div_(pace)
-        batch.delta.addcdiv_(batch.mean, spread, value=-rate / (1 - first ** (step + 1)))
+        batch.delta.sub_(shaped(batch.mean, theta, stage.under) * pace, alpha=rate)
+        batch.delta = contained(batch.delta, theta, stage.under, TURNS)
     if stage.ceiling:
         batch.delta = lowered(batch.delta, theta, stage.ceiling.at(step, stage.steps))
-    if stage.under is not None:
-        batch.delta = contained(batch.delta, theta, stage.under, TURNS)
     eps = _a_clip(batch.eps, batch.delta)
     batch.delta.clamp_(torch.maximum(batch.low, -eps), torch.minimum(batch.high, eps))
+
+
+def _adam(
+    stage: Stage, step: int, batch: Batch, gradient: Tensor, rate: float, pace: Tensor
+) -> None:
+    """Adam's step (Kingma & Ba 2014) along the mean, at a rate times each clip's pace, [A, 1]."""
+    first, second = stage.betas
+    batch.square.lerp_(gradient.square(), 1 - second)
+    spread = (batch.square / (1 - second ** (step + 1))).sqrt_().add_(1e-8).div_(pace)
+    batch.delta.addcdiv_(batch.mean, spread, value=-rate / (1 - first ** (step + 1)))
 
 
 def _progress(stage: Stage, step: int, batch: Batch, told: _Told, matched: Tensor) -> Progress:

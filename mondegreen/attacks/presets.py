@@ -74,7 +74,6 @@ _UNDER = Stage(
     steps=200,
     rate=Decay(0.5, 0.05),  # of the room that there is in each bin
     gentle=0.25,
-    betas=(0.9, 0.99),
     masking=Masking(alpha=1, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5),
     keep="quietest",
     enough=0.02,

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mondegreen.attacks.presets import BEGINS_WITH, IN_ROOMS, within
+from mondegreen.attacks.presets import BEGINS_WITH, IN_ROOMS, Stages, within
 from mondegreen.attacks.presets import preset as stages_of
 from mondegreen.audio import load, quantise
 from mondegreen.errors import OptionError, TargetError
@@ -123,12 +123,24 @@ def check_options(options: Options, sample_rate: int, started: bool = False) -> 
     stages = stages_of(options.method, options.preset, started=started, under=bound)
     if not 0 <= options.seed < SEEDS:
         raise OptionError(f"Got seed={options.seed}, expected 0 to 2**63 - 1.")
-    if not within(stages, options.max_passes):
+    _check_budget(stages, options)
+    _check_rooms(options, sample_rate)
+
+
+def _check_budget(stages: Stages, options: Options) -> None:
+    """See that a number of passes lets the search begin, and reach the stage that keeps a bound."""
+    fitting = within(stages, options.max_passes)
+    if not fitting:
         least = stages[0].over.draws
         raise OptionError(
             f"Got max_passes={options.max_passes}, expected at least {least}: one step's worth."
         )
-    _check_rooms(options, sample_rate)
+    if options.under_threshold is not None and fitting[-1].name != stages[-1].name:
+        before = sum(stage.passes for stage in stages if not stage.planned)
+        raise OptionError(
+            f"Got max_passes={options.max_passes}, and a bound that is kept after {before} of them"
+            f" in the preset {options.preset}; give more, or leave the bound out."
+        )
 
 
 def _check_rooms(options: Options, sample_rate: int) -> None:
