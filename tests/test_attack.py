@@ -17,7 +17,7 @@ from torch import Tensor
 from toy import TARGET, LinearVictim, linear_victim, speech
 
 from mondegreen import MondegreenError, Options, Result, attack, attack_batch
-from mondegreen.attacks.loop import Progress
+from mondegreen.attacks.progress import Progress
 from mondegreen.audio import load, save
 from mondegreen.errors import AudioError, OptionError, TargetError
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_rooms
 
-from mondegreen.attacks.loop import Progress, Search
+from mondegreen.attacks.loop import Search
 from mondegreen.attacks.presets import PRESETS, preset, within
+from mondegreen.attacks.progress import Progress
 from mondegreen.attacks.stage import Expectation, Masking, MaxNorm, Stage, Steps, Widened
 from mondegreen.audio import pad, quantise
 from mondegreen.psychoacoustics import guarded, masking_loss, masking_threshold

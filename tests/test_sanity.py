@@ -333,8 +333,8 @@ def test_an_example_in_rooms_is_compared_by_what_is_heard_without_them(
 
 
 def test_an_attack_that_is_broken(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = loop._step
-    monkeypatch.setattr(loop, "_step", lambda s, n, batch, gradient: step(s, n, batch, -gradient))
+    step = loop.move
+    monkeypatch.setattr(loop, "move", lambda s, n, b, gradient, t: step(s, n, b, -gradient, t))
     states = {finding.id: finding.state for finding in examine(sound, linear_victim(), sample=1)}
     fired = {name for name, state in states.items() if state == "fires"}
     assert fired == {

@@ -32,7 +32,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Point:
-    """One point of a trajectory's curve; fields as in `loop.Progress`."""
+    """One point of a trajectory's curve; fields as in `progress.Progress`."""
 
     passes: int
     stage: str

@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from mondegreen.attacks.loop import Progress as Step
+    from mondegreen.attacks.progress import Progress as Step
     from mondegreen.doctor import Finding
     from mondegreen.evaluation import checks
     from mondegreen.evaluation.rooms import Dry, InRooms, Survival

@@ -15,9 +15,10 @@ from typing import Any
 
 import torch
 
-from mondegreen.attacks.loop import Progress, Search
+from mondegreen.attacks.loop import Search
 from mondegreen.attacks.presets import preset as stages_of
 from mondegreen.attacks.presets import within
+from mondegreen.attacks.progress import Progress
 from mondegreen.attacks.result import Candidate
 from mondegreen.attacks.snapshot import Snapshot
 from mondegreen.attacks.stage import Stage
