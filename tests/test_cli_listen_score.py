@@ -49,6 +49,11 @@ def test_the_page_is_written_beside_the_text(study: Path, tmp_path: Path) -> Non
     assert (tmp_path / "score.html").read_text("utf-8").startswith("<!doctype html>")
 
 
+def test_what_is_no_page_is_refused_before_anything_is_scored(study: Path) -> None:
+    with pytest.raises(MondegreenError, match=r"ends in \.html"):
+        called(study.parent / "none", "--html", study / "score.txt")
+
+
 def test_downloads_from_elsewhere_need_the_key_by_name(study: Path, tmp_path: Path) -> None:
     away = tmp_path / "downloads"
     away.mkdir()

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from mondegreen.pages import POLICY, render
+from mondegreen import MondegreenError
+from mondegreen.pages import POLICY, check_name, render
 
 TEMPLATE = """{% extends "base.html" %}
 {% block title %}{{ title }}{% endblock %}
@@ -105,3 +106,24 @@ def test_the_frame_itself_is_a_page_in_english_for_any_screen() -> None:
     base = (Path(__file__).parents[1] / "mondegreen/pages/templates/base.html").read_text()
     assert '<html lang="en">' in base
     assert "width=device-width" in base
+
+
+@pytest.mark.parametrize("name", ["page.html", "page.HTML", "page.htm", "run-1.2.html"])
+def test_a_page_is_named_as_browsers_know_it(name: str, tmp_path: Path) -> None:
+    check_name(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("page.txt", r"page\.txt is no name of a page.* such as .*report\.html"),
+        ("page", "is no name of a page"),
+        ("run-1.2", "is no name of a page"),
+        (".html", "is no name of a page"),
+        ("", r"is a folder\. Name the page in it"),
+        ("none/page.html", "its folder is not there"),
+    ],
+)
+def test_what_is_no_page_is_told_what_to_give(name: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(MondegreenError, match=reason):
+        check_name(tmp_path / name)

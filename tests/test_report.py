@@ -553,6 +553,15 @@ def test_compare_writes_a_page_where_it_is_told(command, tmp_path: Path) -> None
     assert "Side by side" in (tmp_path / "c.html").read_text()
 
 
+def test_what_is_no_page_is_refused_before_anything_is_printed(command, tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {}})
+    for words in (("report", run, "--out"), ("compare", run, run, "--html")):
+        status, out, err = command(*words, tmp_path / "page.txt")
+        assert (status, out) == (2, "")
+        assert "ends in .html" in err
+        assert not (tmp_path / "page.txt").exists()
+
+
 @pytest.fixture
 def clips(tmp_path: Path) -> list[Path]:
     for n in range(2):

@@ -231,9 +231,12 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Tell what several runs have come to, side by side."""
+    from mondegreen.pages import check_name
     from mondegreen.report.summary import compare as compare_runs
     from mondegreen.report.summary_text import side_by_side
 
+    if page is not None:
+        check_name(page)
     summaries = compare_runs(folders)
     if as_json:
         for found in summaries:

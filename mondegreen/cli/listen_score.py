@@ -38,11 +38,14 @@ def score(
     from mondegreen.listening.answers import read_answers
     from mondegreen.listening.score import score as score_answers
     from mondegreen.listening.study import find_key, read_study
+    from mondegreen.pages import check_name
 
+    if html is not None:
+        check_name(html)
     study = read_study(key or find_key(answers))
     with err.status("scoring"):
         found = score_answers(study, read_answers(answers, study))
-    if html:
+    if html is not None:
         from mondegreen.files import write_whole
         from mondegreen.listening.score_page import page
 

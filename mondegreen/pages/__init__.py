@@ -11,11 +11,15 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+from mondegreen.errors import OptionError, StorageError
+
+SUFFIXES: Final = (".html", ".htm")  # by which browsers, mail and servers know a page
 BESIDE: Final = "'self' file:"  # a page opened from a disk has no origin to be the same as
 POLICY: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -30,6 +34,26 @@ POLICY: Final[Mapping[str, str]] = MappingProxyType(
 UNREADABLE: Final = re.compile(  # control characters, and halves of surrogate pairs
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
 )
+
+
+def check_name(page: Path) -> None:
+    """See that a page can be written where it is to go, before there is any work for it.
+
+    Raises:
+        OptionError: its name is not that of a page.
+        StorageError: it is a folder, or its folder is not there.
+    """
+    if page.is_dir():
+        raise StorageError(
+            f"{page} is a folder. Name the page in it, such as {page / 'report.html'}."
+        )
+    if page.suffix.lower() not in SUFFIXES:
+        raise OptionError(
+            f"{page} is no name of a page: browsers know one by its ending. Name a file that ends"
+            f" in .html, such as {page.with_name('report.html')}."
+        )
+    if not page.resolve().parent.is_dir():
+        raise StorageError(f"{page} cannot be written: its folder is not there. Make it first.")
 
 
 def render(

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from mondegreen.errors import StorageError
 from mondegreen.files import write_whole
-from mondegreen.pages import render
+from mondegreen.pages import check_name, render
 from mondegreen.report.cards import Card, OnCard, make_cards
 from mondegreen.report.charts import Chart, Series, charts
 from mondegreen.report.contrast import contrast
@@ -66,15 +65,11 @@ def write_report(
         on_card: called after each card.
 
     Raises:
+        OptionError: its name is not that of a page.
         MondegreenError: a folder is not there or holds nothing, or its list of clips is damaged.
         StorageError: the page, or what lies beside it, cannot be written.
     """
-    if page.is_dir():
-        raise StorageError(
-            f"{page} is a folder. Name the page in it, such as {page / 'report.html'}."
-        )
-    if not page.resolve().parent.is_dir():
-        raise StorageError(f"{page} cannot be written: its folder is not there. Make it first.")
+    check_name(page)
     gathered = gather(sources)
     shelf = Shelf(page, inside)
     cards = list(make_cards(gathered, shelf, on_card))
