@@ -173,3 +173,13 @@ def test_compare_sets_runs_side_by_side(run, results: Path) -> None:
     assert "1 of 1" in out
     _, out, _ = run("compare", results / "0", results / "1", "--json")
     assert len(out.splitlines()) == 2
+
+
+def test_one_run_is_not_compared_but_one_folder_of_two_methods_is(run, results: Path) -> None:
+    status, out, err = run("compare", results)
+    assert (status, out) == (2, "")
+    assert "nothing to compare with" in err
+    assert "mondegreen summary" in err
+    record = results / "1" / "record.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"preset": "paper"}))
+    assert "imperceptible paper" in " ".join(run("compare", results)[1].split())

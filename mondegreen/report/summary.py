@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.report.entries import Entry, entries
 from mondegreen.report.statistics import ErrorRate, Mean, Share, Spread, mean, pooled, share, spread
 from mondegreen.runs.folder import MANIFEST, SANITY, is_run, item_folders, read_object
@@ -147,8 +147,20 @@ def summarise(paths: Sequence[Path]) -> list[Summary]:
 
 
 def compare(paths: Sequence[Path]) -> list[Summary]:
-    """Sum up folders one by one, to be set side by side; see `summarise`."""
-    return [summary for path in paths for summary in summarise([path])]
+    """Sum up folders one by one, to be set side by side; see `summarise`.
+
+    Raises:
+        OptionError: they come to one summary, or to none.
+    """
+    found = [summary for path in paths for summary in summarise([path])]
+    if len(found) < 2:
+        given = ", ".join(map(str, paths)) or "no folder"
+        raise OptionError(
+            f"Got {given}, which leaves nothing to compare with: expected two runs, or results of"
+            " two recognisers, methods or presets. Name another folder too; for what one run has"
+            " come to, use: mondegreen summary"
+        )
+    return found
 
 
 def _group(cells: Mapping[str, Any]) -> Group:
