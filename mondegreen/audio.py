@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mondegreen.errors import AudioError
+from mondegreen.errors import AudioError, reason
 from mondegreen.files import write_whole
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -182,8 +182,8 @@ def _decode(path: Path, max_seconds: float) -> tuple[Samples, int]:
             return _read(path, file, max_seconds), file.samplerate
     except (soundfile.SoundFileError, TypeError) as error:
         raise AudioError(
-            f"{path} cannot be read as audio ({error}). Expected an undamaged wav, flac, ogg or "
-            "mp3 file; open it in a player, or convert it to wav."
+            f"{path} cannot be read as audio ({reason(error)}). Expected an undamaged wav, flac,"
+            " ogg or mp3 file; open it in a player, or convert it to wav."
         ) from error
 
 

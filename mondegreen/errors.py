@@ -5,6 +5,8 @@ Each message says what came, what was expected, and what to do.
 
 from __future__ import annotations
 
+import json
+
 
 class MondegreenError(Exception):
     """Anything that mondegreen refuses or cannot do; its text is meant for the user."""
@@ -32,3 +34,18 @@ class RoomError(MondegreenError, ValueError):
 
 class StorageError(MondegreenError, RuntimeError):
     """A file that cannot be written: a full disk, a folder that is gone or read-only."""
+
+
+def reason(error: Exception) -> str:
+    """Why something could not be read, as a part of a message; nothing that only Python says."""
+    match error:
+        case OSError():
+            return error.strerror or str(error)
+        case UnicodeDecodeError():
+            return "it is no text in UTF-8"
+        case json.JSONDecodeError():
+            return f"it is no JSON from line {error.lineno} on"
+        case KeyError():
+            return f"it has no {error.args[0]}"
+        case _:
+            return str(error).rstrip(".")

@@ -553,6 +553,16 @@ def test_compare_writes_a_page_where_it_is_told(command, tmp_path: Path) -> None
     assert "Side by side" in (tmp_path / "c.html").read_text()
 
 
+def test_a_report_of_what_is_not_there_blames_the_results_and_not_the_page(
+    command, tmp_path: Path
+) -> None:
+    (tmp_path / "file.txt").touch()
+    for name in ("none", "file.txt"):
+        status, _, err = command("report", tmp_path / name)
+        assert status == 2
+        assert f"{name} is not there, or is no folder" in " ".join(err.split())
+
+
 def test_what_is_no_page_is_refused_before_anything_is_printed(command, tmp_path: Path) -> None:
     run = sound_run(tmp_path / "run", {"a": {}})
     for words in (("report", run, "--out"), ("compare", run, run, "--html")):

@@ -10,7 +10,7 @@ import typer
 
 from mondegreen.cli.app import AsJson, Examples, app
 from mondegreen.cli.output import Bars, err, out, print_fields, print_warnings
-from mondegreen.errors import OptionError
+from mondegreen.errors import OptionError, reason
 
 if TYPE_CHECKING:
     from mondegreen.listening.make import Made
@@ -92,7 +92,10 @@ def _read(consent: Path) -> str:
     try:
         text = consent.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise OptionError(f"{consent} cannot be read ({error}). Expected a text file.") from error
+        raise OptionError(
+            f"{consent} cannot be read ({reason(error)}). Expected a text file in UTF-8; check the"
+            " path, or save it so."
+        ) from error
     if not text.strip():
         raise OptionError(f"{consent} is empty. Expected what listeners are to agree to.")
     return text

@@ -38,9 +38,10 @@ def report(
 
     One file; the sounds and pictures of many clips go into a folder beside it.
     """
-    from mondegreen.runs.folder import RECORD
+    from mondegreen.runs.folder import RECORD, check_there
 
     folder = folder.parent if folder.name == RECORD else folder
+    check_there(folder)
     written = write_page([[folder]], page or folder / PAGE)
     if not as_json:
         print_page(written)

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, reason
 from mondegreen.files import write_whole
 from mondegreen.listening.answers import ANSWERS, Session, read_answers
 from mondegreen.listening.make import AUDIO, INDEX, PAGE
@@ -107,8 +107,8 @@ def _sending(index: Path, study: Study) -> bytes:
         page = index.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise MondegreenError(
-            f"{index} cannot be read ({error}). Expected the folder of a study that `mondegreen"
-            " listen make` made."
+            f"{index} cannot be read ({reason(error)}). Expected the folder of a study that"
+            " `mondegreen listen make` made."
         ) from error
     if study.id not in page or not all(there in page for there, _ in CHANGES):
         raise MondegreenError(

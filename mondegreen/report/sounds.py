@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, reason
 from mondegreen.runs.folder import DELTA, WAV, check_files
 
 Pcm = NDArray[np.int16]
@@ -70,8 +70,8 @@ def read_sounds(folder: Path, record: Mapping[str, Any]) -> Sounds:
             raise ValueError("the recording would not be 16-bit")
     except (OSError, soundfile.SoundFileError, SafetensorError, KeyError, ValueError) as error:
         raise MondegreenError(
-            f"the sounds in {folder} cannot be read ({error}). Expected what an attack wrote; if"
-            " they are damaged, delete the folder and run the same command again."
+            f"the sounds in {folder} cannot be read ({reason(error)}). Expected what an attack"
+            " wrote; if they are damaged, delete the folder and run the same command again."
         ) from error
     return Sounds(rate, original, adversarial, *_amplified(delta))
 

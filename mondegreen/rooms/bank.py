@@ -22,7 +22,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from mondegreen.audio import pad
-from mondegreen.errors import RoomError
+from mondegreen.errors import RoomError, reason
 from mondegreen.files import write_whole
 from mondegreen.rooms.settings import Point
 
@@ -232,8 +232,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 def _damaged(path: Path, error: Exception) -> RoomError:
     return RoomError(
-        f"{path} is damaged, or no bank of rooms ({error}). Name another file; if it was a bank,"
-        " make it again."
+        f"{path} is damaged, or no bank of rooms ({reason(error)}). Name another file; if it was a"
+        " bank, make it again."
     )
 
 

@@ -17,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from mondegreen.audio import resample
-from mondegreen.errors import RoomError
+from mondegreen.errors import RoomError, reason
 from mondegreen.rooms.acoustics import first_arrival
 from mondegreen.rooms.settings import Counts, generator
 from mondegreen.rooms.simulate import FILTER_DELAY
@@ -110,7 +110,9 @@ def _in_table(source: Path) -> list[Recording]:
                 )
             lines = [(reader.line_num, row["path"], row["room_id"]) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RoomError(f"{source} is no CSV file in UTF-8 ({error}). Export it again.") from error
+        raise RoomError(
+            f"{source} is no CSV file in UTF-8 ({reason(error)}). Export it again."
+        ) from error
     found: dict[Path, Recording] = {}  # by where the file is, however the table spells it
     for number, name, room in lines:
         if not name or not room:
@@ -186,8 +188,8 @@ def _decode(path: Path) -> tuple[NDArray[np.float32], int]:
     # RAW, which has no header, is a TypeError; a header of absurd counts a MemoryError.
     except (soundfile.SoundFileError, OSError, TypeError, MemoryError) as error:
         raise RoomError(
-            f"{path} cannot be read as audio ({error}). Expected an undamaged wav, flac or ogg file"
-            " with one impulse response; open it in a player, or leave it out."
+            f"{path} cannot be read as audio ({reason(error)}). Expected an undamaged wav, flac or"
+            " ogg file with one impulse response; open it in a player, or leave it out."
         ) from error
     if len(frames) > most:
         raise RoomError(

@@ -18,7 +18,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mondegreen.data.plain_text import is_utf8
-from mondegreen.errors import OptionError
+from mondegreen.errors import OptionError, reason
 
 HOW: Final = frozenset(
     {"engine", "workers", "threads", "batch", "device", "checkpoint_seconds", "ray_address"}
@@ -122,7 +122,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise OptionError(
-            f"{path} cannot be read as a configuration: {error}. Expected TOML, as"
+            f"{path} cannot be read as a configuration: {reason(error)}. Expected TOML, as"
             " `mondegreen run --print-config` writes it."
         ) from error
 

@@ -25,7 +25,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, reason
 
 MANIFEST: Final = "manifest.json"
 CONFIG: Final = "config.toml"
@@ -51,6 +51,18 @@ def is_run(path: str | PathLike[str]) -> bool:
     return (Path(path) / MANIFEST).is_file()
 
 
+def check_there(path: Path) -> None:
+    """See that there is such a folder.
+
+    Raises:
+        MondegreenError: there is none.
+    """
+    if not path.is_dir():
+        raise MondegreenError(
+            f"{path} is not there, or is no folder. Expected the folder of a run or of results."
+        )
+
+
 def item_folders(path: str | PathLike[str]) -> list[Path]:
     """The item folders of a run, or those that `mondegreen attack` has left in a folder.
 
@@ -61,10 +73,7 @@ def item_folders(path: str | PathLike[str]) -> list[Path]:
         MondegreenError: there is no such folder.
     """
     path = Path(path)
-    if not path.is_dir():
-        raise MondegreenError(
-            f"{path} is not there, or is no folder. Expected the folder of a run or of results."
-        )
+    check_there(path)
     if is_run(path):
         keys = dict.fromkeys(row["key"] for row in read_lines(path / CLIPS))
         return [path / ITEMS / key for key in keys if (path / ITEMS / key).is_dir()]
@@ -122,8 +131,8 @@ def read_object(path: Path) -> dict[str, Any]:
             raise ValueError("it holds no object")
     except (OSError, ValueError) as error:
         raise MondegreenError(
-            f"{path} cannot be read ({error}). Expected what mondegreen wrote; if it is damaged,"
-            " delete it and run the same command again."
+            f"{path} cannot be read ({reason(error)}). Expected what mondegreen wrote; if it is"
+            " damaged, delete it and run the same command again."
         ) from error
     return found
 
@@ -137,11 +146,18 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
-                found = json.loads(line)
-                if not isinstance(found, dict):
-                    raise ValueError(f"line {number} holds no object")
-                yield found
+                yield _object(line, number)
     except (OSError, ValueError) as error:
         raise MondegreenError(
-            f"{path} cannot be read ({error}). Expected a file that mondegreen wrote."
+            f"{path} cannot be read ({reason(error)}). Expected a file that mondegreen wrote."
         ) from error
+
+
+def _object(line: str, number: int) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f"line {number} holds no object")
+    return found

@@ -24,7 +24,7 @@ from safetensors.numpy import save as safetensors_bytes
 
 from mondegreen.attacks.result import Point
 from mondegreen.audio import ADVERSARIAL_MARK, load, save
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, reason
 from mondegreen.evaluation.metrics import Quality
 from mondegreen.evaluation.rooms import Survival
 from mondegreen.evaluation.spectra import spectra
@@ -236,8 +236,13 @@ def read_item(path: str | PathLike[str]) -> Item:
     """
     path = Path(path)
     folder = path.parent if path.is_file() else path
+    if not (folder / RECORD).is_file():
+        raise MondegreenError(
+            f"{path} is no result: there is no {RECORD}. Expected the folder that an attack wrote,"
+            f" with {WAV}, {DELTA} and {RECORD}."
+        )
+    record = read_record(folder)
     try:
-        record = read_record(folder)
         check_files(folder, record)
         delta = load_safetensors(folder / DELTA)["delta"]
         adversarial = load(folder / WAV, record["sample_rate"])
@@ -254,8 +259,8 @@ def read_item(path: str | PathLike[str]) -> Item:
         TypeError,
     ) as error:
         raise MondegreenError(
-            f"{path} is no whole result ({error}). Expected the folder that an attack wrote, with"
-            f" {WAV}, {DELTA} and {RECORD}."
+            f"{path} is no whole result ({reason(error)}). Expected the folder that an attack"
+            f" wrote, with {WAV}, {DELTA} and {RECORD}."
         ) from error
 
 

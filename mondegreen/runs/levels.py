@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as safetensors_bytes
 
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, reason
 
 if TYPE_CHECKING:
     from mondegreen.evaluation.spectra import Spectra
@@ -106,9 +106,9 @@ def read_levels(path: Path) -> Levels:
         return _checked(float(axes["frame_seconds"]), float(axes["band_hertz"]), arrays)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise MondegreenError(
-            f"{path} holds no levels to draw ({error}). Expected what an attack writes beside its"
-            " result; without it there is no picture. Attack the clip again to have one: in a run,"
-            " delete the folder that the file belongs to and run the same command."
+            f"{path} holds no levels to draw ({reason(error)}). Expected what an attack writes"
+            " beside its result; without it there is no picture. Attack the clip again to have one:"
+            " in a run, delete the folder that the file belongs to and run the same command."
         ) from error
 
 

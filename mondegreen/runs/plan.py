@@ -17,7 +17,7 @@ from mondegreen.data.census import Seen, take_census
 from mondegreen.data.sources import read_clips
 from mondegreen.data.targets import choose_targets, limited
 from mondegreen.data.utterance import Utterance
-from mondegreen.errors import MondegreenError, OptionError
+from mondegreen.errors import MondegreenError, OptionError, reason
 from mondegreen.files import write_whole
 from mondegreen.identity import key_of
 from mondegreen.runs.config import RunConfig
@@ -171,6 +171,6 @@ def read_rows(run: Path) -> list[Row]:
         ]
     except (KeyError, TypeError) as error:
         raise MondegreenError(
-            f"{run / CLIPS} is not what mondegreen wrote ({error}). Give --force-new to move the"
-            " run aside and begin another; items of the old one stay there."
+            f"{run / CLIPS} is not what mondegreen wrote ({reason(error)}). Give --force-new to"
+            " move the run aside and begin another; items of the old one stay there."
         ) from error

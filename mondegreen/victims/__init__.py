@@ -103,10 +103,16 @@ def resolve_device(device: str) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
+        named = torch.device(device)
+    except RuntimeError:
+        raise VictimError(
+            f"no device is called {device!r}; expected auto, cpu, cuda, cuda:1 or mps"
+        ) from None
+    try:
+        torch.empty(0, device=named)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise VictimError(
             f"device {device!r} is not to be had: {reason}; try --device cpu"
         ) from None
-    return torch.device(device)
+    return named
