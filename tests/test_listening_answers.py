@@ -220,7 +220,7 @@ def cells(change: Callable[[list[str]], list[str]]) -> str:
         (cells(list).replace(",seconds", ""), "no column seconds"),
         (cells(lambda row: row[:-1]), "as many cells"),
         (cells(lambda row: [*row, "more"]), "as many cells"),
-        (cells(lambda row: [*row[:3], "first", *row[4:]]), "first"),
+        (cells(lambda row: [*row[:3], "first", *row[4:]]), "form is 'first', not a number"),
         (cells(lambda row: [*row[:4], "maybe", *row[5:]]), "headphones is 'maybe'"),
         (cells(lambda row: [*row[:6], "A", *row[7:]]), "answer"),
         (cells(lambda row: [*row[:7], "perhaps", *row[8:]]), "heard_difference"),
@@ -237,6 +237,29 @@ def test_a_damaged_table_is_refused_with_what_is_wrong(
     with pytest.raises(MondegreenError, match="holds no answers that can be read") as refused:
         read_answers([path], study)
     assert about in str(refused.value)
+
+
+def test_all_files_that_are_refused_are_named_at_once_with_what_to_do_said_once(
+    tmp_path: Path,
+) -> None:
+    study = study_of(tmp_path)
+    sent = [session(KEY, "P1"), session(KEY, "P2", study="fedcba9876543210"), with_answer(0)]
+    write_study(tmp_path, KEY, sent)
+    for name, content in (("cut.json", "{"), ("latin.csv", b"\xff")):
+        saved(tmp_path / "answers", content, name)
+    with pytest.raises(MondegreenError) as refused:
+        read_answers([tmp_path, tmp_path / "nowhere.json"], study)
+    first, *lines = str(refused.value).splitlines()
+    assert first == "4 of 6 files cannot be scored:"
+    for name, why in {
+        "cut.json": "EOF",
+        "latin.csv": "it is no text in UTF-8",
+        "nowhere.json": "No such file",
+    }.items():
+        (line,) = [line for line in lines if name in line]
+        assert why in line
+    assert sum("answers the abx study fedcba9876543210" in line for line in lines) == 1
+    assert str(refused.value).count("move it away to score the others") == 1
 
 
 @given(st.binary(max_size=200))

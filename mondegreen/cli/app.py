@@ -46,7 +46,7 @@ Examples = "[bold]Examples[/bold]\n\n"
 
 
 def main() -> None:
-    """Entry point: user errors become one line and exit status 2."""
+    """Entry point: user errors become a message and exit status 2."""
     # transformers' advice on its own interfaces is for programmers
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, reason
 from mondegreen.listening.study import (
     CHOICES,
     KEY,
@@ -99,15 +99,39 @@ def read_answers(paths: Sequence[Path], study: Study) -> list[Session]:
         study: what they answer.
 
     Raises:
-        MondegreenError: a file is not there, is damaged, or answers something else.
+        MondegreenError: files are not there, are damaged, or answer something else: all of them
+            are named.
     """
-    sessions = [session for path in _files(paths) for session in _sessions(path, study)]
+    files, sessions, refused = _files(paths), list[Session](), list[_RefusedError]()
+    for path in files:
+        try:
+            sessions += _sessions(path, study)
+        except _RefusedError as error:
+            refused.append(error)
+    if refused:
+        raise _told(refused, len(files))
     if not sessions:
         raise MondegreenError(
             f"there are no answers in {', '.join(map(str, paths))}. Expected .json or .csv files of"
             f" listeners, or a study's folder with such files in its {ANSWERS}/."
         )
     return sessions
+
+
+class _RefusedError(MondegreenError):
+    """A file is none of answers to the study: what is wrong with it, and what to do."""
+
+    def __init__(self, wrong: str, advice: str) -> None:
+        super().__init__(f"{wrong} {advice}")
+        self.wrong, self.advice = wrong, advice
+
+
+def _told(refused: Sequence[_RefusedError], files: int) -> MondegreenError:
+    """All files that are refused in one error, a line each; what to do is said once."""
+    if len(refused) == 1:
+        return refused[0]
+    lines = [f"{len(refused)} of {files} files cannot be scored:", *(e.wrong for e in refused)]
+    return MondegreenError("\n".join([*lines, *dict.fromkeys(e.advice for e in refused)]))
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
@@ -129,20 +153,20 @@ def _sessions(path: Path, study: Study) -> Iterator[Session]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise MondegreenError(
-            f"{path} cannot be read ({error.strerror or error}). Expected a file of answers, or a"
-            " folder of them."
+        raise _RefusedError(
+            f"{path} cannot be read ({error.strerror or error}).",
+            "Expected a file of answers, or a folder of them.",
         ) from error
     read = _from_csv if path.suffix.lower() == ".csv" else _from_json
     try:
         for saved in read(content):
             yield _session(path, saved, study)
     except (ValueError, csv.Error) as error:  # pydantic's errors are such, and those of UTF-8
-        problem = first_problem(error) if isinstance(error, ValidationError) else str(error)
-        raise MondegreenError(
-            f"{path} holds no answers that can be read ({one_line(problem)}). Expected what the"
-            " listening page sends or saves; ask for the file again, or move it away to score the"
-            " others."
+        problem = first_problem(error) if isinstance(error, ValidationError) else reason(error)
+        raise _RefusedError(
+            f"{path} holds no answers that can be read ({one_line(problem)}).",
+            "Expected what the listening page sends or saves; ask for the file again, or move it"
+            " away to score the others.",
         ) from error
 
 
@@ -167,6 +191,8 @@ def _from_csv(content: bytes) -> Iterator[_Saved]:
 def _saved(of: dict[str, str], headphones: str, rows: Sequence[Mapping[str, str | None]]) -> _Saved:
     if headphones not in PASSED:
         raise ValueError(f"headphones is {headphones!r}, not one of {', '.join(PASSED)}")
+    if not of["form"].isdecimal():
+        raise ValueError(f"form is {of['form']!r:.60}, not a number")
     passed = PASSED[headphones]
     known = ({name: cell for name, cell in row.items() if cell} for row in rows)
     answers = tuple(Answer.model_validate_strings(row) for row in known)
@@ -186,25 +212,27 @@ def _session(path: Path, saved: _Saved, study: Study) -> Session:
     """A session that is of the study.
 
     Raises:
-        MondegreenError: it is of another study, or answers what it was not asked.
+        _RefusedError: it is of another study, or answers what it was not asked.
     """
     who = f"{path}: {one_line(saved.listener) or 'a listener without a name'}"
     if (saved.study, saved.protocol) != (study.id, study.protocol):
-        raise MondegreenError(
+        raise _RefusedError(
             f"{path} answers the {saved.protocol} study {one_line(saved.study)}, and the key is of"
-            f" the {study.protocol} study {study.id}. Score each study with its own {KEY}."
+            f" the {study.protocol} study {study.id}.",
+            f"Score each study with its own {KEY}.",
         )
     if not 0 <= saved.form < len(study.forms):
-        raise MondegreenError(
-            f"{who} answers form {saved.form}, and the study has forms 0 to {len(study.forms) - 1}."
-            f" {_ELSEWHERE}"
+        raise _RefusedError(
+            f"{who} answers form {saved.form}, and the study has forms 0 to"
+            f" {len(study.forms) - 1}.",
+            _ELSEWHERE,
         )
     answers: dict[str, Answer] = {}
     form = {trial.id: trial for trial in study.forms[saved.form]}
     known = {trial.id for trials in study.forms for trial in trials}
     for answer in saved.answers:
         if problem := _misfit(answer, form, known, answers):
-            raise MondegreenError(f"{who}, form {saved.form}: {problem} {_ELSEWHERE}")
+            raise _RefusedError(f"{who}, form {saved.form}: {problem}", _ELSEWHERE)
         answers[answer.trial] = answer
     passed = saved.headphones.passed if saved.headphones else None
     return Session(saved.listener, saved.form, saved.started, passed, answers, path)
