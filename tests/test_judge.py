@@ -163,6 +163,8 @@ def test_sanity_on_a_healthy_victim_asks_every_check(run, results: Path) -> None
     status, out, err = run("sanity", results, "--sample", "1", "--json")
     found = {finding["id"]: finding["state"] for finding in map(json.loads, out.splitlines())}
     assert len(found) == 13, err
+    told = "3 checks attack 1 clip over again (--sample), in 660 gradient passes at most"
+    assert told in err
     assert found["gradient-zero"] == found["not-deterministic"] == found["noise-succeeds"] == "ok"
     assert status == (1 if "fires" in found.values() else 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mondegreen.audio import load, save
 from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.evaluation.checks import CHECKS, Finding
 from mondegreen.rooms import RoomBank, Split
+from mondegreen.runs.gathering import Cost
 from mondegreen.runs.sanity import examine
 from mondegreen.runs.study import Study
 from mondegreen.victims.base import Score, Victim
@@ -387,6 +389,34 @@ def test_the_work_is_told_from_its_beginning_to_its_end(sound: Path, tmp_path: P
         assert steps == sorted(steps)
         assert len({of for _, of in steps}) == 1
         assert steps[-1][0] == steps[-1][1]
+
+
+@pytest.mark.parametrize("sample", [1, 2])
+def test_what_it_may_cost_is_told_before_the_first_check(sound: Path, sample: int) -> None:
+    told: list[Cost] = []
+    totals: dict[str, int] = {}
+
+    def note(check: str, done: int, of: int) -> None:
+        totals[check] = of
+
+    findings = examine(sound, linear_victim(), None, (), sample, 0, note, told.append)
+    (cost,) = told
+    assert not totals
+    list(findings)
+    assert (cost.checks, cost.clips) == (3, sample)
+    assert cost.passes == sum(totals[check] for check in IDS[-3:])
+
+
+def test_where_the_cost_cannot_be_known_the_checks_say_why(sound: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(sound, copy)
+    for number in range(CLIPS):
+        rewrite(copy, number, preset="of tomorrow")
+    told: list[Cost] = []
+    findings = {f.id: f for f in examine(copy, linear_victim(), sample=1, on_cost=told.append)}
+    assert not told
+    assert "has no preset 'of tomorrow'" in findings["passes-do-not-help"].detail
+    assert findings["unbounded-fails"].state == "ok"
 
 
 # ---- refusals

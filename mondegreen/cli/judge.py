@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mondegreen.evaluation.checks import Finding
     from mondegreen.rooms import RoomBank
     from mondegreen.runs.claims import Claim
+    from mondegreen.runs.gathering import Cost
     from mondegreen.runs.hearings import Listening
 
 Results = Annotated[Path, typer.Argument(help="The folder of a run, or of any results.")]
@@ -173,7 +174,7 @@ def sanity(
     whole = False
     with Bars(folder.name) as bars, suppress(KeyboardInterrupt):
         for finding in examine(
-            folder, attacked, bank, transfer or (), sample, seed, on_work=bars.count
+            folder, attacked, bank, transfer or (), sample, seed, bars.count, on_cost=_announce
         ):
             findings.append(finding)
             print_finding(finding, as_json)
@@ -183,6 +184,15 @@ def sanity(
         err.print("stopped by hand; the checks that remain were not made")
     fires = any(f.state == "fires" and f.severity == "error" for f in findings)
     raise typer.Exit(1 if fires or not whole else 0)
+
+
+def _announce(cost: Cost) -> None:
+    clips = "1 clip" if cost.clips == 1 else f"{cost.clips} clips"
+    err.print(
+        f"{cost.checks} checks attack {clips} over again (--sample), in {cost.passes:,} gradient"
+        " passes at most",
+        highlight=False,
+    )
 
 
 def _keep(folder: Path, findings: list[Finding], sample: int, seed: int, whole: bool) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
@@ -47,6 +48,7 @@ from mondegreen.runs.study import Aim, Drawn, Example, Study
 from mondegreen.victims.base import Recogniser
 
 OnDone = Callable[[int, int], None]  # how much of it is done, and of how much
+Jobs = Sequence[tuple[Drawn, Stages]]
 T = TypeVar("T")
 
 PASSES: Final = 200  # enough to attack a clip again, unless its record says otherwise
@@ -166,6 +168,27 @@ def _is_heard(recogniser: Recogniser, example: Example) -> bool:
 # ---- the attack over again
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What it may cost to attack over again.
+
+    Attributes:
+        checks: how many do.
+        clips: how many are attacked.
+        passes: gradient passes of the recogniser, at most: a search ends where it succeeds.
+    """
+
+    checks: int
+    clips: int
+    passes: int
+
+
+def cost(study: Study) -> Cost:
+    """What the checks that attack the recogniser over again may cost, before they begin."""
+    jobs = [_jobs_unbounded(study), _jobs_in_passes(study), _jobs_in_eps(study)]
+    return Cost(len(jobs), len(study.drawn), sum(map(sum, map(_costs, jobs))))
+
+
 def hunts(study: Study, on_done: OnDone) -> list[Hunt]:
     """What the attack, with as many steps as it has had, finds of what is planted for it."""
     rate = study.victim.sample_rate
@@ -179,37 +202,50 @@ def hunts(study: Study, on_done: OnDone) -> list[Hunt]:
 
 def without_bound(study: Study, on_done: OnDone) -> Tally:
     """On how many clips an attack without a bound succeeds."""
-    needed = _attacked(study, [(clip, (unbounded(),)) for clip in study.drawn], on_done)
+    needed = _attacked(study, _jobs_unbounded(study), on_done)
     return Tally.count(passes is not None for passes in needed)
+
+
+def _jobs_unbounded(study: Study) -> Jobs:
+    return [(clip, (unbounded(),)) for clip in study.drawn]
 
 
 def over_passes(study: Study, on_done: OnDone) -> Sweep | NotMeasured:
     """On how many clips the attack succeeds within one pass, a quarter of its passes, and all."""
-    sufficed = [clip.record["first_match"] or 0 for clip in study.drawn]
-    most = min(study.longest, max(PASSES, *sufficed))
+    most = _most_passes(study)
     if most == 1:
         return NotMeasured("the attack has taken one pass: give it more")
     levels = tuple(sorted({1, max(1, most // 4), most}))
-    jobs = [(clip, within(without_rooms(clip.stages), most)) for clip in study.drawn]
-    needed = [passes or math.inf for passes in _attacked(study, jobs, on_done)]
+    needed = [passes or math.inf for passes in _attacked(study, _jobs_in_passes(study), on_done)]
     hits = tuple(sum(passes <= level for passes in needed) for level in levels)
     return Sweep("passes", levels, hits, len(needed))
 
 
+def _most_passes(study: Study) -> int:
+    sufficed = [clip.record["first_match"] or 0 for clip in study.drawn]
+    return min(study.longest, max(PASSES, *sufficed))
+
+
+def _jobs_in_passes(study: Study) -> Jobs:
+    most = _most_passes(study)
+    return [(clip, within(without_rooms(clip.stages), most)) for clip in study.drawn]
+
+
 def over_eps(study: Study, on_done: OnDone) -> Sweep:
     """On how many clips an attack within ‖δ‖∞ ≤ ε succeeds, for a few ε."""
-    jobs = [(clip, (in_ball(eps / FULL_SCALE),)) for eps in EPS for clip in study.drawn]
-    needed, clips = _attacked(study, jobs, on_done), len(study.drawn)
+    needed, clips = _attacked(study, _jobs_in_eps(study), on_done), len(study.drawn)
     rows = [needed[first : first + clips] for first in range(0, len(needed), clips)]
     hits = tuple(sum(passes is not None for passes in row) for row in rows)
     return Sweep(f"/ {FULL_SCALE}", EPS, hits, clips)
 
 
-def _attacked(
-    study: Study, jobs: Sequence[tuple[Drawn, Stages]], on_done: OnDone
-) -> list[int | None]:
+def _jobs_in_eps(study: Study) -> Jobs:
+    return [(clip, (in_ball(eps / FULL_SCALE),)) for eps in EPS for clip in study.drawn]
+
+
+def _attacked(study: Study, jobs: Jobs, on_done: OnDone) -> list[int | None]:
     """Attack clips in the given stages; the passes that each needed, None: it did not succeed."""
-    costs = [sum(stage.passes for stage in stages) for _, stages in jobs]
+    costs = _costs(jobs)
     needed, spent = [], 0
     for (clip, stages), cost in zip(jobs, costs, strict=True):
         told = partial(_tell, on_done, spent, sum(costs))
@@ -217,6 +253,11 @@ def _attacked(
         spent += cost
         on_done(spent, sum(costs))
     return needed
+
+
+def _costs(jobs: Jobs) -> list[int]:
+    """The gradient passes of each at most."""
+    return [sum(stage.passes for stage in stages) for _, stages in jobs]
 
 
 def _tell(on_done: OnDone, before: int, total: int, passes: int) -> None:

@@ -6,6 +6,7 @@ Checks of records look at all items; those that cost passes look at a few clips,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from mondegreen.evaluation.checks import Check, Finding
 from mondegreen.evaluation.evidence import NotMeasured
 from mondegreen.rooms.bank import RoomBank
 from mondegreen.runs import gathering
-from mondegreen.runs.gathering import OnDone
+from mondegreen.runs.gathering import Cost, OnDone
 from mondegreen.runs.study import Folder, Study
 from mondegreen.victims.base import Victim
 
@@ -31,6 +32,7 @@ def examine(
     sample: int = 3,
     seed: int = 0,
     on_work: OnWork | None = None,
+    on_cost: Callable[[Cost], None] | None = None,
 ) -> Iterator[Finding]:
     """Ask every check of an attacked data set; the findings come one by one, the cheapest first.
 
@@ -45,6 +47,7 @@ def examine(
         sample: how many clips to draw for what costs passes.
         seed: of everything random.
         on_work: told how far a check is.
+        on_cost: told before the first check what attacking over again may cost.
 
     Raises:
         OptionError: there are no results, or they are not of this victim or this bank; those of
@@ -53,6 +56,9 @@ def examine(
         TargetError: the victim cannot spell a target that it was attacked with.
     """
     study = Study.of(folder, victim, bank, transfers, sample, seed)
+    if on_cost is not None:
+        with suppress(MondegreenError):  # stages that nobody knows: the checks themselves say so
+            on_cost(gathering.cost(study))
     return _findings(study, on_work or (lambda *_: None))
 
 
