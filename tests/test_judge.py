@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from toy import TARGET, linear_victim, speech
 
 import mondegreen.runs.claims
 import mondegreen.victims
 from mondegreen import attack, cli
 from mondegreen.audio import save
+from mondegreen.cli import output
 from mondegreen.evaluation.checks import Finding
 from mondegreen.runs.hearings import Listening, read_hearings
 
@@ -185,3 +187,22 @@ def test_one_run_is_not_compared_but_one_folder_of_two_methods_is(run, results: 
     record = results / "1" / "record.json"
     record.write_text(json.dumps(json.loads(record.read_text()) | {"preset": "paper"}))
     assert "imperceptible paper" in " ".join(run("compare", results)[1].split())
+
+
+@pytest.mark.parametrize(("width", "tables"), [(200, [4]), (80, [3, 1]), (30, [1, 1, 1, 1])])
+def test_more_columns_than_can_be_read_are_several_tables_and_nothing_is_cut_off(
+    width: int,
+    tables: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(output, "out", Console(width=width, soft_wrap=True))
+    header = [f"imperceptible, experiments/2026-11-runs/number-{n}" for n in "abcd"]
+    output.print_table(["", *header], [["first heard at, median", *"1234"], ["clips", *"5678"]])
+    shown = capsys.readouterr().out
+    found = [
+        line.split() for line in shown.splitlines() if line.startswith("first heard at, median")
+    ]
+    assert [len(cells) - 4 for cells in found] == tables
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= width

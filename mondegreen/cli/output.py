@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mondegreen.victims import contract
 
 out, err = (Console(stderr=stderr, soft_wrap=True, emoji=False) for stderr in (False, True))
+NARROWEST, GAP = 16, 2  # characters of a column that can still be read, and between two
 STATES = {
     "ok": "green",
     "warning": "yellow",
@@ -130,11 +131,27 @@ def print_finding(
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table with a row of headings."""
-    table = Table(*map(escape, header), box=None, pad_edge=False)
+    """A table with a row of headings; of more columns than can be read at once, several.
+
+    Each has the first column, which names the rows.
+    """
+    names = max(len(row[0]) for row in (header, *rows))
+    columns = max(1, (out.width - names) // (NARROWEST + GAP))
+    for first in range(1, len(header), columns):
+        if first > 1:
+            out.print()
+        shown = slice(first, first + columns)
+        out.print(_table([header[0], *header[shown]], [[row[0], *row[shown]] for row in rows]))
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table of which no name of a row is broken, and nothing is cut off."""
+    table = Table(box=None, pad_edge=False)
+    for place, name in enumerate(header):
+        table.add_column(escape(name), overflow="fold", no_wrap=place == 0)
     for row in rows:
         table.add_row(*map(escape, row))
-    out.print(table)
+    return table
 
 
 def print_result(result: Result, folder: Path) -> None:
