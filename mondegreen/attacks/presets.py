@@ -105,7 +105,7 @@ _FAST_ROBUST = (
     Stage(
         "survive rooms",
         steps=1000,
-        rate=Decay(200 * _LSB, 50 * _LSB),  # what small steps find is not heard in other rooms
+        rate=Decay(200 * _LSB, 10 * _LSB),
         sign=True,
         bound=Elastic(eps=2000 * _LSB, shrink=0.99, grow=1.09),  # heard in nine rooms of ten
         planned=True,
@@ -137,11 +137,9 @@ _FAST_COMBINED = (
     Stage(
         "minimise the perceptibility, in rooms",
         steps=800,
-        rate=Decay(50 * _LSB, 10 * _LSB),
+        rate=Decay(50 * _LSB, 10 * _LSB),  # what smaller steps find is not heard in other rooms
         betas=(0.9, 0.99),
-        masking=Masking(  # heard in nine rooms of ten
-            alpha=0.00002, up=1.02, up_every=1, down=1 / 1.195, down_every=1
-        ),
+        masking=Masking(alpha=0.00002, up=1.02, up_every=1, down=1 / 1.12, down_every=1),
         planned=True,
     ),
 )
