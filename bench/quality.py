@@ -4,11 +4,10 @@
 a loaded one, `clean` the clip [T] on the 16-bit grid at its rate, `path` the saved file, `target`
 the phrase. It returns the fields of `mondegreen.evaluation`, flat and ready for JSON.
 
-`paper` is run once, and proved at each budget on its way: the best so far. So is `fast`, up to the
-passes that it takes by itself; for more, it is planned anew, and each budget is a run of its own.
-So it is with `paper, planned`, which is `paper` with its stages shortened in proportion, as a user
-with a budget might do. What has been measured with the same stages and target is not measured
-again.
+`paper` is run once, and proved at each budget on its way: the best so far. So is `fast`, which ends
+by itself. `paper, planned` is `paper` with its stages shortened in proportion, as a user with a
+budget might do, and each budget is a run of its own. What has been measured with the same stages
+and target is not measured again.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ def test_a_budget_cuts_the_stage_that_it_ends_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("passes", "steps"), [(50, [50]), (130, [100, 30]), (500, [100, 400]), (1000, [100, 900])]
+    ("passes", "steps"), [(50, [50]), (130, [100, 30]), (500, [100, 400]), (1000, [100, 400])]
 )
 def test_what_the_first_stage_leaves_is_the_planned_one_s(passes: int, steps: list[int]) -> None:
     fast = PRESETS["imperceptible"]["fast"]
@@ -176,11 +176,18 @@ def test_planned_stages_share_a_budget_in_proportion() -> None:
     assert (first.steps, second.steps) == (500, 400)
 
 
-@pytest.mark.parametrize("passes", [0, 1, 2, 3, 7, 99, 499, 501])
-def test_planned_stages_take_exactly_their_budget(passes: int) -> None:
-    for presets in PRESETS.values():
+@pytest.mark.parametrize("passes", [0, 1, 2, 3, 7, 99, 499, 501, 5000])
+def test_planned_stages_take_exactly_their_budget_or_what_is_enough(passes: int) -> None:
+    for method, presets in PRESETS.items():
         stages = within(presets["fast"], passes)
-        assert sum(stage.passes for stage in stages) == passes
+        most = 500 if method == "imperceptible" else passes
+        assert sum(stage.passes for stage in stages) == min(passes, most)
+
+
+def test_a_stage_under_a_bound_is_not_stretched_either() -> None:
+    fast = preset("imperceptible", "fast", under=3.0)
+    assert [stage.steps for stage in within(fast, 600)] == [100, 334, 166]
+    assert within(fast, 5000) == within(fast, None) == fast
 
 
 @pytest.mark.parametrize("numbers", [(0, 1, 1), (1, 0, 1), (1, 2, 1)])

@@ -221,8 +221,8 @@ def _checked_bound(method: str, under: float) -> float:
 def within(stages: Stages, passes: int | None) -> Stages:
     """The stages for a number of gradient passes at most; None: as they are.
 
-    Stages that are planned share what the others leave, be it less or more than they ask for. Then
-    the last that begins is cut short.
+    Stages that are planned share what the others leave, be it less or more than they ask for; those
+    that can have enough take no more than that. Then the last that begins is cut short.
     """
     if passes is None:
         return stages
@@ -239,6 +239,7 @@ def within(stages: Stages, passes: int | None) -> Stages:
 
 
 def _planned(stage: Stage, share: float) -> Stage:
+    share = share if stage.enough is None else min(share, 1.0)
     return replace(stage, steps=math.ceil(stage.steps * share))
 
 

@@ -239,7 +239,7 @@ class Stage:
         enough: a clip leaves the stage with a success of a masking loss this low; below it, energy
             only spreads out under the threshold. None: never early.
         planned: its steps are for a budget of passes to say: planned stages share what the others
-            leave, in proportion to their own `steps`.
+            leave, in proportion to their own `steps`; one with `enough` is never stretched beyond.
     """
 
     name: str
