@@ -85,7 +85,8 @@ class Ledger:
                 try:
                     finished[key] = self.verified(key)
                 except MondegreenError as error:
-                    complaints.append(f"{error}: moved to {self._move_aside(key)}, to be made anew")
+                    aside = self._move_aside(key)
+                    complaints.append(f"{error} It has been moved to {aside}, and is made anew.")
                 if on_item is not None:
                     on_item(done, len(keys))
         return finished, complaints
