@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.results import Results, Row, find
+from bench.subjects import LETTERS, WORDS
 
 FAST, PAPER, PLANNED = "fast", "paper", "paper, planned"
+ART = ("ART", "ART, masker fixed")
+PEERS: Mapping[str, Sequence[str]] = {  # whom a recogniser can be given to, measured or not
+    WORDS: ART,
+    LETTERS: (*ART, "asr-attacks", "asr-attacks, with copy"),
+}
 CLIPS = 5  # of the whole table
 BUDGETS = (100, 250, 500, 1000, 5000)
 
@@ -65,10 +71,10 @@ def at(results: Results, victim: str, preset: str, budget: int) -> list[Row]:
 
 
 def presets(results: Results, victim: str) -> list[str]:
-    """Whose rows there are, ours first."""
+    """Everyone who is to be measured, ours first, and whoever else was."""
     there = {row["preset"] for row in find(results, "quality", victim=victim)}
-    ours = [FAST, PAPER, PLANNED]
-    return [*ours, *sorted(there - set(ours), key=str.lower)]
+    asked = [FAST, PAPER, PLANNED, *PEERS[victim]]
+    return [*asked, *sorted(there - set(asked), key=str.lower)]
 
 
 def middle(measure: Measure, rows: Sequence[Row]) -> float:

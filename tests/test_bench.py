@@ -265,9 +265,10 @@ def test_ahead_needs_both_measures() -> None:
     fast = everyone("fast", 500, 3.0, 5.0)
     for pesq, loss, met in ((2.9, 6.0, True), (3.1, 6.0, False), (2.9, 4.0, False)):
         found = targets.ahead(of(*fast, *everyone("paper", 500, pesq, loss)), WORDS, 500)
-        # "paper, planned" is a rival too, and is not measured
+        # "paper, planned" and the peers are rivals too, and are not measured
         assert found.met == (None if met else False)
-    rivals = [*everyone("paper", 500, 2.0, 9.0), *everyone("paper, planned", 500, 2.0, 9.0)]
+    names = ("paper", "paper, planned", *standing.PEERS[WORDS])
+    rivals = [row for name in names for row in everyone(name, 500, 2.0, 9.0)]
     assert targets.ahead(of(*fast, *rivals), WORDS, 500).met is True
     peer = everyone("peer", 500, 3.5, 9.0)
     found = targets.ahead(of(*fast, *rivals, *peer), WORDS, 500)
@@ -325,7 +326,8 @@ def test_rooms_count_heard_and_loss() -> None:
 
 
 def test_some_of_the_clips_meet_no_target() -> None:
-    rivals = [*everyone("paper", 500, 2.0, 9.0), *everyone("paper, planned", 500, 2.0, 9.0)]
+    names = ("paper", "paper, planned", *standing.PEERS[WORDS])
+    rivals = [row for name in names for row in everyone(name, 500, 2.0, 9.0)]
     some = everyone("fast", 500, 3.0, 5.0)[:4]
     assert targets.ahead(of(*some, *rivals), WORDS, 500).met is None
     assert targets.first_success(of(*some), WORDS).met is None
