@@ -72,7 +72,11 @@ def attack(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of everything random.")] = 0,
     max_passes: Annotated[
         int | None,
-        typer.Option(min=1, help="Gradient passes at most for each clip; fast plans for them."),
+        typer.Option(
+            min=1,
+            help="Gradient passes at most for each clip; fast plans for them, and takes 500 at"
+            " most for imperceptible.",
+        ),
     ] = None,
     device: Device = "auto",
     dtype: Dtype = "float32",

@@ -78,7 +78,11 @@ def run(
     ] = None,
     max_passes: Annotated[
         int | None,
-        typer.Option(min=1, help="Gradient passes at most for each clip; fast plans for them."),
+        typer.Option(
+            min=1,
+            help="Gradient passes at most for each clip; fast plans for them, and takes 500 at"
+            " most for imperceptible.",
+        ),
     ] = None,
     exact: Annotated[
         bool | None, typer.Option("--exact", help="Match case and punctuation too.")
