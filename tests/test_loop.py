@@ -196,6 +196,22 @@ def test_the_latest_of_those_heard_in_most_draws_is_kept() -> None:
     assert found.trajectories[0].first_match == 16
 
 
+def test_what_is_kept_can_be_the_mean_of_what_was_heard() -> None:
+    def kept(steps: int, average: float) -> Tensor:
+        stage = Stage("mean", steps, Steps(((0, 1e-3),)), average=average)
+        found = search(Scripted(*[1] * steps), [speech()])
+        list(found.run([stage]))
+        return found.trajectories[0].candidates[-1].delta
+
+    deltas = torch.stack([kept(steps, 0.0) for steps in range(1, 7)])
+    assert deltas.diff(dim=0).abs().amax(1).min() > 5e-4  # they do move
+    alike = deltas[:4].mean(0)  # a step counts 3/4 of the next: the first four count alike
+    later = 0.75 * alike + 0.25 * deltas[4]
+    expected = [alike, later, 0.75 * later + 0.25 * deltas[5]]
+    for steps, mean in enumerate(expected, 4):
+        torch.testing.assert_close(kept(steps, 0.75), mean)
+
+
 def test_every_step_of_every_stage_has_fresh_draws() -> None:
     seen: list[float] = []
 

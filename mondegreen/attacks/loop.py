@@ -29,7 +29,7 @@ from mondegreen.attacks.result import CANDIDATES, GIVEN, Candidate, Trajectory
 from mondegreen.attacks.snapshot import Snapshot
 from mondegreen.attacks.stage import Stage
 from mondegreen.attacks.state import Batch, Place
-from mondegreen.attacks.step import Limits, a_clip, adapt, beyond, move, penalty
+from mondegreen.attacks.step import Limits, a_clip, adapt, averaged, beyond, move, penalty
 from mondegreen.audio import pad
 from mondegreen.psychoacoustics import MaskingThreshold
 from mondegreen.victims.base import Victim
@@ -122,6 +122,7 @@ class Search:
             delta=start,
             mean=torch.zeros_like(start),
             square=torch.zeros_like(start),
+            average=torch.zeros_like(start),
             fastest=stage.fastest(self._size(stage, start).cpu()),
             eps=stage.bound.begins(before) if stage.bound else row * torch.inf,
             alpha=row * (stage.masking.alpha if stage.masking else 0.0),
@@ -172,7 +173,7 @@ class Search:
             audible, slope = penalty(batch.delta, limits.loud)
         told = Told.of(heard, batch.delta, audible, beyond(stage, batch, limits), judged)
         matched = told.success(stage.over)
-        self._keep(stage, batch, told, matched)
+        self._keep(stage, batch, told, matched, averaged(stage, step, batch))
         adapt(stage, step, batch, told.peak, matched)
         if stage.masking and slope is not None and told.audible is not None:
             weight = stage.masking.weight(batch.alpha, told.audible)
@@ -185,8 +186,10 @@ class Search:
             batch.left = batch.left.masked_fill(batch.quietest <= stage.enough, 0)
         return progress
 
-    def _keep(self, stage: Stage, batch: Batch, told: Told, matched: Tensor) -> None:
-        """Copy the perturbations that matched and are what the stage asks for."""
+    def _keep(
+        self, stage: Stage, batch: Batch, told: Told, matched: Tensor, deltas: Tensor
+    ) -> None:
+        """Copy those of the `deltas` [A, T] that matched and are what the stage asks for."""
         better = matched
         if stage.keep == "quietest" and told.cost is not None:
             better = matched & (told.cost < batch.quietest)
@@ -196,7 +199,7 @@ class Search:
             batch.most = torch.where(better, told.hits, batch.most)
         for row in better.nonzero().flatten().tolist():
             trajectory = self.trajectories[int(batch.index[row])]
-            delta = batch.delta[row, : len(trajectory.delta)].clone()
+            delta = deltas[row, : len(trajectory.delta)].clone()
             eps = float(batch.eps[row] if stage.bound else told.peak[row])
             passes = trajectory.passes + stage.over.draws
             trajectory.add(Candidate(delta, eps, passes, trajectory.steps + 1, stage.name), APART)

@@ -140,6 +140,7 @@ _FAST_COMBINED = (
         rate=Decay(50 * _LSB, 10 * _LSB),  # what smaller steps find is not heard in other rooms
         betas=(0.9, 0.99),
         masking=Masking(alpha=0.00002, up=1.02, up_every=1, down=1 / 1.12, down_every=1),
+        average=0.98,
         planned=True,
     ),
 )

@@ -13,11 +13,11 @@ GIVEN = "given"  # the stage of a perturbation that the search was started from
 
 @dataclass(frozen=True)
 class Candidate:
-    """A perturbation that matched in the loop and waits for its proof.
+    """A perturbation that matched in the loop, or the mean up to there, and waits for its proof.
 
     Attributes:
         delta: [T], full scale; a copy, never a view of what the optimiser goes on to change.
-        eps: the bound it was found under, full scale; without one, its own max-norm.
+        eps: the bound it was found under, full scale; without one, ‖δ‖∞ at that step.
         passes: the gradient pass that saw it.
         step: the step that saw it.
         stage: the stage it comes from.

@@ -236,6 +236,9 @@ class Stage:
         over: what the loss is the mean of; by default the sound as it is.
         keep: which success is kept: the latest, the quietest (its masking loss is the lowest), or
             the latest of those heard in the most draws.
+        average: of the successes, the mean of δ up to there is kept in place of δ, in which each
+            step counts so much of the next; 0: δ itself. Where each step meets another room, it has
+            less of the last few rooms in it.
         enough: a clip leaves the stage with a success of a masking loss this low; below it, energy
             only spreads out under the threshold. None: never early.
         planned: its steps are for a budget of passes to say: planned stages share what the others
@@ -254,6 +257,7 @@ class Stage:
     under: float | None = None
     over: Expectation = field(default_factory=Expectation)
     keep: Literal["latest", "quietest", "most heard"] = "latest"
+    average: float = 0.0
     enough: float | None = None
     planned: bool = False
 

@@ -29,6 +29,7 @@ class Batch:
     delta: Tensor  # [A, T]
     mean: Tensor  # [A, T] Adam's first moment
     square: Tensor  # [A, T] Adam's second moment
+    average: Tensor  # [A, T] of δ over the steps, where the stage keeps it
     fastest: Tensor  # [A] the largest rate in this stage
     eps: Tensor  # [A]
     alpha: Tensor  # [A]

@@ -69,6 +69,17 @@ def adapt(stage: Stage, step: int, batch: Batch, peak: Tensor, matched: Tensor) 
         batch.alpha = stage.masking.adapted(batch.alpha, matched, update)
 
 
+def averaged(stage: Stage, step: int, batch: Batch) -> Tensor:
+    """What stands for δ where it is kept, [A, T]: itself, or the stage's mean of all so far.
+
+    Until it is as long as the stage asks for, all count alike in the mean (Polyak & Juditsky 1992).
+    """
+    if not stage.average:
+        return batch.delta
+    batch.average.lerp_(batch.delta, max(1 - stage.average, 1 / (step + 1)))
+    return batch.average
+
+
 def move(stage: Stage, step: int, batch: Batch, gradient: Tensor, theta: MaskingThreshold) -> None:
     """A step along the mean gradient or its mean sign, then the projection onto the bounds.
 
