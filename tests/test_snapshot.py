@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank, toy_rooms
 
 from mondegreen.attacks.loop import Search
-from mondegreen.attacks.presets import preset
+from mondegreen.attacks.presets import IN_ROOMS, preset
 from mondegreen.attacks.result import Trajectory
 from mondegreen.attacks.snapshot import Snapshot
 from mondegreen.attacks.stage import Stage
@@ -24,6 +25,7 @@ from mondegreen.runs.attack import Attack
 from mondegreen.runs.clip import prepare
 from mondegreen.runs.options import Options
 from mondegreen.runs.searches import keep, recall
+from mondegreen.transformations import Gain
 
 CLIPS = [speech(0, 5000), speech(1, 6500)]
 SHORT = 10  # steps of each stage
@@ -139,15 +141,16 @@ def clip(tmp_path: Path) -> Path:
     return tmp_path / "clip.wav"
 
 
-def attack(clip: Path, method: str = "imperceptible") -> Attack:
-    bank = toy_bank() if method == "robust" else None
-    options = Options(method, max_passes=40, rooms=bank)
+def attack(clip: Path, method: str = "imperceptible", **how: Any) -> Attack:
+    bank = toy_bank() if method in IN_ROOMS else None
+    options = Options(method, **{"max_passes": 40, "rooms": bank, **how})
     victim = linear_victim()
     return Attack(victim, prepare(victim, [clip], [TARGET], options), options)
 
 
-def test_what_is_kept_on_disk_is_gone_on_from(clip: Path, tmp_path: Path) -> None:
-    whole, first, second = attack(clip), attack(clip), attack(clip)
+@pytest.mark.parametrize("method", ["imperceptible", "robust", "combined"])
+def test_what_is_kept_on_disk_is_gone_on_from(clip: Path, tmp_path: Path, method: str) -> None:
+    whole, first, second = (attack(clip, method) for _ in range(3))
     list(whole.run())
     for number, _ in enumerate(first.run(), 1):
         if number == 17:
@@ -172,11 +175,27 @@ def test_what_is_damaged_on_disk_costs_only_its_passes(
     assert sum(1 for _ in second.run()) == 40
 
 
-def test_what_another_preset_left_is_not_gone_on_from(clip: Path, tmp_path: Path) -> None:
-    first, second = attack(clip), attack(clip, "robust")
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"method": "imperceptible"},
+        {"preset": "paper"},
+        {"seed": 1},
+        {"rooms": replace(toy_bank(), key="another")},
+        {"air": (Gain(),)},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_another_attack_left_is_not_gone_on_from(
+    clip: Path, tmp_path: Path, other: dict[str, Any]
+) -> None:
+    first = attack(clip, "robust")
     next(first.run())
     keep(tmp_path / "search.safetensors", first)
-    assert not recall(tmp_path / "search.safetensors", second)
+    assert recall(tmp_path / "search.safetensors", attack(clip, "robust"))
+    assert not recall(
+        tmp_path / "search.safetensors", attack(clip, **{"method": "robust", **other})
+    )
 
 
 def test_it_cannot_be_kept_where_nothing_can_be_written(clip: Path, tmp_path: Path) -> None:

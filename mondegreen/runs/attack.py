@@ -209,7 +209,16 @@ class Attack:
 
     def _maker(self) -> dict[str, Any]:
         """What a snapshot must have in common with this attack, as JSON knows it."""
-        return {**_versions(), "stages": repr(self.stages), "clips": [c.hash for c in self.clips]}
+        options = self.options
+        dry = (replace(stage, over=replace(stage.over, of=())) for stage in self.stages)
+        return {
+            **_versions(),
+            "stages": repr(tuple(dry)),  # of what happens in the air, objects have no stable repr
+            "bank": options.rooms.key if options.rooms else None,
+            "air": [repr(transformation) for transformation in options.air],
+            "seed": options.seed,
+            "clips": [clip.hash for clip in self.clips],
+        }
 
     def conclude(self, number: int, on_room: OnRoom | None = None) -> Result:
         """Prove what was found for a clip, and measure it; see `attack_clips`."""
