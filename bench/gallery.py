@@ -54,13 +54,18 @@ def _of_run(run: Path) -> Iterator[str]:
 
 
 def _of_items(run: Path) -> Iterator[str]:
-    """The clip that came out best by PESQ, and the one that came out worst."""
-    folders = sorted(item_folders(run), key=lambda folder: read_record(folder)["pesq"] or 0.0)
+    """The clip that came out best by PESQ, and the one that came out worst; failures are worst."""
+    folders = sorted(item_folders(run), key=_success)
     for title, folder in (("The best of them", folders[-1]), ("The worst of them", folders[0])):
         record = read_record(folder)
         name = record["id"]
         yield from _section(title, "example", [folder], f"{name}-example", _told(record))
         yield from _picture("curve", [folder], f"{name}-curve", "The search for it, pass by pass")
+
+
+def _success(folder: Path) -> tuple[bool, float]:
+    record = read_record(folder)
+    return record["verified"], record["pesq"] or 0.0
 
 
 def _of_rooms(item: Path) -> Iterator[str]:

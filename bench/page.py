@@ -139,8 +139,11 @@ def in_rooms(results: Results, victim: str) -> str:
 
 
 def _medians_in_rooms(rows: Sequence[Row]) -> Iterable[tuple[str, ...]]:
-    for method, preset in sorted({(row["method"], row["preset"]) for row in rows}):
-        of = [row for row in rows if (row["method"], row["preset"]) == (method, preset)]
+    kinds = [(row["method"], row["preset"], row["budget"]) for row in rows]
+    for method, preset, budget in sorted(set(kinds)):
+        of = [
+            row for row, kind in zip(rows, kinds, strict=True) if kind == (method, preset, budget)
+        ]
         heard = [row["heard_in"] for row in of]
         loss = statistics.median(row["masking_loss"] for row in of)
         snr = [row["snr_db"] for row in of if row["snr_db"] is not None]
@@ -149,7 +152,7 @@ def _medians_in_rooms(rows: Sequence[Row]) -> Iterable[tuple[str, ...]]:
             method,
             f"`{preset}`",
             f"**median of {len(of)}**",
-            "",
+            f"{budget:,}",
             f"**{statistics.median(heard):.0%}** (worst {min(heard):.0%})",
             f"{dry} of {len(of)}",
             f"**{LOSS.form(loss)}**",

@@ -24,6 +24,7 @@ from bench.clock import Seconds, in_turns, median, ratio, rounded
 from bench.results import Row
 from bench.rooms import exponential_rooms
 from bench.subjects import LETTERS
+from mondegreen.attacks.hearing import at_once
 from mondegreen.attacks.loop import Search
 from mondegreen.attacks.presets import preset
 from mondegreen.attacks.stage import Stage
@@ -91,19 +92,23 @@ def recordings(size: int, sample_rate: int) -> list[Tensor]:
     return [speech.roll(number * samples // 16) for number in range(size)]
 
 
-def bare(victim: Victim, rows: list[Tensor], *, backward: bool = True) -> Kind:
-    """A pass of the recogniser over rows of sound, and nothing else."""
-    audio, lengths = pad([row.to(victim.device, victim.dtype) for row in rows])
-    tokens = [target(victim, row) for row in rows]
+def bare(victim: Victim, clips: list[Tensor], draws: int = 1, *, backward: bool = True) -> Kind:
+    """Passes of the recogniser over so many copies of each clip, and nothing else.
 
-    def forward_backward() -> object:
-        heard = audio.clone().requires_grad_()
-        return torch.autograd.grad(victim.score(heard, lengths, tokens).loss.sum(), heard)
+    It hears as many at once as in an attack, so that nothing but the attack's own work differs.
+    """
+    audio, lengths = pad([clip.to(victim.device, victim.dtype) for clip in clips])
+    tokens = [target(victim, clip) for clip in clips]
+    counts = [count for _, count in at_once(0, draws, audio)]
 
-    def forward() -> object:
-        return victim.score(audio.clone().requires_grad_(), lengths, tokens)
+    def heard() -> None:
+        for count in counts:
+            rows = audio.repeat(count, 1).requires_grad_()
+            score = victim.score(rows, lengths.repeat(count), tokens * count)
+            if backward:
+                torch.autograd.grad(score.loss.sum(), rows)
 
-    return forward_backward if backward else forward
+    return heard
 
 
 def steps(victim: Victim, clips: list[Tensor], stage: Stage) -> Kind:
@@ -134,11 +139,11 @@ def _reverb(victim: Victim) -> Reverb:
 
 
 def _row(victim: Victim, kind: str, clips: list[Tensor], stage: Stage, turns: int) -> Row:
-    rows = clips * stage.over.draws
+    draws = stage.over.draws
     seconds = in_turns(
         {
-            "forward": bare(victim, rows, backward=False),
-            "bare": bare(victim, rows),
+            "forward": bare(victim, clips, draws, backward=False),
+            "bare": bare(victim, clips, draws),
             "pass": steps(victim, clips, stage),
         },
         turns,

@@ -80,9 +80,10 @@ class _SquaredSpectrum(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (spectrum,) = ctx.saved_tensors
         # d|s|² = 2 Re(s* ds); the inverse transform counts all bins twice but 0 Hz and Nyquist.
-        counted_once = [0] if ctx.window % 2 else [0, -1]
         weighted = spectrum * grad
-        weighted[..., counted_once] *= 2
+        weighted[..., 0] *= 2  # one by one: a list of places would be copied to the device
+        if ctx.window % 2 == 0:
+            weighted[..., -1] *= 2
         gradient: Tensor = torch.fft.irfft(weighted, ctx.window, norm="forward")
         return gradient
 
@@ -450,6 +451,12 @@ class MaskingThreshold:
         """Bins that have a threshold in quiet, ``[bins]``; what is elsewhere nobody hears."""
         device, dtype = self.theta.device, self.theta.dtype
         return _axis(self.sample_rate, self.window, self.profile, device, dtype).heard
+
+    def of(self, audio: Tensor, lengths: Tensor) -> MaskingThreshold:
+        """The threshold of other audio ``[B, T]``, made in the same way."""
+        return masking_threshold(
+            audio, lengths, self.sample_rate, self.profile.name, self.window, self.hop
+        )
 
     def select(self, index: Tensor) -> MaskingThreshold:
         """The clips at ``index`` (integers or bool ``[B]``), cut to the longest of them."""

@@ -20,6 +20,8 @@ from mondegreen import MondegreenError, Options, Result, attack, attack_batch
 from mondegreen.attacks.progress import Progress
 from mondegreen.audio import load, save
 from mondegreen.errors import AudioError, OptionError, TargetError
+from mondegreen.evaluation import metrics
+from mondegreen.runs import attack as runs_attack
 
 PROMISED = {
     *("id", "audio", "target", "heard_clean", "heard", "verified", "method", "preset", "victim"),
@@ -155,6 +157,22 @@ def test_ctrl_c_while_proving_keeps_what_was_found(clip: Path, tmp_path: Path) -
     assert "stopped by hand" in record["warnings"][-1]
     saved = torch.from_numpy(load(tmp_path / "out" / "adversarial.wav", 16_000))
     assert linear.transcribe(saved) == TARGET  # it is the success, only not proved
+
+
+def test_ctrl_c_while_measuring_keeps_what_was_proved(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure, calls = metrics.measure, iter([True])
+
+    def stopped_once(*what: Any) -> metrics.Quality:
+        if next(calls, False):
+            raise KeyboardInterrupt
+        return measure(*what)
+
+    monkeypatch.setattr(runs_attack, "measure", stopped_once)
+    found = attack(linear_victim(), clip, TARGET, max_passes=60)
+    assert found.verified
+    assert found.record.quality == measure(found.clean, found.adversarial, 16_000)
 
 
 class Sceptic(LinearVictim):

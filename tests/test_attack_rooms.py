@@ -182,6 +182,23 @@ def test_only_the_last_stage_s_successes_are_chosen_from(clip: Path) -> None:
     assert proven.candidate.stage == "last"
 
 
+def test_ctrl_c_between_the_choice_and_the_first_room_keeps_the_choice(clip: Path) -> None:
+    class Interrupted(LinearVictim):
+        def transcribe(self, audio: Tensor) -> str:
+            raise KeyboardInterrupt
+
+    victim = linear_victim()
+    options = Options(method="combined", rooms=BANK)
+    (ready,) = prepare(victim, [clip], [TARGET], options)
+    loud = 0.03 * victim.weight.sign()
+    heard, silent = Candidate(loud, 1.0, 1, 1, "last"), Candidate(loud * 0, 1.0, 11, 11, "last")
+    found = Trajectory(loud, deque([heard, silent]))
+    stopped = Interrupted(victim.weight, victim.bias)
+    proven = prove(stopped, ready, found, options, lambda *_: None)
+    assert proven.candidate is heard
+    assert not proven.verified
+
+
 def test_ctrl_c_while_choosing_takes_the_best_by_then(clip: Path) -> None:
     def stop(what: str, done: int, total: int) -> None:
         if what == "choosing":

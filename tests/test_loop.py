@@ -9,14 +9,22 @@ import literal_attack
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import pad as around
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_rooms
 
 from mondegreen.attacks.loop import Search
 from mondegreen.attacks.presets import PRESETS, preset, within
 from mondegreen.attacks.progress import Progress
 from mondegreen.attacks.stage import Expectation, Masking, MaxNorm, Stage, Steps, Widened
+from mondegreen.attacks.step import Limits
 from mondegreen.audio import pad, quantise
-from mondegreen.psychoacoustics import guarded, masking_loss, masking_threshold
+from mondegreen.psychoacoustics import (
+    LOUDEST,
+    guarded,
+    masking_loss,
+    masking_threshold,
+    normalised_power,
+)
 from mondegreen.transformations import Draws
 from mondegreen.victims.base import Score, Victim
 
@@ -148,6 +156,37 @@ def test_a_guarded_stage_is_measured_against_the_guarded_threshold() -> None:
     expected = float(masking_loss(delta[None], own)[0])
     assert float(heard.masking_loss[0]) == pytest.approx(expected, rel=1e-9)
     assert expected > 1.01 * float(masking_loss(delta[None], found.threshold)[0])
+
+
+@pytest.mark.parametrize("place", [0, 5, 4000, 8491])
+def test_a_stage_with_edges_sees_every_sample_alike(place: int) -> None:
+    """A click has a flat spectrum; over all frames, the squared window comes to 3/2 everywhere."""
+    clean = speech(0, 8492)  # its own frames end 300 samples earlier
+    threshold = masking_threshold(clean[None], None, 16_000)
+    stage = dataclasses.replace(PAPER_2, edges=True)
+    limits = Limits.of(stage, threshold, clean[None], torch.tensor([8492]))
+    click = torch.zeros(8492, dtype=clean.dtype)
+    click[place] = 0.1
+    power = normalised_power(around(click, limits.edges)[None], limits.theta)
+    per_bin = 0.1**2 * 3 / 2 / 2048**2 * LOUDEST / float(limits.theta.psd_max)
+    torch.testing.assert_close(power.sum(1), torch.full((1, 1025), per_bin, dtype=clean.dtype))
+    loss, slope = limits.penalty(click[None])
+    assert loss > 1
+    assert slope.abs().argmax() == place
+
+
+def test_fast_leaves_no_click_at_the_edges() -> None:
+    clean = speech(0, 8492)
+    clean[:700], clean[-700:] = 0, 0  # nothing there hides anything
+    stages = within(PRESETS["imperceptible"]["fast"], 300)
+    assert stages[1].edges
+    blind = (stages[0], dataclasses.replace(stages[1], edges=False))
+    peaks = []
+    for attack in (stages, blind):
+        (found,) = run(linear_victim(length=8492, bias=20.0), [clean], attack).trajectories
+        delta = found.candidates[-1].delta
+        peaks.append(float(torch.cat([delta[:64], delta[-64:]]).abs().max()))
+    assert peaks[0] < peaks[1] / 10
 
 
 def test_a_stage_in_rooms_is_its_slow_twin() -> None:

@@ -35,6 +35,7 @@ PEERS: Mapping[str, tuple[Any, ...]] = {
     WORDS: (with_art,),  # asr-attacks knows no loss but CTC's
 }
 STAGE_1 = 1 / 5  # of a budget, as the paper's 1,000 of 5,000
+LEAST = 100  # passes: as many as `fast` takes; with fewer, most clips are lost in stage 1 already
 PACKAGES = (
     "asr-attacks",
     "adversarial-robustness-toolbox",
@@ -124,8 +125,7 @@ def wanted(options: argparse.Namespace, budget: int, task: Task) -> Iterator[tup
 
 def run(peer: Any, row: str, victim: Counted, budget: int, out: Path) -> None:
     """Run one peer at one budget on one clip, and write down what it left and what it cost."""
-    first = round(budget * STAGE_1)
-    stages = first, budget - first
+    stages = divided(budget)
     wall, cpu = time.monotonic(), time.process_time()
     found = launched(peer, row, victim, *stages)
     cost = {
@@ -149,6 +149,12 @@ def run(peer: Any, row: str, victim: Counted, budget: int, out: Path) -> None:
         with (out / "runs.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         print(json.dumps(line), flush=True)
+
+
+def divided(budget: int) -> tuple[int, int]:
+    """Passes of the two stages; both peers want at least one of the second."""
+    first = min(max(round(budget * STAGE_1), LEAST), budget - 1)
+    return first, budget - first
 
 
 def launched(peer: Any, row: str, victim: Counted, first: int, second: int) -> dict[str, Any]:

@@ -52,13 +52,13 @@ class Ear:
         sound = quantise(batch.audio + batch.delta).requires_grad_()
         gradient, loss = torch.zeros_like(sound), sound.new_zeros(len(sound))
         hits = batch.lengths.new_zeros(len(sound))
-        for first, count in _chunks(0, over.draws, sound):
+        for first, count in at_once(0, over.draws, sound):
             score = self._score(over, when, batch, sound, first, count)
             gradient += torch.autograd.grad(score.loss.sum() / over.draws, sound)[0]
             loss += score.loss.detach().sum(1) / over.draws
             hits += score.matched.sum(1)
         with torch.no_grad():
-            for first, count in _chunks(over.draws, looks, sound):
+            for first, count in at_once(over.draws, looks, sound):
                 hits += self._score(over, when, batch, sound, first, count).matched.sum(1)
         return Heard(gradient, loss, hits)
 
@@ -85,8 +85,8 @@ class Ear:
         return lengths.repeat_interleave(count), targets
 
 
-def _chunks(first: int, end: int, sound: Tensor) -> Iterator[tuple[int, int]]:
-    """Draws `first` to `end` in (first, count) that keep the memory of a pass bounded."""
+def at_once(first: int, end: int, sound: Tensor) -> Iterator[tuple[int, int]]:
+    """Draws `first` to `end` of sounds [A, T], in (first, count) that bound a pass's memory."""
     size = max(1, AT_ONCE // sound.numel())
     for start in range(first, end, size):
         yield start, min(size, end - start)

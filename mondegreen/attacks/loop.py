@@ -29,7 +29,7 @@ from mondegreen.attacks.result import CANDIDATES, GIVEN, Candidate, Trajectory
 from mondegreen.attacks.snapshot import Snapshot
 from mondegreen.attacks.stage import Stage
 from mondegreen.attacks.state import Batch, Place
-from mondegreen.attacks.step import Limits, a_clip, adapt, averaged, beyond, move, penalty
+from mondegreen.attacks.step import Limits, a_clip, adapt, averaged, beyond, move
 from mondegreen.audio import pad
 from mondegreen.psychoacoustics import MaskingThreshold
 from mondegreen.victims.base import Victim
@@ -138,7 +138,7 @@ class Search:
         return fullness(delta, self.threshold, stage.under)
 
     def _run_stage(self, stage: Stage, place: Place) -> Iterator[Progress]:
-        of_all = Limits.of(stage, self.threshold, self.audio)
+        of_all = Limits.of(stage, self.threshold, self.audio, self.lengths)
         limits = of_all.select(place.batch.index)
         try:
             for step in range(place.step, stage.steps):
@@ -170,7 +170,7 @@ class Search:
         """One step: keep what succeeded, adapt, and move."""
         gradient, audible, slope = heard.gradient, None, None
         if stage.masking:
-            audible, slope = penalty(batch.delta, limits.loud)
+            audible, slope = limits.penalty(batch.delta)
         told = Told.of(heard, batch.delta, audible, beyond(stage, batch, limits), judged)
         matched = told.success(stage.over)
         self._keep(stage, batch, told, matched, averaged(stage, step, batch))
@@ -180,7 +180,7 @@ class Search:
             gradient = gradient + a_clip(weight, slope) * slope
         progress = Progress.of(stage, step, batch, told, matched)
         self._count(progress)
-        move(stage, step, batch, gradient, limits.theta)
+        move(stage, step, batch, gradient, limits)
         batch.left = batch.left - 1
         if stage.enough is not None:
             batch.left = batch.left.masked_fill(batch.quietest <= stage.enough, 0)

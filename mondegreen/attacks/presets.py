@@ -61,6 +61,7 @@ _FAST_MASKED = Stage(
     masking=Masking(
         alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5
     ),
+    edges=True,
     ceiling=Sinking(30, every=20, least=10),
     keep="quietest",
     enough=0.02,
@@ -140,7 +141,7 @@ _FAST_COMBINED = (
         rate=Decay(50 * _LSB, 10 * _LSB),  # what smaller steps find is not heard in other rooms
         betas=(0.9, 0.99),
         masking=Masking(alpha=0.00002, up=1.02, up_every=1, down=1 / 1.12, down_every=1),
-        average=0.98,
+        average=0.95,
         planned=True,
     ),
 )

@@ -1,7 +1,8 @@
 """What the host learns of a step, and what it tells of it.
 
 The device computes and the host decides: what a step found is copied to main memory at once, a few
-numbers a clip, and nothing else waits for the device.
+numbers a clip, and nothing else of ours waits for the device. A recogniser may: those that hear
+padding group their clips by length, and that is read at every step.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Told:
     def of(
         cls, heard: Heard, delta: Tensor, audible: Tensor | None, over: Tensor | None, judged: int
     ) -> Told:
-        """Copy it: the only time in a step that the host waits for the device."""
+        """Copy it: the only time in a step that the search waits for the device."""
         columns = [heard.loss, heard.hits.to(heard.loss), delta.abs().amax(1)]
         more = [column for column in (audible, over) if column is not None]
         loss, hits, peak, *rest = torch.stack(columns + more).cpu()

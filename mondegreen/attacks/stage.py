@@ -229,6 +229,8 @@ class Stage:
         betas: Adam's decay rates.
         bound: the max-norm ball that δ stays in, if any; x + δ always stays in the 16-bit range.
         masking: the masking penalty, if any.
+        edges: penalty and ceiling look over the clip's edges as well, where its own frames are thin
+            or, for less than a hop at the end, missing.
         ceiling: dB above θ beyond which bins of δ are cut off, if any (see `ceiling.lowered`).
         under: dB above θ that no bin of the rounded δ may exceed, if any: δ is kept near that by
             `ceiling.contained`. Of those that are heard the one that comes nearest to it is kept,
@@ -253,6 +255,7 @@ class Stage:
     betas: tuple[float, float] = (0.9, 0.999)
     bound: Bound | None = None
     masking: Masking | None = None
+    edges: bool = False
     ceiling: Schedule | None = None
     under: float | None = None
     over: Expectation = field(default_factory=Expectation)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from mondegreen.attacks.ceiling import contained, lowered, shaped
 from mondegreen.attacks.stage import Stage
@@ -22,27 +23,40 @@ class Limits:
 
     theta: MaskingThreshold  # θ, that the ceiling is above
     loud: MaskingThreshold  # what the penalty is measured against: θ, or less with a guard
+    edges: tuple[int, int] = (0, 0)  # samples of silence that their frames see around a clip
 
     @classmethod
-    def of(cls, stage: Stage, threshold: MaskingThreshold, audio: Tensor) -> Limits:
-        """Those of all clips of a search, `audio` [B, T].
+    def of(
+        cls, stage: Stage, threshold: MaskingThreshold, audio: Tensor, lengths: Tensor
+    ) -> Limits:
+        """Those of all clips of a search, `audio` [B, T] with `lengths` [B].
 
         Of all, whoever has left: a search that goes on from a snapshot must get the same bits.
         """
+        edges = (0, 0)
+        if stage.edges:
+            edges = threshold.window - threshold.hop, threshold.window - 1
+            audio = pad(audio, edges)
+            threshold = threshold.of(audio, lengths + sum(edges))
         if stage.masking is None or stage.masking.guard is None:
-            return cls(threshold, threshold)
-        return cls(threshold, guarded(threshold, audio, stage.masking.guard))
+            return cls(threshold, threshold, edges)
+        return cls(threshold, guarded(threshold, audio, stage.masking.guard), edges)
 
     def select(self, index: Tensor) -> Limits:
         """Those of the clips `index`, [A]."""
-        return Limits(self.theta.select(index), self.loud.select(index))
+        return Limits(self.theta.select(index), self.loud.select(index), self.edges)
 
+    def penalty(self, delta: Tensor) -> tuple[Tensor, Tensor]:
+        """The masking loss of each clip, [A], and its gradient, [A, T]."""
+        delta = delta.detach().requires_grad_()
+        audible = masking_loss(pad(delta, self.edges), self.loud)
+        return audible.detach(), torch.autograd.grad(audible.sum(), delta)[0]
 
-def penalty(delta: Tensor, threshold: MaskingThreshold) -> tuple[Tensor, Tensor]:
-    """The masking loss of each clip, [A], and its gradient, [A, T]."""
-    delta = delta.detach().requires_grad_()
-    audible = masking_loss(delta, threshold)
-    return audible.detach(), torch.autograd.grad(audible.sum(), delta)[0]
+    def lowered(self, delta: Tensor, ceiling_db: float) -> Tensor:
+        """δ, [A, T], brought down to a ceiling above θ: see `ceiling.lowered`."""
+        before, after = self.edges
+        found = lowered(pad(delta, self.edges), self.theta, ceiling_db)
+        return found[:, before : found.shape[1] - after]
 
 
 def beyond(stage: Stage, batch: Batch, limits: Limits) -> Tensor | None:
@@ -80,7 +94,7 @@ def averaged(stage: Stage, step: int, batch: Batch) -> Tensor:
     return batch.average
 
 
-def move(stage: Stage, step: int, batch: Batch, gradient: Tensor, theta: MaskingThreshold) -> None:
+def move(stage: Stage, step: int, batch: Batch, gradient: Tensor, limits: Limits) -> None:
     """A step along the mean gradient or its mean sign, then the projection onto the bounds.
 
     Adam says how far each sample goes, or, under a bound on the spectrum, the room in each bin.
@@ -93,10 +107,10 @@ def move(stage: Stage, step: int, batch: Batch, gradient: Tensor, theta: Masking
     if stage.under is None:
         _adam(stage, step, batch, gradient, rate, pace)
     else:
-        batch.delta.sub_(shaped(batch.mean, theta, stage.under) * pace, alpha=rate)
-        batch.delta = contained(batch.delta, theta, stage.under, TURNS)
+        batch.delta.sub_(shaped(batch.mean, limits.theta, stage.under) * pace, alpha=rate)
+        batch.delta = contained(batch.delta, limits.theta, stage.under, TURNS)
     if stage.ceiling:
-        batch.delta = lowered(batch.delta, theta, stage.ceiling.at(step, stage.steps))
+        batch.delta = limits.lowered(batch.delta, stage.ceiling.at(step, stage.steps))
     eps = a_clip(batch.eps, batch.delta)
     batch.delta.clamp_(torch.maximum(batch.low, -eps), torch.minimum(batch.high, eps))
 

@@ -23,7 +23,7 @@ from mondegreen.attacks.result import Candidate
 from mondegreen.attacks.snapshot import Snapshot
 from mondegreen.attacks.stage import Stage
 from mondegreen.audio import pad
-from mondegreen.evaluation.metrics import measure
+from mondegreen.evaluation.metrics import Quality, measure
 from mondegreen.psychoacoustics import masking_threshold
 from mondegreen.rooms.bank import RoomBank
 from mondegreen.rooms.reverb import Reverb
@@ -249,7 +249,7 @@ class Attack:
             stage=candidate.stage if candidate else None,
             interrupted=self.interrupted or proven.stopped is not None,
             seconds=round(self.seconds, 3),
-            quality=measure(clip.clean.numpy(), proven.adversarial, victim.sample_rate),
+            quality=_quality(clip, proven, victim.sample_rate),
             bank=options.rooms.key if options.rooms else None,
             air=[repr(transformation) for transformation in options.air],
             survival=proven.survival,
@@ -279,6 +279,15 @@ def _stages(victim: Victim, options: Options, started: bool) -> tuple[Stage, ...
         rirs = options.rooms.split("attack").rirs
         over = (Rooms(Reverb(rirs.to(victim.device, victim.dtype))), *options.air)
     return stages_of(options.method, options.preset, over, started, options.under_threshold)
+
+
+def _quality(clip: Clip, proven: Proven, sample_rate: int) -> Quality:
+    """What the change costs the ear; the first Ctrl-C does not lose a whole search for a second."""
+    what = clip.clean.numpy(), proven.adversarial, sample_rate
+    try:
+        return measure(*what)
+    except KeyboardInterrupt:
+        return measure(*what)
 
 
 def _versions() -> dict[str, str]:

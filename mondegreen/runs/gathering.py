@@ -72,14 +72,14 @@ def understood(study: Study, on_done: OnDone) -> Tally | NotMeasured:
 def lost_in_16_bits(study: Study, on_done: OnDone) -> Tally | NotMeasured:
     """Of the clips that matched in the search, those that are not heard from their files."""
     matched = [
-        item.record
+        item
         for item in _each(study.items, on_done)
         if item.record["first_match"] is not None
         and not (item.in_rooms or item.record["interrupted"])
     ]
     if not matched:
         return NotMeasured("no search without rooms has matched and was left to end")
-    return Tally.count(not record["verified"] for record in matched)
+    return Tally.count(not item.heard_dry for item in matched)
 
 
 def rooms_in_common(study: Study, on_done: OnDone) -> Leak | NotMeasured:

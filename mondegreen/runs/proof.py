@@ -63,11 +63,15 @@ def prove(
             return _prove_in_rooms(victim, clip, trajectory, options, options.rooms, on_room)
         return _prove_dry(victim, clip, trajectory, options)
     except KeyboardInterrupt:
-        candidate = trajectory.candidates[-1] if trajectory.candidates else None
-        delta = trajectory.delta if candidate is None else candidate.delta
-        adversarial = quantise(clip.clean + delta.to(clip.clean)).numpy()
-        stopped = "the proof was stopped by hand before it had begun: nothing was heard"
-        return Proven(candidate, adversarial, heard="", verified=False, stopped=stopped)
+        latest = trajectory.candidates[-1] if trajectory.candidates else None
+        return _unproved(clip, trajectory, latest)
+
+
+def _unproved(clip: Clip, trajectory: Trajectory, candidate: Candidate | None) -> Proven:
+    delta = trajectory.delta if candidate is None else candidate.delta
+    adversarial = quantise(clip.clean + delta.to(clip.clean)).numpy()
+    stopped = "the proof was stopped by hand before it had begun: nothing was heard"
+    return Proven(candidate, adversarial, heard="", verified=False, stopped=stopped)
 
 
 def _prove_dry(victim: Victim, clip: Clip, trajectory: Trajectory, options: Options) -> Proven:
@@ -106,10 +110,13 @@ def _prove_in_rooms(
     """Choose on `validate`, prove in `test`; the clean clip in the same rooms is the control."""
     candidate, stopped = _most_heard(victim, clip, trajectory, bank, on_room)
     delta = trajectory.delta if candidate is None else candidate.delta
-    adversarial, heard, _ = _from_file(victim, clip, delta, options.normaliser)
-    phrases = Phrases(clip.target, clip.heard, options.normaliser)
-    sounds, test = [adversarial, clip.clean.numpy()], bank.split("test")
-    proof, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
+    phrases, test = Phrases(clip.target, clip.heard, options.normaliser), bank.split("test")
+    try:
+        adversarial, heard, _ = _from_file(victim, clip, delta, options.normaliser)
+        sounds = [adversarial, clip.clean.numpy()]
+        proof, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
+    except KeyboardInterrupt:
+        return _unproved(clip, trajectory, candidate)
     done = proof.rooms.count
     if done < len(test.rooms):
         stopped = _cut_short(done, test)

@@ -17,6 +17,7 @@ from mondegreen.evaluation.case import Case
 from mondegreen.rooms.bank import RoomBank
 from mondegreen.runs.folder import item_folders, read_record
 from mondegreen.runs.item import read_item
+from mondegreen.text import matches
 from mondegreen.victims.base import Victim
 
 Folder = str | PathLike[str]
@@ -43,8 +44,8 @@ class Example:
     @property
     def heard_dry(self) -> bool:
         """Whether the saved file is heard as the target where there is no room."""
-        dry = self.record.get("dry")
-        return bool(self.record["verified"] if dry is None else dry["heard"])
+        record = self.record
+        return matches(record["heard"], record["target"], record["normaliser"])
 
 
 @dataclass(frozen=True)

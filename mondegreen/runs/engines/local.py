@@ -112,7 +112,8 @@ class LocalEngine:
         if self._stillborn == STILLBORN or self._stopping:
             self._stillborn = 0
             return crashed + self._do_without(lost, reason)
-        self._hands[self._hands.index(lost)] = _Hand.hire(lost.assignment)
+        another = replace(lost.assignment, weights=self._assignment.weights)
+        self._hands[self._hands.index(lost)] = _Hand.hire(another)
         return crashed
 
     def _do_without(self, hand: _Hand, reason: str) -> list[Event]:
