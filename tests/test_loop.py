@@ -352,8 +352,10 @@ def test_looking_costs_nothing_where_the_gradient_s_draws_will_do() -> None:
 
 def test_stage_2_lowers_the_masking_loss_and_keeps_the_quietest() -> None:
     victim, clean = linear_victim(), speech()
-    theta = masking_threshold(clean[None], None, victim.sample_rate)
-    threshold = guarded(theta, clean[None], 0.5)
+    silence = (1536, 2047)  # so that frames see every sample alike
+    around_clean = around(clean, silence)[None]
+    theta = masking_threshold(around_clean, None, victim.sample_rate)
+    threshold = guarded(theta, around_clean, 0.5)
     first, second = PRESETS["imperceptible"]["fast"]
     stages = (
         first,
@@ -363,9 +365,9 @@ def test_stage_2_lowers_the_masking_loss_and_keeps_the_quietest() -> None:
     seen: list[Progress] = list(found.run(stages))
     heard = [float(p.masking_loss[0]) for p in seen if p.masking_loss is not None and p.matched[0]]
     best = found.trajectories[0].candidates[-1]
-    kept = float(masking_loss(best.delta[None], threshold)[0])
+    kept = float(masking_loss(around(best.delta, silence)[None], threshold)[0])
     assert kept == pytest.approx(min(heard))
-    assert kept < heard[0] / 2
+    assert kept < heard[0] * 2 / 3
 
 
 def test_a_search_goes_on_from_a_given_start() -> None:

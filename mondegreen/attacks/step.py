@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 from mondegreen.attacks.ceiling import contained, lowered, shaped
 from mondegreen.attacks.stage import Stage
 from mondegreen.attacks.state import Batch
-from mondegreen.audio import quantise
+from mondegreen.audio import quantise, without_padding
 from mondegreen.psychoacoustics import MaskingThreshold, guarded, masking_loss, worst_excess_db
 
 TURNS = 4  # a step, of `contained`: δ has moved little since the last
@@ -49,14 +49,19 @@ class Limits:
     def penalty(self, delta: Tensor) -> tuple[Tensor, Tensor]:
         """The masking loss of each clip, [A], and its gradient, [A, T]."""
         delta = delta.detach().requires_grad_()
-        audible = masking_loss(pad(delta, self.edges), self.loud)
+        audible = masking_loss(self._around(delta), self.loud)
         return audible.detach(), torch.autograd.grad(audible.sum(), delta)[0]
 
     def lowered(self, delta: Tensor, ceiling_db: float) -> Tensor:
         """δ, [A, T], brought down to a ceiling above θ: see `ceiling.lowered`."""
         before, after = self.edges
-        found = lowered(pad(delta, self.edges), self.theta, ceiling_db)
+        found = lowered(self._around(delta), self.theta, ceiling_db)
         return found[:, before : found.shape[1] - after]
+
+    def _around(self, delta: Tensor) -> Tensor:
+        """δ with its edges of silence, which must not see what padding holds between two steps."""
+        own = self.theta.lengths - sum(self.edges)
+        return pad(without_padding(delta, own), self.edges)
 
 
 def beyond(stage: Stage, batch: Batch, limits: Limits) -> Tensor | None:
