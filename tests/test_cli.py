@@ -332,12 +332,42 @@ def test_attack_in_rooms_prints_the_rooms_and_the_control(
     assert json.loads(again.out)["passes"] == 30
 
 
+def test_a_bank_is_named_by_its_preset_too(
+    run, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def made(rate: int, counts: object = None, on_room: object = None, preset: str = "") -> object:
+        asked.append((rate, counts, preset))
+        return toy.toy_bank()
+
+    monkeypatch.setattr(mondegreen.runs.rooms, "default_bank", made)
+    out = ("--method", "robust", "--max-passes", "40", "--out", tmp_path / "out")
+    ran = run("attack", clip, "--target", toy.TARGET, "--rooms", "paper", *out)
+    assert ran.status in (0, 1)
+    ran = run("evaluate", tmp_path / "out", "--rooms", "fast", "--victim", "moonshine-tiny")
+    full = mondegreen.runs.rooms.FULL_COUNTS
+    assert asked == [(16_000, full, "paper"), (16_000, full, "fast")]
+
+
+def test_ctrl_c_before_there_is_anything_to_keep_says_so(
+    run, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mondegreen.victims, "load_victim", stopped)
+    ran = run("attack", clip, "--target", toy.TARGET)
+    assert ran.status == 130
+    assert "stopped by hand" in ran.err
+
+
 @pytest.fixture
 def toy_demo(monkeypatch: pytest.MonkeyPatch, clip: Path) -> None:
     """The demo on a toy recording, in toy rooms."""
     monkeypatch.setattr(mondegreen.victims.embedded.bundled, "asset", lambda _: clip)
     monkeypatch.setattr(cli.attack, "DEMO_TARGET", toy.TARGET)
-    monkeypatch.setattr(cli.attack, "default_rooms", lambda *_, **__: toy.toy_bank())
+    monkeypatch.setattr(cli.attack, "few_rooms", lambda _: toy.toy_bank())
 
 
 def test_the_demo_goes_from_robust_to_combined(run, toy_demo, tmp_path: Path) -> None:

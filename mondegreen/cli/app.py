@@ -14,6 +14,7 @@ from mondegreen.cli.output import err
 from mondegreen.errors import MondegreenError
 
 DEFAULT_VICTIM = "moonshine-tiny"
+STOPPED = 130  # exit status of Ctrl-C, by convention
 
 app = typer.Typer(
     help="Measure how easily speech recognisers can be made to mishear. For models that you own"
@@ -39,8 +40,11 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Dtype = Annotated[Literal["float32", "float64"], typer.Option(help="Of weights and audio.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout.")]
 Bank = Annotated[
-    Path | None,
-    typer.Option(help="A bank of rooms; by default a small one, made and cached on first use."),
+    str | None,
+    typer.Option(
+        help="A bank of rooms; or fast, paper: a full bank of that preset, made and cached on first"
+        " use, as the default one is, which is of half as many rooms to search in."
+    ),
 ]
 Examples = "[bold]Examples[/bold]\n\n"
 
@@ -51,6 +55,10 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == STOPPED:
+            err.print("stopped by hand, before there was anything to keep")
+        raise
     except MondegreenError as error:
         err.print(f"[red]error:[/red] {escape(str(error))}")
         sys.exit(2)

@@ -75,7 +75,7 @@ def attack(
         typer.Option(
             min=1,
             help="Gradient passes at most for each clip; fast plans for them, and takes 500 at"
-            " most for imperceptible.",
+            " most for imperceptible (700 with --under-threshold).",
         ),
     ] = None,
     device: Device = "auto",
@@ -166,7 +166,7 @@ def demo(
     for name, passes in DEMO_STEPS.get(method, [(method, None)]):
         options = Options(name, max_passes=passes)
         if options.in_rooms and bank is None:
-            bank = default_rooms(victim.sample_rate, small=True)
+            bank = few_rooms(victim.sample_rate)
         options = replace(options, rooms=bank)
         starts = None if start is None else [start]
         folder = make_folder(out if name == method else out / name)
@@ -182,22 +182,27 @@ def demo(
     raise typer.Exit(0 if result.verified and result.record.method == method else 1)
 
 
-def with_rooms(options: Options, path: Path | None, sample_rate: int) -> Options:
+def with_rooms(options: Options, name: str | None, sample_rate: int) -> Options:
     """Put in the bank that was named, or the default one for a method that needs one."""
-    from mondegreen.rooms import RoomBank
-
-    if path is not None:
-        return replace(options, rooms=RoomBank.load(path, sample_rate))
-    return replace(options, rooms=default_rooms(sample_rate)) if options.in_rooms else options
+    if name is None and not options.in_rooms:
+        return options
+    return replace(options, rooms=bank_of_rooms(name, sample_rate))
 
 
-def default_rooms(sample_rate: int, small: bool = False) -> RoomBank:
-    """The default bank, or the demo's small one, with a bar while it is made."""
-    from mondegreen.runs.rooms import COUNTS, SMALL_COUNTS, default_bank
+def bank_of_rooms(name: str | None, sample_rate: int) -> RoomBank:
+    """A bank by its file or preset, or the default one, with a bar while it is made."""
+    from mondegreen.runs.rooms import named_bank
 
     with Bars("rooms") as bars:
-        counts = SMALL_COUNTS if small else COUNTS
-        return default_bank(sample_rate, counts, partial(bars.count, "simulating"))
+        return named_bank(name, sample_rate, partial(bars.count, "simulating"))
+
+
+def few_rooms(sample_rate: int) -> RoomBank:
+    """The demo's small bank, with a bar while it is made."""
+    from mondegreen.runs.rooms import SMALL_COUNTS, default_bank
+
+    with Bars("rooms") as bars:
+        return default_bank(sample_rate, SMALL_COUNTS, partial(bars.count, "simulating"))
 
 
 def attack_one(victim: Victim, clip: Clip, options: Options) -> Result:

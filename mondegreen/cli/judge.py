@@ -63,7 +63,7 @@ def verify(
     """Read every saved file again, hear it again, and count the claims that stand.
 
     With the same recogniser or another, in another floating type, with beams, in batches. What is
-    heard is kept in the folder, for its report. Exit status 0: every claim stands.
+    heard is kept in the folder, for its report. Exit status 0: every claim stands, if there is any.
     """
     import torch
 

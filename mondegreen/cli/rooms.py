@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mondegreen.cli.app import DEFAULT_VICTIM, AsJson, Bank, Beams, Device, Examples, app
-from mondegreen.cli.attack import default_rooms
+from mondegreen.cli.attack import bank_of_rooms
 from mondegreen.cli.output import (
     Bars,
     err,
@@ -153,7 +153,6 @@ def evaluate(
     Exit status 0: in at least half of them, and every room and recogniser has been listened to.
     """
     from mondegreen.evaluation.rooms import survives
-    from mondegreen.rooms import RoomBank
     from mondegreen.runs.evaluate import attacked
     from mondegreen.runs.evaluate import evaluate as evaluate_sound
     from mondegreen.victims import load_recogniser
@@ -165,7 +164,7 @@ def evaluate(
             load_recogniser(name, device=device, authorised=authorised) for name in others or ()
         ]
     rate = recogniser.sample_rate
-    bank = RoomBank.load(rooms, rate) if rooms else default_rooms(rate)
+    bank = bank_of_rooms(rooms, rate)
     with Bars(sound.name) as bars:
         seen = evaluate_sound(
             recogniser,

@@ -39,7 +39,8 @@ def run(
         Path | None, typer.Option("--out", help="The run folder; the same command goes on in it.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A TOML file with any of these options; flags go first.")
+        Path | None,
+        typer.Option(help="A TOML file with any of these options; a flag overrides it."),
     ] = None,
     target: Annotated[
         str | None, typer.Option(help="One phrase for all clips; otherwise their own.")
@@ -81,7 +82,7 @@ def run(
         typer.Option(
             min=1,
             help="Gradient passes at most for each clip; fast plans for them, and takes 500 at"
-            " most for imperceptible.",
+            " most for imperceptible (700 with --under-threshold).",
         ),
     ] = None,
     exact: Annotated[

@@ -129,18 +129,22 @@ def check_options(options: Options, sample_rate: int, started: bool = False) -> 
 
 def _check_budget(stages: Stages, options: Options) -> None:
     """See that a number of passes lets the search begin, and reach the stage that keeps a bound."""
-    fitting = within(stages, options.max_passes)
-    if not fitting:
+    if not within(stages, options.max_passes):
         least = stages[0].over.draws
         raise OptionError(
             f"Got max_passes={options.max_passes}, expected at least {least}: one step's worth."
         )
-    if options.under_threshold is not None and fitting[-1].name != stages[-1].name:
-        before = sum(stage.passes for stage in stages if not stage.planned)
+    if options.under_threshold is not None and not _reaches_the_last(stages, options.max_passes):
+        least = next(n for n in count(1) if _reaches_the_last(stages, n))
         raise OptionError(
-            f"Got max_passes={options.max_passes}, and a bound that is kept after {before} of them"
-            f" in the preset {options.preset}; give more, or leave the bound out."
+            f"Got max_passes={options.max_passes}, and a bound that the preset {options.preset}"
+            f" comes to last; give {least} at least, or leave the bound out."
         )
+
+
+def _reaches_the_last(stages: Stages, passes: int | None) -> bool:
+    fitting = within(stages, passes)
+    return bool(fitting) and fitting[-1].name == stages[-1].name
 
 
 def _check_rooms(options: Options, sample_rate: int) -> None:

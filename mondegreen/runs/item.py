@@ -193,13 +193,14 @@ def make_folder(folder: str | Path) -> Path:
         MondegreenError: it cannot be made, or not written to.
     """
     folder = Path(folder)
+    there = folder.is_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".lock").touch()
     except OSError as error:
-        raise MondegreenError(
-            f"{folder} could not be made: {error.strerror or error}. Choose another folder."
-        ) from error
+        what = "cannot be written to" if there else "could not be made"
+        why = "there is a file of that name" if folder.is_file() else error.strerror or error
+        raise MondegreenError(f"{folder} {what}: {why}. Choose another folder.") from error
     return folder
 
 

@@ -17,20 +17,23 @@ FULL_COUNTS = Counts(attack=1000, validate=100, test=100)  # as many as the pape
 SMALL_COUNTS = Counts(attack=200, validate=20, test=30)  # for a demonstration
 
 
-def named_bank(name: str | None, sample_rate: int) -> RoomBank:
+def named_bank(
+    name: str | None, sample_rate: int, on_room: Callable[[int, int], object] | None = None
+) -> RoomBank:
     """A bank by its file, or by a preset's name: a full one, made on first use, and cached.
 
     Args:
         name: a file, or a key of `mondegreen.rooms.PRESETS`; None: the default bank.
         sample_rate: in Hz.
+        on_room: see `default_bank`.
 
     Raises:
         RoomError: there is no such file or preset, it is of another rate, or as `default_bank`.
     """
     if name is None:
-        return default_bank(sample_rate)
+        return default_bank(sample_rate, on_room=on_room)
     if name in PRESETS:
-        return default_bank(sample_rate, FULL_COUNTS, preset=name)
+        return default_bank(sample_rate, FULL_COUNTS, on_room, name)
     return RoomBank.load(name, sample_rate)
 
 

@@ -89,8 +89,9 @@ def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
 
         return load_checkpoint(name, device, dtype)
     raise VictimError(
-        f"no recogniser is called {name!r}; there are: {', '.join(NAMES + EARS)}; a folder, an id"
-        " of the model hub (owner/model), or module:function"
+        f"no recogniser is called {name!r}; give moonshine-tiny, moonshine-tiny-ctc, a folder, an"
+        " id of the model hub (owner/model), or module:function; or to listen with, and no more:"
+        f" moonshine-tiny-int8, {', '.join(EARS)}"
     )
 
 
