@@ -447,6 +447,15 @@ class MaskingThreshold:
         return _real_frames(self.frames, self.theta.shape[1])
 
     @property
+    def edges(self) -> tuple[int, int]:
+        """Samples of silence before and after a clip with which all of it is in as many frames.
+
+        Frames that lie within a clip see its first and last samples hardly, for their windows begin
+        and end with zeros, and what comes after the last of them not at all.
+        """
+        return self.window - self.hop, self.window - 1
+
+    @property
     def audible(self) -> Tensor:
         """Bins that have a threshold in quiet, ``[bins]``; what is elsewhere nobody hears."""
         device, dtype = self.theta.device, self.theta.dtype

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_the_record_has_what_was_promised(clip: Path, result: Result, tmp_path: 
     assert (record["target"], record["spelled"]) == ("open the door", TARGET)
     assert (record["heard_clean"], record["heard"]) == ("Nothing at all.", TARGET)
     assert record["masking"].keys() == {
-        *("profile", "loss", "share_above", "mean_excess_db", "max_excess_db")
+        *("profile", "loss", "share_above", "mean_excess_db", "max_excess_db", "edges_db")
     }
     assert record["passes"] == 500
     assert 1 <= record["first_match"] <= record["found_at"] <= 500
@@ -157,6 +158,14 @@ def test_ctrl_c_while_proving_keeps_what_was_found(clip: Path, tmp_path: Path) -
     assert "stopped by hand" in record["warnings"][-1]
     saved = torch.from_numpy(load(tmp_path / "out" / "adversarial.wav", 16_000))
     assert linear.transcribe(saved) == TARGET  # it is the success, only not proved
+
+
+def test_a_click_that_the_masking_loss_does_not_see_is_warned_of(clip: Path) -> None:
+    found = attack(linear_victim(), clip, TARGET, preset="paper", max_passes=300)
+    quiet = replace(found.record.quality.masking, max_excess_db=10.0, edges_db=15.9)
+    for masking, warned in ((quiet, False), (replace(quiet, edges_db=16.0), True)):
+        told = runs_attack._clicks(replace(found.record.quality, masking=masking))
+        assert bool(told) == warned
 
 
 def test_ctrl_c_while_measuring_keeps_what_was_proved(

@@ -78,8 +78,29 @@ def test_excess_of_a_tone_over_silence() -> None:
     assert excess.loss == pytest.approx(loss, rel=1e-9)
 
 
+@pytest.mark.parametrize(("place", "offset"), [(3, 1027), (RATE - 1, 1151)])
+def test_a_click_at_the_edge_is_seen_by_the_frames_over_it_alone(place: int, offset: int) -> None:
+    """A click is as loud in a bin as the window is at its place: `offset` in the best of frames.
+
+    The frames within a second of sound end 128 samples before it, and begin at its first.
+    """
+
+    def click(at: int) -> metrics.MaskingExcess:
+        sound = np.zeros(RATE)
+        sound[at] = 0.5
+        return metrics.masking_excess(np.zeros(RATE), sound, RATE)
+
+    middle, edge = click(7 * 512 + 1024), click(place)  # the former at the top of a window
+    window_db = 20 * math.log10(math.sin(math.pi * offset / 2048) ** 2)
+    assert middle.edges_db == 0
+    assert edge.max_excess_db == 0
+    assert edge.loss < 1e-9
+    assert edge.edges_db == pytest.approx(middle.max_excess_db + window_db, abs=1e-6)
+    assert edge.edges_db > 20
+
+
 def test_no_change_has_no_excess(speech: np.ndarray) -> None:
-    expected = metrics.MaskingExcess("paper", 0, 0, 0, 0)
+    expected = metrics.MaskingExcess("paper", 0, 0, 0, 0, 0)
     assert metrics.masking_excess(speech, speech, RATE) == expected
 
 

@@ -35,7 +35,7 @@ class Limits:
         """
         edges = (0, 0)
         if stage.edges:
-            edges = threshold.window - threshold.hop, threshold.window - 1
+            edges = threshold.edges
             audio = pad(audio, edges)
             threshold = threshold.of(audio, lengths + sum(edges))
         if stage.masking is None or stage.masking.guard is None:

@@ -24,10 +24,12 @@ import torch
 from numpy.typing import NDArray
 from pystoi import stoi as pystoi
 from torch import Tensor
+from torch.nn.functional import pad
 
 from mondegreen.audio import FULL_SCALE, resample
 from mondegreen.errors import AudioError
 from mondegreen.psychoacoustics import (
+    MaskingThreshold,
     excess_db,
     masking_loss,
     masking_threshold,
@@ -53,6 +55,7 @@ class MaskingExcess:
     share_above: float  # share of (frame, bin) pairs with p_delta > theta, 0 to 1
     mean_excess_db: float  # mean over those pairs; 0 if there are none
     max_excess_db: float  # largest of them; 0 if there are none
+    edges_db: float  # likewise, in frames over the clip's edges, which none of the above count
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,19 @@ def masking_excess(
         share_above=float((excess > 0).double().mean()),
         mean_excess_db=_or_zero(excess[excess > 0], torch.mean),
         max_excess_db=_or_zero(excess[excess > 0], torch.amax),
+        edges_db=_at_edges(audio, delta, threshold),
     )
+
+
+def _at_edges(audio: Tensor, delta: Tensor, threshold: MaskingThreshold) -> float:
+    """The largest excess, in dB, in frames that do not lie within the clip; `[1, T]` both."""
+    before, after = threshold.edges
+    audio, delta = (pad(sound, (before, after)) for sound in (audio, delta))
+    around = threshold.of(audio, torch.tensor(audio.shape[1:]))
+    begins = torch.arange(around.theta.shape[1]) * around.hop - before
+    within = (begins >= 0) & (begins + around.window <= threshold.lengths)
+    excess = excess_db(delta, around)[0, ~within]
+    return _or_zero(excess[excess > 0], torch.amax)
 
 
 def over_db(clean: Audio, adversarial: Audio, sample_rate: int, bound_db: float) -> float:

@@ -48,7 +48,7 @@ _IN_ROOMS: Final = (
     | _RATES
 )
 _MASKING: Final = _of(str, "profile") | _of(
-    float, "loss", "share_above", "mean_excess_db", "max_excess_db"
+    float, "loss", "share_above", "mean_excess_db", "max_excess_db", "edges_db"
 )
 
 COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(

@@ -39,6 +39,7 @@ from mondegreen.victims.base import Victim
 OnPass = Callable[[Progress], None]
 
 VERSIONED = ("mondegreen", "torch", "transformers")
+CLICK_DB = 6.0  # by which the edges must stand out to be warned of
 
 
 def attack(
@@ -226,6 +227,7 @@ class Attack:
         trajectory = self.search.trajectories[number]
         proven = prove(victim, clip, trajectory, options, on_room or (lambda *_: None))
         candidate = proven.candidate
+        quality = _quality(clip, proven, victim.sample_rate)
         record = Record(
             id=clip.id,
             audio=str(clip.path),
@@ -249,7 +251,7 @@ class Attack:
             stage=candidate.stage if candidate else None,
             interrupted=self.interrupted or proven.stopped is not None,
             seconds=round(self.seconds, 3),
-            quality=_quality(clip, proven, victim.sample_rate),
+            quality=quality,
             bank=options.rooms.key if options.rooms else None,
             air=[repr(transformation) for transformation in options.air],
             survival=proven.survival,
@@ -262,6 +264,7 @@ class Attack:
                 *clip.warnings,
                 *_early(candidate, self.last),
                 *_nearest(clip, proven, options),
+                *_clicks(quality),
                 *self._stops(proven),
             ],
             curve=trajectory.curve,
@@ -288,6 +291,18 @@ def _quality(clip: Clip, proven: Proven, sample_rate: int) -> Quality:
         return measure(*what)
     except KeyboardInterrupt:
         return measure(*what)
+
+
+def _clicks(quality: Quality) -> list[str]:
+    """What the masking loss does not see, where it is worse than all that it sees."""
+    masking = quality.masking
+    if masking.edges_db < masking.max_excess_db + CLICK_DB:
+        return []
+    return [
+        f"at the clip's edges, which the masking loss hardly sees, the change is up to"
+        f" {masking.edges_db:.1f} dB above the threshold, elsewhere {masking.max_excess_db:.1f} dB:"
+        " expect a click"
+    ]
 
 
 def _versions() -> dict[str, str]:
