@@ -62,7 +62,7 @@ _FAST_MASKED = Stage(
         alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5
     ),
     edges=True,
-    ceiling=Sinking(30, every=20, least=10),
+    ceiling=Sinking(30, every=20, least=20),
     keep="quietest",
     enough=0.02,
     planned=True,
