@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from multiprocessing import Pipe
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from run_folders import QUICK, make_clips, mondegreen, records
@@ -12,8 +14,11 @@ from toy import speech
 from mondegreen.audio import save
 from mondegreen.errors import MondegreenError
 from mondegreen.runs.config import RunConfig
+from mondegreen.runs.engines import local
 from mondegreen.runs.engines.base import make_engine
 from mondegreen.runs.engines.staffing import worker_devices, worker_threads
+from mondegreen.runs.job import Assignment
+from mondegreen.runs.manifest import Attacked
 
 HOW = ("--workers", "2", "--threads", "1", "--max-passes", "60", "--json")
 
@@ -50,6 +55,27 @@ def test_batches_of_several_clips_are_the_same_by_either_engine(tmp_path: Path) 
         arguments = ("run", clips, *QUICK, *HOW, "--batch", "3", "--engine", engine)
         assert mondegreen(*arguments, "--out", tmp_path / engine).returncode == 0
     assert records(tmp_path / "ray") == records(tmp_path / "local")
+
+
+def test_whoever_replaces_the_first_worker_must_have_its_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hired: list[Assignment] = []
+
+    def hire(assignment: Assignment) -> local._Hand:
+        """The first tells what it has loaded, and ends."""
+        hired.append(assignment)
+        ours, theirs = Pipe()
+        if len(hired) == 1:
+            theirs.send(Attacked("toy", "w" * 64, 16_000, None, ("cpu",)))
+            theirs.close()
+        return local._Hand(SimpleNamespace(join=lambda: None, exitcode=1), ours, assignment)
+
+    monkeypatch.setattr(local._Hand, "hire", hire)
+    engine = local.LocalEngine("run", config())
+    engine.open()
+    engine.wait(1.0)
+    assert [assignment.weights for assignment in hired] == [None, "w" * 64]
 
 
 def test_a_cluster_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
