@@ -350,6 +350,12 @@ def test_a_bank_is_named_by_its_preset_too(
     assert asked == [(16_000, full, "paper"), (16_000, full, "fast")]
 
 
+def test_what_is_not_there_is_no_result_to_evaluate(run, tmp_path: Path) -> None:
+    ran = run("evaluate", tmp_path / "nothere")
+    assert ran.status == 2
+    assert "give a result's folder" in ran.err
+
+
 def test_ctrl_c_before_there_is_anything_to_keep_says_so(
     run, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

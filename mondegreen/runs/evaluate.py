@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mondegreen.audio import load
-from mondegreen.errors import MondegreenError, OptionError, TargetError
+from mondegreen.errors import AudioError, MondegreenError, OptionError, TargetError
 from mondegreen.evaluation.rooms import InRooms, Phrases, Survival, survival
 from mondegreen.evaluation.transfer import Transfer, transfer
 from mondegreen.rooms.bank import RoomBank
@@ -137,9 +137,14 @@ def attacked(sound: str | PathLike[str]) -> str | None:
     """The name of the recogniser that an item was made on; None for any other recording.
 
     Raises:
+        AudioError: there is nothing of that name.
         MondegreenError: the item is not whole.
         OptionError: as `may_be_loaded`.
     """
+    if not Path(sound).exists():
+        raise AudioError(
+            f"{sound} does not exist; give a result's folder, its record.json, or a recording"
+        )
     if not _in_item(Path(sound)):
         return None
     return may_be_loaded(str(read_item(sound).record["victim"]), sound)
