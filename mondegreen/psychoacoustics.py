@@ -447,7 +447,7 @@ class MaskingThreshold:
         return _real_frames(self.frames, self.theta.shape[1])
 
     @property
-    def edges(self) -> tuple[int, int]:
+    def silence(self) -> tuple[int, int]:
         """Samples of silence before and after a clip with which all of it is in as many frames.
 
         Frames that lie within a clip see its first and last samples hardly, for their windows begin

@@ -181,6 +181,7 @@ def test_ctrl_c_while_measuring_keeps_what_was_proved(
     monkeypatch.setattr(runs_attack, "measure", stopped_once)
     found = attack(linear_victim(), clip, TARGET, max_passes=60)
     assert found.verified
+    assert found.record.interrupted  # so that whoever drives it does stop
     assert found.record.quality == measure(found.clean, found.adversarial, 16_000)
 
 
@@ -283,8 +284,11 @@ def test_a_bad_clip_is_refused_before_any_pass(clip: Path, tmp_path: Path) -> No
 
 
 def test_a_folder_that_cannot_be_made_says_so(result: Result, clip: Path) -> None:
-    with pytest.raises(MondegreenError, match="could not be made"):
-        result.save(clip / "out")
+    for folder in (clip / "out", clip.parent / ("a name too long" * 20)):
+        with pytest.raises(MondegreenError, match="could not be made"):
+            result.save(folder)
+    with pytest.raises(MondegreenError, match="there is a file of that name"):
+        result.save(clip)
 
 
 def test_a_full_disk_leaves_no_half_file(

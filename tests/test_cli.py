@@ -353,10 +353,28 @@ def test_a_bank_is_named_by_its_preset_too(
 def test_what_is_not_there_is_no_result_to_evaluate(run, tmp_path: Path) -> None:
     ran = run("evaluate", tmp_path / "nothere")
     assert ran.status == 2
-    assert "give a result's folder" in ran.err
+    assert "its record.json, or a recording" in ran.err
 
 
-def test_ctrl_c_before_there_is_anything_to_keep_says_so(
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        (("there.wav",), "takes no rooms"),
+        (("missing.wav", "--method", "robust"), "does not exist"),
+    ],
+)
+def test_nothing_is_simulated_for_what_cannot_be_attacked(
+    run, clip: Path, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...], told: str
+) -> None:
+    clip.rename(clip.with_name("there.wav"))
+    monkeypatch.chdir(clip.parent)
+    monkeypatch.setattr(mondegreen.runs.rooms, "default_bank", lambda *_, **__: pytest.fail("made"))
+    ran = run("attack", *how, "--target", toy.TARGET, "--rooms", "paper")
+    assert ran.status == 2
+    assert told in ran.err
+
+
+def test_ctrl_c_where_there_is_nothing_to_keep_says_so(
     run, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: object, **__: object) -> None:

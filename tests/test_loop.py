@@ -167,7 +167,7 @@ def test_a_stage_with_edges_sees_every_sample_alike(place: int) -> None:
     limits = Limits.of(stage, threshold, clean[None], torch.tensor([8492]))
     click = torch.zeros(8492, dtype=clean.dtype)
     click[place] = 0.1
-    power = normalised_power(around(click, limits.edges)[None], limits.theta)
+    power = normalised_power(around(click, limits.silence)[None], limits.theta)
     per_bin = 0.1**2 * 3 / 2 / 2048**2 * LOUDEST / float(limits.theta.psd_max)
     torch.testing.assert_close(power.sum(1), torch.full((1, 1025), per_bin, dtype=clean.dtype))
     loss, slope = limits.penalty(click[None])

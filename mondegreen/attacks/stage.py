@@ -270,6 +270,11 @@ class Stage:
                 f"The stage “{self.name}” judges in {self.over.looks} looks but draws"
                 f" {self.over.draws}, and has no bound whose looks could make up for it."
             )
+        if self.edges and self.under is not None:
+            raise OptionError(
+                f"The stage “{self.name}” keeps a bound, which is of the frames within a clip; it"
+                " cannot look over the edges."
+            )
 
     @property
     def passes(self) -> int:

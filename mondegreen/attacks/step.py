@@ -23,7 +23,7 @@ class Limits:
 
     theta: MaskingThreshold  # θ, that the ceiling is above
     loud: MaskingThreshold  # what the penalty is measured against: θ, or less with a guard
-    edges: tuple[int, int] = (0, 0)  # samples of silence that their frames see around a clip
+    silence: tuple[int, int] = (0, 0)  # samples of it that their frames see around a clip
 
     @classmethod
     def of(
@@ -33,18 +33,18 @@ class Limits:
 
         Of all, whoever has left: a search that goes on from a snapshot must get the same bits.
         """
-        edges = (0, 0)
+        silence = (0, 0)
         if stage.edges:
-            edges = threshold.edges
-            audio = pad(audio, edges)
-            threshold = threshold.of(audio, lengths + sum(edges))
+            silence = threshold.silence
+            audio = pad(audio, silence)
+            threshold = threshold.of(audio, lengths + sum(silence))
         if stage.masking is None or stage.masking.guard is None:
-            return cls(threshold, threshold, edges)
-        return cls(threshold, guarded(threshold, audio, stage.masking.guard), edges)
+            return cls(threshold, threshold, silence)
+        return cls(threshold, guarded(threshold, audio, stage.masking.guard), silence)
 
     def select(self, index: Tensor) -> Limits:
         """Those of the clips `index`, [A]."""
-        return Limits(self.theta.select(index), self.loud.select(index), self.edges)
+        return Limits(self.theta.select(index), self.loud.select(index), self.silence)
 
     def penalty(self, delta: Tensor) -> tuple[Tensor, Tensor]:
         """The masking loss of each clip, [A], and its gradient, [A, T]."""
@@ -54,14 +54,14 @@ class Limits:
 
     def lowered(self, delta: Tensor, ceiling_db: float) -> Tensor:
         """δ, [A, T], brought down to a ceiling above θ: see `ceiling.lowered`."""
-        before, after = self.edges
+        before, after = self.silence
         found = lowered(self._around(delta), self.theta, ceiling_db)
         return found[:, before : found.shape[1] - after]
 
     def _around(self, delta: Tensor) -> Tensor:
-        """δ with its edges of silence, which must not see what padding holds between two steps."""
-        own = self.theta.lengths - sum(self.edges)
-        return pad(without_padding(delta, own), self.edges)
+        """δ in silence, which must not see what padding holds between two steps."""
+        own = self.theta.lengths - sum(self.silence)
+        return pad(without_padding(delta, own), self.silence)
 
 
 def beyond(stage: Stage, batch: Batch, limits: Limits) -> Tensor | None:

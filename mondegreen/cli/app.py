@@ -57,7 +57,7 @@ def main() -> None:
         app()
     except SystemExit as ended:
         if ended.code == STOPPED:
-            err.print("stopped by hand, before there was anything to keep")
+            err.print("stopped by hand; what was saved before stays")
         raise
     except MondegreenError as error:
         err.print(f"[red]error:[/red] {escape(str(error))}")

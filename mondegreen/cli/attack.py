@@ -22,6 +22,7 @@ from mondegreen.cli.app import (
 )
 from mondegreen.cli.output import Bars, err, print_json, print_result, print_warnings
 from mondegreen.cli.report import PAGE, report_of_results
+from mondegreen.errors import OptionError
 
 if TYPE_CHECKING:
     from mondegreen.rooms import RoomBank
@@ -97,6 +98,7 @@ def attack(
     import torch
 
     from mondegreen.attacks.presets import preset as stages_of
+    from mondegreen.audio import load
     from mondegreen.runs.clip import prepare
     from mondegreen.runs.item import make_folder
     from mondegreen.runs.options import Options
@@ -108,6 +110,8 @@ def attack(
         torch.set_num_threads(threads)
     with err.status("loading the recogniser"):
         attacked = load_victim(victim, device=device, dtype=getattr(torch, dtype))
+    for path in audio:  # what cannot be read is refused before rooms are made
+        load(path, attacked.sample_rate)
     options = with_rooms(options, rooms, attacked.sample_rate)
     # every clip is checked before any time is spent on the first
     starts = None if start is None else _starts(start, audio)
@@ -184,7 +188,9 @@ def demo(
 
 def with_rooms(options: Options, name: str | None, sample_rate: int) -> Options:
     """Put in the bank that was named, or the default one for a method that needs one."""
-    if name is None and not options.in_rooms:
+    if not options.in_rooms:
+        if name is not None:  # said before it is made, which may take minutes
+            raise OptionError(f"{options.method} takes no rooms; leave out --rooms {name}")
         return options
     return replace(options, rooms=bank_of_rooms(name, sample_rate))
 

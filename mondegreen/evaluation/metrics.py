@@ -135,11 +135,12 @@ def masking_excess(
 
 def _at_edges(audio: Tensor, delta: Tensor, threshold: MaskingThreshold) -> float:
     """The largest excess, in dB, in frames that do not lie within the clip; `[1, T]` both."""
-    before, after = threshold.edges
+    before, after = threshold.silence
     audio, delta = (pad(sound, (before, after)) for sound in (audio, delta))
     around = threshold.of(audio, torch.tensor(audio.shape[1:]))
+    whole = threshold.lengths.clamp(min=around.window)  # a shorter clip is padded to one frame
     begins = torch.arange(around.theta.shape[1]) * around.hop - before
-    within = (begins >= 0) & (begins + around.window <= threshold.lengths)
+    within = (begins >= 0) & (begins + around.window <= whole)
     excess = excess_db(delta, around)[0, ~within]
     return _or_zero(excess[excess > 0], torch.amax)
 

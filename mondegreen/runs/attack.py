@@ -214,7 +214,8 @@ class Attack:
         dry = (replace(stage, over=replace(stage.over, of=())) for stage in self.stages)
         return {
             **_versions(),
-            "stages": repr(tuple(dry)),  # of what happens in the air, objects have no stable repr
+            "stages": repr(tuple(dry)),
+            # rooms have no stable repr: the key of their bank stands for them
             "bank": options.rooms.key if options.rooms else None,
             "air": [repr(transformation) for transformation in options.air],
             "seed": options.seed,
@@ -227,7 +228,7 @@ class Attack:
         trajectory = self.search.trajectories[number]
         proven = prove(victim, clip, trajectory, options, on_room or (lambda *_: None))
         candidate = proven.candidate
-        quality = _quality(clip, proven, victim.sample_rate)
+        quality, stopped = _measured(clip, proven, victim.sample_rate)
         record = Record(
             id=clip.id,
             audio=str(clip.path),
@@ -249,7 +250,7 @@ class Attack:
             first_match=trajectory.first_match,
             found_at=candidate.passes if candidate else None,
             stage=candidate.stage if candidate else None,
-            interrupted=self.interrupted or proven.stopped is not None,
+            interrupted=self.interrupted or stopped is not None,
             seconds=round(self.seconds, 3),
             quality=quality,
             bank=options.rooms.key if options.rooms else None,
@@ -265,15 +266,15 @@ class Attack:
                 *_early(candidate, self.last),
                 *_nearest(clip, proven, options),
                 *_clicks(quality),
-                *self._stops(proven),
+                *self._stops(stopped),
             ],
             curve=trajectory.curve,
         )
         return Result(record, clip.clean.numpy(), proven.adversarial)
 
-    def _stops(self, proven: Proven) -> list[str]:
+    def _stops(self, stopped: str | None) -> list[str]:
         stops = ["the search was stopped by hand"] if self.interrupted else []
-        return stops if proven.stopped is None else [*stops, proven.stopped]
+        return stops if stopped is None else [*stops, stopped]
 
 
 def _stages(victim: Victim, options: Options, started: bool) -> tuple[Stage, ...]:
@@ -284,13 +285,17 @@ def _stages(victim: Victim, options: Options, started: bool) -> tuple[Stage, ...
     return stages_of(options.method, options.preset, over, started, options.under_threshold)
 
 
-def _quality(clip: Clip, proven: Proven, sample_rate: int) -> Quality:
-    """What the change costs the ear; the first Ctrl-C does not lose a whole search for a second."""
+def _measured(clip: Clip, proven: Proven, sample_rate: int) -> tuple[Quality, str | None]:
+    """What the change costs the ear, and what a stop by hand has cut short.
+
+    The first Ctrl-C does not lose a whole search for the second that this takes.
+    """
     what = clip.clean.numpy(), proven.adversarial, sample_rate
     try:
-        return measure(*what)
+        return measure(*what), proven.stopped
     except KeyboardInterrupt:
-        return measure(*what)
+        stopped = "it was stopped by hand while the result was measured: the result is whole"
+        return measure(*what), proven.stopped or stopped
 
 
 def _clicks(quality: Quality) -> list[str]:

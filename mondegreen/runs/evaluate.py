@@ -141,10 +141,13 @@ def attacked(sound: str | PathLike[str]) -> str | None:
         MondegreenError: the item is not whole.
         OptionError: as `may_be_loaded`.
     """
-    if not Path(sound).exists():
+    try:
+        Path(sound).stat()
+    except OSError as error:
         raise AudioError(
-            f"{sound} does not exist; give a result's folder, its record.json, or a recording"
-        )
+            f"{sound} does not exist or cannot be reached ({error.strerror}); give a result's"
+            " folder, its record.json, or a recording"
+        ) from error
     if not _in_item(Path(sound)):
         return None
     return may_be_loaded(str(read_item(sound).record["victim"]), sound)

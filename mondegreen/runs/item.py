@@ -193,13 +193,15 @@ def make_folder(folder: str | Path) -> Path:
         MondegreenError: it cannot be made, or not written to.
     """
     folder = Path(folder)
-    there = folder.is_dir()
+    there = False
     try:
+        there = folder.is_dir()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".lock").touch()
     except OSError as error:
         what = "cannot be written to" if there else "could not be made"
-        why = "there is a file of that name" if folder.is_file() else error.strerror or error
+        taken = isinstance(error, FileExistsError)
+        why = "there is a file of that name" if taken else error.strerror or error
         raise MondegreenError(f"{folder} {what}: {why}. Choose another folder.") from error
     return folder
 
