@@ -110,7 +110,7 @@ def attack(
         torch.set_num_threads(threads)
     with err.status("loading the recogniser"):
         attacked = load_victim(victim, device=device, dtype=getattr(torch, dtype))
-    for path in audio:  # what cannot be read is refused before rooms are made
+    for path in audio if options.in_rooms else ():  # refused before rooms are made
         load(path, attacked.sample_rate)
     options = with_rooms(options, rooms, attacked.sample_rate)
     # every clip is checked before any time is spent on the first
