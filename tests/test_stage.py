@@ -47,6 +47,18 @@ def test_alpha_rises_at_20_with_a_hit_and_falls_at_50_with_a_miss() -> None:
     assert rule.adapted(alpha, both, 7).tolist() == pytest.approx([0.05, 0.05])
 
 
+def test_a_small_alpha_rises_by_the_cube_of_its_factor() -> None:
+    rule = Masking(alpha=8, up=1.1, up_every=2, down=0.5, down_every=2, small=10)
+    alpha, hit, miss = (
+        torch.tensor([8.0, 10.0]),
+        torch.tensor([True] * 2),
+        torch.tensor([False] * 2),
+    )
+    assert rule.adapted(alpha, hit, 2).tolist() == pytest.approx([8 * 1.331, 11])
+    assert rule.adapted(alpha, hit, 1).tolist() == pytest.approx([8, 10])
+    assert rule.adapted(alpha, miss, 2).tolist() == pytest.approx([4, 5])
+
+
 def test_a_penalty_on_the_logarithm_weighs_by_what_is_left() -> None:
     rule = Masking(alpha=3, up=1, up_every=1, down=1, down_every=1)
     alpha, loss = torch.tensor([3.0, 3.0, 3.0]), torch.tensor([100.0, 0.5, 0.0])
@@ -94,7 +106,7 @@ def test_paper_preset_has_the_numbers_of_section_4_1() -> None:
     assert [second.rate.at(i, 4000) * 32768 for i in (0, 3000)] == pytest.approx([1, 0.1])
     assert first.bound is not None
     assert (first.bound.eps * 32768, first.bound.shrink, first.bound.every) == (2000, 0.8, 10)
-    assert dataclasses.astuple(second.masking) == (0.05, 1.2, 20, 0.8, 50, False, None)  # type: ignore[arg-type]
+    assert second.masking == Masking(0.05, up=1.2, up_every=20, down=0.8, down_every=50)
     assert PRESETS["carlini-wagner"]["paper"] == (first,)
 
 
