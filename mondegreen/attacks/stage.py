@@ -187,7 +187,7 @@ class Masking:
         """The next α [B], given who matched after update `step`."""
         up = self.up if step % self.up_every == 0 else 1.0
         down = self.down if step % self.down_every == 0 else 1.0
-        risen = torch.where(alpha < self.small, up**HASTE, up) * alpha
+        risen = torch.where(alpha < self.small, up**HASTE * alpha, up * alpha)
         return torch.where(matched, risen, down * alpha)
 
 
