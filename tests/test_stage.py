@@ -47,18 +47,6 @@ def test_alpha_rises_at_20_with_a_hit_and_falls_at_50_with_a_miss() -> None:
     assert rule.adapted(alpha, both, 7).tolist() == pytest.approx([0.05, 0.05])
 
 
-def test_a_small_alpha_rises_by_the_cube_of_its_factor() -> None:
-    rule = Masking(alpha=8, up=1.1, up_every=2, down=0.5, down_every=2, small=10)
-    alpha, hit, miss = (
-        torch.tensor([8.0, 10.0]),
-        torch.tensor([True] * 2),
-        torch.tensor([False] * 2),
-    )
-    assert rule.adapted(alpha, hit, 2).tolist() == pytest.approx([8 * 1.331, 11])
-    assert rule.adapted(alpha, hit, 1).tolist() == pytest.approx([8, 10])
-    assert rule.adapted(alpha, miss, 2).tolist() == pytest.approx([4, 5])
-
-
 def test_a_penalty_on_the_logarithm_weighs_by_what_is_left() -> None:
     rule = Masking(alpha=3, up=1, up_every=1, down=1, down_every=1)
     alpha, loss = torch.tensor([3.0, 3.0, 3.0]), torch.tensor([100.0, 0.5, 0.0])

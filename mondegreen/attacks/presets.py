@@ -59,7 +59,7 @@ _FAST_MASKED = Stage(
     gentle=0.1,
     betas=(0.9, 0.99),
     masking=Masking(
-        alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, small=60, log=True, guard=0.5
+        alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5
     ),
     edges=True,
     ceiling=Sinking(30, every=20, least=20),

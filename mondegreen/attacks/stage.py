@@ -18,7 +18,6 @@ from mondegreen.audio import FULL_SCALE
 from mondegreen.errors import OptionError
 from mondegreen.transformations import Transformation
 
-HASTE: Final = 3  # successes that one counts for while α is still small
 _TINY: Final = 1e-9  # of a masking loss, far below what any file can hold
 GENTLEST: Final = 4 / FULL_SCALE  # a rate: much less is lost in rounding to 16 bits
 
@@ -163,7 +162,6 @@ class Masking:
         alpha: where α starts.
         up: a success multiplies α by this, looked for every `up_every` steps.
         down: a miss multiplies α by this, looked for every `down_every` steps.
-        small: below this α rises by the power `HASTE` of `up`, for it has far to go.
         log: penalise log ℓθ. α then says how many nats of the recogniser's loss the e-th part of
             the masking loss is worth, whatever is left of it, and need not grow as it falls.
         guard: bins count as loud beyond this share of the clip's own power nearby, even below θ
@@ -175,7 +173,6 @@ class Masking:
     up_every: int
     down: float
     down_every: int
-    small: float = 0.0
     log: bool = False
     guard: float | None = None
 
@@ -187,8 +184,7 @@ class Masking:
         """The next α [B], given who matched after update `step`."""
         up = self.up if step % self.up_every == 0 else 1.0
         down = self.down if step % self.down_every == 0 else 1.0
-        risen = torch.where(alpha < self.small, up**HASTE * alpha, up * alpha)
-        return torch.where(matched, risen, down * alpha)
+        return torch.where(matched, up * alpha, down * alpha)
 
 
 @dataclass(frozen=True)
