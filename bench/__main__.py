@@ -24,8 +24,8 @@ import torch
 
 from bench import in_rooms, memory, page, passes, quality, results, rooms, threshold
 from bench.subjects import VICTIMS, WORDS, Subject, subjects
-from mondegreen.runs.options import Options
-from mondegreen.runs.rooms import default_bank
+from mondegreen.air.rooms.cached import default_bank
+from mondegreen.attacks.options import Options
 from mondegreen.victims import Victim, load_victim
 
 PEERS = Path(__file__).with_name("work") / "peers"

@@ -15,9 +15,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from bench.results import Results, Row, find
 from bench.standing import LOSS, PESQ, Measure, at, best, middle, presets, worst
-from mondegreen.files import write_whole
-from mondegreen.identity import key_of
-from mondegreen.report.ink import PAGE, legend, log_axis, look, rendered
+from mondegreen.files import key_of, write_whole
+from mondegreen.report.figures.ink import PAGE, legend, log_axis, look, rendered
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 WIDTH = 1100  # pixels

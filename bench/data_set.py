@@ -103,7 +103,7 @@ def drive(count: int) -> None:
 
 def workers(clips: int, passes: int) -> None:
     """One worker and two, each of one thread, in turn."""
-    from mondegreen.audio import load
+    from mondegreen.audio.pcm import load
     from mondegreen.victims.embedded import bundled
 
     speech = load(bundled.asset(bundled.RECORDING), RATE)[: 6 * RATE]

@@ -15,8 +15,8 @@ from typing import Any
 
 from PIL import Image
 
-from mondegreen.report.plots import plot
-from mondegreen.runs.folder import item_folders, read_record
+from mondegreen.report.figures.plots import plot
+from mondegreen.results.folder import item_folders, read_record
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PICTURES = DOCS / "gallery"

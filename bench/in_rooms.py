@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from bench.quality import score_sound, settings_of
 from bench.results import Row
 from bench.subjects import Subject
-from mondegreen.attacks.presets import preset as stages_of
-from mondegreen.attacks.presets import within
-from mondegreen.rooms.bank import RoomBank
-from mondegreen.runs.attack import Attack
-from mondegreen.runs.clip import prepare
-from mondegreen.runs.options import Options
-from mondegreen.runs.proof import prove
+from mondegreen.air.rooms.bank import RoomBank
+from mondegreen.attacks.attack import Attack
+from mondegreen.attacks.clip import prepare
+from mondegreen.attacks.options import Options
+from mondegreen.attacks.proof import prove
+from mondegreen.search.presets import preset as stages_of
+from mondegreen.search.presets import within
 from mondegreen.victims import Victim
 
 BUDGET = 1000  # gradient passes, each in one room

@@ -28,7 +28,7 @@ def peak(victim: str, size: int) -> Row:
 
 def main() -> None:
     from bench.passes import recordings, steps
-    from mondegreen.attacks.presets import preset
+    from mondegreen.search.presets import preset
     from mondegreen.victims import load_victim
 
     name, size = sys.argv[1], int(sys.argv[2])

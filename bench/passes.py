@@ -24,14 +24,16 @@ from bench.clock import Seconds, in_turns, median, ratio, rounded
 from bench.results import Row
 from bench.rooms import exponential_rooms
 from bench.subjects import LETTERS
-from mondegreen.attacks.hearing import at_once
-from mondegreen.attacks.loop import Search
-from mondegreen.attacks.presets import preset
-from mondegreen.attacks.stage import Stage
-from mondegreen.audio import load, pad, quantise
-from mondegreen.psychoacoustics import masking_loss, masking_threshold
-from mondegreen.rooms.reverb import Reverb
-from mondegreen.transformations import Rooms
+from mondegreen.air.rooms.reverb import Reverb
+from mondegreen.air.transformations import Rooms
+from mondegreen.audio.batch import pad, quantise
+from mondegreen.audio.pcm import load
+from mondegreen.psychoacoustics.excess import masking_loss
+from mondegreen.psychoacoustics.threshold import masking_threshold
+from mondegreen.search.hearing import at_once
+from mondegreen.search.loop import Search
+from mondegreen.search.presets import preset
+from mondegreen.search.stage import Stage
 from mondegreen.victims import Victim
 from mondegreen.victims.base import Score
 from mondegreen.victims.embedded import bundled

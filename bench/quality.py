@@ -26,16 +26,16 @@ from numpy.typing import NDArray
 
 from bench.results import Row
 from bench.subjects import Subject
-from mondegreen.attacks.presets import Stages, within
-from mondegreen.attacks.presets import preset as stages_of
-from mondegreen.audio import ADVERSARIAL_MARK, load, quantise, save
-from mondegreen.evaluation.metrics import measure
-from mondegreen.evaluation.verify import verify
-from mondegreen.identity import key_of
-from mondegreen.runs.attack import Attack
-from mondegreen.runs.clip import prepare
-from mondegreen.runs.options import Options
-from mondegreen.runs.proof import prove
+from mondegreen.attacks.attack import Attack
+from mondegreen.attacks.clip import prepare
+from mondegreen.attacks.options import Options
+from mondegreen.attacks.proof import prove, verify
+from mondegreen.audio.batch import quantise
+from mondegreen.audio.pcm import ADVERSARIAL_MARK, load, save
+from mondegreen.files import key_of
+from mondegreen.measures.quality import measure
+from mondegreen.search.presets import Stages, within
+from mondegreen.search.presets import preset as stages_of
 from mondegreen.victims import Victim
 
 METHOD, PLANNED = "imperceptible", "paper, planned"

@@ -19,8 +19,7 @@ from typing import Any, TypeAlias
 import torch
 from filelock import FileLock
 
-from mondegreen.files import write_whole
-from mondegreen.identity import key_of
+from mondegreen.files import key_of, write_whole
 
 Row: TypeAlias = dict[str, Any]
 Results: TypeAlias = dict[str, Any]  # a list of rows for each part, and `circumstances`

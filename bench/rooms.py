@@ -18,8 +18,8 @@ from torch import Tensor
 
 from bench.clock import in_turns, ratio
 from bench.results import Row
-from mondegreen.audio import load
-from mondegreen.rooms.reverb import Reverb
+from mondegreen.air.rooms.reverb import Reverb
+from mondegreen.audio.pcm import load
 from mondegreen.victims import Victim
 from mondegreen.victims.embedded import bundled
 

@@ -20,16 +20,17 @@ import torch
 from torch import Tensor
 
 from mondegreen import load_victim
-from mondegreen.attacks.loop import Search
-from mondegreen.attacks.stage import Decay, Elastic, Expectation, Stage
-from mondegreen.audio import FULL_SCALE, load, quantise
-from mondegreen.evaluation.metrics import snr_db
-from mondegreen.evaluation.rooms import heard_share
-from mondegreen.psychoacoustics import masking_threshold
-from mondegreen.rooms import RoomBank
-from mondegreen.rooms.reverb import Reverb
+from mondegreen.air.rooms import RoomBank
+from mondegreen.air.rooms.reverb import Reverb
+from mondegreen.air.transformations import Rooms
+from mondegreen.audio.batch import quantise
+from mondegreen.audio.pcm import FULL_SCALE, load
+from mondegreen.measures.quality import snr_db
+from mondegreen.measures.survival import heard_share
+from mondegreen.psychoacoustics.threshold import masking_threshold
+from mondegreen.search.loop import Search
+from mondegreen.search.stage import Decay, Elastic, Expectation, Stage
 from mondegreen.text import as_sentence
-from mondegreen.transformations import Rooms
 from mondegreen.victims.base import Victim
 
 

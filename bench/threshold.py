@@ -12,7 +12,8 @@ from torch import Tensor
 
 from bench.clock import in_turns, ratio
 from bench.results import Row
-from mondegreen.psychoacoustics import masking_loss, masking_threshold
+from mondegreen.psychoacoustics.excess import masking_loss
+from mondegreen.psychoacoustics.threshold import masking_threshold
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 

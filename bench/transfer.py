@@ -19,9 +19,9 @@ from pathlib import Path
 import torch
 
 import mondegreen as mg
-from mondegreen.evaluation.rooms import Phrases
-from mondegreen.evaluation.transfer import transfer
-from mondegreen.runs.item import read_item
+from mondegreen.measures.survival import Phrases
+from mondegreen.measures.transfer import transfer
+from mondegreen.results.item import read_item
 
 TARGETS = {
     "3575-170457-0013": "open the front door",

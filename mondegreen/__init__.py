@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 from mondegreen.errors import MondegreenError
 
 if TYPE_CHECKING:
-    from mondegreen.evaluation.verify import verify
-    from mondegreen.psychoacoustics import masking_loss, masking_threshold
-    from mondegreen.rooms import RoomBank
-    from mondegreen.runs.attack import attack, attack_batch
-    from mondegreen.runs.evaluate import evaluate
-    from mondegreen.runs.item import Record, Result
-    from mondegreen.runs.options import Options
+    from mondegreen.air.rooms import RoomBank
+    from mondegreen.attacks.attack import attack, attack_batch
+    from mondegreen.attacks.options import Options
+    from mondegreen.attacks.proof import verify
+    from mondegreen.attacks.result import Result
+    from mondegreen.judging.evaluate import evaluate
+    from mondegreen.psychoacoustics.excess import masking_loss
+    from mondegreen.psychoacoustics.threshold import masking_threshold
+    from mondegreen.results.record import Record
     from mondegreen.victims import Recogniser, Victim, load_recogniser, load_victim
 
 __all__ = [
@@ -44,20 +46,20 @@ __all__ = [
 
 # Imported when they are asked for: torch takes seconds, and the report and --help do without it.
 _HOMES = {
-    "Options": "mondegreen.runs.options",
+    "Options": "mondegreen.attacks.options",
     "Recogniser": "mondegreen.victims",
-    "Record": "mondegreen.runs.item",
-    "Result": "mondegreen.runs.item",
-    "RoomBank": "mondegreen.rooms",
+    "Record": "mondegreen.results.record",
+    "Result": "mondegreen.attacks.result",
+    "RoomBank": "mondegreen.air.rooms",
     "Victim": "mondegreen.victims",
-    "attack": "mondegreen.runs.attack",
-    "attack_batch": "mondegreen.runs.attack",
-    "evaluate": "mondegreen.runs.evaluate",
+    "attack": "mondegreen.attacks.attack",
+    "attack_batch": "mondegreen.attacks.attack",
+    "evaluate": "mondegreen.judging.evaluate",
     "load_recogniser": "mondegreen.victims",
     "load_victim": "mondegreen.victims",
-    "masking_loss": "mondegreen.psychoacoustics",
-    "masking_threshold": "mondegreen.psychoacoustics",
-    "verify": "mondegreen.evaluation.verify",
+    "masking_loss": "mondegreen.psychoacoustics.excess",
+    "masking_threshold": "mondegreen.psychoacoustics.threshold",
+    "verify": "mondegreen.attacks.proof",
 }
 
 

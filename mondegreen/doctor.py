@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 
 from mondegreen.errors import VictimError
+from mondegreen.files import cache_folder
 from mondegreen.victims.embedded import bundled
 
 PACKAGES = (
@@ -90,7 +91,7 @@ def _model() -> Finding:
 
 
 def _cache() -> Finding:
-    folder = bundled.cache_folder()
+    folder = cache_folder()
     existing = next(f for f in (folder, *folder.parents) if f.exists())
     free = shutil.disk_usage(existing).free
     if not os.access(existing, os.W_OK):

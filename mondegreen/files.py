@@ -1,13 +1,28 @@
-"""Files that a crash, a full disk or a second process never leaves half written."""
+"""Files that a crash, a full disk or a second process never leaves half written; identity by hash.
+
+Banks of rooms, runs and their items are each named by the hash of what they are made from: the same
+command finds what is there, and another one is told what is different.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import secrets
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
 
 from mondegreen.errors import StorageError
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: `MONDEGREEN_CACHE`, or the user's cache directory."""
+    return Path(os.environ.get("MONDEGREEN_CACHE") or user_cache_path("mondegreen"))
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -31,3 +46,19 @@ def write_whole(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):  # where it could not be made, it cannot be deleted either
             part.unlink(missing_ok=True)
+
+
+def key_of(description: Mapping[str, Any]) -> str:
+    """The SHA-256 of a description's canonical JSON, as 64 hexadecimal digits."""
+    canonical = json.dumps(description, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[str]:
+    """Where two descriptions differ, a clause each, for an error message."""
+    for name in sorted(there.keys() | asked.keys()):
+        old, new = there.get(name), asked.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from differences(old, new)
+        elif json.dumps(old) != json.dumps(new):  # for which a tuple is the list it is read as
+            yield f"its {name} is {json.dumps(old)}, asked for is {json.dumps(new)}"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from test_tables import a_record, a_run
 
-from mondegreen.runs.folder import hash_of
+from mondegreen.results.folder import hash_of
 
 RATE = 16_000
 Pcm = NDArray[np.int16]

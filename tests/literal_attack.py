@@ -1,6 +1,6 @@
 """Algorithm 1 as it is printed, one clip, every check a forward pass of its own, torch's Adam.
 
-The slow twin of `mondegreen.attacks.loop`: written from the supplement and its resolutions (success
+The slow twin of `mondegreen.search.loop`: written from the supplement and its resolutions (success
 looked for after the update, i from 0; Adam fed the sign in stage 1; the victim hears 16 bits).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mondegreen.transformations import Draws
+from mondegreen.air.transformations import Draws
 
 LSB = 1 / 32768
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save as safetensors_bytes
 from test_tables import IN_ROOMS, a_record, a_run, write_item
 
-from mondegreen.runs.folder import DELTA, LEVELS, RECORD, WAV, hash_of
-from mondegreen.runs.levels import Levels
+from mondegreen.results.folder import DELTA, LEVELS, RECORD, WAV, hash_of
+from mondegreen.results.levels import Levels
 
 RATE = 16_000
 HOSTILE = "<script>alert(1)</script>\"'</template><!-- \u202e\u0007&amp; {{ 7*7 }}"

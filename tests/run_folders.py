@@ -11,7 +11,7 @@ from typing import Any
 
 import toy
 
-from mondegreen.audio import save
+from mondegreen.audio.pcm import save
 
 TESTS = Path(__file__).parent
 QUICK = ("--victim", "toy_victims:linear", "--target", "open the door", "--dtype", "float64")

@@ -14,7 +14,7 @@ import transformers as hf
 from tiny_seq2seq import sounds
 from torch import Tensor
 
-from mondegreen.audio import pad
+from mondegreen.audio.batch import pad
 
 
 def load(family: Any, folder: Path, dtype: torch.dtype = torch.float32) -> Any:

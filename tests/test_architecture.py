@@ -19,19 +19,18 @@ PACKAGE = Path(mondegreen.__file__).parent
 ROOMS = (
     "errors",
     "files",
-    "identity",
-    "audio",
     "text",
-    "data",
-    "spreading",
+    "audio",
     "psychoacoustics",
-    "rooms",
-    "transformations",
+    "data",
+    "air",
     "victims",
+    "results",
+    "measures",
+    "search",
     "attacks",
-    "evaluation",
+    "judging",
     "runs",
-    "pages",
     "report",
     "listening",
     "doctor",
@@ -42,7 +41,7 @@ Graph = Mapping[str, frozenset[str]]  # dotted module -> dotted modules it impor
 
 
 def room(module: str) -> str:
-    """`mondegreen.attacks.loop` -> `attacks`; the package itself is ``."""
+    """`mondegreen.search.loop` -> `search`; the package itself is ``."""
     return [*module.split("."), ""][1]
 
 
@@ -129,21 +128,23 @@ def test_imports_go_one_way() -> None:
     assert backward(GRAPH) == []
 
 
-@pytest.mark.parametrize("start", ["pages", "report", "listening"])
+@pytest.mark.parametrize("start", ["results", "report", "listening"])
 def test_what_is_made_afterwards_needs_neither_torch_nor_a_victim(start: str) -> None:
     found = reach(read_graph(PACKAGE, for_types=False), start)
     heavy = {name.split(".")[0] for name in found} & {"torch", "transformers", "onnxruntime"}
     assert heavy == set()
     ours_found = {room(name) for name in found if ours(name)}
-    assert ours_found & {"audio", "psychoacoustics", "rooms", "victims", "attacks"} == set()
+    assert (
+        ours_found & {"psychoacoustics", "air", "victims", "measures", "search", "attacks"} == set()
+    )
 
 
 def test_the_loop_knows_nothing_of_files_or_verification() -> None:
-    package = f"{PACKAGE.name}.attacks"
-    files = (PACKAGE / "attacks").glob("*.py")
+    package = f"{PACKAGE.name}.search"
+    files = (PACKAGE / "search").glob("*.py")
     direct = {n for f in files for n in imported(ast.parse(f.read_text("utf-8")), package)}
     assert {name.split(".")[0] for name in direct} & {"soundfile", "wave", "tempfile"} == set()
-    assert {f"{PACKAGE.name}.audio.load", f"{PACKAGE.name}.audio.save"} & direct == set()
+    assert {f"{PACKAGE.name}.audio.pcm.load", f"{PACKAGE.name}.audio.pcm.save"} & direct == set()
 
 
 # ---- the guard itself ------------------------------------------------------------------------
@@ -157,11 +158,11 @@ def house(tmp_path: Path) -> Path:
         "errors.py": "",
         "audio.py": "import torch\nfrom mondegreen.errors import AudioError",
         "text.py": "from mondegreen import __version__",
-        "attacks/__init__.py": "",
-        "attacks/loop.py": "def f():\n    from ..evaluation import verify\n    from . import stage",
-        "attacks/stage.py": "import mondegreen.runs.manifest",
-        "evaluation/__init__.py": "",
-        "evaluation/verify.py": "from mondegreen.attacks.stage import Stage",
+        "search/__init__.py": "",
+        "search/loop.py": "def f():\n    from ..judging import verify\n    from . import stage",
+        "search/stage.py": "import mondegreen.runs.manifest",
+        "judging/__init__.py": "",
+        "judging/verify.py": "from mondegreen.search.stage import Stage",
         "runs/__init__.py": "",
         "runs/manifest.py": "from mondegreen.audio import load",
         "report/page.py": "from mondegreen.runs import manifest",
@@ -177,8 +178,8 @@ def house(tmp_path: Path) -> Path:
 
 def test_the_guard_finds_what_goes_backward(house: Path) -> None:
     assert backward(read_graph(house)) == [
-        "mondegreen.attacks.loop imports mondegreen.evaluation.verify",
-        "mondegreen.attacks.stage imports mondegreen.runs.manifest",
+        "mondegreen.search.loop imports mondegreen.judging.verify",
+        "mondegreen.search.stage imports mondegreen.runs.manifest",
         "mondegreen.text imports mondegreen",
     ]
 
@@ -196,7 +197,7 @@ def test_the_guard_tells_run_time_from_types(house: Path) -> None:
 
 def test_neither_the_report_nor_the_help_pays_for_torch() -> None:
     check = (
-        "import sys, mondegreen.cli, mondegreen.report.figures; assert 'torch' not in sys.modules"
+        "import sys, mondegreen.cli, mondegreen.report.page.page; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", check], check=True)
 

@@ -18,11 +18,11 @@ from torch import Tensor
 from toy import TARGET, LinearVictim, linear_victim, speech
 
 from mondegreen import MondegreenError, Options, Result, attack, attack_batch
-from mondegreen.attacks.progress import Progress
-from mondegreen.audio import load, save
+from mondegreen.attacks import attack as runs_attack
+from mondegreen.audio.pcm import load, save
 from mondegreen.errors import AudioError, OptionError, TargetError
-from mondegreen.evaluation import metrics
-from mondegreen.runs import attack as runs_attack
+from mondegreen.measures import quality as metrics
+from mondegreen.search.progress import Progress
 
 PROMISED = {
     *("id", "audio", "target", "heard_clean", "heard", "verified", "method", "preset", "victim"),
@@ -343,7 +343,7 @@ def test_an_old_record_does_not_outlive_its_file(
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mondegreen.runs.item.write_whole", crash)
+    monkeypatch.setattr("mondegreen.results.item.write_whole", crash)
     with pytest.raises(KeyboardInterrupt):
         result.save(folder)
     assert not (folder / "record.json").exists()

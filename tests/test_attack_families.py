@@ -12,7 +12,7 @@ import tiny
 import tiny_transducer
 
 import mondegreen as mg
-from mondegreen.audio import load
+from mondegreen.audio.pcm import load
 
 # A random transducer that may stay on a frame stutters, whatever it hears: one symbol a frame.
 BUILDERS = tiny.BUILDERS | {"parakeet_rnnt": partial(tiny_transducer.rnnt, max_symbols=1)}

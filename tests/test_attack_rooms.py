@@ -15,15 +15,15 @@ from torch import Tensor
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank
 
 from mondegreen import MondegreenError, Options, Result, attack, attack_batch
-from mondegreen.attacks.result import Candidate, Trajectory
-from mondegreen.audio import load, save
+from mondegreen.air.rooms import Room, RoomBank, Split
+from mondegreen.air.transformations import Gain, Noise
+from mondegreen.attacks.clip import prepare
+from mondegreen.attacks.proof import prove
+from mondegreen.audio.pcm import load, save
 from mondegreen.errors import OptionError, RoomError, TargetError
-from mondegreen.rooms import Room, RoomBank, Split
-from mondegreen.runs.clip import prepare
-from mondegreen.runs.evaluate import evaluate
-from mondegreen.runs.item import read_item
-from mondegreen.runs.proof import prove
-from mondegreen.transformations import Gain, Noise
+from mondegreen.judging.evaluate import evaluate
+from mondegreen.results.item import read_item
+from mondegreen.search.trajectory import Candidate, Trajectory
 
 BANK = toy_bank()
 
@@ -361,8 +361,8 @@ def test_a_file_of_a_result_is_the_result(clip: Path, tmp_path: Path) -> None:
 
 
 def test_the_default_bank_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from mondegreen.rooms import Counts
-    from mondegreen.runs import rooms
+    from mondegreen.air.rooms import Counts
+    from mondegreen.air.rooms import cached as rooms
 
     monkeypatch.setenv("MONDEGREEN_CACHE", str(tmp_path))
     few, made = Counts(attack=2, validate=1, test=1), list[int]()

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mondegreen import audio
+from mondegreen.audio import pcm as audio
 from mondegreen.errors import AudioError, MondegreenError
 
 RATE = 16_000

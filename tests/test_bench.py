@@ -20,9 +20,9 @@ from PIL import Image
 
 from bench import charts, clock, page, passes, quality, results, standing, subjects, targets
 from bench.results import Results, Row
-from mondegreen.attacks.stage import Decay, MaxNorm, Stage, Steps
-from mondegreen.audio import save
+from mondegreen.audio.pcm import save
 from mondegreen.errors import AudioError, OptionError
+from mondegreen.search.stage import Decay, MaxNorm, Stage, Steps
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = {"processor": "abacus", "cores": 1, "threads": 1, "versions": {"torch": "0"}}

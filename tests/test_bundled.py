@@ -11,9 +11,10 @@ import torch
 from transformers import MoonshineConfig, MoonshineForConditionalGeneration
 
 from mondegreen.errors import MondegreenError, VictimError
-from mondegreen.victims import NAMES, load_recogniser, load_victim, resolve_device
-from mondegreen.victims.embedded import bundled
+from mondegreen.victims import load_recogniser, load_victim
+from mondegreen.victims.embedded import NAMES, bundled
 from mondegreen.victims.embedded.ort_weights import read_ort_weights
+from mondegreen.victims.load import resolve_device
 
 
 @pytest.fixture

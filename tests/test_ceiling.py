@@ -13,17 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from toy import TARGET, linear_victim, speech
 
-from mondegreen.attacks.ceiling import THIN, lowered
-from mondegreen.attacks.loop import Search
-from mondegreen.attacks.stage import Masking, Sinking, Stage, Steps
-from mondegreen.audio import pad
-from mondegreen.psychoacoustics import (
-    LOUDEST,
-    MaskingThreshold,
-    excess_db,
-    masking_threshold,
-    normalised_power,
-)
+from mondegreen.audio.batch import pad
+from mondegreen.psychoacoustics.excess import excess_db, normalised_power
+from mondegreen.psychoacoustics.spectrum import LOUDEST
+from mondegreen.psychoacoustics.threshold import MaskingThreshold, masking_threshold
+from mondegreen.search.ceiling import THIN, lowered
+from mondegreen.search.loop import Search
+from mondegreen.search.stage import Masking, Sinking, Stage, Steps
 
 LENGTH, WINDOW, HOP = 8192, 2048, 512
 

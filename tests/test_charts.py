@@ -22,17 +22,21 @@ from playwright.sync_api import Browser
 from test_series import a_clip, a_point, in_rooms
 from test_tables import a_record, a_run
 
-from mondegreen.report.chart_drawings import (
+from mondegreen.report.figures.charts import (
+    CHARTS,
     DOTS,
+    Chart,
+    Series,
+    charts,
     draw_methods,
     draw_passes,
     draw_quality,
     draw_room_shares,
+    drawing,
 )
-from mondegreen.report.charts import CHARTS, Chart, Series, charts, drawing
-from mondegreen.report.entries import Entry
-from mondegreen.report.ink import COLOURS, INK, MARKERS, STYLE, look
-from mondegreen.report.series import read_series
+from mondegreen.report.figures.ink import COLOURS, INK, MARKERS, STYLE, look
+from mondegreen.report.numbers.entries import Entry
+from mondegreen.report.numbers.series import read_series
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = [

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank
 
-from mondegreen.audio import quantise
+from mondegreen.air.rooms import Room, RoomBank, Split
+from mondegreen.audio.batch import quantise
 from mondegreen.errors import RoomError
-from mondegreen.evaluation import checks, controls
-from mondegreen.evaluation.case import Case
-from mondegreen.evaluation.checks import CHECKS, Check
-from mondegreen.evaluation.evidence import (
+from mondegreen.judging import checks, controls
+from mondegreen.judging.checks import (
+    CHECKS,
+    Check,
     Hunt,
     Leak,
     NotMeasured,
@@ -26,16 +27,16 @@ from mondegreen.evaluation.evidence import (
     Sweep,
     Tally,
 )
-from mondegreen.evaluation.leak import leak
-from mondegreen.evaluation.sweeps import (
+from mondegreen.judging.controls import Case, leak
+from mondegreen.judging.sweeps import (
     EPS_PASSES,
     UNBOUNDED_PASSES,
     in_ball,
     passes_to_success,
     unbounded,
 )
-from mondegreen.psychoacoustics import masking_threshold, power_spectrum
-from mondegreen.rooms import Room, RoomBank, Split
+from mondegreen.psychoacoustics.spectrum import power_spectrum
+from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.victims.base import Score
 
 DOCS = Path(__file__).parents[1] / "docs" / "checks.md"

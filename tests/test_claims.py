@@ -11,10 +11,10 @@ import torch
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank
 
 from mondegreen import MondegreenError, attack
-from mondegreen.audio import save
+from mondegreen.air.rooms import RoomBank
+from mondegreen.audio.pcm import save
 from mondegreen.errors import OptionError
-from mondegreen.rooms import RoomBank
-from mondegreen.runs.claims import Claim, bank_of, made_on, recheck
+from mondegreen.judging.verify import Claim, bank_of, made_on, recheck
 
 
 @pytest.fixture(scope="module")

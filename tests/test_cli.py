@@ -16,7 +16,7 @@ import toy
 
 import mondegreen.victims
 from mondegreen import cli
-from mondegreen.audio import save
+from mondegreen.audio.pcm import save
 from mondegreen.victims.contract import CHECKS
 from mondegreen.victims.own import load_own
 
@@ -341,12 +341,12 @@ def test_a_bank_is_named_by_its_preset_too(
         asked.append((rate, counts, preset))
         return toy.toy_bank()
 
-    monkeypatch.setattr(mondegreen.runs.rooms, "default_bank", made)
+    monkeypatch.setattr(mondegreen.air.rooms.cached, "default_bank", made)
     out = ("--method", "robust", "--max-passes", "40", "--out", tmp_path / "out")
     ran = run("attack", clip, "--target", toy.TARGET, "--rooms", "paper", *out)
     assert ran.status in (0, 1)
     ran = run("evaluate", tmp_path / "out", "--rooms", "fast", "--victim", "moonshine-tiny")
-    full = mondegreen.runs.rooms.FULL_COUNTS
+    full = mondegreen.air.rooms.cached.FULL_COUNTS
     assert asked == [(16_000, full, "paper"), (16_000, full, "fast")]
 
 
@@ -368,7 +368,9 @@ def test_nothing_is_simulated_for_what_cannot_be_attacked(
 ) -> None:
     clip.rename(clip.with_name("there.wav"))
     monkeypatch.chdir(clip.parent)
-    monkeypatch.setattr(mondegreen.runs.rooms, "default_bank", lambda *_, **__: pytest.fail("made"))
+    monkeypatch.setattr(
+        mondegreen.air.rooms.cached, "default_bank", lambda *_, **__: pytest.fail("made")
+    )
     ran = run("attack", *how, "--target", toy.TARGET, "--rooms", "paper")
     assert ran.status == 2
     assert told in ran.err

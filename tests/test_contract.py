@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from mondegreen import load_victim
-from mondegreen.audio import load
+from mondegreen.audio.pcm import load
 from mondegreen.errors import TargetError
-from mondegreen.victims import NAMES, Score, Victim
+from mondegreen.victims import Score, Victim
 from mondegreen.victims.contract import CHECKS, Finding, examine
-from mondegreen.victims.hub import load_checkpoint
+from mondegreen.victims.embedded import NAMES
+from mondegreen.victims.families.checkpoint import load_checkpoint
 
 CPU, FLOAT = torch.device("cpu"), torch.float32
 EXAMPLE = Path(__file__).parents[1] / "examples" / "own_victim.py"

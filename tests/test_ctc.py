@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mondegreen.victims.ctc_beam import prefix_beam_search
-from mondegreen.victims.ctc_loss import best_path, frames_needed, score_ctc
-from mondegreen.victims.grouping import by_length, unpadded
+from mondegreen.victims.batching import by_length, unpadded
+from mondegreen.victims.losses.ctc import best_path, frames_needed, score_ctc
+from mondegreen.victims.tokens.beam import prefix_beam_search
 
 BLANK, SPACE = 0, 1
 

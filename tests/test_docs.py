@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mondegreen.victims import NAMES
 from mondegreen.victims.ears import EARS
-from mondegreen.victims.hub import families
+from mondegreen.victims.embedded import NAMES
+from mondegreen.victims.families.checkpoint import families
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")

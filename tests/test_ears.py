@@ -26,11 +26,12 @@ import soundfile
 import torch
 from torch import Tensor
 
-from mondegreen.audio import load, to_pcm16
+from mondegreen.audio.pcm import load, to_pcm16
 from mondegreen.errors import VictimError
 from mondegreen.text import word_errors
 from mondegreen.victims import Victim, load_recogniser, load_victim
-from mondegreen.victims.ears import EARS, load_ear, post
+from mondegreen.victims.ears import EARS, load_ear
+from mondegreen.victims.ears import endpoint as post
 from mondegreen.victims.ears.endpoint import Endpoint
 from mondegreen.victims.ears.pocketsphinx import PocketSphinx
 

@@ -12,12 +12,11 @@ from conftest import Clip
 from torch import Tensor
 
 import mondegreen as mg
-from mondegreen.audio import load
+from mondegreen.audio.pcm import load
 from mondegreen.errors import TargetError, VictimError
 from mondegreen.victims import load_recogniser
-from mondegreen.victims.embedded.ctc import WEIGHTS, MoonshineCTC
-from mondegreen.victims.embedded.letters import ALPHABET, Letters
-from mondegreen.victims.spelling import letters_only
+from mondegreen.victims.embedded.ctc import ALPHABET, WEIGHTS, Letters, MoonshineCTC
+from mondegreen.victims.tokens.spelling import letters_only
 
 CARD = WEIGHTS.with_suffix(".md")
 

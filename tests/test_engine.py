@@ -12,16 +12,16 @@ from torch import Tensor
 from toy import LinearVictim, linear_victim, speech, toy_rooms
 from waits import counted, on_host
 
-from mondegreen.attacks.loop import Search
-from mondegreen.attacks.presets import preset
-from mondegreen.attacks.stage import Expectation, Stage
-from mondegreen.audio import pad, quantise
-from mondegreen.psychoacoustics import masking_threshold
-from mondegreen.rooms.reverb import Reverb
-from mondegreen.transformations import Rooms
+from mondegreen.air.rooms.reverb import Reverb
+from mondegreen.air.transformations import Rooms
+from mondegreen.audio.batch import pad, quantise
+from mondegreen.psychoacoustics.threshold import masking_threshold
+from mondegreen.search.loop import Search
+from mondegreen.search.presets import preset
+from mondegreen.search.stage import Expectation, Stage
 from mondegreen.victims import load_victim
 from mondegreen.victims.base import Score, Victim
-from mondegreen.victims.remembered import Remembered
+from mondegreen.victims.batching import Remembered
 
 TARGETS = {"batched": "Open the door.", "moonshine-tiny": "Yes.", "moonshine-tiny-ctc": "yes"}
 

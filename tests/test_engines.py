@@ -11,12 +11,11 @@ import pytest
 from run_folders import QUICK, make_clips, mondegreen, records
 from toy import speech
 
-from mondegreen.audio import save
+from mondegreen.audio.pcm import save
 from mondegreen.errors import MondegreenError
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.engines import local
-from mondegreen.runs.engines.base import make_engine
-from mondegreen.runs.engines.staffing import worker_devices, worker_threads
+from mondegreen.runs.engines.base import make_engine, worker_devices, worker_threads
 from mondegreen.runs.job import Assignment
 from mondegreen.runs.manifest import Attacked
 
@@ -113,5 +112,5 @@ def test_a_worker_for_each_device_or_processor(options, devices, jobs, places, e
     [({}, 1), ({"workers": 2}, 4), ({"workers": 3}, 2), ({"workers": 20}, 1), ({"threads": 5}, 5)],
 )
 def test_threads_are_divided_among_the_workers_asked_for(monkeypatch, options, expected) -> None:
-    monkeypatch.setattr("mondegreen.runs.engines.staffing.processors", lambda: 8)
+    monkeypatch.setattr("mondegreen.runs.engines.base.processors", lambda: 8)
     assert worker_threads(config(**options)) == expected

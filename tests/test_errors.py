@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from mondegreen.errors import MondegreenError, reason
+from mondegreen.results.folder import read_lines, read_object
+from mondegreen.results.item import read_item
 from mondegreen.runs.config import read_config
-from mondegreen.runs.folder import read_lines, read_object
-from mondegreen.runs.item import read_item
-from mondegreen.victims import resolve_device
+from mondegreen.victims.load import resolve_device
 
 
 def raised(call: Callable[[], object]) -> Exception:

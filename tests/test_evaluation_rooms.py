@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from toy import TARGET, linear_victim, speech, toy_bank
 
-from mondegreen.evaluation.rooms import Phrases, heard_share, survival
-from mondegreen.rooms import Split
-from mondegreen.rooms.reverb import Reverb
+from mondegreen.air.rooms import Split
+from mondegreen.air.rooms.reverb import Reverb
+from mondegreen.measures.survival import Phrases, heard_share, survival
 
 ORIGINAL = "Nothing at all."
 PHRASES = Phrases(target=TARGET, original=ORIGINAL)

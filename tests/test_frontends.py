@@ -23,7 +23,8 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from mondegreen.audio import load, pad
+from mondegreen.audio.batch import pad
+from mondegreen.audio.pcm import load
 from mondegreen.errors import AudioError, VictimError
 from mondegreen.victims.frontends import Frontend, check_equal, frontend_of, kaldi, whisper
 

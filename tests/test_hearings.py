@@ -13,14 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mondegreen.errors import StorageError
-from mondegreen.runs.claims import Claim
-from mondegreen.runs.hearings import (
-    Heard,
-    Hearings,
-    Listening,
-    keep_hearings,
-    read_hearings,
-)
+from mondegreen.results.heard import Claim, Heard, Hearings, Listening, keep_hearings, read_hearings
 
 GREEDY = Listening("moonshine-tiny", 1, "float32", None)
 

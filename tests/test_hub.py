@@ -20,8 +20,8 @@ from safetensors.torch import load_file, save_file
 
 from mondegreen import load_recogniser, load_victim
 from mondegreen.errors import MondegreenError, VictimError
+from mondegreen.victims.families.checkpoint import load_checkpoint, pinned
 from mondegreen.victims.frontends import gate
-from mondegreen.victims.hub import load_checkpoint, pinned
 
 CPU = torch.device("cpu")
 SETTING = "DISABLE_SAFETENSORS_CONVERSION"

@@ -12,13 +12,13 @@ import pytest
 from rich.console import Console
 from toy import TARGET, linear_victim, speech
 
-import mondegreen.runs.claims
+import mondegreen.judging.verify
 import mondegreen.victims
 from mondegreen import attack, cli
-from mondegreen.audio import save
+from mondegreen.audio.pcm import save
 from mondegreen.cli import output
-from mondegreen.evaluation.checks import Finding
-from mondegreen.runs.hearings import Listening, read_hearings
+from mondegreen.judging.checks import Finding
+from mondegreen.results.heard import Listening, read_hearings
 
 
 @pytest.fixture
@@ -98,14 +98,14 @@ def test_verify_of_one_item_keeps_what_was_heard_in_it(run, results: Path) -> No
 def test_verify_stopped_by_hand_keeps_what_was_heard(
     run, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = mondegreen.runs.claims.recheck
+    whole = mondegreen.judging.verify.recheck
 
     def stopped(*arguments: object, after: int, **options: object):
         yield from itertools.islice(whole(*arguments, **options), after)
         raise KeyboardInterrupt
 
     for after in (1, 0):  # before the first, nothing is kept
-        monkeypatch.setattr("mondegreen.runs.claims.recheck", partial(stopped, after=after))
+        monkeypatch.setattr("mondegreen.judging.verify.recheck", partial(stopped, after=after))
         assert run("verify", results)[0] == 1
         (kept,) = read_hearings(results)
         assert (kept.whole, kept.items, len(kept.heard)) == (False, 2, 1)
@@ -134,7 +134,7 @@ def test_sanity_prints_and_keeps_what_it_finds(
         Finding("gradient-zero", "error", "ok", "none of 2 clips"),
         Finding("clean-not-understood", "warning", "fires", "1 of 2 clips"),
     ]
-    monkeypatch.setattr("mondegreen.runs.sanity.examine", lambda *_, **__: iter(found))
+    monkeypatch.setattr("mondegreen.judging.sanity.examine", lambda *_, **__: iter(found))
     status, out, _ = run("sanity", results)
     assert status == 0  # a warning is no error
     assert "clean-not-understood" in out
@@ -153,7 +153,7 @@ def test_sanity_stopped_by_hand_keeps_what_it_has(
         yield Finding("gradient-zero", "error", "ok", "none of 2 clips")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mondegreen.runs.sanity.examine", examine)
+    monkeypatch.setattr("mondegreen.judging.sanity.examine", examine)
     status, _, err = run("sanity", results)
     assert status == 1
     assert "stopped by hand" in err

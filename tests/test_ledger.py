@@ -8,7 +8,7 @@ import pytest
 from toy import TARGET, linear_victim, speech
 
 from mondegreen import MondegreenError, Result, attack
-from mondegreen.audio import save
+from mondegreen.audio.pcm import save
 from mondegreen.errors import StorageError
 from mondegreen.runs.ledger import Ledger
 from mondegreen.runs.plan import Row

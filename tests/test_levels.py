@@ -15,9 +15,9 @@ from safetensors.numpy import save_file
 from toy import TARGET, linear_victim, speech
 
 from mondegreen import MondegreenError, attack
-from mondegreen.audio import save
-from mondegreen.evaluation.spectra import Spectra
-from mondegreen.runs.levels import Levels, levels, read_levels
+from mondegreen.audio.pcm import save
+from mondegreen.measures.spectra import Spectra, levels
+from mondegreen.results.levels import Levels, read_levels
 
 AXES = {"frame_seconds": "0.032", "band_hertz": "31.25"}
 

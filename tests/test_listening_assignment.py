@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mondegreen.listening.assignment import Place, assign, spread
+from mondegreen.listening.trials import Place, assign, spread
 
 DESIGNS = {
     "clips": st.integers(1, 40),

@@ -13,7 +13,7 @@ from test_tables import a_record, a_run
 
 from mondegreen.errors import MondegreenError
 from mondegreen.listening.conditions import Material, gather
-from mondegreen.runs.folder import CLIPS
+from mondegreen.results.folder import CLIPS
 
 
 def gathered(*runs: Path, most: int = 100, seed: int = 0) -> Material:

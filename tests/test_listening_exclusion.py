@@ -16,8 +16,7 @@ from listening_studies import (
     write_study,
 )
 
-from mondegreen.listening.answers import read_answers
-from mondegreen.listening.exclusion import Judged, judge, one_each
+from mondegreen.listening.answers import Judged, judge, one_each, read_answers
 from mondegreen.listening.study import read_study
 
 KEY = abx_key(forms=3, each=2, catches=4)

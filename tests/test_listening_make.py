@@ -22,8 +22,7 @@ from typer.testing import CliRunner
 
 from mondegreen.cli import app
 from mondegreen.errors import MondegreenError
-from mondegreen.listening.make import Made, Options, make
-from mondegreen.listening.sounds import louder
+from mondegreen.listening.make import Made, Options, louder, make
 from mondegreen.listening.study import read_study
 
 

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 from test_tables import a_record
 
-from mondegreen.listening.answers import Session, read_answers
-from mondegreen.listening.exclusion import judge
+from mondegreen.listening.answers import Session, judge, read_answers
 from mondegreen.listening.make import Options, make
 from mondegreen.listening.serve import make_server
 from mondegreen.listening.study import read_study

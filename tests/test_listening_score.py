@@ -25,10 +25,9 @@ from mondegreen import MondegreenError
 from mondegreen.listening.answers import read_answers
 from mondegreen.listening.claims import claims, notes
 from mondegreen.listening.detection import d_prime, interval, upper_bound
-from mondegreen.listening.questions import Question
 from mondegreen.listening.score import Result, Score, score
-from mondegreen.listening.score_json import to_json
-from mondegreen.listening.study import read_study
+from mondegreen.listening.score_text import to_json
+from mondegreen.listening.study import Question, read_study
 
 OURS, BASELINE = CONDITIONS
 

@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, Page
 
 from mondegreen.listening.answers import read_answers
 from mondegreen.listening.score import Rate, score
-from mondegreen.listening.score_page import drawing, page
+from mondegreen.listening.score_text import drawing, page
 from mondegreen.listening.study import read_study
 
 SCRIPT = "<script>document.title = 'taken'</script>"

@@ -26,8 +26,7 @@ from listening_runs import listened
 from mondegreen.errors import MondegreenError
 from mondegreen.listening.answers import read_answers
 from mondegreen.listening.make import Options, make
-from mondegreen.listening.serve import LARGEST, make_server
-from mondegreen.listening.site import Site
+from mondegreen.listening.serve import LARGEST, Site, make_server
 from mondegreen.listening.study import read_study
 
 JSON = {"Content-Type": "application/json"}

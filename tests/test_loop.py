@@ -12,20 +12,16 @@ from torch import Tensor
 from torch.nn.functional import pad as around
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_rooms
 
-from mondegreen.attacks.loop import Search
-from mondegreen.attacks.presets import PRESETS, preset, within
-from mondegreen.attacks.progress import Progress
-from mondegreen.attacks.stage import Expectation, Masking, MaxNorm, Stage, Steps, Widened
-from mondegreen.attacks.step import Limits
-from mondegreen.audio import pad, quantise
-from mondegreen.psychoacoustics import (
-    LOUDEST,
-    guarded,
-    masking_loss,
-    masking_threshold,
-    normalised_power,
-)
-from mondegreen.transformations import Draws
+from mondegreen.air.transformations import Draws
+from mondegreen.audio.batch import pad, quantise
+from mondegreen.psychoacoustics.excess import guarded, masking_loss, normalised_power
+from mondegreen.psychoacoustics.spectrum import LOUDEST
+from mondegreen.psychoacoustics.threshold import masking_threshold
+from mondegreen.search.loop import Search
+from mondegreen.search.presets import PRESETS, preset, within
+from mondegreen.search.progress import Progress
+from mondegreen.search.stage import Expectation, Masking, MaxNorm, Stage, Steps, Widened
+from mondegreen.search.step import Limits
 from mondegreen.victims.base import Score, Victim
 
 PAPER_1, PAPER_2 = PRESETS["imperceptible"]["paper"]

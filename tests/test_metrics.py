@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mondegreen import audio
+from mondegreen.audio import pcm as audio
 from mondegreen.errors import AudioError, OptionError
-from mondegreen.evaluation import metrics
+from mondegreen.measures import quality as metrics
 
 RATE = 16_000
 QUIET_1KHZ_DB = 3.369067  # eq. (3) at 1 kHz, from the reference vectors

@@ -26,16 +26,17 @@ from seq2seq_clauses import load as load_tiny
 from torch import Tensor
 
 from mondegreen import attack
-from mondegreen.attacks.loop import Search
-from mondegreen.attacks.presets import preset
-from mondegreen.attacks.result import Trajectory
-from mondegreen.audio import load, pad, save
+from mondegreen.audio.batch import pad
+from mondegreen.audio.pcm import load, save
 from mondegreen.errors import TargetError, VictimError
-from mondegreen.psychoacoustics import masking_threshold
+from mondegreen.psychoacoustics.threshold import masking_threshold
+from mondegreen.search.loop import Search
+from mondegreen.search.presets import preset
+from mondegreen.search.trajectory import Trajectory
 from mondegreen.victims import load_recogniser, load_victim
 from mondegreen.victims.embedded.int8 import MoonshineInt8
 from mondegreen.victims.embedded.tokenizer import START
-from mondegreen.victims.moonshine import HubMoonshine, Moonshine, max_tokens
+from mondegreen.victims.families.moonshine import HubMoonshine, Moonshine, max_tokens
 
 TARGET = "Open the door."
 

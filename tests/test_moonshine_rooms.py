@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from mondegreen import Result, attack, load_victim
-from mondegreen.attacks.presets import preset
-from mondegreen.audio import load, save
-from mondegreen.rooms import PRESETS, Counts, RoomBank, make_bank
-from mondegreen.runs.evaluate import evaluate
-from mondegreen.victims.moonshine import Moonshine
+from mondegreen.air.rooms import PRESETS, Counts, RoomBank, make_bank
+from mondegreen.audio.pcm import load, save
+from mondegreen.judging.evaluate import evaluate
+from mondegreen.search.presets import preset
+from mondegreen.victims.families.moonshine import Moonshine
 
 pytestmark = pytest.mark.slow
 TARGET = "open the door"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from mondegreen import MondegreenError
-from mondegreen.pages import POLICY, check_name, render
+from mondegreen.report.page.frame import POLICY, check_name, render
 
 TEMPLATE = """{% extends "base.html" %}
 {% block title %}{{ title }}{% endblock %}

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 from toy import speech
 
-from mondegreen.attacks import loop
-from mondegreen.attacks.loop import Search
-from mondegreen.attacks.presets import PRESETS, Stages, preset, within
-from mondegreen.attacks.stage import Elastic, MaxNorm
-from mondegreen.audio import quantise
-from mondegreen.evaluation import planted
-from mondegreen.evaluation.checks import LOOSE, PLANTED_NOT_FOUND
-from mondegreen.evaluation.planted import LEAST, NATS, PHRASE, STEPS, PlantedVictim, hunt
-from mondegreen.evaluation.sweeps import without_rooms
+from mondegreen.audio.batch import quantise
+from mondegreen.judging import planted
+from mondegreen.judging.checks import LOOSE, PLANTED_NOT_FOUND
+from mondegreen.judging.planted import LEAST, NATS, PHRASE, STEPS, PlantedVictim, hunt
+from mondegreen.judging.sweeps import without_rooms
+from mondegreen.search import loop
+from mondegreen.search.loop import Search
+from mondegreen.search.presets import PRESETS, Stages, preset, within
+from mondegreen.search.stage import Elastic, MaxNorm
 from mondegreen.victims.base import Victim
 
 LSB = 1 / 32768

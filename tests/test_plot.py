@@ -19,14 +19,13 @@ from test_tables import a_record, a_run, write_item
 from toy import TARGET, linear_victim, speech, toy_bank
 
 from mondegreen import MondegreenError, attack
-from mondegreen.audio import save
+from mondegreen.audio.pcm import save
 from mondegreen.errors import OptionError
-from mondegreen.report import ink
-from mondegreen.report.curve import Stage, draw_curve, stages
-from mondegreen.report.figures import draw_example
-from mondegreen.report.plots import draw_item, plot
-from mondegreen.runs.folder import LEVELS, hash_of
-from mondegreen.runs.levels import Levels
+from mondegreen.report.figures import ink
+from mondegreen.report.figures.figures import Stage, draw_curve, draw_example, stages
+from mondegreen.report.figures.plots import draw_item, plot
+from mondegreen.results.folder import LEVELS, hash_of
+from mondegreen.results.levels import Levels
 
 CURVE = [
     a_point(1, "first", loss=90.0, eps=0.0625, alpha=None, masking_loss=None, matched=False),
@@ -298,7 +297,7 @@ def test_the_command_says_where_the_picture_is(item: Path, tmp_path: Path) -> No
 
 def test_it_is_drawn_without_torch(item: Path, run: Path, tmp_path: Path) -> None:
     check = (
-        "import sys; from pathlib import Path; from mondegreen.cli.plot import plot;"
+        "import sys; from pathlib import Path; from mondegreen.cli.report import plot;"
         " a, b, out = map(Path, sys.argv[1:]); plot([a], out); plot([a, b], out, 'methods');"
         " assert 'torch' not in sys.modules"
     )

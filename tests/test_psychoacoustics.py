@@ -16,24 +16,22 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mondegreen.errors import AudioError, OptionError
-from mondegreen.psychoacoustics import (
-    FRAMES_AT_ONCE,
-    PROFILES,
-    MaskingThreshold,
+from mondegreen.psychoacoustics.excess import guarded, masking_loss, normalised_power
+from mondegreen.psychoacoustics.maskers import local_maxima, loudest_nearby, smoothed
+from mondegreen.psychoacoustics.profiles import PROFILES
+from mondegreen.psychoacoustics.spectrum import (
     absolute_threshold_of_hearing,
     bark,
     bin_frequencies,
     from_decibels,
-    global_threshold,
-    guarded,
-    individual_threshold,
-    local_maxima,
-    loudest_nearby,
-    masking_loss,
-    masking_threshold,
-    normalised_power,
     power_spectrum,
-    smoothed,
+)
+from mondegreen.psychoacoustics.threshold import (
+    FRAMES_AT_ONCE,
+    MaskingThreshold,
+    global_threshold,
+    individual_threshold,
+    masking_threshold,
     spread,
 )
 

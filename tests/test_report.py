@@ -22,23 +22,21 @@ from test_tables import IN_ROOMS, a_record, a_run, write_item
 
 import mondegreen.victims
 from mondegreen import MondegreenError, cli
-from mondegreen.audio import save
+from mondegreen.audio.pcm import save
 from mondegreen.errors import StorageError
-from mondegreen.report.contrast import contrast
-from mondegreen.report.gathering import gather
-from mondegreen.report.head import head
-from mondegreen.report.page import write_report
-from mondegreen.report.transcripts import transcripts
-from mondegreen.runs.claims import Claim
-from mondegreen.runs.folder import SANITY
-from mondegreen.runs.hearings import Listening, keep_hearings
+from mondegreen.report.numbers.sources import gather
+from mondegreen.report.page.head import contrast, head
+from mondegreen.report.page.page import write_report
+from mondegreen.report.page.transcripts import transcripts
+from mondegreen.results.folder import SANITY
+from mondegreen.results.heard import Claim, Listening, keep_hearings
 
 
 @pytest.fixture(autouse=True)
 def charts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Charts take their time, and are drawn where a test asks for them alone."""
     if "charts" not in request.node.name:
-        monkeypatch.setattr("mondegreen.report.page.charts", lambda _: [])
+        monkeypatch.setattr("mondegreen.report.page.page.charts", lambda _: [])
 
 
 def written(tmp_path: Path, *folders: Path) -> str:
@@ -491,7 +489,8 @@ def test_a_comparison_shows_the_numbers_of_every_run(tmp_path: Path) -> None:
 def test_neither_torch_nor_a_recogniser_is_needed(tmp_path: Path) -> None:
     run = every_kind(tmp_path / "run")
     program = (
-        "import sys; from pathlib import Path; from mondegreen.report.page import write_report;"
+        "import sys; from pathlib import Path;"
+        "from mondegreen.report.page.page import write_report;"
         f"write_report([[Path({str(run)!r})]], Path({str(tmp_path / 'page.html')!r}));"
         "assert not {'torch', 'transformers', 'onnxruntime'} & sys.modules.keys()"
     )
@@ -617,7 +616,7 @@ def test_even_a_fault_in_the_report_loses_no_result(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a fault")
 
-    monkeypatch.setattr("mondegreen.report.page.write_report", fail)
+    monkeypatch.setattr("mondegreen.report.page.page.write_report", fail)
     status, _, err = command(
         *("attack", clips[0], "--target", "open the door", "--max-passes", "30"),
         *("--out", tmp_path / "out"),

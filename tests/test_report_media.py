@@ -18,8 +18,7 @@ from test_tables import a_record
 
 from mondegreen import MondegreenError
 from mondegreen.errors import StorageError
-from mondegreen.report.media import Shelf
-from mondegreen.report.pictures import (
+from mondegreen.report.page.exhibits import (
     EXCESS,
     LEVEL,
     Tick,
@@ -29,9 +28,10 @@ from mondegreen.report.pictures import (
     scale_ticks,
     time_ticks,
 )
-from mondegreen.report.sounds import flac, read_sounds
-from mondegreen.runs.folder import DELTA, WAV
-from mondegreen.runs.levels import Levels
+from mondegreen.report.page.media import Shelf
+from mondegreen.report.page.sounds import flac, read_sounds
+from mondegreen.results.folder import DELTA, WAV
+from mondegreen.results.levels import Levels
 
 
 def record_of(folder: Path) -> dict[str, object]:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mondegreen.audio import load
+from mondegreen.air.rooms import reverb as module
+from mondegreen.air.rooms.reverb import Reverb
+from mondegreen.audio.pcm import load
 from mondegreen.errors import AudioError, RoomError
-from mondegreen.rooms import reverb as module
-from mondegreen.rooms.reverb import Reverb
 
 PEAK = 32767 / 32768
 BOTH = pytest.mark.parametrize("normalise", [True, False])

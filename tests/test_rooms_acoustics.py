@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mondegreen.rooms.acoustics import (
+from mondegreen.air.rooms.acoustics import (
     direct_to_reverberant,
     first_arrival,
     reverberation_time,

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mondegreen.air.rooms.bank import FORMAT, VERSION, Response, Room, RoomBank, Split
 from mondegreen.errors import MondegreenError, RoomError
-from mondegreen.identity import key_of
-from mondegreen.rooms.bank import FORMAT, VERSION, Response, Room, RoomBank, Split
+from mondegreen.files import key_of
 
 ORIGIN = {"kind": "simulated", "seed": 3, "settings": {"width": [3.0, 5.0], "name": "Gästezimmer"}}
 ROOMS = (
@@ -141,7 +141,7 @@ def test_a_bank_whose_splits_were_drawn_otherwise_is_refused(tmp_path: Path) -> 
 def test_tables_that_are_garbage_are_refused_even_under_a_checksum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rooms: str
 ) -> None:
-    monkeypatch.setattr("mondegreen.rooms.bank._checksum", lambda words, tensors: "x")
+    monkeypatch.setattr("mondegreen.air.rooms.bank._checksum", lambda words, tensors: "x")
     about = '{"version": %d, "sample_rate": 1, "key": "", "origin": {}, "sha256": "x", "rooms": %s}'
     words = {FORMAT: about % (VERSION, rooms)}
     save_file({"attack.rirs": torch.zeros(1, 2)}, tmp_path / "bank", words)

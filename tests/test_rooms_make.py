@@ -21,10 +21,10 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
+from mondegreen.air.rooms import PRESETS, Counts, RoomBank, RoomSettings, make, make_bank
+from mondegreen.air.rooms.settings import Geometry, draw_room
+from mondegreen.air.rooms.simulate import FILTER_DELAY, SPEED_OF_SOUND, impulse_response
 from mondegreen.errors import MondegreenError, RoomError
-from mondegreen.rooms import PRESETS, Counts, RoomBank, RoomSettings, make, make_bank
-from mondegreen.rooms.settings import Geometry, draw_room
-from mondegreen.rooms.simulate import FILTER_DELAY, SPEED_OF_SOUND, impulse_response
 
 SMALL = replace(PRESETS["paper"], max_order=3)
 COUNTS = Counts(attack=5, validate=2, test=3)
@@ -294,7 +294,7 @@ def test_a_full_disk_is_told_and_leaves_no_bank(
     def full(path: Path, content: bytes) -> None:
         raise MondegreenError(f"{path} could not be written: No space left on device")
 
-    monkeypatch.setattr("mondegreen.rooms.bank.write_whole", full)
+    monkeypatch.setattr("mondegreen.air.rooms.bank.write_whole", full)
     with pytest.raises(MondegreenError, match="No space left"):
         make_bank(tmp_path / "bank", SMALL, COUNTS, workers=1)
     assert not (tmp_path / "bank").exists()

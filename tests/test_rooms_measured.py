@@ -13,8 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mondegreen.errors import RoomError
-from mondegreen.rooms.measured import (
+from mondegreen.air.rooms.measured import (
     Recording,
     assign_rooms,
     contents,
@@ -22,7 +21,8 @@ from mondegreen.rooms.measured import (
     read_response,
     split_recordings,
 )
-from mondegreen.rooms.settings import Counts
+from mondegreen.air.rooms.settings import Counts
+from mondegreen.errors import RoomError
 
 RATE = 16_000
 

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from mondegreen.air.rooms.acoustics import first_arrival
+from mondegreen.air.rooms.settings import GAP, PRESETS, Counts, Geometry, RoomSettings, draw_room
+from mondegreen.air.rooms.simulate import FILTER_DELAY, SPEED_OF_SOUND, impulse_response
 from mondegreen.errors import RoomError
-from mondegreen.rooms.acoustics import first_arrival
-from mondegreen.rooms.settings import GAP, PRESETS, Counts, Geometry, RoomSettings, draw_room
-from mondegreen.rooms.simulate import FILTER_DELAY, SPEED_OF_SOUND, impulse_response
 
 PAPER, FAST = PRESETS["paper"], PRESETS["fast"]
 STORED = Geometry(size=(4, 5, 3), source=(1, 2, 1.5), microphone=(3, 4, 1.2))

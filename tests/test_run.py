@@ -16,10 +16,9 @@ import pytest
 from run_folders import QUICK, command, environment, make_clips, mondegreen, records, rows
 from toy import speech
 
-from mondegreen.audio import save
+from mondegreen.audio.pcm import save
 from mondegreen.errors import MondegreenError, OptionError, StorageError
 from mondegreen.runs.config import RunConfig, read_config
-from mondegreen.runs.drive import Tally, make_jobs
 from mondegreen.runs.job import (
     ATTEMPTS,
     Advanced,
@@ -34,7 +33,7 @@ from mondegreen.runs.job import (
 )
 from mondegreen.runs.ledger import Ledger
 from mondegreen.runs.manifest import Attacked
-from mondegreen.runs.run import run
+from mondegreen.runs.run import Tally, make_jobs, run
 
 ONE = ("--workers", "1", "--threads", "1")
 

@@ -15,14 +15,14 @@ from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank
 
 import mondegreen as mg
 from mondegreen import Options, attack_batch
-from mondegreen.attacks import loop
-from mondegreen.audio import load, save
+from mondegreen.air.rooms import RoomBank, Split
+from mondegreen.audio.pcm import load, save
 from mondegreen.errors import MondegreenError, OptionError
-from mondegreen.evaluation.checks import CHECKS, Finding
-from mondegreen.rooms import RoomBank, Split
-from mondegreen.runs.gathering import Cost
-from mondegreen.runs.sanity import examine
-from mondegreen.runs.study import Study
+from mondegreen.judging.checks import CHECKS, Finding
+from mondegreen.judging.gathering import Cost
+from mondegreen.judging.sanity import examine
+from mondegreen.judging.study import Study
+from mondegreen.search import loop
 from mondegreen.victims.base import Score, Victim
 
 CLIPS = 3
@@ -354,7 +354,7 @@ def test_an_attack_of_one_pass_finds_nothing_and_has_nothing_to_grow_with(tmp_pa
 def test_an_attack_that_needed_long_is_given_as_long_again(
     sound: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mondegreen.runs.gathering.PASSES", 2)
+    monkeypatch.setattr("mondegreen.judging.gathering.PASSES", 2)
     records = [json.loads(path.read_text()) for path in sound.glob("*/record.json")]
     most = max(record["first_match"] for record in records)
     finding = found("passes-do-not-help", sound, linear_victim())

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_tables import a_record, a_run
 
-from mondegreen.report.entries import Entry
-from mondegreen.report.series import (
+from mondegreen.report.numbers.entries import Entry
+from mondegreen.report.numbers.series import (
     Series,
     curve,
     fifths,

@@ -13,19 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank, toy_rooms
 
-from mondegreen.attacks.loop import Search
-from mondegreen.attacks.presets import IN_ROOMS, preset
-from mondegreen.attacks.result import Trajectory
-from mondegreen.attacks.snapshot import Snapshot
-from mondegreen.attacks.stage import Stage
-from mondegreen.audio import pad, save
+from mondegreen.air.transformations import Gain
+from mondegreen.attacks.attack import Attack
+from mondegreen.attacks.clip import prepare
+from mondegreen.attacks.options import Options
+from mondegreen.audio.batch import pad
+from mondegreen.audio.pcm import save
 from mondegreen.errors import StorageError
-from mondegreen.psychoacoustics import masking_threshold
-from mondegreen.runs.attack import Attack
-from mondegreen.runs.clip import prepare
-from mondegreen.runs.options import Options
-from mondegreen.runs.searches import keep, recall
-from mondegreen.transformations import Gain
+from mondegreen.psychoacoustics.threshold import masking_threshold
+from mondegreen.runs.worker import keep, recall
+from mondegreen.search.loop import Search
+from mondegreen.search.presets import IN_ROOMS, preset
+from mondegreen.search.stage import Stage
+from mondegreen.search.state import Snapshot
+from mondegreen.search.trajectory import Trajectory
 
 CLIPS = [speech(0, 5000), speech(1, 6500)]
 SHORT = 10  # steps of each stage

@@ -21,7 +21,7 @@ from seq2seq_clauses import (
 from torch import Tensor
 
 from mondegreen.errors import TargetError, VictimError
-from mondegreen.victims.speech2text import Speech2Text
+from mondegreen.victims.families.speech2text import Speech2Text
 
 pytest.importorskip("sentencepiece")
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mondegreen.psychoacoustics import bark, bin_frequencies, upper_slope
-from mondegreen.spreading import Spreading
+from mondegreen.psychoacoustics.spectrum import bark, bin_frequencies
+from mondegreen.psychoacoustics.spreading import Spreading
+from mondegreen.psychoacoustics.threshold import upper_slope
 
 SLOPES = (27.0, -27.0, 0.0)
 CPU = torch.device("cpu")

@@ -6,8 +6,9 @@ import math
 import pytest
 import torch
 
-from mondegreen.attacks.presets import IN_ROOMS, PRESETS, preset, within
-from mondegreen.attacks.stage import (
+from mondegreen.errors import OptionError
+from mondegreen.search.presets import IN_ROOMS, PRESETS, preset, within
+from mondegreen.search.stage import (
     Decay,
     Elastic,
     Expectation,
@@ -18,7 +19,6 @@ from mondegreen.attacks.stage import (
     Steps,
     Widened,
 )
-from mondegreen.errors import OptionError
 
 LSB = 1 / 32768
 

@@ -14,11 +14,11 @@ from test_tables import HOSTILE, IN_ROOMS, MASKING, a_record, a_run, many, write
 from toy import linear_victim, speech
 
 from mondegreen import MondegreenError, attack
-from mondegreen.audio import save
-from mondegreen.report.statistics import ErrorRate, Share
-from mondegreen.report.summary import SPREADS, Finding, Summary, compare, summarise
-from mondegreen.report.summary_text import LONGEST, describe, one_line, side_by_side
-from mondegreen.report.summary_text import SPREADS as TOLD
+from mondegreen.audio.pcm import save
+from mondegreen.report.numbers.statistics import ErrorRate, Share
+from mondegreen.report.numbers.summary import SPREADS, Finding, Summary, compare, summarise
+from mondegreen.report.numbers.summary_text import LONGEST, describe, one_line, side_by_side
+from mondegreen.report.numbers.summary_text import SPREADS as TOLD
 
 Z = 1.959963984540054  # of 95 %
 STUDENT = {2: 12.706204736432095, 3: 4.302652729911275}  # the same of t, by clips

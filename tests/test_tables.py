@@ -16,10 +16,10 @@ import pytest
 from toy import linear_victim, speech
 
 from mondegreen import MondegreenError, attack
-from mondegreen.audio import save
-from mondegreen.report import tables
-from mondegreen.report.entries import COLUMNS, entries
-from mondegreen.report.tables import collect
+from mondegreen.audio.pcm import save
+from mondegreen.report.numbers import tables
+from mondegreen.report.numbers.entries import COLUMNS, entries
+from mondegreen.report.numbers.tables import collect
 
 LISTS = {"air", "curve", "warnings"}  # of a record: no single values
 POINT = {"passes": 10, "stage": "minimise the norm", "loss": 1.5, "matched": True, "hits": 1}

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mondegreen.audio import pad
+from mondegreen.audio.batch import pad
 from mondegreen.errors import TargetError, VictimError
-from mondegreen.victims import transducer
 from mondegreen.victims.base import Score, Victim
-from mondegreen.victims.greedy import Choices, says
-from mondegreen.victims.transducer import Transducer
+from mondegreen.victims.families import transducer
+from mondegreen.victims.families.transducer import Transducer
+from mondegreen.victims.losses.transducer import Choices, says
 
 LENGTHS = (16_000, 9_001, 24_320, 3_300, 12_800)
 KINDS = pytest.mark.parametrize("victim", ["rnnt", "tdt"], indirect=True)

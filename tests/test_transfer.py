@@ -18,11 +18,11 @@ from torch import Tensor
 
 import mondegreen.victims
 from mondegreen import attack, cli
-from mondegreen.audio import save
+from mondegreen.audio.pcm import save
 from mondegreen.errors import OptionError, VictimError
-from mondegreen.evaluation.rooms import Phrases
-from mondegreen.evaluation.transfer import Heard, Transfer, hear, transfer
-from mondegreen.runs.evaluate import attacked, evaluate
+from mondegreen.judging.evaluate import attacked, evaluate
+from mondegreen.measures.survival import Phrases
+from mondegreen.measures.transfer import Heard, Transfer, hear, transfer
 
 PHRASES = Phrases(target="Open the door.", original="Nothing at all.")
 

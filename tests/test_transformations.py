@@ -12,10 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mondegreen.audio import quantise
-from mondegreen.errors import OptionError
-from mondegreen.rooms.reverb import Reverb
-from mondegreen.transformations import (
+from mondegreen.air.rooms.reverb import Reverb
+from mondegreen.air.transformations import (
     BandLimit,
     ClockDrift,
     Draws,
@@ -26,6 +24,8 @@ from mondegreen.transformations import (
     Transformation,
     apply,
 )
+from mondegreen.audio.batch import quantise
+from mondegreen.errors import OptionError
 
 RATE = 16_000
 SEED = (7, 1, 20)  # seed, stage, step

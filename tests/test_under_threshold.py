@@ -13,24 +13,24 @@ from hypothesis import strategies as st
 from toy import TARGET, linear_victim, speech
 
 from mondegreen import Result, attack
-from mondegreen.attacks.ceiling import SLACK_DB, contained, fullness, shaped
-from mondegreen.attacks.presets import PRESETS, preset
-from mondegreen.audio import FULL_SCALE, pad, save
+from mondegreen.attacks.clip import prepare
+from mondegreen.attacks.options import Options
+from mondegreen.audio.batch import pad
+from mondegreen.audio.pcm import FULL_SCALE, save
 from mondegreen.errors import OptionError
-from mondegreen.psychoacoustics import (
-    MaskingThreshold,
+from mondegreen.judging.verify import recheck
+from mondegreen.psychoacoustics.excess import (
     excess_db,
-    masking_threshold,
     normalised_power,
     rounding_power,
     worst_excess_db,
 )
-from mondegreen.report.page import write_report
-from mondegreen.report.summary import summarise
-from mondegreen.report.summary_text import describe
-from mondegreen.runs.claims import recheck
-from mondegreen.runs.clip import prepare
-from mondegreen.runs.options import Options
+from mondegreen.psychoacoustics.threshold import MaskingThreshold, masking_threshold
+from mondegreen.report.numbers.summary import summarise
+from mondegreen.report.numbers.summary_text import describe
+from mondegreen.report.page.page import write_report
+from mondegreen.search.ceiling import SLACK_DB, contained, fullness, shaped
+from mondegreen.search.presets import PRESETS, preset
 
 LENGTH = 8192
 EASY, HARD = 50.0, 150.0  # biases: a δ of 20 dB above θ can be worth 40 of them, one of 0 dB 10

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from mondegreen.errors import AudioError, TargetError, VictimError
-from mondegreen.victims.whisper import Whisper
+from mondegreen.victims.families.whisper import Whisper
 
 KINDS = ("english", "multilingual")
 

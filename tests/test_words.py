@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mondegreen import MondegreenError
-from mondegreen.report.words import MOST_WORDS, Piece, differences, share_heard
+from mondegreen.report.page.transcripts import MOST_WORDS, Piece, differences, share_heard
 from mondegreen.text import NORMALISERS, matches, normalise
 
 WORDS = st.lists(st.sampled_from(["open", "The", "door,", "isn't", "supper-room", "—", "a"]))

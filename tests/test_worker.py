@@ -11,7 +11,7 @@ import pytest
 from run_folders import records
 from toy import speech
 
-from mondegreen.audio import save
+from mondegreen.audio.pcm import save
 from mondegreen.data.utterance import Utterance
 from mondegreen.errors import MondegreenError, VictimError
 from mondegreen.runs.config import RunConfig

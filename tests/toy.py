@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mondegreen.air.rooms import Room, RoomBank, Split
+from mondegreen.air.rooms.reverb import Reverb
+from mondegreen.air.transformations import Rooms
 from mondegreen.errors import TargetError
-from mondegreen.rooms import Room, RoomBank, Split
-from mondegreen.rooms.reverb import Reverb
-from mondegreen.transformations import Rooms
 from mondegreen.victims.base import Score
 
 TARGET = "Open the door."

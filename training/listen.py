@@ -21,10 +21,10 @@ from torch import Tensor
 from voices import RATE, Sound, degrade, speak
 
 from mondegreen import load_victim
-from mondegreen.runs.rooms import default_bank
-from mondegreen.victims.embedded.letters import ALPHABET
-from mondegreen.victims.moonshine import Moonshine
-from mondegreen.victims.spelling import letters_only
+from mondegreen.air.rooms.cached import default_bank
+from mondegreen.victims.embedded.ctc import ALPHABET
+from mondegreen.victims.families.moonshine import Moonshine
+from mondegreen.victims.tokens.spelling import letters_only
 
 DOUBT = 0.7  # nats a token; above it the teacher's transcript is not taken for what was said
 PACE = (4, 22)  # letters a second; else it was not speech

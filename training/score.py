@@ -18,11 +18,10 @@ import torch
 from safetensors.torch import load_file
 
 from mondegreen import load_victim
-from mondegreen.audio import load
-from mondegreen.victims.embedded.ctc import MoonshineCTC
-from mondegreen.victims.embedded.letters import Letters
-from mondegreen.victims.moonshine import Moonshine
-from mondegreen.victims.spelling import letters_only
+from mondegreen.audio.pcm import load
+from mondegreen.victims.embedded.ctc import Letters, MoonshineCTC
+from mondegreen.victims.families.moonshine import Moonshine
+from mondegreen.victims.tokens.spelling import letters_only
 
 
 def clips(folder: Path) -> list[tuple[Path, str]]:

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mondegreen.victims.embedded.letters import ALPHABET, BLANK, Letters
+from mondegreen.victims.embedded.ctc import ALPHABET, BLANK, Letters
 
 Utterance = tuple[Tensor, Tensor]  # states [F, D] in half precision, letters [N]
 

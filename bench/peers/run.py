@@ -25,7 +25,8 @@ import torch
 from bench.peers import with_art, with_asr_attacks
 from bench.peers.counted import Counted, OutOfTimeError, Task, gradient, matched
 from bench.subjects import LETTERS, WORDS, Subject, subjects
-from mondegreen.audio import ADVERSARIAL_MARK, load, quantise, save
+from mondegreen.audio.batch import quantise
+from mondegreen.audio.pcm import ADVERSARIAL_MARK, load, save
 from mondegreen.text import as_sentence, matches
 from mondegreen.victims import Victim, load_victim
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.peers.counted import Counted
-from mondegreen.audio import FULL_SCALE
+from mondegreen.audio.pcm import FULL_SCALE
 
 Array = NDArray[np.float32]
 

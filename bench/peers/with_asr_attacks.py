@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.peers.counted import Counted
-from mondegreen.victims.embedded.letters import ALPHABET, BLANK
+from mondegreen.victims.embedded.ctc import ALPHABET, BLANK
 
 Array = NDArray[np.float32]
 

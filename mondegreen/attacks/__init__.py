@@ -1,4 +1,1 @@
-"""The attacks: `stage` says what a stage is, `presets` lists them, `loop` runs them.
-
-`result` holds what was found. Nothing here knows of files or of verification.
-"""
+"""What does a user ask for? One configuration, clips prepared, the attack, the proof."""

@@ -1,76 +1,105 @@
-"""What a search leaves behind for one clip: its successes, its curve, its cost."""
+"""What an attack on one clip came to, and how it is saved."""
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass
+from pathlib import Path
 
-from torch import Tensor
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+from safetensors.numpy import save as safetensors_bytes
 
-CANDIDATES = 4  # kept for each clip, in case the full decode rejects the best
-GIVEN = "given"  # the stage of a perturbation that the search was started from
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A perturbation that matched in the loop, or the mean up to there, and waits for its proof.
-
-    Attributes:
-        delta: [T], full scale; a copy, never a view of what the optimiser goes on to change.
-        eps: the bound it was found under, full scale; without one, ‖δ‖∞ at that step.
-        passes: the gradient pass that saw it.
-        step: the step that saw it.
-        stage: the stage it comes from.
-    """
-
-    delta: Tensor
-    eps: float
-    passes: int
-    step: int
-    stage: str
+from mondegreen.audio.pcm import ADVERSARIAL_MARK, load, save
+from mondegreen.errors import MondegreenError
+from mondegreen.files import write_whole
+from mondegreen.measures.spectra import levels, spectra
+from mondegreen.results.folder import DELTA, LEVELS, RECORD, WAV, hash_of
+from mondegreen.results.record import Record
 
 
 @dataclass(frozen=True)
-class Point:
-    """One point of a trajectory's curve; fields as in `progress.Progress`."""
-
-    passes: int
-    stage: str
-    loss: float | None  # None: not a finite number
-    matched: bool
-    hits: int
-    judged: int
-    eps: float | None
-    alpha: float | None
-    masking_loss: float | None
-
-
-@dataclass
-class Trajectory:
-    """One clip's way through a search.
+class Result:
+    """What an attack on one clip came to.
 
     Attributes:
-        delta: [T] the last iterate of the stage that ended last; what is shown if nothing matched.
-        candidates: the latest of the successes that their stages kept; the best is the last.
-        milestones: the success that each finished stage ended with.
-        steps: updates made.
-        passes: gradient passes spent on this clip.
-        looks: forward passes spent only on looking for success.
-        first_match: the pass of the first success, if there was any.
-        curve: a point every ten steps of a stage, and wherever more was listened to than needed.
+        record: what is claimed.
+        clean: [T] float32, the clip on the 16-bit grid.
+        adversarial: [T] float32, the samples that the proof was taken of.
     """
 
-    delta: Tensor
-    candidates: deque[Candidate]
-    milestones: list[Candidate] = field(default_factory=list)
-    steps: int = 0
-    passes: int = 0
-    looks: int = 0
-    first_match: int | None = None
-    curve: list[Point] = field(default_factory=list)
+    record: Record
+    clean: NDArray[np.float32]
+    adversarial: NDArray[np.float32]
 
-    def add(self, candidate: Candidate, apart: int) -> None:
-        """Keep a success; of each `apart` steps only the last."""
-        if self.candidates and self.candidates[-1].step // apart == candidate.step // apart:
-            self.candidates.pop()
-        self.candidates.append(candidate)
+    @property
+    def verified(self) -> bool:
+        """Whether the saved file was heard as the target."""
+        return self.record.verified
+
+    def told(self, field: str) -> object:
+        """A field of the record."""
+        return getattr(self.record, field)
+
+    @property
+    def delta(self) -> NDArray[np.float32]:
+        """[T] the perturbation, exactly adversarial - clean."""
+        return self.adversarial - self.clean
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the item folder, and read the audio back to see that it is what was proved.
+
+        Raises:
+            MondegreenError: it cannot be written, or not read back as it was.
+        """
+        folder = make_folder(folder)
+        with FileLock(
+            folder / ".lock"
+        ):  # two runs into one folder: the files of one, never of both
+            (folder / RECORD).unlink(missing_ok=True)  # no old claim beside a new file
+            self.write(folder)
+        return folder
+
+    def write(self, folder: Path, **known: str) -> None:
+        """Write the files of an item into a folder that nobody else writes to; `save` sees to that.
+
+        Args:
+            folder: it exists.
+            known: what else the record shall say.
+
+        Raises:
+            MondegreenError: as `save`.
+        """
+        rate = self.record.sample_rate
+        save(folder / WAV, self.adversarial, rate, comment=ADVERSARIAL_MARK)
+        if not np.array_equal(load(folder / WAV, rate), self.adversarial):
+            raise MondegreenError(
+                f"{folder / WAV} does not read back as it was written. Check the disk, and save to"
+                " another."
+            )
+        write_whole(folder / DELTA, safetensors_bytes({"delta": self.delta}))
+        write_whole(folder / LEVELS, levels(spectra(self.clean, rate, self.delta)).to_bytes())
+        files = {name: hash_of(folder / name) for name in (WAV, DELTA, LEVELS)}
+        record = {**self.record.to_json(), **known, "files": files}
+        write_whole(folder / RECORD, (json.dumps(record, indent=1) + "\n").encode())
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Make a folder that results can be written to.
+
+    Raises:
+        MondegreenError: it cannot be made, or not written to.
+    """
+    folder = Path(folder)
+    there = False
+    try:
+        there = folder.is_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".lock").touch()
+    except OSError as error:
+        what = "cannot be written to" if there else "could not be made"
+        taken = isinstance(error, FileExistsError)
+        why = "there is a file of that name" if taken else error.strerror or error
+        raise MondegreenError(f"{folder} {what}: {why}. Choose another folder.") from error
+    return folder

@@ -5,18 +5,9 @@ the program. Progress, tables and errors go to stderr, results to stdout. Comman
 need when they run: torch takes seconds, and `--help` does without it.
 """
 
-from mondegreen.cli import (  # the commands add themselves to the application
-    attack,
-    inspect,
-    judge,
-    listen,
-    listen_score,
-    output,
-    plot,
-    report,
-    rooms,
-    run,
-)
+from mondegreen.cli import attack, inspect, judge, listen, output, report, rooms, run
+from mondegreen.cli import listen as listen_score
+from mondegreen.cli import report as plot
 from mondegreen.cli.app import app, main
 
 __all__ = [

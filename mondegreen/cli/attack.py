@@ -25,10 +25,10 @@ from mondegreen.cli.report import PAGE, report_of_results
 from mondegreen.errors import OptionError
 
 if TYPE_CHECKING:
-    from mondegreen.rooms import RoomBank
-    from mondegreen.runs.clip import Clip
-    from mondegreen.runs.item import Result
-    from mondegreen.runs.options import Options
+    from mondegreen.air.rooms import RoomBank
+    from mondegreen.attacks.clip import Clip
+    from mondegreen.attacks.options import Options
+    from mondegreen.attacks.result import Result
     from mondegreen.victims import Victim
 
 DEMO_TARGET = "Everyone can hear what nobody ever said."
@@ -97,11 +97,11 @@ def attack(
     """
     import torch
 
-    from mondegreen.attacks.presets import preset as stages_of
-    from mondegreen.audio import load
-    from mondegreen.runs.clip import prepare
-    from mondegreen.runs.item import make_folder
-    from mondegreen.runs.options import Options
+    from mondegreen.attacks.clip import prepare
+    from mondegreen.attacks.options import Options
+    from mondegreen.attacks.result import make_folder
+    from mondegreen.audio.pcm import load
+    from mondegreen.search.presets import preset as stages_of
     from mondegreen.victims import load_victim
 
     options = Options(method, preset, seed, max_passes, exact, under_threshold=under_threshold)
@@ -136,7 +136,7 @@ def attack(
 
 def _starts(folder: Path, audio: list[Path]) -> list[Path]:
     """Where an attack on the same recordings, in the same order, has left its results."""
-    from mondegreen.runs.clip import distinct_names
+    from mondegreen.attacks.clip import distinct_names
 
     if len(audio) == 1:
         return [folder]
@@ -155,10 +155,10 @@ def demo(
 
     In rooms, with a small budget and few rooms: see what these buy, not what could be had.
     """
-    from mondegreen.report.plots import draw_item
-    from mondegreen.runs.clip import prepare
-    from mondegreen.runs.item import make_folder
-    from mondegreen.runs.options import Options
+    from mondegreen.attacks.clip import prepare
+    from mondegreen.attacks.options import Options
+    from mondegreen.attacks.result import make_folder
+    from mondegreen.report.figures.plots import draw_item
     from mondegreen.victims import load_victim
     from mondegreen.victims.embedded import bundled
 
@@ -197,7 +197,7 @@ def with_rooms(options: Options, name: str | None, sample_rate: int) -> Options:
 
 def bank_of_rooms(name: str | None, sample_rate: int) -> RoomBank:
     """A bank by its file or preset, or the default one, with a bar while it is made."""
-    from mondegreen.runs.rooms import named_bank
+    from mondegreen.air.rooms.cached import named_bank
 
     with Bars("rooms") as bars:
         return named_bank(name, sample_rate, partial(bars.count, "simulating"))
@@ -205,7 +205,7 @@ def bank_of_rooms(name: str | None, sample_rate: int) -> RoomBank:
 
 def few_rooms(sample_rate: int) -> RoomBank:
     """The demo's small bank, with a bar while it is made."""
-    from mondegreen.runs.rooms import SMALL_COUNTS, default_bank
+    from mondegreen.air.rooms.cached import SMALL_COUNTS, default_bank
 
     with Bars("rooms") as bars:
         return default_bank(sample_rate, SMALL_COUNTS, partial(bars.count, "simulating"))
@@ -213,8 +213,8 @@ def few_rooms(sample_rate: int) -> RoomBank:
 
 def attack_one(victim: Victim, clip: Clip, options: Options) -> Result:
     """Attack one clip under a bar of gradient passes, and one for each kind of listening."""
-    from mondegreen.attacks.presets import preset, within
-    from mondegreen.runs.attack import attack_clips
+    from mondegreen.attacks.attack import attack_clips
+    from mondegreen.search.presets import preset, within
 
     started, under = clip.start is not None, options.under_threshold
     stages = preset(options.method, options.preset, started=started, under=under)

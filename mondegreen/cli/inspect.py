@@ -31,7 +31,7 @@ def transcribe(
     """Print what a recogniser hears."""
     import torch
 
-    from mondegreen.audio import load
+    from mondegreen.audio.pcm import load
     from mondegreen.victims import load_recogniser
 
     with err.status("loading the recogniser"):
@@ -67,7 +67,7 @@ def check_victim(
     """
     import torch
 
-    from mondegreen.audio import load
+    from mondegreen.audio.pcm import load
     from mondegreen.victims import load_victim
     from mondegreen.victims.contract import examine
     from mondegreen.victims.embedded import bundled
@@ -97,12 +97,12 @@ def threshold(
     as_json: AsJson = False,
 ) -> None:
     """Print, and draw, the masking threshold of a clip."""
-    from mondegreen.audio import load
-    from mondegreen.evaluation.spectra import spectra
+    from mondegreen.audio.pcm import load
+    from mondegreen.measures.spectra import spectra
 
     seen = spectra(load(clip, sample_rate), sample_rate, profile=profile)
     if plot:
-        from mondegreen.report.figures import draw_threshold
+        from mondegreen.report.figures.figures import draw_threshold
 
         draw_threshold(seen, plot, clip.name)
     audible = seen.theta[:, seen.heard]

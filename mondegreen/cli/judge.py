@@ -25,11 +25,10 @@ from mondegreen.cli.report import print_page, write_page
 from mondegreen.errors import StorageError
 
 if TYPE_CHECKING:
-    from mondegreen.evaluation.checks import Finding
-    from mondegreen.rooms import RoomBank
-    from mondegreen.runs.claims import Claim
-    from mondegreen.runs.gathering import Cost
-    from mondegreen.runs.hearings import Listening
+    from mondegreen.air.rooms import RoomBank
+    from mondegreen.judging.checks import Finding
+    from mondegreen.judging.gathering import Cost
+    from mondegreen.results.heard import Claim, Listening
 
 Results = Annotated[Path, typer.Argument(help="The folder of a run, or of any results.")]
 Folders = Annotated[list[Path], typer.Argument(help="Folders of runs, or of any results.")]
@@ -67,8 +66,8 @@ def verify(
     """
     import torch
 
-    from mondegreen.runs.claims import made_on, recheck
-    from mondegreen.runs.hearings import Listening
+    from mondegreen.judging.verify import made_on, recheck
+    from mondegreen.results.heard import Listening
     from mondegreen.victims import load_recogniser, load_victim
 
     name = victim or made_on(folder)
@@ -106,8 +105,8 @@ def _surprise(claim: Claim, other: str | None) -> str:
 
 def _keep_claims(folder: Path, how: Listening, claims: list[Claim]) -> None:
     """Write what was heard into the folder; where that cannot be, it is said and no more."""
-    from mondegreen.runs.folder import item_folders
-    from mondegreen.runs.hearings import keep_hearings
+    from mondegreen.results.folder import item_folders
+    from mondegreen.results.heard import keep_hearings
 
     if not claims:  # stopped by hand before the first
         return
@@ -119,7 +118,7 @@ def _keep_claims(folder: Path, how: Listening, claims: list[Claim]) -> None:
 
 def _count(folder: Path, listener: str, claims: list[Claim], as_json: bool) -> int:
     """Print how many claims stand; the exit status."""
-    from mondegreen.runs.folder import item_folders
+    from mondegreen.results.folder import item_folders
 
     claimed, stand = sum(c.claimed for c in claims), sum(c.stands for c in claims)
     fields = {
@@ -163,8 +162,8 @@ def sanity(
     The findings are kept in the folder, for its summary and its report. Exit status 0: no check of
     severity “error” fires.
     """
-    from mondegreen.runs.claims import made_on
-    from mondegreen.runs.sanity import examine
+    from mondegreen.judging.sanity import examine
+    from mondegreen.judging.verify import made_on
     from mondegreen.victims import load_victim
 
     with err.status("loading the recogniser"):
@@ -197,7 +196,7 @@ def _announce(cost: Cost) -> None:
 
 def _keep(folder: Path, findings: list[Finding], sample: int, seed: int, whole: bool) -> None:
     from mondegreen.files import write_whole
-    from mondegreen.runs.folder import SANITY, item_folders
+    from mondegreen.results.folder import SANITY, item_folders
 
     kept = {
         "whole": whole,
@@ -217,8 +216,8 @@ def summary(folders: Folders, as_json: AsJson = False) -> None:
 
     By recogniser, method and preset.
     """
-    from mondegreen.report.summary import summarise
-    from mondegreen.report.summary_text import describe
+    from mondegreen.report.numbers.summary import summarise
+    from mondegreen.report.numbers.summary_text import describe
 
     for number, found in enumerate(summarise(folders)):
         if as_json:
@@ -241,9 +240,9 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Tell what several runs have come to, side by side."""
-    from mondegreen.pages import check_name
-    from mondegreen.report.summary import compare as compare_runs
-    from mondegreen.report.summary_text import side_by_side
+    from mondegreen.report.numbers.summary import compare as compare_runs
+    from mondegreen.report.numbers.summary_text import side_by_side
+    from mondegreen.report.page.frame import check_name
 
     if page is not None:
         check_name(page)
@@ -260,9 +259,9 @@ def compare(
 
 def _bank(folder: Path, rooms: str | None, sample_rate: int) -> RoomBank | None:
     """The rooms that results were proved in: named, or those that their run names; None: none."""
-    from mondegreen.runs.claims import bank_of
-    from mondegreen.runs.folder import MANIFEST, is_run, read_object
-    from mondegreen.runs.rooms import named_bank
+    from mondegreen.air.rooms.cached import named_bank
+    from mondegreen.judging.verify import bank_of
+    from mondegreen.results.folder import MANIFEST, is_run, read_object
 
     if bank_of(folder) is None:
         return None

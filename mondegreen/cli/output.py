@@ -22,12 +22,12 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from mondegreen.attacks.progress import Progress as Step
+    from mondegreen.attacks.result import Result
     from mondegreen.doctor import Finding
-    from mondegreen.evaluation import checks
-    from mondegreen.evaluation.rooms import Dry, InRooms, Survival
-    from mondegreen.evaluation.transfer import Heard, Transfer
-    from mondegreen.runs.item import Result
+    from mondegreen.judging import checks
+    from mondegreen.measures.transfer import Heard, Transfer
+    from mondegreen.results.record import Dry, InRooms, Survival
+    from mondegreen.search.progress import Progress as Step
     from mondegreen.victims import contract
 
 out, err = (Console(stderr=stderr, soft_wrap=True, emoji=False) for stderr in (False, True))
@@ -87,7 +87,7 @@ class Bars:
 
 def state(seen: Step) -> str:
     """A step in a line: loss, ε or α, masking loss, and whether the target is heard."""
-    from mondegreen.audio import FULL_SCALE
+    from mondegreen.audio.pcm import FULL_SCALE
 
     parts = [f"loss {float(seen.loss[0]):.1f}"]
     if seen.eps is not None:

@@ -1,4 +1,4 @@
-"""The command that writes the page of a run: report; and how others write theirs."""
+"""Commands that show results: report, plot."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import typer
 
 from mondegreen.cli.app import AsJson, Examples, app
 from mondegreen.cli.output import Bars, err, out, print_json
+from mondegreen.cli.output import out as stdout
 
 if TYPE_CHECKING:
-    from mondegreen.report.page import Written
+    from mondegreen.report.page.page import Written
 
 PAGE: Final = "report.html"
 
@@ -38,7 +39,7 @@ def report(
 
     One file; the sounds and pictures of many clips go into a folder beside it.
     """
-    from mondegreen.runs.folder import RECORD, check_there
+    from mondegreen.results.folder import RECORD, check_there
 
     folder = folder.parent if folder.name == RECORD else folder
     check_there(folder)
@@ -51,8 +52,8 @@ def report(
 
 
 def write_page(sources: Sequence[Sequence[Path]], page: Path) -> Written:
-    """Write the page of some sources, see `mondegreen.report.page`, under a bar of clips."""
-    from mondegreen.report.page import write_report
+    """Write the page of some sources, see `mondegreen.report.page.page`, under a bar of clips."""
+    from mondegreen.report.page.page import write_report
 
     with Bars(page.name) as bars:
         return write_report(sources, page, on_card=partial(bars.count, "clips"))
@@ -83,3 +84,38 @@ def report_of_results(folders: Sequence[Path], page: Path, *, aside: bool) -> No
     except (Exception, KeyboardInterrupt) as error:
         why = str(error) or type(error).__name__
         err.print(f"the report could not be written: {why}", markup=False, highlight=False)
+
+
+Figure = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a result: example (default), curve, rooms. Of runs: passes (default), quality,"
+        " rooms, methods."
+    ),
+]
+
+
+@app.command(
+    epilog=Examples + "mondegreen plot result --out result.png\n\n"
+    "mondegreen plot result --figure curve --out curve.pdf\n\n"
+    "mondegreen plot first-run another-run --figure methods --out methods.svg"
+)
+def plot(
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A result, by its folder or record.json; or folders of runs, or of any results.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The picture: a .png, .svg or .pdf file.")],
+    figure: Figure = None,
+) -> None:
+    """Draw what an attack did to a clip, or what runs have come to, as a figure for a paper.
+
+    As wide as a page, or as a column; at 300 dots per inch, or in lines with their fonts inside.
+    """
+    from mondegreen.report.figures.plots import plot as draw
+
+    with err.status("drawing"):
+        draw(results, out, figure)
+    stdout.print(str(out), markup=False, highlight=False)

@@ -23,8 +23,8 @@ from mondegreen.cli.output import (
 from mondegreen.errors import OptionError
 
 if TYPE_CHECKING:
-    from mondegreen.rooms import Counts, RoomBank
-    from mondegreen.rooms.survey import SplitSurvey, Spread
+    from mondegreen.air.rooms import Counts, RoomBank
+    from mondegreen.air.rooms.survey import SplitSurvey, Spread
 
 group = typer.Typer(
     help="Make and look at banks of rooms.",
@@ -68,7 +68,7 @@ def make(
 
     The same command again goes on where an interrupted one stopped.
     """
-    from mondegreen.rooms import PRESETS, make_bank
+    from mondegreen.air.rooms import PRESETS, make_bank
 
     if preset not in PRESETS:
         raise OptionError(f"rooms have no preset {preset!r}; there are: {', '.join(PRESETS)}")
@@ -92,12 +92,12 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Print, and draw, what the rooms of a bank are like; as JSON, room by room."""
-    from mondegreen.rooms import RoomBank
-    from mondegreen.rooms.survey import portrait
+    from mondegreen.air.rooms import RoomBank
+    from mondegreen.air.rooms.survey import portrait
 
     read = RoomBank.load(bank)
     if plot:
-        from mondegreen.report.figures import draw_rooms
+        from mondegreen.report.figures.figures import draw_rooms
 
         draw_rooms(portrait(read, list(read.splits)[-1]), plot, bank.name)
     _print_bank(bank, read, as_json)
@@ -152,9 +152,9 @@ def evaluate(
 
     Exit status 0: in at least half of them, and every room and recogniser has been listened to.
     """
-    from mondegreen.evaluation.rooms import survives
-    from mondegreen.runs.evaluate import attacked
-    from mondegreen.runs.evaluate import evaluate as evaluate_sound
+    from mondegreen.judging.evaluate import attacked
+    from mondegreen.judging.evaluate import evaluate as evaluate_sound
+    from mondegreen.measures.survival import survives
     from mondegreen.victims import load_recogniser
 
     with err.status("loading the recogniser"):
@@ -193,7 +193,7 @@ def evaluate(
 
 
 def _counts(text: str) -> Counts:
-    from mondegreen.rooms import Counts
+    from mondegreen.air.rooms import Counts
 
     try:
         attack, validate, test = (int(part) for part in text.split(","))
@@ -205,7 +205,7 @@ def _counts(text: str) -> Counts:
 
 
 def _print_bank(path: Path, bank: RoomBank, as_json: bool) -> None:
-    from mondegreen.rooms.survey import survey
+    from mondegreen.air.rooms.survey import survey
 
     splits = survey(bank)
     named = {"bank": str(path), "sample_rate": bank.sample_rate, "key": bank.key}

@@ -12,10 +12,9 @@ from types import MappingProxyType
 from typing import Final
 
 from mondegreen.listening.detection import GUESSING, Hearing, Interval
-from mondegreen.listening.questions import ASKED
 from mondegreen.listening.score import Rate, Result, Score
-from mondegreen.listening.study import Kind
-from mondegreen.report.summary_text import one_line
+from mondegreen.listening.study import ASKED, Kind
+from mondegreen.report.numbers.summary_text import one_line
 
 NOTES_ON_ABX: Final = (
     "Where guessing may explain the answers (p > 0.05), they are too few to show a difference,"

@@ -16,9 +16,9 @@ from typing import Final, NamedTuple
 
 from mondegreen.errors import MondegreenError
 from mondegreen.listening.trials import Condition
-from mondegreen.report.entries import Entry, entries
-from mondegreen.report.sounds import Sounds, read_sounds
-from mondegreen.runs.folder import ITEMS, is_run, item_folders, read_record
+from mondegreen.report.numbers.entries import Entry, entries
+from mondegreen.report.page.sounds import Sounds, read_sounds
+from mondegreen.results.folder import ITEMS, is_run, item_folders, read_record
 
 Told = Callable[[str, int, int], None]  # what is done, how many of it, of how many
 

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mondegreen.report.statistics import LEVEL
+from mondegreen.report.numbers.statistics import LEVEL
 
 GUESSING: Final = 0.5  # the share of right answers of one who hears nothing
 LARGEST: Final = 40.0  # d’, at which the share correct is 1 to the last digit

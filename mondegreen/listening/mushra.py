@@ -17,12 +17,11 @@ from typing import Any, Final
 import soundfile
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mondegreen.files import write_whole
-from mondegreen.identity import key_of
+from mondegreen.files import key_of, write_whole
 from mondegreen.listening.conditions import Clip, Material, Told, gather
 from mondegreen.listening.make import check_free, make_folder
-from mondegreen.report.sounds import Pcm
-from mondegreen.runs.folder import WAV
+from mondegreen.report.page.sounds import Pcm
+from mondegreen.results.folder import WAV
 
 CONFIGS: Final = "configs"
 TOO_LONG: Final = 12.0  # seconds, for what webMUSHRA and BS.1534 take as a stimulus

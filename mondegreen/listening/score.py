@@ -13,7 +13,7 @@ from statistics import fmean, median
 from typing import Final, NamedTuple
 
 from mondegreen.errors import MondegreenError
-from mondegreen.listening.answers import Session
+from mondegreen.listening.answers import Caught, Judged, Session, judge, one_each
 from mondegreen.listening.detection import (
     Hearing,
     Interval,
@@ -22,10 +22,8 @@ from mondegreen.listening.detection import (
     hearing,
     interval,
 )
-from mondegreen.listening.exclusion import Caught, Judged, judge, one_each
-from mondegreen.listening.questions import ASKED, Question, is_hit, question_of
-from mondegreen.listening.study import Study
-from mondegreen.report.summary_text import one_line
+from mondegreen.listening.study import ASKED, Question, Study, is_hit, question_of
+from mondegreen.report.numbers.summary_text import one_line
 
 
 @dataclass(frozen=True)

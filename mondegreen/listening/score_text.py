@@ -1,18 +1,24 @@
-"""A score in words: lines of at most `WIDTH` columns, whatever listeners call themselves."""
+"""A score, told three ways: as text for a terminal, as plain data, and as a page.
+
+In the plain data, what is not known is null. The page has all tables, with intervals drawn.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import groupby
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
+from mondegreen.listening.answers import RULE
 from mondegreen.listening.claims import at_most, between, claims, notes, percent
-from mondegreen.listening.exclusion import RULE
-from mondegreen.listening.questions import ASKED, HIT, Question
-from mondegreen.listening.score import Rate, Result, Score, Sensitivity
-from mondegreen.report.summary_text import one_line
+from mondegreen.listening.score import Listener, Rate, Result, Score, Sensitivity
+from mondegreen.listening.study import ASKED, HIT, Question
+from mondegreen.report.numbers.statistics import LEVEL
+from mondegreen.report.numbers.summary_text import one_line
+from mondegreen.report.page.frame import render
 
 WIDTH: Final = 80
 GAP: Final = 2  # columns between columns
@@ -187,3 +193,125 @@ def _first(title: str, of: str, rows: Sequence[Sequence[str]]) -> str:
     header = (of, "condition", "hits", "share", "95 %")
     more = f"\nand {len(rows) - FIRST:,} more: --json, --html" if len(rows) > FIRST else ""
     return f"{title}\n\n{table(header, rows[:FIRST], names=2)}{more}"
+
+
+def to_json(score: Score) -> dict[str, Any]:
+    """All of a score; `results` are of those who count, `everybody` with nobody left out."""
+    return {
+        "study": score.study.id,
+        "protocol": score.study.protocol,
+        "level": LEVEL,
+        "rule": " ".join(RULE),
+        "notes": list(notes(score)),
+        "listeners": len(score.listeners),
+        "counted": score.counted,
+        "left_out": [
+            {"listener": who.name, "form": who.form, "reasons": list(who.reasons)}
+            for who in score.listeners
+            if who.reasons
+        ],
+        "repeated": [{"listener": name, "form": form} for name, form in score.repeated],
+        "claims": [asdict(found) for found in claims(score)],
+        "results": [_result(found) for found in score.results],
+        "everybody": [_result(found) for found in score.everybody],
+        "by_clip": [
+            {"clip": of.clip, **_question(of.question), **asdict(of.rate)} for of in score.clips
+        ],
+        "by_listener": _by_listener(score.listeners),
+    }
+
+
+def _question(question: Question) -> dict[str, Any]:
+    return {
+        "kind": question.kind,
+        "conditions": list(question.conditions),
+        "label": question.label,
+        "hit": HIT[question.kind],
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    told = asdict(result)
+    del told["question"]
+    told["pooled"] = result.pooled._asdict() if result.pooled else None
+    return {**_question(result.question), **told.pop("rate"), **told}
+
+
+def _by_listener(listeners: Sequence[Listener]) -> list[dict[str, Any]]:
+    return [
+        {
+            "listener": who.name,
+            "form": who.form,
+            "counts": not who.reasons,
+            "headphones": who.headphones,
+            "seconds": who.seconds,
+            **asdict(who.caught),
+            "rates": [{**_question(of.question), **asdict(of.rate)} for of in who.rates],
+        }
+        for who in listeners
+    ]
+
+
+ACROSS: Final = 200  # of a drawing, in its own units, from 0 to 1
+MARGIN: Final = 6
+
+
+class Drawing(NamedTuple):
+    """Where a share and its interval are drawn."""
+
+    at: float
+    low: float
+    high: float
+
+
+class Group(NamedTuple):
+    """What one question came to; each with the same of everybody."""
+
+    asked: str
+    hit: str
+    is_abx: bool
+    pairs: list[tuple[Result, Result]]
+
+
+def page(score: Score) -> str:
+    """The page of a score, as HTML."""
+    return render(
+        "mondegreen.listening",
+        "score",
+        score=score,
+        groups=list(_groups(score)),
+        left_out=[who for who in score.listeners if who.reasons],
+        checked=[who.headphones for who in score.listeners if who.headphones is not None],
+        rule=" ".join(RULE),
+        notes=notes(score),
+        claims=list(claims(score)),
+        about=about,
+        listener_name=listener_name,
+        drawing=drawing,
+        across=ACROSS + 2 * MARGIN,
+        middle=_place(0.5),
+        percent=percent,
+        at_most=at_most,
+        between=between,
+        hits=hits,
+        sensitivity=sensitivity,
+        one_line=one_line,
+        unknown=UNKNOWN,
+    )
+
+
+def drawing(rate: Rate) -> Drawing | None:
+    """Where a rate is drawn; None: nowhere."""
+    if rate.share is None or rate.low is None or rate.high is None:
+        return None
+    return Drawing(*map(_place, (rate.share, rate.low, rate.high)))
+
+
+def _place(share: float) -> float:
+    return round(MARGIN + ACROSS * share, 1)
+
+
+def _groups(score: Score) -> Iterator[Group]:
+    pairs = zip(score.results, score.everybody, strict=True)
+    for kind, group in groupby(pairs, key=lambda pair: pair[0].question.kind):
+        yield Group(ASKED[kind], HIT[kind], kind == "abx", list(group))

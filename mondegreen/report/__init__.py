@@ -1,1 +1,1 @@
-"""What people look at. Needs neither torch nor a victim."""
+"""What do people look at? Numbers, figures and pages, made of results: no torch, no victim."""

@@ -1,1 +1,1 @@
-"""Runs: `attack` attacks and proves, `item` is what is left on disk."""
+"""Many attacks: a data set, resumed after any interruption."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeAlias
 
-from mondegreen.identity import key_of
+from mondegreen.files import key_of
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.plan import Row
 

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from mondegreen.errors import MondegreenError, StorageError
 from mondegreen.files import write_whole
-from mondegreen.runs.folder import (
+from mondegreen.results.folder import (
     DAMAGED,
     ERRORS,
     ITEMS,

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from mondegreen.errors import OptionError
-from mondegreen.files import write_whole
-from mondegreen.identity import differences, key_of
+from mondegreen.files import differences, key_of, write_whole
+from mondegreen.results.folder import CLIPS, CONFIG, MANIFEST, hash_of, is_run, read_object
 from mondegreen.runs.config import RunConfig
-from mondegreen.runs.folder import CLIPS, CONFIG, MANIFEST, hash_of, is_run, read_object
 
 FORMAT: Final = 1
 PACKAGES: Final = (

@@ -18,10 +18,9 @@ from mondegreen.data.sources import read_clips
 from mondegreen.data.targets import choose_targets, limited
 from mondegreen.data.utterance import Utterance
 from mondegreen.errors import MondegreenError, OptionError, reason
-from mondegreen.files import write_whole
-from mondegreen.identity import key_of
+from mondegreen.files import key_of, write_whole
+from mondegreen.results.folder import CLIPS, DAMAGED, ITEMS, RECORDINGS, read_lines
 from mondegreen.runs.config import RunConfig
-from mondegreen.runs.folder import CLIPS, DAMAGED, ITEMS, RECORDINGS, read_lines
 
 RESULTS: Final = (ITEMS, DAMAGED)  # are no clips where a run lies among its recordings
 KEY_DIGITS: Final = 20

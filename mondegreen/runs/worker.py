@@ -3,11 +3,14 @@
 Every engine runs this, whatever carries its jobs. It puts items in place itself, so that what is
 finished is safe before anybody hears of it. A clip that nothing can be done with is refused
 by itself; what fails as a whole is raised, for the driver to try again.
+
+An unfinished search is written to disk now and then; another worker resumes it, to the bit.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 import traceback
 from collections.abc import Callable
@@ -18,11 +21,16 @@ from pathlib import Path
 from threading import Event
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
+from mondegreen.air.rooms.bank import RoomBank
+from mondegreen.air.rooms.cached import named_bank
+from mondegreen.attacks.attack import Attack
+from mondegreen.attacks.clip import Clip, check_options, prepare
+from mondegreen.attacks.options import Options
 from mondegreen.errors import AudioError, MondegreenError, OptionError, StorageError, VictimError
-from mondegreen.rooms.bank import RoomBank
-from mondegreen.runs.attack import Attack
-from mondegreen.runs.clip import Clip, check_options, prepare
+from mondegreen.files import write_whole
 from mondegreen.runs.job import (
     ATTEMPTS,
     Assignment,
@@ -36,12 +44,38 @@ from mondegreen.runs.job import (
 )
 from mondegreen.runs.ledger import Ledger
 from mondegreen.runs.manifest import Attacked
-from mondegreen.runs.options import Options
 from mondegreen.runs.plan import Row
-from mondegreen.runs.rooms import named_bank
-from mondegreen.runs.searches import keep, recall
+from mondegreen.search.state import Snapshot
 from mondegreen.victims import load_victim
 from mondegreen.victims.fingerprint import fingerprint
+
+
+def keep(path: Path, attack: Attack) -> None:
+    """Write down where an attack stands, between two of its steps.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    snapshot = attack.snapshot()
+    facts = {"snapshot": dict(snapshot.facts), "seconds": attack.seconds}
+    metadata = {"facts": json.dumps(facts)}
+    write_whole(path, save(dict(snapshot.tensors), metadata))
+
+
+def recall(path: Path, attack: Attack) -> bool:
+    """Let an attack go on from what was written down, if that is there and belongs to it.
+
+    What is damaged, or was made by another version, costs the passes that went into it, no more.
+    """
+    # whatever a file may hold: it is ours, and a search can always begin again
+    with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads(file.metadata()["facts"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        attack.restore(Snapshot(tensors, facts["snapshot"]), facts["seconds"])
+        return True
+    return False
+
 
 OnPasses = Callable[[int, int], None]  # gradient passes of a clip, and how many at most
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from mondegreen.errors import MondegreenError, VictimError
 from mondegreen.runs.config import RunConfig
-from mondegreen.runs.engines.staffing import STILLBORN, processors, worker_devices, worker_threads
+from mondegreen.runs.engines.base import STILLBORN, processors, worker_devices, worker_threads
 from mondegreen.runs.job import Advanced, Assignment, Crashed, Event, Halted, Job, Lost
 from mondegreen.runs.manifest import Attacked
 

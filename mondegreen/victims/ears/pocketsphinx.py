@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mondegreen.audio import to_pcm16
+from mondegreen.audio.pcm import to_pcm16
 from mondegreen.victims.ears.optional import optional
 
 REQUIREMENT = "pocketsphinx>=5.1"
@@ -34,7 +34,7 @@ class PocketSphinx:
         # a new one each time: what it learns of the noise in a clip changes how it hears the next
         decoder = self._library.Decoder(samprate=self.sample_rate, loglevel="FATAL")
         decoder.start_utt()
-        decoder.process_raw(to_pcm16(audio).tobytes(), full_utt=True)
+        decoder.process_raw(to_pcm16(audio.numpy()).tobytes(), full_utt=True)
         decoder.end_utt()
         best = decoder.hyp()
         return "" if best is None else str(best.hypstr)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mondegreen.audio import to_pcm16
+from mondegreen.audio.pcm import to_pcm16
 from mondegreen.errors import VictimError
 from mondegreen.victims.ears.optional import optional
 
@@ -44,5 +44,5 @@ class Vosk:
     def transcribe(self, audio: Tensor) -> str:
         """Decode one clip, [T] in [-1, 1], as one whole utterance of 16-bit samples."""
         recogniser = self._library.KaldiRecognizer(self._model, float(self.sample_rate))
-        recogniser.AcceptWaveform(to_pcm16(audio).tobytes())
+        recogniser.AcceptWaveform(to_pcm16(audio.numpy()).tobytes())
         return str(json.loads(recogniser.FinalResult())["text"])

@@ -10,7 +10,7 @@ from mondegreen.victims.base import Recogniser
 from mondegreen.victims.embedded import bundled
 
 if TYPE_CHECKING:
-    from mondegreen.victims.moonshine import Moonshine
+    from mondegreen.victims.families.moonshine import Moonshine
 
 NAMES = ("moonshine-tiny", "moonshine-tiny-ctc", "moonshine-tiny-int8")
 
@@ -38,7 +38,7 @@ def _moonshine(name: str, device: torch.device, dtype: torch.dtype) -> Moonshine
     # transformers takes seconds to import; commands that need no model should not pay for it
     from transformers import MoonshineConfig, MoonshineForConditionalGeneration
 
-    from mondegreen.victims.moonshine import Moonshine
+    from mondegreen.victims.families.moonshine import Moonshine
 
     model = MoonshineForConditionalGeneration(MoonshineConfig(pad_token_id=2))
     model.load_state_dict(bundled.float_weights())

@@ -8,19 +8,17 @@ safetensors file in the user's cache; `moonshine-tiny-int8` is the model exactly
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import torch
 from filelock import FileLock
-from platformdirs import user_cache_path
 from safetensors.torch import load, save
 from torch import Tensor
 
 from mondegreen.errors import VictimError
-from mondegreen.files import write_whole
+from mondegreen.files import cache_folder, write_whole
 from mondegreen.victims.embedded.ort_weights import read_ort_weights
 from mondegreen.victims.embedded.tokenizer import Tokenizer
 
@@ -52,11 +50,6 @@ def asset(name: str) -> Path:
 def tokenizer() -> Tokenizer:
     """The embedded model's tokenizer."""
     return Tokenizer.from_file(asset(TOKENIZER))
-
-
-def cache_folder() -> Path:
-    """Where converted models are kept: `MONDEGREEN_CACHE`, or the user's cache directory."""
-    return Path(os.environ.get("MONDEGREEN_CACHE") or user_cache_path("mondegreen"))
 
 
 def float_weights() -> dict[str, Tensor]:

@@ -1,7 +1,9 @@
 """`moonshine-tiny-ctc`: the embedded encoder with a head of letters, frame by frame.
 
-A CTC recogniser that needs no model hub. `training/` teaches the head; its weights and their card
-lie in `weights/`.
+A CTC recogniser that needs no model hub: 28 symbols and a blank (Graves et al. 2006). The encoder
+has attended to the whole clip already; what the head adds is local, so it is made of convolutions
+over time, each block a depthwise convolution and a two-layer perceptron on a residual path.
+`training/` teaches the head; its weights and their card lie in `weights/`.
 """
 
 from __future__ import annotations
@@ -12,16 +14,74 @@ from typing import Final
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from mondegreen.errors import TargetError
 from mondegreen.victims.base import Score
-from mondegreen.victims.ctc_beam import decode
-from mondegreen.victims.ctc_loss import Alignment, require_frames
-from mondegreen.victims.embedded.letters import ALPHABET, BLANK, Letters
-from mondegreen.victims.moonshine import SAMPLE_RATE, Moonshine
-from mondegreen.victims.remembered import Remembered
-from mondegreen.victims.spelling import letters_only
+from mondegreen.victims.batching import Remembered
+from mondegreen.victims.families.moonshine import SAMPLE_RATE, Moonshine
+from mondegreen.victims.losses.ctc import Alignment, require_frames
+from mondegreen.victims.tokens.beam import decode
+from mondegreen.victims.tokens.spelling import letters_only
+
+ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"  # symbols 1 to 28
+BLANK = 0
+
+
+class Letters(nn.Module):
+    """Letter logits of encoder states.
+
+    Args:
+        states: size of an encoder state.
+        width: size of a block's state.
+        blocks: how many.
+        kernel: frames that a block looks at.
+        dropout: share of a block's inner values that training hides.
+    """
+
+    def __init__(
+        self,
+        states: int = 288,
+        width: int = 288,
+        blocks: int = 5,
+        kernel: int = 15,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.enter = nn.Linear(states, width)
+        self.blocks = nn.ModuleList(Block(width, kernel, dropout) for _ in range(blocks))
+        self.norm = nn.LayerNorm(width)
+        self.leave = nn.Linear(width, len(ALPHABET) + 1)
+
+    def forward(self, states: Tensor, real: Tensor | None = None) -> Tensor:
+        """Logits [B, F, 29] of states [B, F, D]; frames that are not `real` [B, F] are ignored."""
+        hidden = self.enter(states)
+        for block in self.blocks:
+            hidden = block(hidden, real)
+        logits: Tensor = self.leave(self.norm(hidden))
+        return logits
+
+
+class Block(nn.Module):
+    """Mix neighbouring frames channel by channel, then channels frame by frame."""
+
+    def __init__(self, width: int, kernel: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.mix = nn.Conv1d(width, width, kernel, padding="same", groups=width)
+        self.expand = nn.Linear(width, 2 * width)
+        self.hide = nn.Dropout(dropout)
+        self.contract = nn.Linear(2 * width, width)
+
+    def forward(self, hidden: Tensor, real: Tensor | None) -> Tensor:
+        """[B, F, W] to [B, F, W]; frames past a clip's end count as zeros, as they do alone."""
+        seen = self.norm(hidden)
+        if real is not None:
+            seen = torch.where(real[..., None], seen, 0.0)
+        mixed = self.mix(seen.transpose(1, 2)).transpose(1, 2)
+        change: Tensor = self.contract(self.hide(nn.functional.gelu(self.expand(mixed))))
+        return hidden + change
+
 
 WEIGHTS: Final = Path(__file__).parent / "weights" / "moonshine-tiny-ctc.safetensors"
 _SPACE: Final = ALPHABET.index(" ") + 1

@@ -15,7 +15,7 @@ import onnxruntime as ort
 from torch import Tensor
 
 from mondegreen.victims.embedded.tokenizer import END, START, Tokenizer
-from mondegreen.victims.moonshine import SAMPLE_RATE, max_tokens
+from mondegreen.victims.families.moonshine import SAMPLE_RATE, max_tokens
 
 Array = npt.NDArray[Any]
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mondegreen.audio import without_padding
+from mondegreen.audio.batch import without_padding
 from mondegreen.errors import AudioError
 
 
@@ -88,3 +88,22 @@ def first(counts: Tensor, size: int) -> Tensor:
 def power(spectrum: Tensor) -> Tensor:
     """|s|² of complex numbers as re² + im²: a root would have no gradient at silence."""
     return spectrum.real.square() + spectrum.imag.square()
+
+
+def centred(values: Tensor, inside: Tensor) -> Tensor:
+    """Values less their mean over the places inside; zero outside.
+
+    Shape: values [B, T, ...], inside [B, T, ...] bool, broadcastable -> as values.
+    """
+    total = torch.where(inside, values, 0).sum(1, keepdim=True)
+    return torch.where(inside, values - total / inside.sum(1, keepdim=True), 0)
+
+
+def deviation(centred_values: Tensor, count: Tensor) -> Tensor:
+    """√(sum of squares over time / count), whose gradient is zero, not infinite, where it is zero.
+
+    Shape: centred_values [B, T, ...], count broadcastable to [B, 1, ...] -> [B, 1, ...].
+    """
+    variance = centred_values.square().sum(1, keepdim=True) / count
+    positive = variance > 0
+    return torch.where(positive, torch.where(positive, variance, 1).sqrt(), 0)

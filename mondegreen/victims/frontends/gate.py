@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mondegreen.audio import pad
+from mondegreen.audio.batch import pad
 from mondegreen.errors import VictimError
 from mondegreen.victims.frontends.base import Frontend
 

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mondegreen.victims.frontends.base import Frontend, first, power
-from mondegreen.victims.frontends.statistics import centred, deviation
+from mondegreen.victims.frontends.base import Frontend, centred, deviation, first, power
 
 WINDOW, HOP, N_FFT = 400, 160, 512  # samples
 LOWEST = 20  # Hz, where the first mel filter begins

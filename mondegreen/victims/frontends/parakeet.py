@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mondegreen.victims.frontends.base import Frontend, first, power
-from mondegreen.victims.frontends.statistics import centred, deviation
+from mondegreen.victims.frontends.base import Frontend, centred, deviation, first, power
 
 GUARD = 2.0**-24  # added to the mel power
 EPSILON = 1e-5  # added to the standard deviation

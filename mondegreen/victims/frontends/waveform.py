@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mondegreen.victims.frontends.base import Frontend, first
-from mondegreen.victims.frontends.statistics import centred
+from mondegreen.victims.frontends.base import Frontend, centred, first
 
 EPSILON = 1e-7  # added to the variance
 

@@ -1,0 +1,1 @@
+"""What happens to a sound on its way to the recogniser?"""

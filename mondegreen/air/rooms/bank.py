@@ -1,0 +1,246 @@
+"""Banks of room impulse responses, kept in one safetensors file that proves it is whole.
+
+A bank has up to three splits, `attack`, `validate` and `test`, which have no room in common.
+Everything a reader is told, tensors and words, stands under one checksum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from mondegreen.air.rooms.settings import Point
+from mondegreen.audio.batch import pad
+from mondegreen.errors import RoomError, reason
+from mondegreen.files import write_whole
+
+FORMAT: Final = "mondegreen.air.rooms"
+VERSION: Final = 2
+
+
+@dataclass(frozen=True)
+class Room:
+    """One line of a bank's table: what is known of the room of one response.
+
+    Attributes:
+        id: `attack-000017`, by split and number, or the room id of a measured one; only of those do
+            several share one.
+        rt60: reverberation time in s, None where the response does not tell.
+        drr: direct-to-reverberant ratio in dB, None where nothing follows the direct sound.
+        size: of a simulated room, in m.
+        source: where the sound comes from, in m.
+        microphone: where it is heard, in m.
+        path: of a measured response, relative to its collection.
+    """
+
+    id: str
+    rt60: float | None
+    drr: float | None
+    size: Point | None = None
+    source: Point | None = None
+    microphone: Point | None = None
+    path: str | None = None
+
+
+class Response(NamedTuple):
+    """A room and its impulse response, float32 `[L]`."""
+
+    room: Room
+    rir: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Responses that one purpose may use, and no other.
+
+    Attributes:
+        name: `attack`, `validate` or `test`.
+        rirs: float32 `[N, L]`, zero after each response's end.
+        lengths: int64 `[N]`, samples before that.
+        rooms: N of them.
+
+    Raises:
+        RoomError: the shapes, types or lengths do not fit each other, or a value is not finite.
+    """
+
+    name: str
+    rirs: Tensor
+    lengths: Tensor
+    rooms: tuple[Room, ...]
+
+    def __post_init__(self) -> None:
+        n = len(self.rooms)
+        if self.rirs.dtype != torch.float32 or self.rirs.ndim != 2 or len(self.rirs) != n:
+            raise RoomError(
+                f"The responses of {self.name} are {self.rirs.dtype} of shape"
+                f" {list(self.rirs.shape)}, expected float32 [{n}, samples] for {n} rooms."
+            )
+        if self.lengths.dtype != torch.int64 or self.lengths.shape != (n,):
+            raise RoomError(
+                f"The lengths of {self.name} are {self.lengths.dtype} of shape"
+                f" {list(self.lengths.shape)}, expected int64 [{n}]."
+            )
+        if bool(((self.lengths < 1) | (self.lengths > self.rirs.shape[1])).any()):
+            raise RoomError(
+                f"A response of {self.name} is outside of 1 to {self.rirs.shape[1]} samples long."
+            )
+        if not bool(torch.isfinite(self.rirs).all()):
+            raise RoomError(f"A response of {self.name} has NaN or infinite samples.")
+
+    @classmethod
+    def of(cls, name: str, responses: Iterable[Response]) -> Split:
+        """Stack responses of unequal length, with zeros after the shorter ones."""
+        rooms, rirs = zip(*responses, strict=True)
+        return cls(name, *pad([torch.as_tensor(rir) for rir in rirs]), rooms)
+
+    def responses(self) -> Iterator[Response]:
+        """The responses one by one, without what was put after them."""
+        for room, rir, length in zip(self.rooms, self.rirs, self.lengths.tolist(), strict=True):
+            yield Response(room, rir[:length].cpu().numpy())
+
+
+@dataclass(frozen=True)
+class RoomBank:
+    """Splits of responses at one rate, and what they were made from.
+
+    Attributes:
+        sample_rate: in Hz.
+        key: the hash of `origin`; banks of equal key are equal.
+        origin: settings, seed, counts and versions, as JSON would have them.
+        splits: those that are not empty, by name.
+    """
+
+    sample_rate: int
+    key: str
+    origin: Mapping[str, Any]
+    splits: Mapping[str, Split]
+
+    def split(self, name: str) -> Split:
+        """A split by its name.
+
+        Raises:
+            RoomError: the bank has no such split.
+        """
+        if name not in self.splits:
+            raise RoomError(
+                f"The bank has no rooms for {name!r}, only for {', '.join(sorted(self.splits))}."
+                " Make a bank that has some: --counts takes those of attack, validate and test."
+            )
+        return self.splits[name]
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the bank to one file, whole or not at all.
+
+        Raises:
+            MondegreenError: the file cannot be written (disk full, no such folder, no permission).
+        """
+        tensors: dict[str, Tensor] = {}
+        for name, split in self.splits.items():
+            tensors[f"{name}.rirs"] = split.rirs.contiguous()
+            tensors[f"{name}.lengths"] = split.lengths.contiguous()
+        about: dict[str, Any] = {
+            "version": VERSION,
+            "sample_rate": self.sample_rate,
+            "key": self.key,
+            "origin": self.origin,
+            "rooms": {name: [asdict(room) for room in s.rooms] for name, s in self.splits.items()},
+        }
+        about["sha256"] = _checksum(about, tensors)
+        # One entry for it all: safetensors writes several in another order every time.
+        write_whole(Path(path), to_safetensors(tensors, {FORMAT: json.dumps(about)}))
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], sample_rate: int | None = None) -> RoomBank:
+        """Read a bank, and check that it is what was written.
+
+        Args:
+            path: of the file.
+            sample_rate: the rate it must have, in Hz; None for any.
+
+        Raises:
+            RoomError: there is no such file; it is no bank, of another version, damaged, or of
+                another rate.
+        """
+        path = Path(path)
+        about, tensors = _read(path)
+        if about.get("version") != VERSION:
+            raise RoomError(
+                f"{path} is a bank of version {about.get('version')}, expected {VERSION}."
+                " Delete it and make it again."
+            )
+        try:
+            bank = cls._parse(about, tensors)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise _damaged(path, error) from error
+        if sample_rate not in (None, bank.sample_rate):
+            raise RoomError(
+                f"{path} holds responses at {bank.sample_rate} Hz, expected {sample_rate} Hz."
+                " Make another bank at that rate."
+            )
+        return bank
+
+    @classmethod
+    def _parse(cls, about: dict[str, Any], tensors: dict[str, Tensor]) -> RoomBank:
+        if about.pop("sha256") != _checksum(about, tensors):
+            raise ValueError("its checksum is another")
+        splits = {
+            name: Split(
+                name,
+                tensors[f"{name}.rirs"],
+                tensors[f"{name}.lengths"],
+                tuple(_room(**line) for line in table),
+            )
+            for name, table in about["rooms"].items()
+        }
+        return cls(about["sample_rate"], about["key"], about["origin"], splits)
+
+
+def _room(*, size: Any = None, source: Any = None, microphone: Any = None, **simple: Any) -> Room:
+    """A room from its JSON, which has lists for tuples."""
+    size, source, microphone = (p and tuple(p) for p in (size, source, microphone))
+    return Room(size=size, source=source, microphone=microphone, **simple)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a bank tells of itself, and its tensors."""
+    if not path.is_file():
+        raise RoomError(
+            f"{path} is not there or no file. Expected a bank of rooms; check the path, or make it."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get(FORMAT, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(about, dict):
+        raise RoomError(f"{path} is no bank of rooms. Name the file that a bank was made in.")
+    return about, tensors
+
+
+def _damaged(path: Path, error: Exception) -> RoomError:
+    return RoomError(
+        f"{path} is damaged, or no bank of rooms ({reason(error)}). Name another file; if it was a"
+        " bank, make it again."
+    )
+
+
+def _checksum(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over all that a file tells, each tensor under its name and shape."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.cpu().numpy().data)
+    return digest.hexdigest()

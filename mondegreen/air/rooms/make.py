@@ -1,0 +1,311 @@
+"""Making a bank of rooms: in parallel, to the same bits, and on from where it was interrupted.
+
+A room depends on the seed, its split and its number there only, so that neither the number of
+processes nor an interruption shows in the result, and other counts make more or fewer of the same
+rooms. Until all are there, responses are kept in chunks in a folder beside the bank, `<bank>.part`,
+each chunk a small bank of its own. A lock file, `.<bank>.lock`, lets a second process wait for the
+first, and then find its bank.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from os import PathLike
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final, TypeAlias
+
+from filelock import FileLock
+
+from mondegreen.air.rooms.acoustics import direct_to_reverberant, reverberation_time
+from mondegreen.air.rooms.bank import VERSION, Response, Room, RoomBank, Split
+from mondegreen.air.rooms.measured import (
+    Recording,
+    contents,
+    find_recordings,
+    read_response,
+    split_recordings,
+)
+from mondegreen.air.rooms.settings import FIRST, PRESETS, Counts, RoomSettings, draw_room
+from mondegreen.air.rooms.simulate import impulse_response, library
+from mondegreen.errors import RoomError
+from mondegreen.files import differences, key_of
+
+CHUNK: Final = 5  # responses; what an interruption may cost at most
+
+Progress: TypeAlias = Callable[[int, int], object]  # responses done, and in all
+
+
+def make_bank(
+    out: str | PathLike[str],
+    settings: RoomSettings = PRESETS["fast"],
+    counts: Counts = Counts(),  # noqa: B008 - frozen
+    seed: int = 0,
+    source: Path | None = None,
+    workers: int | None = None,
+    on_room: Progress | None = None,
+) -> RoomBank:
+    """Make a bank of simulated rooms, or of a collection of measured ones, and save it.
+
+    Each split has numbers of its own to draw rooms from, whatever the counts: of two simulated
+    banks of one seed, the smaller is, split by split, the beginning of the larger. Measured rooms
+    are assigned whole to one split each; see `split_recordings`. A bank that is there already, made
+    from the same, is loaded instead.
+
+    Args:
+        out: the file to make; its folder is made, too.
+        settings: of simulated rooms, by default those of `fast`, as on the command line; of
+            measured ones only the sample rate counts.
+        counts: responses in each split; of a measured collection, at most.
+        seed: of everything random.
+        source: folder or CSV file of measured responses; see `find_recordings`.
+        workers: processes that work, one for each processor by default. At order 100 each takes
+            0.6 GB.
+        on_room: called with the responses done and wanted after each, and once for those that an
+            interrupted making left.
+
+    Returns:
+        The bank, as it lies in `out`.
+
+    Raises:
+        RoomError: pyroomacoustics is missing; a measured response or the collection is not usable;
+            `out` holds something else.
+        MondegreenError: a file cannot be written (disk full, no permission).
+    """
+    out = Path(out)
+    plan = (
+        _simulated(settings, counts, seed)
+        if source is None
+        else _measured(Path(source), settings.sample_rate, counts, seed)
+    )
+    if out.is_dir():
+        raise RoomError(f"{out} is a folder, expected a file to make. Name one in it.")
+    with _lock(out):
+        if out.exists():
+            return _same(out, plan)
+        parts = out.with_name(f"{out.name}.part")
+        responses = iter(_responses(plan, parts, workers or os.cpu_count() or 1, on_room))
+        splits = {name: Split.of(name, islice(responses, n)) for name, n in plan.sizes.items()}
+        RoomBank(plan.sample_rate, key_of(plan.origin), plan.origin, splits).save(out)
+        shutil.rmtree(parts, ignore_errors=True)
+        return RoomBank.load(out)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a bank will hold: a response for each job, to fill its splits in their order."""
+
+    sample_rate: int
+    origin: Mapping[str, Any]
+    sizes: Mapping[str, int]
+    jobs: Sequence[Any]
+    response: Callable[[Any], Response]  # goes to other processes, like the jobs
+
+    def chunks(self) -> list[range]:
+        """The numbers of all jobs, in runs whose responses are kept together."""
+        numbers = range(len(self.jobs))
+        return [numbers[first : first + CHUNK] for first in numbers[::CHUNK]]
+
+
+# ---- the two kinds of banks -----------------------------------------------------------------
+
+
+def _simulated(settings: RoomSettings, counts: Counts, seed: int) -> _Plan:
+    jobs = [(split, number) for split, count in counts.items() for number in range(count)]
+    geometries = {draw_room(settings, seed, FIRST[split] + number) for split, number in jobs}
+    assert len(geometries) == counts.total, "two splits might share a room"
+    origin = {
+        "kind": "simulated",
+        "format": VERSION,
+        "settings": asdict(settings),
+        "counts": asdict(counts),
+        "seed": seed,
+        "versions": {"pyroomacoustics": library().__version__},
+    }
+    return _Plan(
+        settings.sample_rate,
+        origin,
+        sizes=dict(counts.items()),
+        jobs=jobs,
+        response=partial(_simulate, settings, seed),
+    )
+
+
+def _simulate(settings: RoomSettings, seed: int, job: tuple[str, int]) -> Response:
+    split, number = job
+    geometry = draw_room(settings, seed, FIRST[split] + number)
+    rir = impulse_response(geometry, settings)
+    rate = settings.sample_rate
+    room = Room(
+        f"{split}-{number:06}",
+        rt60=reverberation_time(rir, rate),
+        drr=direct_to_reverberant(rir, rate),
+        size=geometry.size,
+        source=geometry.source,
+        microphone=geometry.microphone,
+    )
+    return Response(room, rir)
+
+
+def _measured(source: Path, sample_rate: int, counts: Counts, seed: int) -> _Plan:
+    recordings = find_recordings(source)
+    splits = split_recordings(recordings, counts, seed)
+    origin = {
+        "kind": "measured",
+        "format": VERSION,
+        "sample_rate": sample_rate,
+        "counts": asdict(counts),
+        "seed": seed,
+        "recordings": len(recordings),
+        "contents": key_of(contents(recordings)),
+    }
+    return _Plan(
+        sample_rate,
+        origin,
+        sizes={name: len(split) for name, split in splits.items()},
+        jobs=[recording for split in splits.values() for recording in split],
+        response=partial(_read, sample_rate),
+    )
+
+
+def _read(sample_rate: int, recording: Recording) -> Response:
+    rir = read_response(recording.path, sample_rate)
+    room = Room(
+        recording.room,
+        rt60=reverberation_time(rir, sample_rate),
+        drr=direct_to_reverberant(rir, sample_rate),
+        path=recording.name,
+    )
+    return Response(room, rir)
+
+
+# ---- the work -------------------------------------------------------------------------------
+
+
+def _responses(plan: _Plan, parts: Path, workers: int, on_room: Progress | None) -> list[Response]:
+    """All responses in their order: those in the chunks that are there, and the rest made."""
+    chunks = {chunk: _load_chunk(plan, parts, chunk) for chunk in plan.chunks()}
+    missing = [chunk for chunk, responses in chunks.items() if not responses]
+    jobs = [plan.jobs[number] for chunk in missing for number in chunk]
+    done, total = len(plan.jobs) - len(jobs), len(plan.jobs)
+    if done and on_room:
+        on_room(done, total)
+    with _processes(min(workers, len(jobs))) as run:
+        made = run(plan.response, jobs)
+        for chunk in missing:
+            for response in islice(made, len(chunk)):
+                chunks[chunk].append(response)
+                done += 1
+                if on_room:
+                    on_room(done, total)
+            _save_chunk(plan, parts, chunk, chunks[chunk])
+    return [response for responses in chunks.values() for response in responses]
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[Callable[..., Iterator[Response]]]:
+    """A `map` over processes; over none but this one where one will do."""
+
+    def run(function: Callable[[Any], Response], jobs: Iterable[Any]) -> Iterator[Response]:
+        # Not the pool's own map: it cancels futures that a broken pool is about to settle, which
+        # the thread that cleans up after the pool may not survive.
+        futures = deque(pool.submit(function, job) for job in jobs)
+        while futures:
+            yield futures.popleft().result()
+
+    if workers <= 1:
+        yield map
+        return
+    # Spawned: a fork of a process in which torch has threads may never come back.
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _follow_the_parent)
+    try:
+        yield run
+    except BrokenProcessPool as error:
+        raise RoomError(
+            f"One of {workers} processes ended without a result, as when memory is short. Run it"
+            " again with fewer workers: it goes on from where it was."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _follow_the_parent() -> None:
+    """Leave interrupts to the parent, and end with it, also when it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_after_the_parent, daemon=True).start()
+
+
+def _end_after_the_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # the main thread waits for work that nobody will bring
+
+
+# ---- what lies on disk ----------------------------------------------------------------------
+
+
+def _lock(out: Path) -> AbstractContextManager[object]:
+    """Hold the bank's lock, having waited for it."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(out.with_name(f".{out.name}.lock")).acquire()
+    except OSError as error:
+        raise RoomError(
+            f"No bank can be made in {out.parent} ({error.strerror or error}). Expected a folder"
+            " with permission to write; choose another."
+        ) from error
+
+
+def _same(out: Path, plan: _Plan) -> RoomBank:
+    """The bank in `out`, if it is what would be made."""
+    bank = RoomBank.load(out)
+    if bank.key != key_of(plan.origin):
+        different = "; ".join(differences(bank.origin, plan.origin))
+        raise RoomError(
+            f"{out} is another bank: {different}. Choose another file to make, or delete it."
+        )
+    return bank
+
+
+def _chunk_origin(plan: _Plan, chunk: range) -> dict[str, Any]:
+    return {"part of": plan.origin, "numbers": [chunk.start, chunk.stop]}
+
+
+def _chunk_path(parts: Path, chunk: range) -> Path:
+    return parts / f"{chunk.start:06}.safetensors"
+
+
+def _save_chunk(plan: _Plan, parts: Path, chunk: range, responses: list[Response]) -> None:
+    origin = _chunk_origin(plan, chunk)
+    part = RoomBank(plan.sample_rate, key_of(origin), origin, {"part": Split.of("part", responses)})
+    try:
+        parts.mkdir(exist_ok=True)
+    except OSError as error:
+        raise RoomError(
+            f"{parts} could not be made ({error.strerror or error}). Expected a folder that exists,"
+            " with permission to write; choose another."
+        ) from error
+    part.save(_chunk_path(parts, chunk))
+
+
+def _load_chunk(plan: _Plan, parts: Path, chunk: range) -> list[Response]:
+    """The responses of a chunk; none where it is not there, not whole or of another bank."""
+    try:
+        part = RoomBank.load(_chunk_path(parts, chunk))
+    except RoomError:
+        return []
+    if part.key != key_of(_chunk_origin(plan, chunk)):
+        return []
+    return list(part.split("part").responses())

@@ -1,0 +1,250 @@
+"""Impulse responses that were measured in real rooms: found, read, and split by room.
+
+Nothing is normalised: the scale of a response is that of its file.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from mondegreen.air.rooms.acoustics import first_arrival
+from mondegreen.air.rooms.settings import Counts, generator
+from mondegreen.air.rooms.simulate import FILTER_DELAY
+from mondegreen.audio.pcm import resample
+from mondegreen.errors import RoomError, reason
+
+SUFFIXES: Final = (".wav", ".flac", ".ogg")
+MAX_SECONDS: Final = 10.0  # no room that one speaks in rings longer
+COLUMNS: Final = ("path", "room_id")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file with one response, and the room it was measured in.
+
+    Attributes:
+        path: where it lies.
+        name: its path relative to the collection, with `/`.
+        room: the room's id.
+    """
+
+    path: Path
+    name: str
+    room: str
+
+    def sha256(self) -> str:
+        """The hash of the file's content.
+
+        Raises:
+            RoomError: the file cannot be read.
+        """
+        try:
+            return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise RoomError(
+                f"{self.path} cannot be read ({error.strerror or error}). Expected a measured"
+                " impulse response; check the path."
+            ) from error
+
+
+def find_recordings(source: Path) -> list[Recording]:
+    """The responses of a collection, in the order of their names.
+
+    A folder is searched to its depths for wav, flac and ogg files. Each folder directly in `source`
+    is a room, with all that lies below: `hall/mic1/a.wav` and `hall/mic2/a.wav` are of one. Hidden
+    files do not count. A CSV file says it all itself: its header has `path` and `room_id`, and its
+    paths are relative to where it lies.
+
+    Raises:
+        RoomError: there is no such collection, nothing in it, a file lies directly in the folder,
+            or the table is not as above or has a file twice.
+    """
+    if source.is_dir():
+        found = _in_folder(source)
+    elif source.is_file():
+        found = _in_table(source)
+    else:
+        raise RoomError(
+            f"{source} does not exist. Expected a folder of impulse responses, or a CSV file with"
+            " the columns path,room_id."
+        )
+    if not found:
+        raise RoomError(
+            f"{source} names no impulse responses. Expected {', '.join(SUFFIXES)} files, in a"
+            " folder for each room."
+        )
+    return sorted(found, key=lambda recording: recording.name)
+
+
+def _in_folder(source: Path) -> list[Recording]:
+    found = []
+    for path in source.rglob("*"):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+            name = path.relative_to(source)
+            if len(name.parts) == 1:
+                raise RoomError(
+                    f"{path} lies in no room's folder. Expected a folder for each room in {source}:"
+                    " put each room's files into one, or give a CSV file with path,room_id."
+                )
+            found.append(Recording(path, name.as_posix(), room=name.parts[0]))
+    return found
+
+
+def _in_table(source: Path) -> list[Recording]:
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            if not set(COLUMNS) <= set(reader.fieldnames or ()):
+                raise RoomError(
+                    f"{source} has the columns {list(reader.fieldnames or ())}, expected a header"
+                    f" with {','.join(COLUMNS)}."
+                )
+            lines = [(reader.line_num, row["path"], row["room_id"]) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RoomError(
+            f"{source} is no CSV file in UTF-8 ({reason(error)}). Export it again."
+        ) from error
+    found: dict[Path, Recording] = {}  # by where the file is, however the table spells it
+    for number, name, room in lines:
+        if not name or not room:
+            raise RoomError(
+                f"{source}, line {number}: got path {name!r} of room {room!r}, expected both."
+                " Complete the line, or delete it."
+            )
+        recording = Recording(source.parent / name, name, room)
+        first = found.setdefault(recording.path.resolve(), recording)
+        if first is not recording:
+            raise RoomError(
+                f"{source}, line {number}: {name} is there a second time, before as {first.name}."
+                " A response belongs to one room; delete one of the lines."
+            )
+    return list(found.values())
+
+
+def contents(recordings: Iterable[Recording]) -> dict[str, tuple[str, str]]:
+    """The room and the hash of each recording, by its name.
+
+    Raises:
+        RoomError: a file cannot be read, or two rooms have the same: it might enter two splits.
+    """
+    first: dict[str, Recording] = {}
+    found = {}
+    for recording in recordings:
+        sha256 = recording.sha256()
+        other = first.setdefault(sha256, recording)
+        if other.room != recording.room:
+            raise RoomError(
+                f"{other.path} of room {other.room!r} and {recording.path} of room"
+                f" {recording.room!r} are the same, byte for byte. Expected a response of one room;"
+                " leave one of them out, or give both the same room."
+            )
+        found[recording.name] = (recording.room, sha256)
+    return found
+
+
+def read_response(path: Path, sample_rate: int) -> NDArray[np.float32]:
+    """One response at `sample_rate`, from at most 40 samples before its direct sound.
+
+    That is as far as the simulated ones reach before theirs. Of several channels the first is
+    taken: they are microphones in different places, and their mean was heard at none.
+
+    Returns:
+        float32 `[L]`.
+
+    Raises:
+        RoomError: the file is missing, empty, not audio, cut short or longer than `MAX_SECONDS`,
+            silent, or holds NaN or infinity.
+    """
+    response, rate = _decode(path)
+    if not np.isfinite(response).all():
+        raise RoomError(
+            f"{path} holds NaN or infinite samples, expected numbers. Export the response again."
+        )
+    response = resample(response, rate, sample_rate)
+    if not response.any():
+        raise RoomError(
+            f"{path} has no sound in its first channel. Expected an impulse response; leave the"
+            " file out."
+        )
+    return response[max(first_arrival(response, sample_rate) - FILTER_DELAY, 0) :]
+
+
+def _decode(path: Path) -> tuple[NDArray[np.float32], int]:
+    """First channel `[T]` and rate; of what is too long no more is read than shows it."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, promised = int(file.samplerate), int(file.frames)
+            most = int(MAX_SECONDS * rate)
+            frames = file.read(most + 1, dtype="float32", always_2d=True)
+    # RAW, which has no header, is a TypeError; a header of absurd counts a MemoryError.
+    except (soundfile.SoundFileError, OSError, TypeError, MemoryError) as error:
+        raise RoomError(
+            f"{path} cannot be read as audio ({reason(error)}). Expected an undamaged wav, flac or"
+            " ogg file with one impulse response; open it in a player, or leave it out."
+        ) from error
+    if len(frames) > most:
+        raise RoomError(
+            f"{path} lasts longer than {MAX_SECONDS:g} s, expected one impulse response. Cut it"
+            " where its decay ends, or leave it out."
+        )
+    if not len(frames) or len(frames) < promised:
+        raise RoomError(
+            f"{path} gives {len(frames)} samples and promises {promised}, expected a whole"
+            " impulse response. Copy it again, or leave it out."
+        )
+    return np.ascontiguousarray(frames[:, 0]), rate
+
+
+def assign_rooms(rooms: Iterable[str], counts: Counts, seed: int) -> dict[str, str]:
+    """The split of each room; splits of 0 responses get none.
+
+    The rooms are shuffled and dealt out in proportion to the counts, one by one, to the split with
+    the most responses wanted for each room it has (Adams's method). One without rooms comes before
+    all others, so that each gets at least one.
+
+    Raises:
+        RoomError: there are fewer rooms than splits that want any.
+    """
+    names = sorted(set(rooms))
+    wanted = dict(counts.items())
+    if len(names) < len(wanted):
+        raise RoomError(
+            f"The rooms of the responses are {names}, expected at least {len(wanted)}, for"
+            f" {', '.join(wanted)}: splits have no room in common. Add rooms, put each one's files"
+            " in its own folder, or leave splits out by a count of 0."
+        )
+    given = dict.fromkeys(wanted, 0)
+    split_of = {}
+    for room in generator(seed).permutation(names).tolist():
+        split = max(wanted, key=lambda name: (not given[name], wanted[name] / (given[name] or 1)))
+        given[split] += 1
+        split_of[room] = split
+    return split_of
+
+
+def split_recordings(
+    recordings: Iterable[Recording], counts: Counts, seed: int
+) -> dict[str, list[Recording]]:
+    """The recordings of each split: all of its rooms', or as many as its count, drawn by `seed`.
+
+    Raises:
+        RoomError: the recordings are of fewer rooms than there are splits that want any.
+    """
+    recordings = list(recordings)
+    split_of = assign_rooms((recording.room for recording in recordings), counts, seed)
+    rng = generator(seed)
+    chosen = {}
+    for name, count in counts.items():
+        mine = [recording for recording in recordings if split_of[recording.room] == name]
+        kept = sorted(rng.permutation(len(mine))[:count].tolist())
+        chosen[name] = [mine[index] for index in kept]
+    return chosen

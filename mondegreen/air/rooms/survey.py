@@ -1,0 +1,109 @@
+"""A bank at a glance: what its rooms are like, split by split, and one of them to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mondegreen.air.rooms.acoustics import schroeder_decay
+from mondegreen.air.rooms.bank import Room, RoomBank, Split
+
+LOWEST_DB = -90.0
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Least, middle and greatest of a quantity."""
+
+    least: float
+    median: float
+    greatest: float
+
+
+@dataclass(frozen=True)
+class SplitSurvey:
+    """One split.
+
+    Attributes:
+        responses: how many impulse responses it has.
+        rooms: how many rooms these come from.
+        seconds: the longest response.
+        rt60: reverberation times in s, None if none is known.
+        drr: direct-to-reverberant ratios in dB, None if none is known.
+    """
+
+    responses: int
+    rooms: int
+    seconds: float
+    rt60: Spread | None
+    drr: Spread | None
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """Arrays for a picture of a bank: one of its rooms, and all of them.
+
+    Attributes:
+        room: the room shown.
+        seconds: [L] time.
+        rir: [L] its impulse response.
+        decay_db: [L] what energy is still to come, Schroeder's integral.
+        spread: split -> (rt60 [n] in s, drr [n] in dB) of the rooms where both are known.
+    """
+
+    room: Room
+    seconds: NDArray[np.float64]
+    rir: NDArray[np.float32]
+    decay_db: NDArray[np.float64]
+    spread: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+
+def survey(bank: RoomBank) -> dict[str, SplitSurvey]:
+    """Every split of a bank, by its name."""
+    return {name: _survey(split, bank.sample_rate) for name, split in bank.splits.items()}
+
+
+def portrait(bank: RoomBank, split: str = "test") -> Portrait:
+    """A bank's picture, with the room of median reverberation time in one of its splits.
+
+    Raises:
+        RoomError: the bank has no such split.
+    """
+    chosen = bank.split(split)
+    times = [room.rt60 or 0.0 for room in chosen.rooms]
+    at = int(np.argsort(times, kind="stable")[len(times) // 2])
+    rir = chosen.rirs[at, : int(chosen.lengths[at])].numpy()
+    decay = schroeder_decay(np.square(np.trim_zeros(rir, "b"), dtype=np.float64))
+    return Portrait(
+        room=chosen.rooms[at],
+        seconds=np.arange(len(decay)) / bank.sample_rate,
+        rir=rir[: len(decay)],
+        decay_db=np.maximum(decay, LOWEST_DB),
+        spread={name: _known(each) for name, each in bank.splits.items()},
+    )
+
+
+def _survey(split: Split, rate: int) -> SplitSurvey:
+    return SplitSurvey(
+        responses=len(split.rooms),
+        rooms=len({room.id for room in split.rooms}),
+        seconds=float(split.lengths.max()) / rate,
+        rt60=_spread(room.rt60 for room in split.rooms),
+        drr=_spread(room.drr for room in split.rooms),
+    )
+
+
+def _spread(values: Iterable[float | None]) -> Spread | None:
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    return Spread(min(known), float(np.median(known)), max(known))
+
+
+def _known(split: Split) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    both = [(r.rt60, r.drr) for r in split.rooms if r.rt60 is not None and r.drr is not None]
+    times, ratios = np.array(both, dtype=np.float64).reshape(-1, 2).T
+    return times, ratios

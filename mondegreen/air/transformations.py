@@ -1,0 +1,322 @@
+"""What random things may happen to a sound on its way to the recogniser.
+
+Expectation over transformation (Athalye, Engstrom, Ilyas and Kwok, *Synthesizing Robust Adversarial
+Examples*, ICML 2018): what is to survive the air is optimised over random draws of what the air
+does. Each transformation is a frozen dataclass whose fields are the ranges it draws from; `apply`
+composes them.
+
+Conventions
+    A transformation takes ``[A, K, T]`` (A clips; K = 1, or K = M sounds that are apart already) to
+    ``[A, M, T]``, M draws of each clip. It works on the audio's device in its dtype (float32 or
+    float64), is differentiable, ignores what stands past a clip's length and leaves zeros there. A
+    row depends on its own clip and its own draw alone.
+    All randomness comes from `Draws`, so that a pass can be repeated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from mondegreen.air.rooms.reverb import Reverb
+from mondegreen.audio.batch import without_padding
+from mondegreen.audio.pcm import FULL_SCALE
+from mondegreen.errors import OptionError
+
+RINGING: Final = 10  # periods of a cut-off after which a filter's response is below 1e-19
+LOWEST_NOISE: Final = 1 / 800  # cycles per sample
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The randomness of M draws for each of A clips: a generator for each, in main memory.
+
+    Reading it uses it up, so that a second transformation draws other numbers than the first; what
+    is to be repeated starts from `of` again.
+
+    Attributes:
+        generators: A rows of M.
+    """
+
+    generators: tuple[tuple[torch.Generator, ...], ...]
+
+    @classmethod
+    def of(cls, seed: Sequence[int], clips: int, count: int, first: int = 0) -> Draws:
+        """Draws number `first` to `first + count - 1` of those that a seed stands for.
+
+        A draw is known by seed and number, not by the clip's place in a batch: every clip gets the
+        same draws, alone or in company, and draws 4 to 7 are the same taken alone or within 0 to 9.
+
+        Args:
+            seed: whole numbers from 0 up, such as (seed, stage, step); use it at one length, since
+                trailing zeros do not count.
+            clips: A.
+            count: M.
+            first: number of the first draw.
+        """
+        seeds = [
+            int(np.random.SeedSequence([*seed, number]).generate_state(1, np.uint64)[0])
+            for number in range(first, first + count)
+        ]
+        return cls(tuple(tuple(map(_generator, seeds)) for _ in range(clips)))
+
+    @property
+    def count(self) -> int:
+        """M, the draws of each clip."""
+        return len(self.generators[0])
+
+    def uniform(self, low: float, high: float) -> Tensor:
+        """Numbers between `low` and `high`, [A, M] float64."""
+        return low + (high - low) * self._each(
+            lambda source: torch.rand((), generator=source, dtype=torch.float64)
+        )
+
+    def integers(self, n: int) -> Tensor:
+        """Whole numbers 0 to n - 1, [A, M] int64."""
+        return self._each(lambda source: torch.randint(n, (), generator=source))
+
+    def normal(self, lengths: Tensor) -> Iterator[Tensor]:
+        """Standard normal noise, for each clip [M, length] float32, of its own length."""
+        for sources, length in zip(self.generators, lengths.tolist(), strict=True):
+            yield torch.stack([torch.randn(length, generator=source) for source in sources])
+
+    def _each(self, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
+        return torch.stack([torch.stack([draw(one) for one in row]) for row in self.generators])
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+class Transformation(Protocol):
+    """Something random that happens to a sound."""
+
+    def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
+        """Let it happen, M times to each clip.
+
+        Args:
+            audio: [A, K, T] in [-1, 1], K 1 or M.
+            lengths: [A] samples of each clip.
+            draws: of A clips, M each; used up.
+
+        Returns:
+            [A, M, T], zero past each clip's length.
+        """
+
+
+def apply(
+    transformations: Sequence[Transformation], audio: Tensor, lengths: Tensor, draws: Draws
+) -> Tensor:
+    """Let transformations happen one after the other, M times to each clip.
+
+    Args:
+        transformations: in the order in which the sound meets them; none gives M equal copies.
+        audio: [A, T] in [-1, 1]; what stands past a clip's length is ignored.
+        lengths: [A] samples of each clip.
+        draws: of A clips, M each; used up.
+
+    Returns:
+        [A, M, T], zero past each clip's length.
+    """
+    sound = without_padding(audio[:, None], lengths)
+    for transformation in transformations:
+        sound = transformation(sound, lengths, draws)
+    return sound.expand(-1, draws.count, -1)
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """A room of a bank, each as likely as the next (Qin et al. 2019, section 4.2).
+
+    Attributes:
+        reverb: the bank's impulse responses, on the audio's device.
+    """
+
+    reverb: Reverb
+
+    def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
+        """See `Transformation`."""
+        rooms = draws.integers(len(self.reverb)).to(audio.device, non_blocking=True)
+        return self.reverb(audio, lengths, rooms)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Pink noise, at a level relative to the clip's own mean power.
+
+    What hums and blows in rooms falls with frequency, by 5 dB per octave in the room noise of ITU-T
+    P.800 (after Hoth 1941), while the noise of electronics is white. Pink noise, 3 dB per octave,
+    lies between. It starts at 1/800 of the sample rate (20 Hz at 16 kHz): below, it would hold most
+    of its power where nothing listens, and more of it the longer the clip.
+
+    The noise is the room's and does not follow the perturbation: its level has no gradient.
+
+    Attributes:
+        snr_db: range of the clip's power over the noise's, in dB, drawn uniformly.
+    """
+
+    snr_db: tuple[float, float] = (15.0, 35.0)
+
+    def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
+        """See `Transformation`."""
+        ratio = 10 ** (draws.uniform(*self.snr_db) / 10)
+        own = without_padding(audio, lengths)
+        power = own.detach().square().sum(-1) / lengths[:, None]
+        amplitude = (power / ratio.to(power)).sqrt()
+        samples = audio.shape[-1]
+        rows = [pad(_pink(w), (0, samples - w.shape[-1])) for w in draws.normal(lengths)]
+        return own + amplitude[..., None] * torch.stack(rows).to(audio)
+
+
+def _pink(white: Tensor) -> Tensor:
+    """Noise [M, n] of power falling as 1/f, from white noise; its mean power is exactly 1."""
+    samples = white.shape[-1]
+    cycles = torch.fft.rfftfreq(samples, dtype=white.dtype)
+    falling = torch.where(cycles >= LOWEST_NOISE, cycles.rsqrt(), 0)
+    pink: Tensor = torch.fft.irfft(torch.fft.rfft(white) * falling, samples)
+    return pink / pink.square().mean(-1, keepdim=True).sqrt()
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The volume of the loudspeaker and the distance of the microphone, and what overloads it.
+
+    Samples beyond what 16 bits hold are clipped, as in the converter behind the microphone; their
+    gradient is 0.
+
+    Attributes:
+        db: range in dB, drawn uniformly.
+    """
+
+    db: tuple[float, float] = (-6.0, 6.0)
+
+    def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
+        """See `Transformation`."""
+        gain = 10 ** (draws.uniform(*self.db) / 20)
+        louder = without_padding(audio, lengths) * gain.to(audio)[..., None]
+        return louder.clamp(-1, (FULL_SCALE - 1) / FULL_SCALE)
+
+
+@dataclass(frozen=True)
+class BandLimit:
+    """What small loudspeakers and microphones leave of a sound: a band.
+
+    Second-order Butterworth magnitudes (40 dB per decade) below and above, -3 dB at the two drawn
+    frequencies, without a phase: they are the digital filter's, tan(π f / rate) standing for f, so
+    that the response is smooth at half the rate too and dies away within `RINGING` periods of its
+    lower edge. Limiting the band for the air's sake: Yakura and Sakuma, *Robust Audio Adversarial
+    Example for a Physical Attack*, IJCAI 2019.
+
+    Attributes:
+        sample_rate: of the audio, in Hz.
+        low_hz: range of the lower edge, in Hz, drawn uniformly.
+        high_hz: range of the upper edge, in Hz, drawn uniformly.
+
+    Raises:
+        OptionError: the edges are not 0 < low < high < sample_rate / 2.
+    """
+
+    sample_rate: int
+    low_hz: tuple[float, float] = (100.0, 300.0)
+    high_hz: tuple[float, float] = (5000.0, 7500.0)
+
+    def __post_init__(self) -> None:
+        low, high, half = self.low_hz, self.high_hz, self.sample_rate / 2
+        if not 0 < min(low) <= max(low) < min(high) <= max(high) < half:
+            raise OptionError(
+                f"Got band edges of {low} and {high} Hz at a sample rate of {self.sample_rate} Hz, "
+                f"expected 0 < low < high < {half:g}. Choose others."
+            )
+
+    def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
+        """See `Transformation`."""
+        low, high = draws.uniform(*self.low_hz), draws.uniform(*self.high_hz)
+        samples = audio.shape[-1]
+        ringing = math.ceil(RINGING * self.sample_rate / min(self.low_hz))
+        size = 1 << (samples + ringing - 1).bit_length()  # far enough for nothing to come round
+        spectrum = torch.fft.rfft(without_padding(audio, lengths), size)
+        response = self._response(size, low, high, like=audio)
+        limited = torch.fft.irfft(spectrum * response, size)[..., :samples]
+        return without_padding(limited, lengths)
+
+    def _response(self, size: int, low: Tensor, high: Tensor, like: Tensor) -> Tensor:
+        """Magnitude at each bin, [A, M, bins], of edges [A, M] in Hz."""
+        warped = torch.tan(torch.pi * torch.fft.rfftfreq(size, dtype=torch.float64)).to(like)
+        below, above = (
+            torch.tan(torch.pi * edge / self.sample_rate).to(like)[..., None]
+            for edge in (low, high)
+        )
+        loss: Tensor = (1 + (below / warped) ** 4) * (1 + (warped / above) ** 4)
+        return loss.rsqrt()
+
+
+@dataclass(frozen=True)
+class ClockDrift:
+    """Two clocks that disagree: the recording runs a little faster or slower than the playback.
+
+    Sample i is the sound at (1 + ppm / 10⁶) · i, by cubic Lagrange interpolation between its four
+    neighbours. Halfway between samples, where that is at its worst, a frequency is lowered by
+    (9 cos(ω / 2) - cos(3 ω / 2)) / 8: at a sample rate of 16 kHz by 0.07 dB at 2 kHz, 1.1 dB at
+    4 kHz and 5.3 dB at 6 kHz. What a fast reading would take from past the clip's end is silence.
+
+    Attributes:
+        ppm: range of the disagreement in parts per million, drawn uniformly; two crystals of
+            50 ppm each differ by up to 100, or 16 samples in 10 s at 16 kHz.
+    """
+
+    ppm: tuple[float, float] = (-100.0, 100.0)
+
+    def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
+        """See `Transformation`."""
+        drift = (1e-6 * draws.uniform(*self.ppm)).to(audio)
+        samples = audio.shape[-1]
+        order = torch.arange(samples, device=audio.device)
+        ahead = drift[..., None] * order  # apart from the order: i + 0.01 has few digits left
+        before = ahead.floor()
+        furthest = math.ceil(1e-6 * max(map(abs, self.ppm)) * samples)
+        sound = pad(without_padding(audio, lengths), (1, furthest + 2))
+        sound = sound.expand(-1, draws.count, -1)
+        first = order + before.long()  # the padding in front makes this the neighbour before
+        taps = _cubic_lagrange(ahead - before)
+        heard = torch.zeros_like(ahead)
+        for place, tap in enumerate(taps):
+            heard = heard + tap * sound.gather(-1, first + place)
+        return without_padding(heard, lengths)
+
+
+def _cubic_lagrange(t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Weights of the samples at -1, 0, 1 and 2 for the value at 0 <= t < 1. Any shape."""
+    return (
+        -t * (t - 1) * (t - 2) / 6,
+        (t + 1) * (t - 1) * (t - 2) / 2,
+        -(t + 1) * t * (t - 2) / 2,
+        (t + 1) * t * (t - 1) / 6,
+    )
+
+
+@dataclass(frozen=True)
+class Quantise:
+    """A converter of few bits: linear, rounding to the nearest step and clipping at full scale.
+
+    Its gradient is taken to be the identity, the straight-through estimator (Bengio, Léonard and
+    Courville, *Estimating or Propagating Gradients Through Stochastic Neurons*, 2013).
+
+    Attributes:
+        bits: 16, what a file holds, or 8.
+    """
+
+    bits: Literal[8, 16]
+
+    def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
+        """See `Transformation`; the draws only say how many."""
+        own = without_padding(audio, lengths).expand(-1, draws.count, -1)
+        steps = 2 ** (self.bits - 1)
+        rounded: Tensor = (own.detach() * steps).round().clamp(-steps, steps - 1) / steps
+        return rounded + (own - own.detach())  # the second term is 0, with the gradient of audio

@@ -1,0 +1,53 @@
+"""Clips as tensors: rounding to 16 bits, and batches of unequal lengths.
+
+Audio is ``[B, T]`` floating point, full scale 1, with ``lengths [B]`` in samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mondegreen.audio.pcm import FULL_SCALE
+from mondegreen.errors import AudioError
+
+
+def quantise(audio: Tensor) -> Tensor:
+    """Round audio to the samples that a 16-bit file can hold.
+
+    Half steps go to the even neighbour; values beyond full scale are clipped.
+
+    Args:
+        audio: float32 or float64, any shape.
+
+    Returns:
+        Same shape and type; multiples of 1/32768 in [-1, 32767/32768].
+    """
+    steps = torch.round(audio * FULL_SCALE)
+    return torch.clamp(steps, -FULL_SCALE, FULL_SCALE - 1) / FULL_SCALE
+
+
+def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Stack clips of unequal length into a batch, with zeros after the shorter ones.
+
+    Args:
+        clips: one or more tensors `[T_i]`.
+
+    Returns:
+        audio `[B, T]` with T the longest length, and lengths `[B]` (int64).
+
+    Raises:
+        AudioError: there are no clips.
+    """
+    if not clips:
+        raise AudioError("Got no clips, expected at least one to make a batch.")
+    lengths = torch.tensor([clip.shape[-1] for clip in clips], device=clips[0].device)
+    return torch.nn.utils.rnn.pad_sequence(list(clips), batch_first=True), lengths
+
+
+def without_padding(audio: Tensor, lengths: Tensor) -> Tensor:
+    """Audio `[B, ..., T]` with zeros past each clip's length `[B]`, whatever stood there."""
+    inside = torch.arange(audio.shape[-1], device=audio.device) < lengths[:, None]
+    return torch.where(inside.view(len(lengths), *[1] * (audio.ndim - 2), -1), audio, 0)

@@ -1,1 +1,0 @@
-"""Judging a finished example: what it costs the ear, and whether its claim holds."""

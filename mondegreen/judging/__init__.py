@@ -1,0 +1,1 @@
+"""Is it to be believed? Results heard again, and checks of whole evaluations."""

@@ -1,0 +1,371 @@
+"""Is this evaluation believable? What is asked of it, and how numbers answer.
+
+A recogniser that seems to resist may only have been attacked badly, and one that seems to fall may
+fall to anything. Each check knows one sign of that. It judges, and measures nothing: the numbers
+come from `controls`, `sweeps`, `planted` and `gathering`. `docs/checks.md` says of every check when
+it fires, why that matters, and what to do.
+
+References: Athalye, Carlini and Wagner 2018 (gradients that are hidden); Carlini et al. 2019 (a
+checklist); Croce and Hein 2020 (the flags of AutoAttack); Pintor et al. 2022 (signs of attacks that
+fail); Zimmermann et al. 2022 (active tests).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from mondegreen.victims.contract import SAME
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """No evidence, and why; what to do if it is wanted."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Tally:
+    """So many of so many."""
+
+    hits: int
+    of: int
+
+    @classmethod
+    def count(cls, outcomes: Iterable[bool]) -> Tally:
+        """How many of the outcomes are true."""
+        seen = list(outcomes)
+        return cls(sum(seen), len(seen))
+
+    @classmethod
+    def total(cls, tallies: Iterable[Tally]) -> Tally:
+        """Several tallies as one."""
+        seen = list(tallies)
+        return cls(sum(tally.hits for tally in seen), sum(tally.of for tally in seen))
+
+    @property
+    def share(self) -> float:
+        """The share, 0 to 1; 0 of 0 is 0."""
+        return self.hits / max(self.of, 1)
+
+    def __str__(self) -> str:
+        return f"{self.hits} of {self.of}"
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """What a recogniser made of one sound, two times.
+
+    Attributes:
+        heard: the transcripts.
+        loss: of the target, in nats.
+    """
+
+    heard: tuple[str, str]
+    loss: tuple[float, float]
+
+    @property
+    def same_words(self) -> bool:
+        """Whether the transcripts are equal, to the letter."""
+        return self.heard[0] == self.heard[1]
+
+    @property
+    def same_loss(self) -> bool:
+        """Whether the losses are equal but for rounding."""
+        return math.isclose(*self.loss, rel_tol=SAME, abs_tol=SAME)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """How many clips an attack succeeds on, the more it is allowed.
+
+    Attributes:
+        unit: of the levels.
+        levels: what it was allowed, rising.
+        hits: the clips it succeeded on, level by level.
+        clips: of how many.
+    """
+
+    unit: str
+    levels: tuple[int, ...]
+    hits: tuple[int, ...]
+    clips: int
+
+
+@dataclass(frozen=True)
+class Leak:
+    """What a bank's test split has in common with those that an attack looks at.
+
+    Attributes:
+        responses: its impulse responses that are among theirs, sample for sample.
+        rooms: its rooms that are among theirs.
+    """
+
+    responses: Tally
+    rooms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rivalry:
+    """Examples from elsewhere against a run's own, on the same clips with the same targets.
+
+    Attributes:
+        maker: the recogniser that the others were made on.
+        transferred: of theirs, those that the run's recogniser hears as the target.
+        own: the same of the run's.
+    """
+
+    maker: str
+    transferred: Tally
+    own: Tally
+
+
+@dataclass(frozen=True)
+class Hunt:
+    """What one stage of an attack found of a planted vulnerability.
+
+    Attributes:
+        stage: its name.
+        minimises: it is meant to find the smallest norm.
+        norm: ‖δ‖∞ of what it found; None: nothing.
+        least: the smallest ‖δ‖∞ that is heard as the target.
+    """
+
+    stage: str
+    minimises: bool
+    norm: float | None
+    least: float
+
+    @property
+    def excess(self) -> float:
+        """The norm in units of the least; infinite where nothing was found."""
+        return math.inf if self.norm is None else self.norm / self.least
+
+
+Severity = Literal["error", "warning"]
+State = Literal["ok", "fires", "skipped"]
+Verdict = tuple[bool, str]  # whether the check fires, and what was measured
+E = TypeVar("E")
+
+LOOSE: Final = 2.0  # times the least norm that a stage which minimises it may end at
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        id: of the check.
+        severity: "error": if it fires, the numbers cannot be believed; "warning": they mean less
+            than they seem to.
+        state: "ok"; "fires"; "skipped": there was nothing to judge.
+        detail: what was measured, in words and numbers.
+    """
+
+    id: str
+    severity: Severity
+    state: State
+    detail: str
+
+
+@dataclass(frozen=True)
+class Check(Generic[E]):
+    """A question to an evaluation.
+
+    Attributes:
+        id: its name in findings and in `docs/checks.md`.
+        severity: as in `Finding`.
+        title: the fault, in a line.
+        judge: whether evidence shows the fault, and the evidence in words.
+    """
+
+    id: str
+    severity: Severity
+    title: str
+    judge: Callable[[E], Verdict]
+
+    def find(self, evidence: E | NotMeasured) -> Finding:
+        """Judge evidence, or say why there is none."""
+        if isinstance(evidence, NotMeasured):
+            return Finding(self.id, self.severity, "skipped", evidence.why)
+        fires, detail = self.judge(evidence)
+        return Finding(self.id, self.severity, "fires" if fires else "ok", detail)
+
+
+# ---- the recogniser
+
+
+def gradient_is_zero(largest: Sequence[float]) -> Verdict:
+    """Judge the largest |gradient| of each clip, at δ = 0."""
+    zero = Tally.count(size == 0 for size in largest)
+    return zero.hits > 0, f"the loss has no gradient at all in {zero} clips"
+
+
+def gradient_is_not_finite(largest: Sequence[float]) -> Verdict:
+    """Judge the largest |gradient| of each clip, at δ = 0; NaN or infinite if any sample's is."""
+    broken = Tally.count(not math.isfinite(size) for size in largest)
+    return broken.hits > 0, f"the gradient has NaN or infinite samples in {broken} clips"
+
+
+def is_not_deterministic(repetitions: Sequence[Repetition]) -> Verdict:
+    """Judge what was made of each sound the first and the second time."""
+    words = Tally.count(not repetition.same_words for repetition in repetitions)
+    losses = Tally.count(not repetition.same_loss for repetition in repetitions)
+    detail = f"heard twice, {words} sounds have other words and {losses.hits} another loss"
+    return words.hits + losses.hits > 0, detail
+
+
+def clean_is_not_understood(understood: Tally) -> Verdict:
+    """Judge how many clean clips the recogniser understands, of those where that is known."""
+    detail = f"{understood} clean clips are understood ({understood.share:.0%})"
+    return understood.hits < understood.of, detail
+
+
+# ---- the successes
+
+
+def is_lost_in_16_bits(lost: Tally) -> Verdict:
+    """Judge how many of the clips that matched in the search are not heard from their files."""
+    return lost.hits > 0, f"{lost} clips that matched in the search are not heard from their files"
+
+
+def noise_succeeds(heard: Tally) -> Verdict:
+    """Judge how many draws of random noise are heard as the target, where the attack's δ is.
+
+    One is too many: a phrase of some words has next to no chance of being heard in random noise.
+    """
+    return heard.hits > 0, f"{heard} draws of random noise are heard as the target"
+
+
+def is_beaten_by_transfer(rivalries: Sequence[Rivalry]) -> Verdict:
+    """Judge examples of other recognisers against the run's own."""
+    beaten = any(rival.transferred.share > rival.own.share for rival in rivalries)
+    detail = "; ".join(
+        f"made on {rival.maker}: {rival.transferred} are heard, of the run's own {rival.own}"
+        for rival in rivalries
+    )
+    return beaten, detail
+
+
+def rooms_leak(leak: Leak) -> Verdict:
+    """Judge what the test rooms share with the rooms that were searched and chosen in."""
+    detail = f"{leak.responses} test responses are also searched or chosen in"
+    if leak.rooms:
+        detail += f", and so are the rooms {', '.join(leak.rooms)}"
+    return leak.responses.hits > 0 or bool(leak.rooms), detail
+
+
+# ---- the attack
+
+
+def does_not_grow(sweep: Sweep) -> Verdict:
+    """Judge whether the most that was allowed gives more successes than the least."""
+    detail = (
+        f"heard as the target in {_listed(sweep.hits)} of {sweep.clips} clips"
+        f" at {_listed(sweep.levels)} {sweep.unit}"
+    )
+    return sweep.hits[-1] <= sweep.hits[0], detail
+
+
+def unbounded_fails(heard: Tally) -> Verdict:
+    """Judge how many clips an attack without a bound succeeds on."""
+    return heard.hits < heard.of, f"without a bound, {heard} clips are heard as the target"
+
+
+def planted_is_not_found(hunts: Sequence[Hunt]) -> Verdict:
+    """Judge what the stages found of vulnerabilities that were planted for them."""
+    found = Tally.count(hunt.norm is not None for hunt in hunts)
+    detail = f"what was planted was found in {found} searches of a stage"
+    excess = max((hunt.excess for hunt in hunts if hunt.minimises), default=0.0)
+    if 0 < excess < math.inf:
+        detail += f"; where the norm is minimised, within {excess:.2f} times the least"
+    return found.hits < found.of or excess > LOOSE, detail
+
+
+def _listed(values: Iterable[object]) -> str:
+    """1, 2 and 3."""
+    *first, last = map(str, values)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+# ---- all of them, the cheapest first
+
+CLEAN_NOT_UNDERSTOOD: Final = Check(
+    "clean-not-understood",
+    "warning",
+    "some clean clips are not understood to begin with",
+    clean_is_not_understood,
+)
+LOST_IN_16_BITS: Final = Check(
+    "lost-in-16-bits",
+    "warning",
+    "successes of the search are lost in the saved file",
+    is_lost_in_16_bits,
+)
+ROOMS_LEAK: Final = Check(
+    "rooms-leak", "error", "rooms of the attack are also tested in", rooms_leak
+)
+GRADIENT_ZERO: Final = Check(
+    "gradient-zero", "error", "the gradient that the attack follows is zero", gradient_is_zero
+)
+GRADIENT_NOT_FINITE: Final = Check(
+    "gradient-not-finite",
+    "error",
+    "the gradient that the attack follows is NaN or infinite",
+    gradient_is_not_finite,
+)
+NOT_DETERMINISTIC: Final = Check(
+    "not-deterministic",
+    "error",
+    "the recogniser hears the same sound differently",
+    is_not_deterministic,
+)
+NOISE_SUCCEEDS: Final = Check(
+    "noise-succeeds", "error", "random noise of the same energy does as well", noise_succeeds
+)
+SHAPED_NOISE_SUCCEEDS: Final = Check(
+    "shaped-noise-succeeds",
+    "error",
+    "random noise of the same energy, shaped like the masking threshold, does as well",
+    noise_succeeds,
+)
+TRANSFER_WINS: Final = Check(
+    "transfer-wins",
+    "error",
+    "examples made on another recogniser do better than the run's own",
+    is_beaten_by_transfer,
+)
+PLANTED_NOT_FOUND: Final = Check(
+    "planted-not-found",
+    "error",
+    "the attack misses a vulnerability that is known to be there",
+    planted_is_not_found,
+)
+UNBOUNDED_FAILS: Final = Check(
+    "unbounded-fails", "error", "an attack that may do anything fails", unbounded_fails
+)
+PASSES_DO_NOT_HELP: Final = Check(
+    "passes-do-not-help", "warning", "success does not grow with passes", does_not_grow
+)
+EPS_DOES_NOT_HELP: Final = Check(
+    "eps-does-not-help", "warning", "success does not grow with ε", does_not_grow
+)
+
+CHECKS: Final[tuple[Check[Any], ...]] = (
+    CLEAN_NOT_UNDERSTOOD,
+    LOST_IN_16_BITS,
+    ROOMS_LEAK,
+    GRADIENT_ZERO,
+    GRADIENT_NOT_FINITE,
+    NOT_DETERMINISTIC,
+    NOISE_SUCCEEDS,
+    SHAPED_NOISE_SUCCEEDS,
+    TRANSFER_WINS,
+    PLANTED_NOT_FOUND,
+    UNBOUNDED_FAILS,
+    PASSES_DO_NOT_HELP,
+    EPS_DOES_NOT_HELP,
+)

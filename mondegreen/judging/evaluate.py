@@ -1,0 +1,246 @@
+"""How a saved sound does in rooms, and with other recognisers.
+
+Any result of an attack will do, or any recording and a phrase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mondegreen.air.rooms.bank import RoomBank
+from mondegreen.audio.pcm import load
+from mondegreen.errors import AudioError, MondegreenError, OptionError, TargetError
+from mondegreen.measures.survival import Phrases, survival
+from mondegreen.measures.transfer import Transfer, transfer
+from mondegreen.results.folder import RECORD, WAV
+from mondegreen.results.item import read_item
+from mondegreen.results.record import InRooms, Survival
+from mondegreen.text import check_target
+from mondegreen.victims.base import Recogniser
+from mondegreen.victims.embedded import NAMES
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a recogniser hears of a saved sound in rooms.
+
+    Attributes:
+        sound: the path given.
+        victim: who heard.
+        bank: the key of the bank.
+        target, original: the phrases that shares and word error rates speak of; no original: None.
+        normaliser: see `mondegreen.text`.
+        survival: the sound in the rooms, and without any.
+        clean: the clean clip likewise, where it is known.
+        transfers: what each of the other recognisers that answered hears, without a room.
+        warnings: what stands against believing it.
+    """
+
+    sound: str
+    victim: str
+    bank: str
+    target: str
+    original: str | None
+    normaliser: str
+    survival: Survival
+    clean: Survival | None
+    transfers: list[Transfer]
+    warnings: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; the parts of `survival` stand beside the other fields."""
+        data = asdict(self)
+        survival, clean, _ = (data.pop(name) for name in ("survival", "clean", "transfers"))
+        others = [other.to_json() for other in self.transfers]
+        return {**data, **survival, "clean": clean, "with": others}
+
+
+def evaluate(
+    recogniser: Recogniser,
+    sound: str | PathLike[str],
+    bank: RoomBank,
+    *,
+    split: str = "test",
+    target: str | None = None,
+    original: str | None = None,
+    exact: bool = False,
+    others: Sequence[Recogniser] = (),
+    on_room: Callable[[int, int], None] | None = None,
+    on_other: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Hear a saved sound in every room of a split, and the clean clip in the same rooms.
+
+    Other recognisers then hear both without a room; one that fails is named in the warnings, and
+    Ctrl-C leaves those out that remain.
+
+    Args:
+        recogniser: who hears; it need not be the one that was attacked.
+        sound: an item folder, its `record.json` or `adversarial.wav`, or any recording.
+        bank: rooms at the recogniser's rate.
+        split: of the bank; only `test` is new to an attack that had this bank.
+        target: the phrase; an item has its own.
+        original: what was said; by default, of an item, what was heard in the clean clip.
+        exact: compare to the letter; an item attacked so is always compared so.
+        others: further recognisers, each of any rate.
+        on_room: called after each room, with how many of how many are done.
+        on_other: called after each other recogniser likewise.
+
+    Raises:
+        AudioError, RoomError: a file, or a split, that nothing can be done with.
+        TargetError: a recording without a target.
+        OptionError: the bank is of another rate.
+    """
+    if bank.sample_rate != recogniser.sample_rate:
+        raise OptionError(
+            f"The bank is of {bank.sample_rate} Hz, the recogniser of {recogniser.sample_rate} Hz."
+            " Make a bank at that rate."
+        )
+    rooms = bank.split(split)
+    audio, clean, known = _read(Path(sound), recogniser.sample_rate)
+    phrases = Phrases(
+        target=_target(target or known.get("target")),
+        original=original or known.get("heard_clean"),
+        normaliser="exact" if exact else known.get("normaliser", "default"),
+    )
+    sounds = [audio] if clean is None else [audio, clean]
+    heard = survival(recogniser, sounds, phrases, rooms, on_room)
+    hear_with = partial(
+        transfer, sound=audio, clean=clean, sample_rate=bank.sample_rate, phrases=phrases
+    )
+    transfers, failures = _each(others, hear_with, on_other)
+    return Evaluation(
+        sound=str(sound),
+        victim=recogniser.name,
+        bank=bank.key,
+        target=phrases.target,
+        original=phrases.original,
+        normaliser=phrases.normaliser,
+        survival=heard[0],
+        clean=None if clean is None else heard[1],
+        transfers=transfers,
+        warnings=[
+            *_leaks(known, bank, split),
+            *_shortcomings(heard[0].rooms, len(rooms.rooms)),
+            *failures,
+        ],
+    )
+
+
+def attacked(sound: str | PathLike[str]) -> str | None:
+    """The name of the recogniser that an item was made on; None for any other recording.
+
+    Raises:
+        AudioError: there is nothing of that name.
+        MondegreenError: the item is not whole.
+        OptionError: as `may_be_loaded`.
+    """
+    try:
+        Path(sound).stat()
+    except OSError as error:
+        raise AudioError(
+            f"{sound} does not exist or cannot be reached ({error.strerror}); give a result's"
+            " folder, its record.json, or a recording"
+        ) from error
+    if not _in_item(Path(sound)):
+        return None
+    return may_be_loaded(str(read_item(sound).record["victim"]), sound)
+
+
+def may_be_loaded(name: str, source: str | PathLike[str]) -> str:
+    """A recogniser's name out of a record, if a record alone may have that loaded.
+
+    Raises:
+        OptionError: the name stands for code to run, or for something to fetch: a file, which may
+            be a stranger's, does not decide that.
+    """
+    if name in NAMES or Path(name).is_dir():
+        return name
+    if Path(name).is_absolute():
+        raise OptionError(
+            f"{source} was made on the checkpoint {name}, which is not there. Say where it is:"
+            " --victim FOLDER"
+        )
+    raise OptionError(
+        f"{source} was made on {name}, and a record alone does not have code run, or models"
+        f" fetched. Say so yourself: --victim {name}"
+    )
+
+
+def _each(
+    others: Sequence[Recogniser],
+    hear_with: Callable[[Recogniser], Transfer],
+    on_other: Callable[[int, int], None] | None,
+) -> tuple[list[Transfer], list[str]]:
+    """What others hear, and what kept some from it: what was heard in rooms is worth keeping."""
+    transfers, failures = [], []
+    try:
+        for done, other in enumerate(others, 1):
+            try:
+                transfers.append(hear_with(other))
+            except Exception as error:  # another's code may raise anything
+                kind = "" if isinstance(error, MondegreenError) else f"{type(error).__name__}: "
+                failures.append(f"{other.name} has not heard it: {kind}{error}")
+            if on_other is not None:
+                on_other(done, len(others))
+    except KeyboardInterrupt:
+        failures.append(f"stopped by hand after {len(transfers)} of {len(others)} recognisers")
+    return transfers, failures
+
+
+def _shortcomings(seen: InRooms, wanted: int) -> Iterator[str]:
+    if seen.count < wanted:
+        yield f"stopped by hand after {seen.count} of {wanted} rooms"
+    if seen.distinct < seen.count:
+        yield (
+            f"the {seen.count} responses come from {seen.distinct} rooms: the interval, which takes"
+            " them for independent, is too narrow"
+        )
+
+
+def _leaks(known: Mapping[str, Any], bank: RoomBank, split: str) -> list[str]:
+    made_with = known.get("bank")
+    if made_with == bank.key and split != "test":
+        return [f"the attack has used the rooms of {split!r}: only those of 'test' are new to it"]
+    if made_with not in (None, bank.key) and bank.origin.get("kind") == "measured":
+        return [
+            "the attack had another bank: if it has rooms of the same collection, they may be"
+            " among these"
+        ]
+    return []
+
+
+def _read(
+    path: Path, sample_rate: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, dict[str, Any]]:
+    """The sound, the clean clip if it is known, and what the record says, if there is one."""
+    if _in_item(path):
+        item = read_item(path)
+        if item.record["sample_rate"] != sample_rate:
+            raise OptionError(
+                f"{path} is of {item.record['sample_rate']} Hz, the recogniser of {sample_rate} Hz."
+                " Choose one of the same rate."
+            )
+        return item.adversarial, item.clean, dict(item.record)
+    return load(path, sample_rate), None, {}
+
+
+def _in_item(path: Path) -> bool:
+    beside_record = path.name == WAV and (path.parent / RECORD).is_file()
+    return path.is_dir() or path.name == RECORD or beside_record
+
+
+def _target(target: str | None) -> str:
+    if target is None:
+        raise TargetError(
+            "A recording without a record.json beside it has no target. Give one with --target."
+        )
+    check_target(target)
+    return target

@@ -1,0 +1,258 @@
+"""The evidence for each check, gathered from an attacked data set: one function a check.
+
+Searches here are without rooms, for methods in rooms too: a search in rooms and its proof take
+hours, and the faults that are looked for show without them.
+
+Each function takes the study, and a function to be told how much of its work is done.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+from mondegreen.audio.pcm import FULL_SCALE
+from mondegreen.judging.checks import Hunt, Leak, NotMeasured, Repetition, Rivalry, Sweep, Tally
+from mondegreen.judging.controls import (
+    heard_in,
+    largest_gradient,
+    leak,
+    repetition,
+    shaped_noise,
+    white_noise,
+)
+from mondegreen.judging.planted import hunt
+from mondegreen.judging.study import Aim, Drawn, Example, Study
+from mondegreen.judging.sweeps import EPS, in_ball, passes_to_success, unbounded, without_rooms
+from mondegreen.measures.survival import Phrases
+from mondegreen.measures.transfer import hear
+from mondegreen.results.item import read_item
+from mondegreen.search.presets import Stages, within
+from mondegreen.victims.base import Recogniser
+
+OnDone = Callable[[int, int], None]  # how much of it is done, and of how much
+Jobs = Sequence[tuple[Drawn, Stages]]
+T = TypeVar("T")
+
+PASSES: Final = 200  # enough to attack a clip again, unless its record says otherwise
+PIECE: Final = 1.0  # seconds of a clip that something is planted in
+NOTHING_VERIFIED: Final = "no clip is verified, so that noise has nothing to be compared with"
+
+# ---- from the records alone
+
+
+def understood(study: Study, on_done: OnDone) -> Tally | NotMeasured:
+    """Of the clean clips where it is known, those that the recogniser understands."""
+    told = [item.record.get("understood") for item in _each(study.items, on_done)]
+    known = [answer for answer in told if answer is not None]
+    if not known:
+        return NotMeasured(
+            "what is said in the clips is not known: give their transcripts to the attack"
+        )
+    return Tally.count(known)
+
+
+def lost_in_16_bits(study: Study, on_done: OnDone) -> Tally | NotMeasured:
+    """Of the clips that matched in the search, those that are not heard from their files."""
+    matched = [
+        item
+        for item in _each(study.items, on_done)
+        if item.record["first_match"] is not None
+        and not (item.in_rooms or item.record["interrupted"])
+    ]
+    if not matched:
+        return NotMeasured("no search without rooms has matched and was left to end")
+    return Tally.count(not item.heard_dry for item in matched)
+
+
+def rooms_in_common(study: Study, on_done: OnDone) -> Leak | NotMeasured:
+    """What the bank's test rooms share with the others."""
+    if not any(item.in_rooms for item in study.items):
+        return NotMeasured("the attack is not in rooms")
+    if study.bank is None:
+        return NotMeasured("the bank of rooms is not given: give the one that the attack used")
+    found = leak(study.bank)
+    on_done(1, 1)
+    return found
+
+
+# ---- on the recogniser, at next to no cost
+
+
+def gradients(study: Study, on_done: OnDone) -> list[float]:
+    """The largest |gradient| of each clip that was drawn."""
+    return [largest_gradient(study.victim, clip.case) for clip in _each(study.drawn, on_done)]
+
+
+def repetitions(study: Study, on_done: OnDone) -> list[Repetition]:
+    """What is made of each saved file that was drawn, two times."""
+    return [repetition(study.victim, clip.case) for clip in _each(study.drawn, on_done)]
+
+
+def in_white_noise(study: Study, on_done: OnDone) -> Tally | NotMeasured:
+    """In how many draws of white noise, of the energy of δ, the target is heard."""
+    if not study.verified:
+        return NotMeasured(NOTHING_VERIFIED)
+    return Tally.total(
+        heard_in(study.victim, clip.case, white_noise(clip.case, (study.seed, number)))
+        for number, clip in enumerate(_each(study.verified, on_done))
+    )
+
+
+def in_shaped_noise(study: Study, on_done: OnDone) -> Tally | NotMeasured:
+    """The same of noise shaped like the masking threshold."""
+    if not study.verified:
+        return NotMeasured(NOTHING_VERIFIED)
+    rate = study.victim.sample_rate
+    return Tally.total(
+        heard_in(study.victim, clip.case, shaped_noise(clip.case, rate, (study.seed, number)))
+        for number, clip in enumerate(_each(study.verified, on_done))
+    )
+
+
+# ---- examples from elsewhere
+
+
+def rivalries(study: Study, on_done: OnDone) -> list[Rivalry] | NotMeasured:
+    """How examples made on other recognisers do on this one, against the run's own."""
+    if not study.others:
+        return NotMeasured("no results on another recogniser are given to compare with")
+    own = _any_of((item.aim, item.heard_dry) for item in study.items)
+    common = [item for item in study.others if item.aim in own]
+    if not common:
+        return NotMeasured("the results on other recognisers are for other clips or targets")
+    theirs: dict[str, list[tuple[Aim, bool]]] = {}
+    for item in _each(common, on_done):
+        outcome = item.aim, _is_heard(study.victim, item)
+        theirs.setdefault(item.record["victim"], []).append(outcome)
+    return [_rivalry(maker, outcomes, own) for maker, outcomes in theirs.items()]
+
+
+def _rivalry(maker: str, theirs: Iterable[tuple[Aim, bool]], own: Mapping[Aim, bool]) -> Rivalry:
+    heard = _any_of(theirs)
+    return Rivalry(maker, Tally.count(heard.values()), Tally.count(own[aim] for aim in heard))
+
+
+def _any_of(outcomes: Iterable[tuple[Aim, bool]]) -> dict[Aim, bool]:
+    """By clip and target, whether any of its examples has succeeded."""
+    found: dict[Aim, bool] = {}
+    for aim, success in outcomes:
+        found[aim] = found.get(aim, False) or success
+    return found
+
+
+def _is_heard(recogniser: Recogniser, example: Example) -> bool:
+    record = example.record
+    phrases = Phrases(record["target"], None, record["normaliser"])
+    sound = read_item(example.folder).adversarial
+    return hear(recogniser, sound, record["sample_rate"], phrases).matched
+
+
+# ---- the attack over again
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What it may cost to attack over again.
+
+    Attributes:
+        checks: how many do.
+        clips: how many are attacked.
+        passes: gradient passes of the recogniser, at most: a search ends where it succeeds.
+    """
+
+    checks: int
+    clips: int
+    passes: int
+
+
+def cost(study: Study) -> Cost:
+    """What the checks that attack the recogniser over again may cost, before they begin."""
+    jobs = [_jobs_unbounded(study), _jobs_in_passes(study), _jobs_in_eps(study)]
+    return Cost(len(jobs), len(study.drawn), sum(map(sum, map(_costs, jobs))))
+
+
+def hunts(study: Study, on_done: OnDone) -> list[Hunt]:
+    """What the attack, with as many steps as it has had, finds of what is planted for it."""
+    rate = study.victim.sample_rate
+    found = []
+    for number, clip in enumerate(_each(study.drawn, on_done)):
+        piece = clip.case.clean[: int(PIECE * rate)]
+        stages = without_rooms(within(clip.stages, study.longest))
+        found += hunt(piece, rate, stages, study.seed + number)
+    return found
+
+
+def without_bound(study: Study, on_done: OnDone) -> Tally:
+    """On how many clips an attack without a bound succeeds."""
+    needed = _attacked(study, _jobs_unbounded(study), on_done)
+    return Tally.count(passes is not None for passes in needed)
+
+
+def _jobs_unbounded(study: Study) -> Jobs:
+    return [(clip, (unbounded(),)) for clip in study.drawn]
+
+
+def over_passes(study: Study, on_done: OnDone) -> Sweep | NotMeasured:
+    """On how many clips the attack succeeds within one pass, a quarter of its passes, and all."""
+    most = _most_passes(study)
+    if most == 1:
+        return NotMeasured("the attack has taken one pass: give it more")
+    levels = tuple(sorted({1, max(1, most // 4), most}))
+    needed = [passes or math.inf for passes in _attacked(study, _jobs_in_passes(study), on_done)]
+    hits = tuple(sum(passes <= level for passes in needed) for level in levels)
+    return Sweep("passes", levels, hits, len(needed))
+
+
+def _most_passes(study: Study) -> int:
+    sufficed = [clip.record["first_match"] or 0 for clip in study.drawn]
+    return min(study.longest, max(PASSES, *sufficed))
+
+
+def _jobs_in_passes(study: Study) -> Jobs:
+    most = _most_passes(study)
+    return [(clip, within(without_rooms(clip.stages), most)) for clip in study.drawn]
+
+
+def over_eps(study: Study, on_done: OnDone) -> Sweep:
+    """On how many clips an attack within ‖δ‖∞ ≤ ε succeeds, for a few ε."""
+    needed, clips = _attacked(study, _jobs_in_eps(study), on_done), len(study.drawn)
+    rows = [needed[first : first + clips] for first in range(0, len(needed), clips)]
+    hits = tuple(sum(passes is not None for passes in row) for row in rows)
+    return Sweep(f"/ {FULL_SCALE}", EPS, hits, clips)
+
+
+def _jobs_in_eps(study: Study) -> Jobs:
+    return [(clip, (in_ball(eps / FULL_SCALE),)) for eps in EPS for clip in study.drawn]
+
+
+def _attacked(study: Study, jobs: Jobs, on_done: OnDone) -> list[int | None]:
+    """Attack clips in the given stages; the passes that each needed, None: it did not succeed."""
+    costs = _costs(jobs)
+    needed, spent = [], 0
+    for (clip, stages), cost in zip(jobs, costs, strict=True):
+        told = partial(_tell, on_done, spent, sum(costs))
+        needed.append(passes_to_success(study.victim, clip.case, stages, told))
+        spent += cost
+        on_done(spent, sum(costs))
+    return needed
+
+
+def _costs(jobs: Jobs) -> list[int]:
+    """The gradient passes of each at most."""
+    return [sum(stage.passes for stage in stages) for _, stages in jobs]
+
+
+def _tell(on_done: OnDone, before: int, total: int, passes: int) -> None:
+    on_done(before + passes, total)
+
+
+def _each(things: Sequence[T], on_done: OnDone) -> Iterator[T]:
+    """The things one by one, telling how many are done."""
+    for done, thing in enumerate(things):
+        on_done(done, len(things))
+        yield thing
+    on_done(len(things), len(things))

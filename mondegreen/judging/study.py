@@ -1,0 +1,168 @@
+"""An attacked data set, read back to be examined: all of its records, and a few of its clips."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mondegreen.air.rooms.bank import RoomBank
+from mondegreen.errors import OptionError
+from mondegreen.judging.controls import Case
+from mondegreen.results.folder import item_folders, read_record
+from mondegreen.results.item import read_item
+from mondegreen.search.presets import IN_ROOMS, Stages, preset
+from mondegreen.text import matches
+from mondegreen.victims.base import Victim
+
+Folder = str | PathLike[str]
+Aim = tuple[str, str]  # the clip's id and the target
+
+
+@dataclass(frozen=True)
+class Example:
+    """An item folder and its record, as `mondegreen.results.record.Record.to_json` writes it."""
+
+    folder: Path
+    record: Mapping[str, Any]
+
+    @property
+    def in_rooms(self) -> bool:
+        """Whether its method works in rooms."""
+        return self.record["method"] in IN_ROOMS
+
+    @property
+    def aim(self) -> Aim:
+        """What was to be heard as what."""
+        return self.record["id"], self.record["target"]
+
+    @property
+    def heard_dry(self) -> bool:
+        """Whether the saved file is heard as the target where there is no room."""
+        record = self.record
+        return matches(record["heard"], record["target"], record["normaliser"])
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An item that was drawn, and what it takes to try things on its clip."""
+
+    record: Mapping[str, Any]
+    case: Case
+
+    @property
+    def stages(self) -> Stages:
+        """Those of its method and preset, for methods in rooms without any."""
+        return preset(self.record["method"], self.record["preset"])
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is examined, and with what.
+
+    Attributes:
+        victim: the recogniser that was attacked.
+        items: all that it was attacked with.
+        drawn: some of them, whatever became of them.
+        verified: some of those that are verified.
+        bank: the bank of rooms that it was attacked in; None: none, or it is not given.
+        others: what other recognisers were attacked with.
+        seed: of everything random.
+    """
+
+    victim: Victim
+    items: Sequence[Example]
+    drawn: Sequence[Drawn]
+    verified: Sequence[Drawn]
+    bank: RoomBank | None
+    others: Sequence[Example]
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        folder: Folder,
+        victim: Victim,
+        bank: RoomBank | None,
+        transfers: Sequence[Folder],
+        sample: int,
+        seed: int,
+    ) -> Study:
+        """Read what is needed; arguments and errors as `mondegreen.judging.sanity.examine`."""
+        if sample < 1:
+            raise OptionError(f"Got a sample of {sample} clips, expected at least 1.")
+        items = _read(folder)
+        _check_victim(victim, items)
+        _check_bank(bank, items)
+        verified = [item for item in items if item.record["verified"]]
+        return cls(
+            victim=victim,
+            items=items,
+            drawn=_draw(victim, items, sample, seed),
+            verified=_draw(victim, verified, sample, seed),
+            bank=bank,
+            others=_others(victim, transfers),
+            seed=seed,
+        )
+
+    @property
+    def longest(self) -> int:
+        """The most gradient passes that any search has taken."""
+        return int(max(item.record["passes"] for item in self.items))
+
+
+def _read(folder: Folder) -> list[Example]:
+    found = [Example(path, read_record(path)) for path in item_folders(folder)]
+    if not found:
+        raise OptionError(
+            f"{folder} holds no results. Expected the folder of a run that has attacked a clip, or"
+            " of what `mondegreen attack` wrote."
+        )
+    return found
+
+
+def _check_victim(victim: Victim, items: Sequence[Example]) -> None:
+    for item in items:
+        if item.record["victim"] != victim.name:
+            raise OptionError(
+                f"{item.folder} was made on {item.record['victim']}, and the recogniser given is"
+                f" {victim.name}. Give the one that was attacked."
+            )
+
+
+def _check_bank(bank: RoomBank | None, items: Sequence[Example]) -> None:
+    used = {item.record["bank"] for item in items if item.in_rooms}
+    if bank is not None and used - {bank.key}:
+        raise OptionError(
+            f"The attack was in rooms of the bank {', '.join(sorted(used))}, and the bank given is"
+            f" {bank.key}. Give the one that was used."
+        )
+
+
+def _others(victim: Victim, transfers: Sequence[Folder]) -> list[Example]:
+    others = [item for folder in transfers for item in _read(folder)]
+    for item in others:
+        if item.record["victim"] == victim.name:
+            raise OptionError(
+                f"{item.folder} was made on {victim.name}, the recogniser that is examined. To see"
+                " what transfers, give results on another one."
+            )
+    return others
+
+
+def _draw(victim: Victim, items: Sequence[Example], count: int, seed: int) -> list[Drawn]:
+    """A random choice of items, in their order; all, if there are no more than `count`."""
+    chosen = random.Random(seed).sample(range(len(items)), min(count, len(items)))
+    return [_drawn(victim, items[place]) for place in sorted(chosen)]
+
+
+def _drawn(victim: Victim, example: Example) -> Drawn:
+    item, record = read_item(example.folder), example.record
+    clean, delta = torch.from_numpy(item.clean), torch.from_numpy(item.delta)
+    tokens = victim.encode(record["spelled"], len(clean))
+    return Drawn(record, Case(clean, delta, record["target"], tokens, record["normaliser"]))

@@ -1,0 +1,1 @@
+"""How loud, how wrong, in how many rooms? What is measured of two sounds."""

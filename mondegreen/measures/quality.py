@@ -1,0 +1,166 @@
+"""What an adversarial example costs the ear: six measurements on the samples of two files.
+
+None of these establishes that a change cannot be heard. Signal-to-noise ratio knows nothing of
+hearing; the masking threshold is a model of it with its own errors; PESQ and STOI were made for
+telephone lines and noise reduction. Read them together, and listen.
+
+Conventions: `clean` and `adversarial` are floats `[T]`, full scale 1, of equal length, as read back
+from 16-bit files; delta = adversarial - clean. A value without a definition is None, never NaN or
+infinity, so that every result can be written as JSON.
+
+References: PESQ, ITU-T P.862.2 (wide band); STOI, Taal et al. 2011; masking threshold, the
+supplement of Qin et al. 2019, equations (1)-(14).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pystoi import stoi as pystoi
+from torch import Tensor
+from torch.nn.functional import pad
+
+from mondegreen.audio.pcm import FULL_SCALE, resample
+from mondegreen.errors import AudioError
+from mondegreen.psychoacoustics.excess import excess_db, masking_loss
+from mondegreen.psychoacoustics.threshold import MaskingThreshold, masking_threshold
+from mondegreen.results.record import MaskingExcess, Quality
+
+Audio: TypeAlias = NDArray[np.floating]
+
+PESQ_RATE: Final = 16_000  # Hz, the only rate of wide-band PESQ
+PESQ_SECONDS: Final = 30.0  # its C code counts on few pauses, and crashes on long clips of many
+
+
+def measure(clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "paper") -> Quality:
+    """Take every measurement of an example against its clean clip.
+
+    Args:
+        clean: floats `[T]`, full scale 1.
+        adversarial: likewise.
+        sample_rate: of both, in Hz.
+        profile: masking threshold profile, see `mondegreen.psychoacoustics.threshold`.
+
+    Raises:
+        AudioError: the two are not single clips of equal length.
+        OptionError: there is no profile of that name.
+    """
+    if clean.ndim != 1 or clean.shape != adversarial.shape or clean.size == 0:
+        raise AudioError(
+            f"Got clips of shapes {clean.shape} and {adversarial.shape}, expected two of the same "
+            "length [T]. Compare an example with the recording that it was made from."
+        )
+    return Quality(
+        max_abs=max_abs(clean, adversarial),
+        snr_db=snr_db(clean, adversarial),
+        masking=masking_excess(clean, adversarial, sample_rate, profile),
+        pesq=pesq(clean, adversarial, sample_rate),
+        stoi=stoi(clean, adversarial, sample_rate),
+    )
+
+
+def max_abs(clean: Audio, adversarial: Audio) -> float:
+    """Largest |delta| of clips `[T]`, in 16-bit units (full scale is 32768)."""
+    return float(np.abs(_delta(clean, adversarial)).max() * FULL_SCALE)
+
+
+def snr_db(clean: Audio, adversarial: Audio) -> float | None:
+    """Signal-to-noise ratio 10 log10(sum clean^2 / sum delta^2) of clips `[T]`, in dB.
+
+    None if delta or the clean clip is zero throughout.
+    """
+    signal = float(np.square(clean, dtype=np.float64).sum())
+    noise = float(np.square(_delta(clean, adversarial)).sum())
+    return 10 * float(np.log10(signal / noise)) if signal and noise else None
+
+
+def masking_excess(
+    clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "paper"
+) -> MaskingExcess:
+    """Compare delta with the masking threshold of the clean clip; clips `[T]`.
+
+    Raises:
+        OptionError: there is no profile of that name.
+    """
+    audio = torch.as_tensor(clean, dtype=torch.float64)[None]
+    delta = torch.as_tensor(_delta(clean, adversarial))[None]
+    threshold = masking_threshold(audio, None, sample_rate, profile)
+    excess = excess_db(delta, threshold)[0]
+    return MaskingExcess(
+        profile=profile,
+        loss=float(masking_loss(delta, threshold)[0]),
+        share_above=float((excess > 0).double().mean()),
+        mean_excess_db=_or_zero(excess[excess > 0], torch.mean),
+        max_excess_db=_or_zero(excess[excess > 0], torch.amax),
+        edges_db=_at_edges(audio, delta, threshold),
+    )
+
+
+def _at_edges(audio: Tensor, delta: Tensor, threshold: MaskingThreshold) -> float:
+    """The largest excess, in dB, in frames that do not lie within the clip; `[1, T]` both."""
+    before, after = threshold.silence
+    audio, delta = (pad(sound, (before, after)) for sound in (audio, delta))
+    around = threshold.of(audio, torch.tensor(audio.shape[1:]))
+    whole = threshold.lengths.clamp(min=around.window)  # a shorter clip is padded to one frame
+    begins = torch.arange(around.theta.shape[1]) * around.hop - before
+    within = (begins >= 0) & (begins + around.window <= whole)
+    excess = excess_db(delta, around)[0, ~within]
+    return _or_zero(excess[excess > 0], torch.amax)
+
+
+def over_db(clean: Audio, adversarial: Audio, sample_rate: int, bound_db: float) -> float:
+    """By how much delta exceeds theta + `bound_db` in its worst bin, in dB; 0: nowhere.
+
+    Clips are `[T]`; the bound is 0 or more.
+    """
+    return max(0.0, masking_excess(clean, adversarial, sample_rate).max_excess_db - bound_db)
+
+
+def _or_zero(values: Tensor, statistic: Callable[[Tensor], Tensor]) -> float:
+    return float(statistic(values)) if len(values) else 0.0
+
+
+def pesq(clean: Audio, adversarial: Audio, sample_rate: int) -> float | None:
+    """Wide-band PESQ of clips `[T]`: mean opinion score, about 1 (bad) to 4.64 (no difference).
+
+    Taken at 16 kHz, converted to if need be. None if the optional package `pesq` is missing, or
+    finds no speech to judge (clips under a quarter of a second, silence), or the clip is longer
+    than 30 s, which is beyond what it was made for.
+    """
+    if len(clean) > PESQ_SECONDS * sample_rate:
+        return None
+    try:
+        from pesq import PesqError
+        from pesq import pesq as score
+    except ImportError:
+        return None
+    at_rate = [
+        resample(clip.astype(np.float32), sample_rate, PESQ_RATE) for clip in (clean, adversarial)
+    ]
+    try:
+        return float(score(PESQ_RATE, *at_rate, "wb"))
+    except PesqError:
+        return None
+
+
+def stoi(clean: Audio, adversarial: Audio, sample_rate: int) -> float | None:
+    """Short-time objective intelligibility of clips `[T]`: 1 is as intelligible as the clean clip.
+
+    None if less than about 0.4 s of the clean clip is louder than its silences.
+    """
+    with warnings.catch_warnings():
+        # pystoi warns and returns a made-up 1e-5 where it has too little speech.
+        warnings.simplefilter("error", RuntimeWarning)
+        try:
+            return float(pystoi(clean, adversarial, sample_rate))
+        except RuntimeWarning:
+            return None
+
+
+def _delta(clean: Audio, adversarial: Audio) -> NDArray[np.float64]:
+    return adversarial.astype(np.float64) - clean.astype(np.float64)

@@ -1,0 +1,153 @@
+"""In how many rooms a sound is heard as the target: a share, its interval, and word errors.
+
+A room stands for a place where the sound was never tried, so what is reported is counted in a
+bank's `test` split, which no attack looks at. `heard_share` is the quick look by which an attack
+chooses, on `validate`; `survival` is the proof, through the recogniser's own pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from torch import Tensor
+
+from mondegreen.air.rooms.bank import Split
+from mondegreen.air.rooms.reverb import Reverb
+from mondegreen.results.record import Dry, Hearing, InRooms, Survival
+from mondegreen.text import WordErrors, matches, word_errors
+from mondegreen.victims.base import Recogniser, Victim
+
+SURVIVES = 0.5
+AT_ONCE = 1_000_000  # samples of reverberated sound held at a time
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """What may be heard in a sound, and the normaliser that compares; see `mondegreen.text`.
+
+    The `original` is what was said in the clean clip, as far as it is known: an attack takes what
+    the victim heard in it. Without one, nothing is said of it: its rates and shares are None.
+    """
+
+    target: str
+    original: str | None
+    normaliser: str = "default"
+
+
+def survival(
+    recogniser: Recogniser,
+    sounds: Sequence[NDArray[np.float32]],
+    phrases: Phrases,
+    split: Split,
+    on_room: Callable[[int, int], None] | None = None,
+) -> list[Survival]:
+    """Hear sounds in every room of a split, and in none.
+
+    Ctrl-C after the first room ends the listening: what was heard by then is what is reported, of
+    all sounds in the same rooms, and `count` says in how many.
+
+    Args:
+        recogniser: who hears, through its own public pipeline.
+        sounds: each [T] in [-1, 1] at its rate, such as a saved file and its clean clip.
+        phrases: what to compare with.
+        split: the rooms, of the same rate.
+        on_room: called after each, with how many of how many are done.
+
+    Raises:
+        OptionError: there is no normaliser of that name.
+    """
+    audio = [torch.from_numpy(sound) for sound in sounds]
+    dry = [recogniser.transcribe(sound) for sound in audio]
+    heard: list[list[str]] = []
+    try:
+        for in_room in zip(*(_in_each(sound, split) for sound in audio), strict=True):
+            heard.append([recogniser.transcribe(sound) for sound in in_room])
+            if on_room is not None:
+                on_room(len(heard), len(split.rooms))
+    except KeyboardInterrupt:
+        if not heard:
+            raise
+    return [
+        Survival(_in_all(texts, phrases, split), _dry(alone, phrases))
+        for texts, alone in zip(zip(*heard, strict=True), dry, strict=True)
+    ]
+
+
+def survives(seen: Survival) -> bool:
+    """Whether a sound has kept the promise of a method in rooms: heard in at least half of them."""
+    return seen.rooms.heard >= SURVIVES
+
+
+def heard_share(victim: Victim, sound: Tensor, target: Tensor, split: Split) -> float:
+    """Share of a split's rooms in which greedy decoding hears the target, by forward passes alone.
+
+    Args:
+        victim: who hears.
+        sound: [T] in [-1, 1] on the 16-bit grid.
+        target: the symbols, of `victim.encode`.
+        split: the rooms.
+    """
+    hits = 0
+    with torch.no_grad():
+        for rows in _reverberated(sound.to(victim.device, victim.dtype), split):
+            lengths = torch.full((len(rows),), rows.shape[1], device=rows.device)
+            hits += int(victim.score(rows, lengths, [target] * len(rows)).matched.sum())
+    return hits / len(split.rooms)
+
+
+def _in_each(sound: Tensor, split: Split) -> Iterator[Tensor]:
+    for rows in _reverberated(sound, split):
+        yield from rows
+
+
+def _reverberated(sound: Tensor, split: Split) -> Iterator[Tensor]:
+    """The sound [T] in the rooms of a split, in their order, some [m, T] at a time."""
+    reverb = Reverb(split.rirs.to(sound.device, sound.dtype))
+    length = torch.tensor([len(sound)], device=sound.device)
+    at_once = max(1, AT_ONCE // len(sound))
+    for first in range(0, len(reverb), at_once):
+        rooms = torch.arange(first, min(first + at_once, len(reverb)), device=sound.device)
+        yield reverb(sound[None, None], length, rooms[None])[0]
+
+
+def _in_all(heard: Sequence[str], phrases: Phrases, split: Split) -> InRooms:
+    target, original, by = phrases.target, phrases.original, phrases.normaliser
+    each = tuple(
+        Hearing(room.id, room.rt60, text, matches(text, target, by))
+        for room, text in zip(split.rooms, heard, strict=False)  # fewer texts: interrupted
+    )
+    hits = sum(hearing.matched for hearing in each)
+    interval = binomtest(hits, len(heard)).proportion_ci(method="wilson")
+    as_said = None if original is None else [matches(text, original, by) for text in heard]
+    return InRooms(
+        split=split.name,
+        count=len(heard),
+        distinct=len({hearing.room for hearing in each}),
+        heard=hits / len(heard),
+        heard_low=float(interval.low),
+        heard_high=float(interval.high),
+        heard_original=None if as_said is None else sum(as_said) / len(heard),
+        wer_target=_rate(target, heard, by),
+        wer_original=None if original is None else _rate(original, heard, by),
+        each=each,
+    )
+
+
+def _dry(heard: str, phrases: Phrases) -> Dry:
+    target, original, by = phrases.target, phrases.original, phrases.normaliser
+    return Dry(
+        heard=float(matches(heard, target, by)),
+        wer_target=_rate(target, [heard], by),
+        wer_original=None if original is None else _rate(original, [heard], by),
+    )
+
+
+def _rate(reference: str, heard: Sequence[str], normaliser: str) -> float:
+    """Word error rate of several transcripts to one reference, pooled."""
+    counts = [word_errors(reference, text, normaliser) for text in heard]
+    return WordErrors(sum(c.errors for c in counts), sum(c.words for c in counts)).rate

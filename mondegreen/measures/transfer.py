@@ -1,0 +1,93 @@
+"""Whether other recognisers mishear it too: what each hears in a finished sound, without a room.
+
+An example is made on one recogniser. That another one, which nobody asked while it was made, hears
+the target as well is called transfer. The clean clip is the control: a recogniser that does not
+understand that much has no say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mondegreen.audio.pcm import resample
+from mondegreen.measures.survival import Phrases
+from mondegreen.text import matches, word_errors
+from mondegreen.victims.base import Recogniser
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a recogniser makes of a sound.
+
+    Attributes:
+        heard: the transcript.
+        matched: it is the target.
+        wer_target, wer_original: word error rates to the target and to the original; None where
+            there is no original.
+    """
+
+    heard: str
+    matched: bool
+    wer_target: float
+    wer_original: float | None
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What one recogniser makes of a sound, and of the clean clip where there is one."""
+
+    recogniser: str
+    sound: Heard
+    clean: Heard | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; the parts of `sound` stand beside the other fields."""
+        data = asdict(self)
+        return {"recogniser": data["recogniser"], **data["sound"], "clean": data["clean"]}
+
+
+def transfer(
+    recogniser: Recogniser,
+    sound: NDArray[np.float32],
+    clean: NDArray[np.float32] | None,
+    sample_rate: int,
+    phrases: Phrases,
+) -> Transfer:
+    """Let a recogniser hear a sound, and the clean clip; arguments and errors as `hear`."""
+    return Transfer(
+        recogniser=recogniser.name,
+        sound=hear(recogniser, sound, sample_rate, phrases),
+        clean=None if clean is None else hear(recogniser, clean, sample_rate, phrases),
+    )
+
+
+def hear(
+    recogniser: Recogniser, sound: NDArray[np.float32], sample_rate: int, phrases: Phrases
+) -> Heard:
+    """Let a recogniser hear a sound, through its own public pipeline.
+
+    Args:
+        recogniser: of any rate; the sound is converted to it.
+        sound: [T] in [-1, 1].
+        sample_rate: of the sound, Hz.
+        phrases: what to compare with.
+
+    Raises:
+        OptionError: there is no normaliser of that name.
+        VictimError: the recogniser does not answer.
+    """
+    # converted as `mondegreen.audio.pcm.load` would: clipped, because a steep edge may overshoot
+    audio = np.clip(resample(sound, sample_rate, recogniser.sample_rate), -1.0, 1.0)
+    text = recogniser.transcribe(torch.from_numpy(audio))
+    target, original, by = phrases.target, phrases.original, phrases.normaliser
+    return Heard(
+        heard=text,
+        matched=matches(text, target, by),
+        wer_target=word_errors(target, text, by).rate,
+        wer_original=None if original is None else word_errors(original, text, by).rate,
+    )

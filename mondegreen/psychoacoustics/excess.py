@@ -1,0 +1,122 @@
+"""How far a perturbation stands above the masking threshold: what attacks and measures use.
+
+Source: Qin, Carlini, Cottrell, Goodfellow and Raffel, ICML 2019, supplement, sections 1 and 2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from mondegreen.audio.batch import without_padding
+from mondegreen.audio.pcm import FULL_SCALE
+from mondegreen.errors import AudioError
+from mondegreen.psychoacoustics.maskers import NEARBY_BARK
+from mondegreen.psychoacoustics.spectrum import (
+    LOUDEST,
+    bark,
+    bin_frequencies,
+    power_spectrum,
+    reference,
+)
+from mondegreen.psychoacoustics.threshold import MaskingThreshold
+
+
+def normalised_power(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
+    """Power of a perturbation relative to the loudest bin of its clip, eq. (13).
+
+    Shape: delta ``[B, T]`` in [-1, 1] -> ``[B, frames, bins]``, the frames of the threshold. T may
+    exceed what they need; samples past a clip's length count as 0. Differentiable in delta.
+    On a silent clip, full scale (power 1) is at 96 dB in place of the clip's maximum.
+
+    Raises ``AudioError`` if delta is not of these clips: another batch size, or too short.
+    """
+    _check_delta(delta, threshold)
+    frames = threshold.theta.shape[1]
+    delta = delta[:, : (frames - 1) * threshold.hop + threshold.window]
+    # Scaling samples instead of spectra is the same and touches an eighth of the numbers.
+    gain = threshold.profile.delta_gain * LOUDEST
+    scale = math.sqrt(gain) * reference(threshold.psd_max).rsqrt()
+    scaled = without_padding(delta * scale[:, None], threshold.lengths)
+    return power_spectrum(scaled, threshold.window, threshold.hop)
+
+
+def masking_loss(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
+    """How far a perturbation stands out: the paper's loss of imperceptibility, linear power.
+
+    Shape: delta ``[B, T]`` -> ``[B]``: the mean of max(power - theta, 0) over all bins of its own
+    frames, never over padding. Exactly 0, with gradient 0, for what stays under theta. On a
+    silent clip the loss is finite, but means only what ``normalised_power`` says of it.
+
+    Raises ``AudioError`` as ``normalised_power`` does.
+    """
+    excess = (normalised_power(delta, threshold) - threshold.theta).relu().mean(-1)
+    return (excess * threshold.real).sum(-1) / threshold.frames
+
+
+def excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
+    """How far a perturbation is above the threshold, 10 log10(power / θ), in the audible bins.
+
+    Shape: delta ``[B, T]`` -> ``[B, frames, audible bins]`` dB; -inf in padding and where it is 0.
+
+    Raises ``AudioError`` as ``normalised_power`` does.
+    """
+    audible = threshold.audible
+    ratio = normalised_power(delta, threshold)[..., audible] / threshold.theta[..., audible]
+    return 10 * torch.log10(ratio.masked_fill(~threshold.real[..., None], 0))
+
+
+def worst_excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
+    """The largest `excess_db` of each clip, without waiting for the device.
+
+    Shape: delta ``[B, T]`` -> ``[B]`` dB; -inf where it is 0.
+
+    Raises ``AudioError`` as ``normalised_power`` does.
+    """
+    counted = threshold.audible & threshold.real[..., None]
+    ratio = (normalised_power(delta, threshold) / threshold.theta).masked_fill(~counted, 0)
+    return 10 * torch.log10(ratio.amax((1, 2)))
+
+
+def rounding_power(threshold: MaskingThreshold) -> Tensor:
+    """Power that rounding to 16 bits is expected to add to each bin, normalised as eq. (13).
+
+    An error evenly spread over one step has a variance of a twelfth of its square; a periodic Hann
+    window keeps 3/8 of that.
+
+    Shape: ``[B]``.
+    """
+    variance = 1 / (12 * FULL_SCALE**2)
+    gain = threshold.profile.delta_gain * LOUDEST * 3 / 8 / threshold.window
+    return gain * variance / reference(threshold.psd_max)
+
+
+def guarded(threshold: MaskingThreshold, audio: Tensor, share: float) -> MaskingThreshold:
+    """The threshold, and nowhere more than a share of the clip's own power nearby.
+
+    A loud low sound masks far upward (eq. 9), where the clip itself may be all but silent. What is
+    put there is under θ, and is still what makes a perturbation sound like noise.
+
+    Shape: audio ``[B, T]`` of the same clips -> theta = min(theta, share · p̄), where p̄ is the mean
+    of the clip's normalised power over the bins less than 0.5 Bark away.
+
+    Raises ``AudioError`` as ``normalised_power`` does.
+    """
+    power = normalised_power(audio, threshold)
+    barks = bark(bin_frequencies(threshold.sample_rate, threshold.window))
+    near = ((barks[:, None] - barks).abs() < NEARBY_BARK).to(power)
+    nearby = power @ (near / near.sum(0))
+    return replace(threshold, theta=torch.minimum(threshold.theta, share * nearby))
+
+
+def _check_delta(delta: Tensor, threshold: MaskingThreshold) -> None:
+    clips, frames, _ = threshold.theta.shape
+    given = 1 + max(delta.shape[-1] - threshold.window, 0) // threshold.hop
+    if delta.ndim != 2 or len(delta) != clips or given < frames:
+        raise AudioError(
+            f"the perturbation has shape {list(delta.shape)}; its threshold is of {clips} clips and"
+            f" {frames} frames: give [{clips}, samples] with as many samples as the longest clip"
+        )

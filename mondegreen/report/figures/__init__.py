@@ -1,0 +1,1 @@
+"""Figures of results, for pages and papers."""

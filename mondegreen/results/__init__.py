@@ -1,0 +1,1 @@
+"""What is left? The typed record and the item folder; nothing here needs torch."""

@@ -1,0 +1,99 @@
+"""What pictures of an item show: levels over time and frequency, small enough to lie beside it.
+
+Taken once, where the item is made, from `mondegreen.measures.spectra`; reading them needs no
+torch. In a band of several bins stands the greatest level of any, so that nothing is hidden.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as safetensors_bytes
+
+from mondegreen.errors import MondegreenError, reason
+
+STEPS_PER_DB: Final = 2  # levels are whole numbers of half decibels, 0 to 127.5 dB
+BINS_PER_BAND: Final = 4  # 31 Hz at 16 kHz
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Levels in decibels on the scale of eq. (13), where the clip's loudest bin has 96 dB.
+
+    Attributes:
+        frame_seconds: from one frame to the next.
+        band_hertz: width of a band; the first begins at 0 Hz.
+        clip: [F, K] uint8, half decibels, of the clean clip; what lies below 0 dB is 0.
+        theta: [F, K] of its masking threshold.
+        delta: [F, K] of the perturbation.
+        excess: [F, K] how far the perturbation stands above the threshold in the band's worst bin.
+    """
+
+    frame_seconds: float
+    band_hertz: float
+    clip: NDArray[np.uint8]
+    theta: NDArray[np.uint8]
+    delta: NDArray[np.uint8]
+    excess: NDArray[np.uint8]
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """[F] the middle of each frame, from the clip's beginning."""
+        window = BINS_PER_BAND / self.band_hertz
+        return window / 2 + self.frame_seconds * np.arange(len(self.clip), dtype=np.float64)
+
+    @property
+    def hertz(self) -> NDArray[np.float64]:
+        """[K] the middle of each band."""
+        return self.band_hertz * (np.arange(self.clip.shape[1], dtype=np.float64) + 0.5)
+
+    def decibels(self, of: str) -> NDArray[np.float32]:
+        """[F, K] one of the four."""
+        steps: NDArray[np.uint8] = getattr(self, of)
+        return steps.astype(np.float32) / np.float32(STEPS_PER_DB)
+
+    def to_bytes(self) -> bytes:
+        """As a safetensors file, the same bytes every time."""
+        axes = {"frame_seconds": self.frame_seconds, "band_hertz": self.band_hertz}
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        # one entry: safetensors writes several in any order, and the file's hash is in the record
+        return safetensors_bytes(arrays, metadata={AXES: json.dumps(axes)})
+
+
+ARRAYS: Final = ("clip", "theta", "delta", "excess")
+AXES: Final = "axes"
+
+
+def read_levels(path: Path) -> Levels:
+    """Read what `Levels.to_bytes` wrote.
+
+    Raises:
+        MondegreenError: it is not there, or is something else.
+    """
+    try:
+        with safe_open(path, "numpy") as file:
+            axes = json.loads((file.metadata() or {})[AXES])
+            arrays = {name: file.get_tensor(name) for name in ARRAYS}
+        return _checked(float(axes["frame_seconds"]), float(axes["band_hertz"]), arrays)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise MondegreenError(
+            f"{path} holds no levels to draw ({reason(error)}). Expected what an attack writes"
+            " beside its result; without it there is no picture. Attack the clip again to have one:"
+            " in a run, delete the folder that the file belongs to and run the same command."
+        ) from error
+
+
+def _checked(frame_seconds: float, band_hertz: float, arrays: dict[str, NDArray[Any]]) -> Levels:
+    shapes = {(array.dtype, array.shape) for array in arrays.values()}
+    clip = arrays["clip"]
+    if len(shapes) != 1 or clip.dtype != np.uint8 or clip.ndim != 2 or not clip.size:
+        raise ValueError("its arrays are not of one shape")
+    if not (0 <= frame_seconds < np.inf and 0 < band_hertz < np.inf):
+        raise ValueError("its axes are not in seconds and hertz")
+    return Levels(frame_seconds, band_hertz, **arrays)

@@ -1,0 +1,92 @@
+"""What the victim makes of a step's draws: their mean loss, its gradient, how many are misheard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mondegreen.air.transformations import Draws, apply
+from mondegreen.audio.batch import quantise
+from mondegreen.search.stage import Expectation
+from mondegreen.search.state import Batch
+from mondegreen.victims.base import Score, Victim
+from mondegreen.victims.batching import Remembered
+
+AT_ONCE = 1_000_000  # samples of draws in one pass of the victim, to bound its memory
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the victim made of a step's draws, a row a clip."""
+
+    gradient: Tensor  # [A, T] of the mean loss
+    loss: Tensor  # [A] its mean
+    hits: Tensor  # [A]
+
+
+class Ear:
+    """A victim that listens for targets, one for each clip, through random transformations.
+
+    Args:
+        victim: the recogniser.
+        targets: B results of `victim.encode`.
+        seed: of the draws.
+    """
+
+    def __init__(self, victim: Victim, targets: Sequence[Tensor], seed: int) -> None:
+        self.victim, self.targets, self.seed = victim, targets, seed
+        self._asked = Remembered(self._repeated)
+
+    def hear(self, over: Expectation, when: tuple[int, int], batch: Batch, looks: int) -> Heard:
+        """Hear x + δ, rounded to 16 bits, in draws; differentiate the mean loss of some of them.
+
+        Args:
+            over: what is drawn, and how many are differentiated.
+            when: numbers of stage and step, which the draws follow from.
+            batch: the clips.
+            looks: how many draws are listened to in all.
+        """
+        sound = quantise(batch.audio + batch.delta).requires_grad_()
+        gradient, loss = torch.zeros_like(sound), sound.new_zeros(len(sound))
+        hits = batch.lengths.new_zeros(len(sound))
+        for first, count in at_once(0, over.draws, sound):
+            score = self._score(over, when, batch, sound, first, count)
+            gradient += torch.autograd.grad(score.loss.sum() / over.draws, sound)[0]
+            loss += score.loss.detach().sum(1) / over.draws
+            hits += score.matched.sum(1)
+        with torch.no_grad():
+            for first, count in at_once(over.draws, looks, sound):
+                hits += self._score(over, when, batch, sound, first, count).matched.sum(1)
+        return Heard(gradient, loss, hits)
+
+    def _score(
+        self,
+        over: Expectation,
+        when: tuple[int, int],
+        batch: Batch,
+        sound: Tensor,
+        first: int,
+        count: int,
+    ) -> Score:
+        """The victim's score of `count` draws of every clip, [A, count]."""
+        draws = Draws.of((self.seed, *when), len(sound), count, first)
+        rows = apply(over.of, sound, batch.lengths, draws).flatten(0, 1)
+        score = self.victim.score(rows, *self._asked(batch.index, batch.lengths, count))
+        return Score(score.loss.view(-1, count), score.matched.view(-1, count))
+
+    def _repeated(
+        self, index: Tensor, lengths: Tensor, count: int
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Lengths and targets of `count` rows of every clip: the same objects at every step."""
+        targets = tuple(self.targets[b] for b in index.tolist() for _ in range(count))
+        return lengths.repeat_interleave(count), targets
+
+
+def at_once(first: int, end: int, sound: Tensor) -> Iterator[tuple[int, int]]:
+    """Draws `first` to `end` of sounds [A, T], in (first, count) that bound a pass's memory."""
+    size = max(1, AT_ONCE // sound.numel())
+    for start in range(first, end, size):
+        yield start, min(size, end - start)

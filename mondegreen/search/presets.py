@@ -1,0 +1,249 @@
+"""The attacks, as data: section 4 of the supplement, and our own faster numbers.
+
+`paper` follows the supplement to the number, with `docs/departures.md` where it is silent. `fast`
+is ours: the same threat and the same yardsticks, in far fewer gradient passes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mondegreen.air.transformations import Transformation
+from mondegreen.audio.pcm import FULL_SCALE
+from mondegreen.errors import OptionError
+from mondegreen.search.stage import (
+    Decay,
+    Elastic,
+    Expectation,
+    Masking,
+    MaxNorm,
+    Sinking,
+    Stage,
+    Steps,
+    Widened,
+)
+
+_LSB = 1 / FULL_SCALE  # the supplement counts in 16-bit units
+
+Stages = tuple[Stage, ...]
+
+# ---- 4.1: imperceptible, and its first stage alone
+
+_PAPER_NORM = Stage(
+    "minimise the norm",
+    steps=1000,
+    rate=Steps(((0, 100 * _LSB),)),
+    sign=True,
+    bound=MaxNorm(eps=2000 * _LSB, shrink=0.8, every=10),
+)
+_PAPER_MASKED = Stage(
+    "minimise the perceptibility",
+    steps=4000,
+    rate=Steps(((0, 1 * _LSB), (3000, 0.1 * _LSB))),
+    masking=Masking(alpha=0.05, up=1.2, up_every=20, down=0.8, down_every=50),
+    keep="quietest",
+)
+_FAST_NORM = Stage(
+    "minimise the norm",
+    steps=100,
+    rate=Steps(((0, 100 * _LSB),)),
+    sign=True,
+    bound=MaxNorm(eps=2000 * _LSB, shrink=0.8, every=1),
+)
+_FAST_MASKED = Stage(
+    "minimise the perceptibility",
+    steps=400,
+    rate=Decay(20 * _LSB, 0.7 * _LSB, slowest=400),
+    gentle=0.1,
+    betas=(0.9, 0.99),
+    masking=Masking(
+        alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5
+    ),
+    edges=True,
+    ceiling=Sinking(30, every=20, least=20),
+    keep="quietest",
+    enough=0.01,
+    planned=True,
+)
+
+# ---- and nowhere more than so many dB above the threshold
+
+_UNDER = Stage(
+    "stay under the bound",
+    steps=200,
+    rate=Decay(0.5, 0.05),  # of the room that there is in each bin
+    gentle=0.25,
+    masking=Masking(alpha=1, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5),
+    keep="quietest",
+    enough=0.02,
+    planned=True,
+)
+
+# ---- 4.2: robust
+
+_PAPER_ROBUST = (
+    Stage(
+        "minimise the norm, in rooms",
+        steps=2000,
+        rate=Steps(((0, 50 * _LSB),)),
+        sign=True,
+        bound=MaxNorm(eps=2000 * _LSB, shrink=0.8, every=10),
+        over=Expectation(draws=1, quorum=10, looks=10),
+    ),
+    Stage(
+        "survive more rooms",
+        steps=4000,
+        rate=Steps(((0, 5 * _LSB),)),
+        bound=Widened(by=300 * _LSB),
+        over=Expectation(draws=10, quorum=1, looks=10),
+        keep="most heard",
+    ),
+)
+
+_FAST_ROBUST = (
+    Stage(
+        "survive rooms",
+        steps=1000,
+        rate=Decay(200 * _LSB, 10 * _LSB),
+        sign=True,
+        bound=Elastic(eps=2000 * _LSB, shrink=0.99, grow=1.09),  # heard in nine rooms of ten
+        planned=True,
+    ),
+)
+
+# ---- 4.3: imperceptible and robust
+
+_PAPER_COMBINED = (
+    Stage(
+        "minimise the perceptibility, in rooms",
+        steps=4000,
+        rate=Steps(((0, 1 * _LSB),)),
+        masking=Masking(alpha=0.01, up=2, up_every=20, down=0.5, down_every=50),
+        over=Expectation(draws=10, quorum=4, looks=10),
+        keep="quietest",
+    ),
+    Stage(
+        "survive more rooms again",
+        steps=6000,
+        rate=Steps(((0, 1.5 * _LSB),)),
+        masking=Masking(alpha=0.00005, up=1.2, up_every=20, down=1, down_every=50),
+        over=Expectation(draws=10, quorum=8, looks=10),
+        keep="quietest",
+    ),
+)
+
+_FAST_COMBINED = (
+    Stage(
+        "minimise the perceptibility, in rooms",
+        steps=800,
+        rate=Decay(50 * _LSB, 10 * _LSB),  # what smaller steps find is not heard in other rooms
+        betas=(0.9, 0.99),
+        masking=Masking(alpha=0.00002, up=1.02, up_every=1, down=1 / 1.12, down_every=1),
+        average=0.95,
+        planned=True,
+    ),
+)
+
+PRESETS: Mapping[str, Mapping[str, Stages]] = {
+    "carlini-wagner": {
+        "paper": (_PAPER_NORM,),
+        "fast": (replace(_FAST_NORM, steps=200, planned=True),),
+    },
+    "imperceptible": {
+        "paper": (_PAPER_NORM, _PAPER_MASKED),
+        "fast": (_FAST_NORM, _FAST_MASKED),
+    },
+    "robust": {"paper": _PAPER_ROBUST, "fast": _FAST_ROBUST},
+    "combined": {
+        "paper": (*_PAPER_ROBUST, *_PAPER_COMBINED),
+        "fast": (*_FAST_ROBUST, *_FAST_COMBINED),
+    },
+}
+IN_ROOMS = frozenset({"robust", "combined"})  # their losses are means over rooms
+BOUNDED = "imperceptible"  # the method that can be told how far above the threshold it may go
+BEGINS_WITH: Mapping[str, str] = {"imperceptible": "carlini-wagner", "combined": "robust"}
+
+
+def preset(
+    method: str,
+    name: str,
+    over: tuple[Transformation, ...] = (),
+    started: bool = False,
+    under: float | None = None,
+) -> Stages:
+    """The stages of a method's preset.
+
+    Args:
+        method: a key of `PRESETS`.
+        name: "paper" or "fast".
+        over: the random transformations that the stages of a method in `IN_ROOMS` take means over.
+        started: leave out the stages of the method that this one begins with, to go on from its
+            result.
+        under: dB above the masking threshold that no bin may exceed: one stage more, for `BOUNDED`.
+
+    Raises:
+        OptionError: no such method or preset, nothing that it could have been started with, or a
+            bound that cannot be kept.
+    """
+    if method not in PRESETS:
+        raise OptionError(f"no method is called {method!r}; there are: {', '.join(PRESETS)}")
+    if name not in PRESETS[method]:
+        raise OptionError(
+            f"{method} has no preset {name!r}; there are: {', '.join(PRESETS[method])}"
+        )
+    stages = PRESETS[method][name]
+    if started:
+        if method not in BEGINS_WITH:
+            raise OptionError(
+                f"{method} begins with silence and takes no start; expected one of:"
+                f" {', '.join(BEGINS_WITH)}"
+            )
+        stages = stages[len(PRESETS[BEGINS_WITH[method]][name]) :]
+    if under is not None:
+        return (*stages, replace(_UNDER, under=_checked_bound(method, under)))
+    return tuple(_over(stage, over) for stage in stages) if method in IN_ROOMS else stages
+
+
+def _checked_bound(method: str, under: float) -> float:
+    if method != BOUNDED:
+        raise OptionError(
+            f"{method} can keep no bound above the masking threshold; leave the bound out, or"
+            f" choose the method {BOUNDED}"
+        )
+    if not (math.isfinite(under) and under >= 0):
+        raise OptionError(
+            f"got a bound of {under:g} dB above the masking threshold, expected a number of 0 or"
+            " more"
+        )
+    return under
+
+
+def within(stages: Stages, passes: int | None) -> Stages:
+    """The stages for a number of gradient passes at most; None: as they are.
+
+    Stages that are planned share what the others leave, be it less or more than they ask for; those
+    that can have enough take no more than that. Then the last that begins is cut short.
+    """
+    if passes is None:
+        return stages
+    asked = sum(stage.passes for stage in stages if stage.planned)
+    left = max(0, passes - sum(stage.passes for stage in stages if not stage.planned))
+    stages = tuple(_planned(stage, left / asked) if stage.planned else stage for stage in stages)
+    fitting = []
+    for stage in stages:
+        steps = min(stage.steps, max(0, passes // stage.over.draws))
+        if steps:
+            fitting.append(replace(stage, steps=steps))
+        passes -= steps * stage.over.draws
+    return tuple(fitting)
+
+
+def _planned(stage: Stage, share: float) -> Stage:
+    share = share if stage.enough is None else min(share, 1.0)
+    return replace(stage, steps=math.ceil(stage.steps * share))
+
+
+def _over(stage: Stage, transformations: tuple[Transformation, ...]) -> Stage:
+    return replace(stage, over=replace(stage.over, of=transformations))

@@ -1,0 +1,188 @@
+"""Where a search stands between two steps, and the same as plain tensors and data.
+
+A snapshot can be written to disk; a search resumed from it gives the same result, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from mondegreen.audio.pcm import FULL_SCALE
+from mondegreen.results.record import Point
+from mondegreen.search.trajectory import CANDIDATES, Candidate, Trajectory
+
+GIVEN: Final = ("audio", "lengths", "low", "high")  # follow from the clips; the rest is searched
+
+
+@dataclass
+class Batch:
+    """The clips still in a stage; every tensor has one row a clip.
+
+    What is as long as a sound, and the lengths, lie on the victim's device; the numbers that go
+    with a clip lie in main memory, where they are decided.
+    """
+
+    audio: Tensor  # [A, T]
+    lengths: Tensor  # [A]
+    low: Tensor  # [A, T] the smallest δ that keeps x + δ in range; zero in padding
+    high: Tensor  # [A, T]
+    index: Tensor  # [A] which clip of the search this is
+    delta: Tensor  # [A, T]
+    mean: Tensor  # [A, T] Adam's first moment
+    square: Tensor  # [A, T] Adam's second moment
+    average: Tensor  # [A, T] of δ over the steps, where the stage keeps it
+    fastest: Tensor  # [A] the largest rate in this stage
+    eps: Tensor  # [A]
+    alpha: Tensor  # [A]
+    quietest: Tensor  # [A] lowest masking loss of a success in this stage
+    most: Tensor  # [A] most draws that a success in this stage was heard in
+    left: Tensor  # [A] steps until the clip leaves
+
+    @classmethod
+    def of(cls, audio: Tensor, lengths: Tensor, **searched: Tensor) -> Batch:
+        """A batch of all clips [B, T] with `lengths` [B], whose δ keeps within the 16-bit range."""
+        real = torch.arange(audio.shape[1], device=audio.device) < lengths[:, None]
+        low, high = (-1 - audio) * real, (1 - 1 / FULL_SCALE - audio) * real
+        return cls(audio, lengths, low, high, **searched)
+
+    def select(self, rows: Tensor) -> Batch:
+        """The clips of `rows`, without the padding that the others needed."""
+        kept = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        longest = int(kept["lengths"].max()) if len(kept["lengths"]) else 0
+        return Batch(**{k: v[:, :longest] if v.ndim == 2 else v for k, v in kept.items()})
+
+    def searched(self) -> dict[str, Tensor]:
+        """What does not follow from the clips, by its name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in GIVEN}
+
+
+@dataclass
+class Place:
+    """Where a search stands.
+
+    Attributes:
+        stage: its number.
+        step: the step of the stage that comes next.
+        batch: the clips still in it.
+    """
+
+    stage: int
+    step: int
+    batch: Batch
+
+
+_COUNTED: Final = ("steps", "passes", "looks", "first_match")  # a trajectory's plain numbers
+_SUCCESSES: Final = ("candidates", "milestones")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A search between two steps.
+
+    Attributes:
+        tensors: by name; none shares memory with the search.
+        facts: everything else, as JSON knows it.
+    """
+
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, place: Place, trajectories: Sequence[Trajectory]) -> Snapshot:
+        """Write down where a search stands and what it has found."""
+        tensors = {f"batch.{name}": value for name, value in place.batch.searched().items()}
+        tensors |= dict(_deltas(trajectories))
+        return cls(
+            {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()},
+            {
+                "stage": place.stage,
+                "step": place.step,
+                "trajectories": [_facts(trajectory) for trajectory in trajectories],
+            },
+        )
+
+    def place(self, audio: Tensor, lengths: Tensor) -> Place:
+        """Where the search stood, among its clips [B, T] with `lengths` [B].
+
+        Raises:
+            ValueError: the snapshot is not whole, or of other clips.
+        """
+        try:
+            batch = self._batch(audio, lengths)
+            return Place(int(self.facts["stage"]), int(self.facts["step"]), batch)
+        except (KeyError, IndexError, RuntimeError, TypeError) as error:
+            raise ValueError(f"no snapshot of these clips: {error}") from error
+
+    def _batch(self, audio: Tensor, lengths: Tensor) -> Batch:
+        names = [name for name in self.tensors if name.startswith("batch.")]
+        searched = {name.removeprefix("batch."): self.tensors[name] for name in names}
+        searched |= {  # only sounds: see `Batch`
+            name: value.to(audio.device) for name, value in searched.items() if value.ndim == 2
+        }
+        index = searched["index"]
+        longest = int(lengths[index].max()) if len(index) else 0
+        if searched["delta"].shape != (len(index), longest):
+            raise ValueError(f"its δ is {list(searched['delta'].shape)}")
+        return Batch.of(audio[index, :longest], lengths[index], **searched)
+
+    def trajectories(self, device: torch.device) -> list[Trajectory]:
+        """What the search had found, clip by clip, on a device.
+
+        Raises:
+            ValueError: the snapshot is not whole.
+        """
+        try:
+            return [
+                self._trajectory(b, facts, device)
+                for b, facts in enumerate(self.facts["trajectories"])
+            ]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no whole snapshot: {error}") from error
+
+    def _trajectory(self, b: int, facts: Mapping[str, Any], device: torch.device) -> Trajectory:
+        candidates, milestones = (
+            [
+                Candidate(delta=self.tensors[f"{b}.{name}.{i}"].to(device), **success)
+                for i, success in enumerate(facts[name])
+            ]
+            for name in _SUCCESSES
+        )
+        return Trajectory(
+            delta=self.tensors[f"{b}.delta"].to(device),
+            candidates=deque(candidates, maxlen=CANDIDATES),
+            milestones=milestones,
+            curve=[Point(**point) for point in facts["curve"]],
+            **{name: facts[name] for name in _COUNTED},
+        )
+
+
+def _deltas(trajectories: Sequence[Trajectory]) -> Iterator[tuple[str, Tensor]]:
+    for b, trajectory in enumerate(trajectories):
+        yield f"{b}.delta", trajectory.delta
+        for name in _SUCCESSES:
+            for i, success in enumerate(getattr(trajectory, name)):
+                yield f"{b}.{name}.{i}", success.delta
+
+
+def _facts(trajectory: Trajectory) -> dict[str, Any]:
+    successes = {
+        name: [_without_delta(success) for success in getattr(trajectory, name)]
+        for name in _SUCCESSES
+    }
+    counted = {name: getattr(trajectory, name) for name in _COUNTED}
+    return {**counted, **successes, "curve": [asdict(point) for point in trajectory.curve]}
+
+
+def _without_delta(success: Candidate) -> dict[str, Any]:
+    return {
+        "eps": success.eps,
+        "passes": success.passes,
+        "step": success.step,
+        "stage": success.stage,
+    }

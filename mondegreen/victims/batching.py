@@ -1,0 +1,80 @@
+"""What a batch's lengths and targets decide, worked out once and not at every step.
+
+The lengths and targets of a batch stay the same from step to step, and much follows from them:
+which frames are real, masks, padded targets. To compare what such tensors hold would wait for the
+device, so they are told apart by identity.
+
+Some architectures normalise over time, padding included, so that a clip in a padded batch is heard
+differently from the same clip alone. They never see padding: clips of equal length share a pass.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+Made = TypeVar("Made")
+LATEST: Final = 8  # a step asks for few kinds of rows: as many draws as fit at once, and the rest
+
+
+class Remembered(Generic[Made]):
+    """A function of tensors and numbers that keeps its latest results.
+
+    A result serves again for the very same tensors, unchanged, and equal numbers. What it was made
+    of is kept with it, so that no other tensor can be taken for one of them.
+
+    Args:
+        make: the function; its result must not be changed, and carries no gradient.
+    """
+
+    def __init__(self, make: Callable[..., Made]) -> None:
+        self._make = make
+        self._kept: deque[tuple[Sequence[Tensor | int], list[int], Made]] = deque(maxlen=LATEST)
+
+    def __call__(self, *given: Tensor | int) -> Made:
+        """The result for `given`, made now or before."""
+        states = [_state(value) for value in given]
+        for known, known_states, made in self._kept:
+            if known_states == states and all(map(_same, known, given)):
+                return made
+        with torch.inference_mode(False), torch.no_grad():  # whoever asks first, all can use it
+            made = self._make(*given)
+        self._kept.append((given, states, made))
+        return made
+
+
+def _same(one: Tensor | int, other: Tensor | int) -> bool:
+    """Whether two values are one tensor; numbers are compared by their state."""
+    return one is other or not (isinstance(one, Tensor) or isinstance(other, Tensor))
+
+
+def _state(value: Tensor | int) -> int:
+    """A number itself; how often a tensor was changed in place (0 where nobody counts)."""
+    if isinstance(value, Tensor):
+        return 0 if value.is_inference() else value._version
+    return value
+
+
+def by_length(lengths: Tensor) -> list[Tensor]:
+    """Indices of equal lengths, [B] int64 -> tensors that partition 0 ... B - 1."""
+    return [torch.where(lengths == length)[0] for length in sorted(set(lengths.tolist()))]
+
+
+def unpadded(model: Callable[[Tensor], Tensor], inputs: Tensor, counts: Tensor) -> list[Tensor]:
+    """What a model makes of each clip as if it were alone.
+
+    Args:
+        model: [b, F, ...] without padding to [b, F', ...].
+        inputs: [B, F, ...], padded.
+        counts: [B] int64: how much of each row is real.
+
+    Returns:
+        B tensors [F', ...], in the order of the rows.
+    """
+    groups = by_length(counts)
+    outputs = [row for rows in groups for row in model(inputs[rows, : int(counts[rows[0]])])]
+    return [outputs[place] for place in torch.cat(groups).argsort().tolist()]

@@ -1,0 +1,1 @@
+"""Checkpoints of transformers, a file a family."""

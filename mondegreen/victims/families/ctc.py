@@ -1,0 +1,89 @@
+"""CTC recognisers of transformers: wav2vec2 and its kin (waveform in), Parakeet (log-mel in)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from mondegreen.errors import VictimError
+from mondegreen.victims.base import Score
+from mondegreen.victims.batching import unpadded
+from mondegreen.victims.families.pretrained import Pretrained
+from mondegreen.victims.losses.ctc import require_frames, score_ctc
+from mondegreen.victims.tokens.beam import prefix_beam_search
+from mondegreen.victims.tokens.spelling import delimiter, spell
+
+
+class CTC(Pretrained):
+    """A checkpoint of `AutoModelForCTC` as a victim; arguments and errors as `Pretrained`."""
+
+    auto_classes = dict.fromkeys(
+        (
+            "data2vec-audio",
+            "hubert",
+            "parakeet_ctc",
+            "sew",
+            "sew-d",
+            "unispeech",
+            "unispeech-sat",
+            "wav2vec2",
+            "wav2vec2-conformer",
+            "wavlm",
+        ),
+        "AutoModelForCTC",
+    )
+
+    def __init__(self, name: str, model: Any, processor: Any) -> None:
+        super().__init__(name, model, processor)
+        tokenizer = processor.tokenizer
+        self.blank: int = model.config.pad_token_id
+        if self.blank != tokenizer.pad_token_id or not 0 <= self.blank < model.config.vocab_size:
+            raise VictimError(
+                f"{name} has the blank {self.blank} in its config, and {tokenizer.pad_token_id} in"
+                f" its tokenizer, of {model.config.vocab_size} symbols; repair pad_token_id"
+            )
+        self.delimiter: int | None = delimiter(tokenizer)
+
+    def encode(self, target: str, length: int) -> Tensor:
+        """Symbols of `target`, in the case that the model writes; see `Victim.encode`."""
+        symbols = torch.tensor(spell(self.processor.tokenizer, target), device=self.device)
+        require_frames(symbols, self._frames(length), length / self.sample_rate)
+        return symbols
+
+    def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+        """CTC loss, and whether the best path says the target; see `Victim.score`."""
+        features, counts = self.frontend(audio.to(self.dtype), lengths)
+        logits = unpadded(self._logits, features, counts)
+        frames = torch.tensor([len(clip) for clip in logits], device=audio.device)
+        batch = pad_sequence(logits, batch_first=True)
+        return score_ctc(batch, frames, targets, self.blank, self.delimiter)
+
+    @torch.no_grad()
+    def transcribe(self, audio: Tensor) -> str:
+        """Best path, or prefix beam search with `beams` over one; audio [T] in [-1, 1]."""
+        inputs = self.features(audio)
+        if self.beams > 1:
+            logits = self.model(**inputs).logits[0, : self._frames(audio.shape[-1])]
+            symbols = prefix_beam_search(logits.log_softmax(-1), self.blank, self.beams)
+            text = self.processor.tokenizer.decode(symbols, group_tokens=False)
+        elif self.model.can_generate():  # Parakeet: blanks the frames that its features pad
+            text = self.processor.batch_decode(self.model.generate(**inputs))[0]
+        else:
+            text = self.processor.batch_decode(self.model(**inputs).logits.argmax(-1))[0]
+        return " ".join(str(text).split())  # a delimiter said twice is two spaces
+
+    def _logits(self, features: Tensor) -> Tensor:
+        """[B, F, V] of features without padding."""
+        logits: Tensor = self.model(**{self.model.main_input_name: features}).logits
+        return logits
+
+    def _frames(self, length: int) -> int:
+        """Frames of logits that a clip of `length` samples gives."""
+        if self.model.config.model_type == "parakeet_ctc":
+            counts = torch.tensor([length // self.processor.feature_extractor.hop_length])
+            return int(self.model._get_subsampling_output_length(counts))
+        return int(self.model._get_feat_extract_output_lengths(torch.tensor(length)))

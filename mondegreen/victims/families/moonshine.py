@@ -1,0 +1,277 @@
+"""Moonshine (Jeffries et al. 2024): raw waveform in, sequence to sequence.
+
+The model's own `forward` normalises its first features over time, padding included, so that a clip
+in a padded batch is heard differently from the same clip alone. `Moonshine.score` therefore runs
+the modules of the encoder itself, with statistics and attention over each clip's own frames, and
+those of the decoder, with masks and positions made beforehand; `Moonshine.transcribe` goes through
+the model's unchanged `generate`, one clip at a time.
+
+Masks and positions depend on a batch's lengths and targets alone. transformers' own `forward` makes
+them at every call, and reads a mask's values to choose among attention kernels, for which a GPU has
+to be waited for. Here the same functions are asked once, and the layers get what they gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
+
+from mondegreen.audio.batch import without_padding
+from mondegreen.errors import TargetError, VictimError
+from mondegreen.victims.base import Score
+from mondegreen.victims.batching import Remembered
+from mondegreen.victims.families.pretrained import Pretrained
+from mondegreen.victims.frontends.base import first
+from mondegreen.victims.losses.teacher_forcing import TeacherForcing
+from mondegreen.victims.tokens.generation import Generation, longest
+from mondegreen.victims.tokens.spelling import PretrainedVocabulary, Vocabulary
+
+
+@dataclass(frozen=True)
+class EncoderLayout:
+    """Clips of certain lengths in a batch of a certain width, as the encoder sees them.
+
+    Attributes:
+        weight: [B, 1, F'], 1 at the real frames of the first convolution, else 0.
+        mask: [B, F] bool: which encoder states are real; None: all.
+        attention: what keeps attention from the others, as the layers want it.
+        rotation: cosines and sines of the places, each [1, F, D'].
+    """
+
+    weight: Tensor
+    mask: Tensor | None
+    attention: Any
+    rotation: tuple[Tensor, Tensor]
+
+    @classmethod
+    def of(cls, encoder: Any, lengths: Tensor, samples: int) -> EncoderLayout:
+        """Lay out clips of `lengths` [B] in a batch [B, samples]."""
+        counts, size = conv_length(lengths, encoder.conv1), conv_length(samples, encoder.conv1)
+        real = first(counts, size)[:, None]
+        for convolution in (encoder.conv2, encoder.conv3):
+            counts, size = conv_length(counts, convolution), conv_length(size, convolution)
+        own = first(counts, size)
+        mask = None if own.all() else own
+        states = _like_states(encoder, len(lengths), size)
+        attention = create_bidirectional_mask(encoder.config, states, mask)
+        return cls(real.to(states), mask, attention, _rotation(encoder, states))
+
+
+@dataclass(frozen=True)
+class DecoderLayout:
+    """Targets of a batch, as the decoder sees them.
+
+    Attributes:
+        forced: the targets.
+        embedded: [B, N, D], the decoder's input.
+        causal: what keeps a place from those after it, as the layers want it.
+        across: what keeps attention from the memory's padding, as the layers want it.
+        rotation: cosines and sines of the places, each [1, N, D'].
+    """
+
+    forced: TeacherForcing
+    embedded: Tensor
+    causal: Any
+    across: Any
+    rotation: tuple[Tensor, Tensor]
+
+    @classmethod
+    def of(
+        cls, decoder: Any, prompt: Sequence[int], targets: Sequence[Tensor], mask: Tensor | None
+    ) -> DecoderLayout:
+        """Lay out B targets, to be said of states whose real ones `mask` [B, F] tells."""
+        forced = TeacherForcing(prompt, targets)
+        embedded = decoder.embed_tokens(forced.inputs)
+        causal = create_causal_mask(decoder.config, embedded, None, None)
+        across = None
+        if mask is not None:
+            memory = _like_states(decoder, *mask.shape)
+            across = create_bidirectional_mask(decoder.config, embedded, mask, memory)
+        return cls(forced, embedded, causal, across, _rotation(decoder, embedded))
+
+
+def conv_length(length: Any, convolution: torch.nn.Conv1d) -> Any:
+    """Frames that a convolution without padding makes of `length` inputs, an int or a tensor."""
+    (kernel,), (stride,) = convolution.kernel_size, convolution.stride
+    return (length - kernel) // stride + 1
+
+
+def _like_states(half: Any, clips: int, size: int) -> Tensor:
+    """[clips, size, D] of no certain values: transformers asks a tensor for shape and type."""
+    weight: Tensor = next(half.parameters())
+    return weight.new_empty(clips, size, half.config.hidden_size)
+
+
+def _rotation(half: Any, states: Tensor) -> tuple[Tensor, Tensor]:
+    places = torch.arange(states.shape[1], device=states.device)[None]
+    cosines, sines = half.rotary_emb(states, position_ids=places)
+    return cosines, sines
+
+
+SAMPLE_RATE = 16_000
+TOKENS_PER_SECOND = 6.5  # the makers' bound on generation, which stops runaway repetition
+
+
+class Moonshine(Pretrained):
+    """A Moonshine model as a victim.
+
+    Args:
+        name: what `load_victim` calls it.
+        model: transformers' model, weights in place.
+        tokenizer: its tokenizer.
+
+    Raises:
+        VictimError: the model generates with settings that are not reproduced.
+    """
+
+    sample_rate = SAMPLE_RATE
+
+    def __init__(self, name: str, model: Any, tokenizer: Vocabulary) -> None:
+        self.name = name
+        self.model = model.requires_grad_(False).eval()
+        self.tokenizer = tokenizer
+        self.beams = 1
+        self.generation = Generation.of(model.generation_config, model.config.vocab_size)
+        self._barred = self.generation.barred().to(self.device, self.dtype)
+        self._heard = Remembered(partial(EncoderLayout.of, model.model.encoder))
+        self._asked = Remembered(self._lay_out)
+
+    def encode(self, target: str, length: int) -> Tensor:
+        """Tokens of `target`, closed by the end token; see `Victim.encode`."""
+        tokens = self.generation.encode(target, self.tokenizer)
+        if len(tokens) > (room := self._room(length)):
+            raise TargetError(
+                f"the target takes {len(tokens) - 1} tokens, but in {length / SAMPLE_RATE:.1f} s"
+                f" the recogniser says at most {room - 1}; choose a shorter target or a longer"
+                " clip"
+            )
+        return tokens.to(self.device)
+
+    def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+        """Teacher-forced loss, and whether the greedy decode is the target; see `Victim.score`."""
+        memory, _ = self.listen(audio, lengths)
+        asked = self._asked(lengths, audio.shape[1], *targets)
+        logits = self.model.proj_out(asked.forced.predicting(self._say(asked, memory)))
+        return asked.forced.score(logits, self._barred)
+
+    @torch.no_grad()
+    def transcribe(self, audio: Tensor) -> str:
+        """Generation under the makers' bound on length; audio [T] in [-1, 1]."""
+        ids = self.model.generate(
+            **self.features(audio),
+            max_length=max_tokens(audio.shape[-1]),
+            do_sample=False,
+            num_beams=self.beams,
+        )
+        return self.tokenizer.decode(ids[0].tolist())
+
+    def features(self, audio: Tensor) -> dict[str, Any]:
+        """The model's own input of one clip, [T] in [-1, 1]: the waveform as it is."""
+        return {"input_values": audio.to(self.device, self.dtype)[None]}
+
+    def listen(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Encode each clip's own frames: states [B, F, D], mask [B, F] (None: all real)."""
+        encoder, audio = self.model.model.encoder, without_padding(audio, lengths)
+        # the first convolution as a product over frames: six times as fast on a CPU
+        (kernel,), (stride,) = encoder.conv1.kernel_size, encoder.conv1.stride
+        hidden = torch.tanh(audio.unfold(-1, kernel, stride) @ encoder.conv1.weight[:, 0].T)
+        layout = self._heard(lengths, audio.shape[1])
+        hidden = _group_norm(hidden.transpose(1, 2), layout.weight, encoder.groupnorm)
+        hidden = F.gelu(encoder.conv3(F.gelu(encoder.conv2(hidden)))).transpose(1, 2)
+        for layer in encoder.layers:
+            hidden = layer(
+                hidden, attention_mask=layout.attention, position_embeddings=layout.rotation
+            )
+        return encoder.layer_norm(hidden), layout.mask
+
+    def frames(self, lengths: Tensor) -> Tensor:
+        """Encoder states that clips of `lengths` samples give; of any shape."""
+        encoder = self.model.model.encoder
+        for convolution in (encoder.conv1, encoder.conv2, encoder.conv3):
+            lengths = conv_length(lengths, convolution)
+        return lengths
+
+    def _room(self, length: int) -> int:
+        """Places for a target and its end in what is said of `length` samples."""
+        config, bound = self.model.generation_config, max_tokens(length)
+        if config.max_new_tokens is not None:  # goes before the length that `generate` is given
+            bound = min(bound, longest(config, given=1))
+        return max(1, bound - len(self.generation.prompt))
+
+    def _lay_out(self, lengths: Tensor, samples: int, *targets: Tensor) -> DecoderLayout:
+        mask = self._heard(lengths, samples).mask
+        return DecoderLayout.of(self.model.model.decoder, self.generation.prompt, targets, mask)
+
+    def _say(self, asked: DecoderLayout, memory: Tensor) -> Tensor:
+        """The decoder's states [B, N, D], having heard `memory` [B, F, D]."""
+        decoder, hidden = self.model.model.decoder, asked.embedded
+        for layer in decoder.layers:
+            hidden = layer(
+                hidden,
+                asked.causal,
+                memory,
+                encoder_attention_mask=asked.across,
+                position_embeddings=asked.rotation,
+            )
+        normalised: Tensor = decoder.norm(hidden)
+        return normalised
+
+
+class HubMoonshine(Moonshine):
+    """A Moonshine checkpoint in the layout of the hub, with a processor of transformers.
+
+    Args:
+        name: what `load_victim` calls it.
+        model: transformers' model, weights in place.
+        processor: its processor.
+
+    Raises:
+        VictimError: the processor wants another sample rate; or as `Pretrained` and `Moonshine`.
+    """
+
+    auto_classes = MappingProxyType({"moonshine": "AutoModelForSpeechSeq2Seq"})
+
+    def __init__(self, name: str, model: Any, processor: Any) -> None:
+        if (rate := processor.feature_extractor.sampling_rate) != SAMPLE_RATE:
+            raise VictimError(
+                f"{name} has a processor for {rate} Hz, but Moonshine hears {SAMPLE_RATE} Hz;"
+                " repair its preprocessor_config.json"
+            )
+        Pretrained.__init__(self, name, model, processor)
+        super().__init__(name, model, PretrainedVocabulary(processor.tokenizer))
+
+    def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+        """As `Moonshine.score`, of what the processor makes of the waveform."""
+        heard, _ = self.frontend(audio.to(self.dtype), lengths)
+        return super().score(heard, lengths, targets)
+
+    def features(self, audio: Tensor) -> dict[str, Any]:
+        """The original processor's features; see `Pretrained.features`."""
+        return Pretrained.features(self, audio)
+
+
+def max_tokens(length: int) -> int:
+    """The longest output, start token included, for a clip of `length` samples."""
+    return max(2, int(length / SAMPLE_RATE * TOKENS_PER_SECOND))
+
+
+def _group_norm(hidden: Tensor, weight: Tensor, norm: torch.nn.GroupNorm) -> Tensor:
+    """Group norm with one group whose mean and variance see real frames only.
+
+    Args:
+        hidden: [B, C, F].
+        weight: [B, 1, F], 1 at real frames, else 0.
+        norm: its weight and bias, one a channel.
+    """
+    count = weight.sum((1, 2), keepdim=True) * hidden.shape[1]
+    centred = (hidden - (hidden * weight).sum((1, 2), keepdim=True) / count) * weight
+    variance = centred.square().sum((1, 2), keepdim=True) / count
+    return centred * torch.rsqrt(variance + norm.eps) * norm.weight[:, None] + norm.bias[:, None]

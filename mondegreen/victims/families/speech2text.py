@@ -1,0 +1,112 @@
+"""Speech2Text (Wang et al. 2020, fairseq S2T): filter bank energies in, sequence to sequence.
+
+The encoder begins with strided convolutions that see a few frames past a clip's end. Alone, those
+are zeros at every layer; in a padded batch, the second layer meets what the first has made of the
+padding. So clips of equal length are encoded together and others apart. The decoder, which attends
+to a clip's own states, takes them all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from mondegreen.errors import TargetError
+from mondegreen.victims.base import Score
+from mondegreen.victims.batching import Remembered, unpadded
+from mondegreen.victims.families.pretrained import Pretrained
+from mondegreen.victims.frontends.base import first
+from mondegreen.victims.losses.teacher_forcing import TeacherForcing
+from mondegreen.victims.tokens.generation import Generation, check_room, longest
+from mondegreen.victims.tokens.spelling import PretrainedVocabulary
+
+
+class Speech2Text(Pretrained):
+    """A Speech2Text checkpoint as a victim.
+
+    A multilingual one begins with the symbol of a language: the generation config's
+    `forced_bos_token_id`, else the one that its tokenizer is set to.
+
+    Attributes:
+        generation: its prompt, end and suppressed symbols.
+        room: the most symbols of one output, end included.
+
+    Args:
+        name: what `load_victim` calls it.
+        model: transformers' model, weights in place.
+        processor: its processor.
+
+    Raises:
+        VictimError: features, or settings of its generation, that are not reproduced.
+    """
+
+    auto_classes = MappingProxyType({"speech_to_text": "AutoModelForSpeechSeq2Seq"})
+
+    def __init__(self, name: str, model: Any, processor: Any) -> None:
+        super().__init__(name, model, processor)
+        config = model.generation_config
+        self._vocabulary = PretrainedVocabulary(processor.tokenizer)
+        self._language = config.forced_bos_token_id
+        if self._language is None:
+            self._language = _language(processor.tokenizer)
+        prompt = [config.decoder_start_token_id]
+        if self._language is not None:
+            prompt.append(self._language)
+        self.generation = Generation.of(config, model.config.vocab_size, prompt)
+        self.room = longest(config, given=1) - len(prompt)
+        self._barred = self.generation.barred().to(self.device, self.dtype)
+        self._forced = Remembered(partial(TeacherForcing.of, self.generation.prompt))
+
+    def encode(self, target: str, length: int) -> Tensor:
+        """Tokens of `target` and the end; see `Victim.encode`."""
+        if length < self.frontend.shortest:
+            raise TargetError(
+                f"the clip has {length} samples, too few for one to be heard: this recogniser"
+                f" needs {self.frontend.shortest}; choose a longer clip"
+            )
+        tokens = self.generation.encode(target, self._vocabulary)
+        check_room(tokens, self.room)
+        return tokens.to(self.device)
+
+    def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+        """Teacher-forced loss, and whether the greedy decode is the target; see `Victim.score`."""
+        features, counts = self.frontend(audio.to(self.dtype), lengths)
+        states = unpadded(self._states, features, counts)
+        memory = pad_sequence(states, batch_first=True)
+        sizes = torch.tensor([len(clip) for clip in states], device=memory.device)
+        forced = self._forced(*targets)
+        hidden = self.model.model.decoder(
+            input_ids=forced.inputs,
+            encoder_hidden_states=memory,
+            encoder_attention_mask=first(sizes, memory.shape[1]),
+            use_cache=False,
+        ).last_hidden_state
+        return forced.score(self.model.lm_head(forced.predicting(hidden)), self._barred)
+
+    @torch.no_grad()
+    def transcribe(self, audio: Tensor) -> str:
+        """Generation, greedy unless there are more `beams`; audio [T] in [-1, 1]."""
+        ids = self.model.generate(
+            **self.features(audio),
+            forced_bos_token_id=self._language,
+            do_sample=False,
+            num_beams=self.beams,
+        )
+        return self._vocabulary.decode(ids[0].tolist())
+
+    def _states(self, features: Tensor) -> Tensor:
+        """Encoder states [B, F', D] of features [B, F, mels] without padding."""
+        states: Tensor = self.model.model.encoder(features).last_hidden_state
+        return states
+
+
+def _language(tokenizer: Any) -> int | None:
+    """The symbol of the language that a multilingual tokenizer is set to."""
+    known: dict[str, int] = getattr(tokenizer, "lang_code_to_id", {})
+    return known.get(getattr(tokenizer, "tgt_lang", None) or "")

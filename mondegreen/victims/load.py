@@ -1,0 +1,117 @@
+"""Recognisers by their names.
+
+A name is one of `NAMES`, an ear's (see `ears`), a folder with a checkpoint, `module:function` for a
+recogniser of one's own, or an id of the model hub.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from mondegreen.errors import VictimError
+from mondegreen.victims.base import Recogniser, Victim
+from mondegreen.victims.ears import EARS, load_ear
+from mondegreen.victims.embedded import NAMES, load_embedded
+from mondegreen.victims.own import SPEC, load_own
+
+_ATTACKED_BY = ("device", "dtype", "encode", "score")  # what `Victim` has and `Recogniser` has not
+
+
+def load_victim(
+    name: str = "moonshine-tiny", *, device: str = "auto", dtype: torch.dtype = torch.float32
+) -> Victim:
+    """Load a recogniser that can be attacked.
+
+    Args:
+        name: one of `NAMES`; a folder; an id of the model hub, as it is or as ID@REVISION; or
+            module:function.
+        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps".
+        dtype: floating type of weights and audio.
+
+    Raises:
+        VictimError: no such recogniser or device, or one that can only transcribe.
+    """
+    recogniser = load_recogniser(name, device=device, dtype=dtype)
+    if not isinstance(recogniser, Victim):
+        missing = [member for member in _ATTACKED_BY if not hasattr(recogniser, member)]
+        what = "can only transcribe" if "score" in missing else "cannot be attacked yet"
+        raise VictimError(
+            f"{name} {what}: it has no {', '.join(missing)}; attack moonshine-tiny and let {name}"
+            " judge the result, or see docs/victims.md for what a victim is"
+        )
+    return recogniser
+
+
+def load_recogniser(
+    name: str = "moonshine-tiny",
+    *,
+    device: str = "auto",
+    dtype: torch.dtype = torch.float32,
+    beams: int = 1,
+    authorised: bool = False,
+) -> Recogniser:
+    """Load a recogniser to transcribe with.
+
+    Args:
+        name: as of `load_victim`, or an ear's.
+        device: as of `load_victim`.
+        dtype: as of `load_victim`.
+        beams: how many hypotheses its decoder keeps; 1 is greedy.
+        authorised: see `mondegreen.victims.ears.load_ear`.
+
+    Raises:
+        VictimError: no such recogniser or device, or one that cannot search with beams.
+    """
+    found = load_ear(name, authorised=authorised) or _load(name, resolve_device(device), dtype)
+    if beams != 1:
+        if not hasattr(found, "beams"):
+            raise VictimError(f"{name} decodes in its own way only; leave out beams")
+        found.beams = beams
+    return found
+
+
+def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
+    if name not in NAMES and not Path(name).is_dir() and SPEC.fullmatch(name):
+        return load_own(name, device, dtype)
+    if dtype not in (torch.float32, torch.float64):
+        raise VictimError(
+            f"features are computed, and losses summed, in float32 and float64, not in {dtype};"
+            " choose one of these"
+        )
+    if name in NAMES:
+        return load_embedded(name, device, dtype)
+    if Path(name).is_dir() or "/" in name or name.startswith((".", "~")):
+        from mondegreen.victims.families.checkpoint import load_checkpoint
+
+        return load_checkpoint(name, device, dtype)
+    raise VictimError(
+        f"no recogniser is called {name!r}; give moonshine-tiny, moonshine-tiny-ctc, a folder, an"
+        " id of the model hub (owner/model), or module:function; or to listen with, and no more:"
+        f" moonshine-tiny-int8, {', '.join(EARS)}"
+    )
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device of a name, "auto" included.
+
+    Raises:
+        VictimError: not a device, or not one of this machine.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        named = torch.device(device)
+    except RuntimeError:
+        raise VictimError(
+            f"no device is called {device!r}; expected auto, cpu, cuda, cuda:1 or mps"
+        ) from None
+    try:
+        torch.empty(0, device=named)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise VictimError(
+            f"device {device!r} is not to be had: {reason}; try --device cpu"
+        ) from None
+    return named

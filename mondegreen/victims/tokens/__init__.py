@@ -1,0 +1,1 @@
+"""Text to symbols and back, and how symbols are decoded."""

@@ -1,0 +1,177 @@
+"""How a checkpoint generates when it is greedy: its generation config, read once.
+
+A generation config can bend the logits in many ways. The ones that checkpoints of speech
+recognisers ship with (symbols never said, or not said first; a first symbol that is given; a bound
+on length) are honoured; whatever else would make generation choose differently is refused, because
+a victim that ignored it would call a target heard that is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from mondegreen.errors import TargetError, VictimError
+from mondegreen.victims.tokens.spelling import Vocabulary, letters_only
+
+_BY_DEFAULT: Final = 20  # new symbols that transformers generates where nothing bounds them
+_NEUTRAL: Final = {  # settings that change greedy choices, and the values at which they do not
+    "bad_words_ids": (None,),
+    "dola_layers": (None,),
+    "exponential_decay_length_penalty": (None,),
+    "guidance_scale": (None, 1),
+    "max_time": (None,),
+    "min_length": (None, 0),
+    "min_new_tokens": (None, 0),
+    "no_repeat_ngram_size": (None, 0),
+    "repetition_penalty": (None, 1),
+    "sequence_bias": (None,),
+    "stop_strings": (None,),
+    "watermarking_config": (None,),
+}
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What greedy generation begins with, never says, and ends with.
+
+    Attributes:
+        prompt: symbols that are given: the decoder's start, and whatever is forced after it.
+        end: the symbol that ends an output.
+        suppressed: symbols that are never said.
+        suppressed_first: symbols that an output does not begin with.
+        symbols: the size of the vocabulary.
+    """
+
+    prompt: tuple[int, ...]
+    end: int
+    suppressed: frozenset[int]
+    suppressed_first: frozenset[int]
+    symbols: int
+
+    @classmethod
+    def of(cls, config: Any, symbols: int, prompt: Sequence[int] = ()) -> Generation:
+        """Read a generation config of transformers.
+
+        Args:
+            config: the generation config.
+            symbols: the size of the vocabulary.
+            prompt: what the decoder is given, where it is more than the config's start.
+
+        Raises:
+            VictimError: a setting that is not reproduced here.
+        """
+        refuse_other_settings(config)
+        given = tuple(prompt) or (config.decoder_start_token_id,)
+        if len(given) == 1 and config.forced_bos_token_id is not None:
+            given += (config.forced_bos_token_id,)
+        return cls(
+            prompt=given,
+            end=_single_end(config.eos_token_id),
+            suppressed=frozenset(config.suppress_tokens or ()),
+            suppressed_first=frozenset(config.begin_suppress_tokens or ()),
+            symbols=symbols,
+        )
+
+    def barred(self) -> Tensor:
+        """[2, V] for `TeacherForcing.score`: -inf where a symbol is suppressed."""
+        barred = torch.zeros(2, self.symbols)
+        for row, ids in enumerate((self.suppressed | self.suppressed_first, self.suppressed)):
+            # some configs suppress -1, which is nobody
+            barred[row, [i for i in ids if 0 <= i < self.symbols]] = -torch.inf
+        return barred
+
+    def encode(self, target: str, vocabulary: Vocabulary) -> Tensor:
+        """Symbols of a target and the end, [N] int64.
+
+        The target as given; or in small letters, or those without punctuation, which is all that
+        some recognisers write.
+
+        Raises:
+            TargetError: no symbols for the text, or generation never chooses one of them.
+        """
+        refusals = []
+        for written in dict.fromkeys((target, target.lower(), letters_only(target))):
+            try:
+                return self._encode(written, vocabulary)
+            except TargetError as error:
+                refusals.append(error)
+        raise refusals[0]
+
+    def _encode(self, written: str, vocabulary: Vocabulary) -> Tensor:
+        ids = [*vocabulary.encode(written), self.end]
+        never = self.suppressed & set(ids) | self.suppressed_first & set(ids[:1])
+        if never:
+            spelt = vocabulary.decode([i for i in ids if i in never])
+            raise TargetError(
+                f"the recogniser's own settings keep it from saying {spelt!r} in {written!r};"
+                " choose a target without"
+            )
+        return torch.tensor(ids)
+
+
+def longest(config: Any, given: int) -> int:
+    """The longest output, prompt and end included, that a generation config allows.
+
+    Args:
+        config: the generation config.
+        given: how many symbols generation is started with.
+    """
+    if config.max_new_tokens is not None:
+        bound = given + config.max_new_tokens
+    elif config.max_length is not None:
+        bound = config.max_length
+    else:
+        bound = given + _BY_DEFAULT
+    # where the last symbol is forced, nobody can see whether the model would have said it
+    return int(bound) - (config.forced_eos_token_id is not None)
+
+
+def check_room(tokens: Tensor, room: int) -> None:
+    """Refuse a target that generation would be cut off in.
+
+    Args:
+        tokens: [N], the end included.
+        room: places for them.
+
+    Raises:
+        TargetError: there are too many.
+    """
+    if len(tokens) > room:
+        raise TargetError(
+            f"the target takes {len(tokens) - 1} tokens, but the recogniser says at most"
+            f" {room - 1} in one go; choose a shorter target"
+        )
+
+
+def refuse_other_settings(config: Any) -> None:
+    """Refuse settings by which greedy generation would choose otherwise than is reproduced here.
+
+    Raises:
+        VictimError: names them.
+    """
+    changed = {
+        name: value
+        for name, neutral in _NEUTRAL.items()
+        if (value := getattr(config, name, None)) not in neutral
+    }
+    if changed:
+        settings = ", ".join(f"{name}={value}" for name, value in changed.items())
+        raise VictimError(
+            f"the checkpoint generates with {settings}, which is not reproduced here; load a copy"
+            " whose generation_config.json does without"
+        )
+
+
+def _single_end(end: int | list[int] | None) -> int:
+    ends = end if isinstance(end, list) else [end]
+    if len(ends) != 1 or ends[0] is None:
+        raise VictimError(
+            f"the checkpoint's generation config names {ends} as its end; exactly one symbol is"
+            " expected in eos_token_id"
+        )
+    return int(ends[0])

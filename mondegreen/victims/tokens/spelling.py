@@ -1,0 +1,128 @@
+"""Text to a model's symbols and back: a target in whatever case and letters a checkpoint writes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from mondegreen.errors import TargetError
+from mondegreen.text import APOSTROPHES, words_only
+
+
+def spell(tokenizer: Any, target: str) -> list[int]:
+    """Symbols of the first way of writing `target` that the tokenizer knows throughout.
+
+    As given, in capitals, in small letters; then each without punctuation other than apostrophes:
+    many recognisers write one case only, and words alone.
+
+    Raises:
+        TargetError: no way of writing it can be spelled; says which characters cannot.
+    """
+    for written in ways(target):
+        symbols = _symbols(tokenizer, written)
+        if _reads_back(tokenizer, symbols, target):
+            return symbols
+    letters = {character for character in words_only(target) if character.strip()}
+    strange = sorted(letter for letter in letters if not _known(tokenizer, letter))
+    which = f"; it has no symbol for {', '.join(map(repr, strange))}" if strange else ""
+    raise TargetError(
+        f"the recogniser cannot spell {target!r}{which}; choose a target in the letters that it"
+        " writes"
+    )
+
+
+def letters_only(text: str) -> str:
+    """Small letters, single spaces, and typewriter apostrophes; other punctuation parts words."""
+    kept = (_plain(character) for character in unicodedata.normalize("NFKC", text).lower())
+    return " ".join("".join(kept).split())
+
+
+def _plain(character: str) -> str:
+    if character in APOSTROPHES:
+        return "'"
+    return " " if unicodedata.category(character).startswith("P") else character
+
+
+def ways(target: str) -> Iterator[str]:
+    """As given, in capitals, in small letters; then each without all punctuation but '."""
+    for text in (target, letters_only(target)):
+        yield from (text, text.upper(), text.lower())
+
+
+def _symbols(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def _reads_back(tokenizer: Any, symbols: list[int], target: str) -> bool:
+    if not symbols or set(symbols) & set(tokenizer.all_special_ids) - {delimiter(tokenizer)}:
+        return False
+    read = tokenizer.decode(symbols, group_tokens=False)
+    return words_only(read) == words_only(target)
+
+
+def delimiter(tokenizer: Any) -> int | None:
+    """The symbol between words, where there is one."""
+    found: int | None = getattr(tokenizer, "word_delimiter_token_id", None)
+    return found
+
+
+def _known(tokenizer: Any, letter: str) -> bool:
+    return any(
+        (symbols := _symbols(tokenizer, case)) and tokenizer.unk_token_id not in symbols
+        for case in (letter, letter.upper())
+    )
+
+
+class Vocabulary(Protocol):
+    """Writes a target as the symbols that the model itself would write it with."""
+
+    def encode(self, text: str) -> list[int]:
+        """Symbols of `text`, without prompt or end.
+
+        Raises:
+            TargetError: they cannot express it.
+        """
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of symbols, special ones left out."""
+
+
+class PretrainedVocabulary:
+    """A tokenizer of transformers as a `Vocabulary`.
+
+    A target must come back from its symbols, but for case and spacing. Characters that the
+    tokenizer does not know do not, nor do markers such as `<|endoftext|>`, which are no speech.
+
+    Args:
+        tokenizer: of transformers.
+        prefix: what the model writes before the first word, as a part of its first symbol; what
+            has no such symbol, it writes without.
+    """
+
+    def __init__(self, tokenizer: Any, prefix: str = "") -> None:
+        self._tokenizer = tokenizer
+        self._prefix = prefix
+        self._lone_prefix = self._symbols(prefix)
+
+    def encode(self, text: str) -> list[int]:
+        """See `Vocabulary.encode`."""
+        words = " ".join(text.split())
+        ids = self._symbols(self._prefix + words)
+        if self._lone_prefix and ids[: len(self._lone_prefix)] == self._lone_prefix:
+            ids = ids[len(self._lone_prefix) :]
+        if (written := self.decode(ids)).casefold() == words.casefold():
+            return ids
+        raise TargetError(
+            f"the recogniser has no way to write {words!r}, only {written!r}; spell the target in"
+            " the characters that it uses"
+        )
+
+    def decode(self, ids: list[int]) -> str:
+        """See `Vocabulary.decode`."""
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
+        return text.strip()
+
+    def _symbols(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids
