@@ -26,7 +26,7 @@ from mondegreen.audio.batch import pad
 from mondegreen.errors import RoomError, reason
 from mondegreen.files import write_whole
 
-FORMAT: Final = "mondegreen.air.rooms"
+FORMAT: Final = "mondegreen.rooms"
 VERSION: Final = 2
 
 
