@@ -17,10 +17,10 @@ from mondegreen.errors import MondegreenError
 if TYPE_CHECKING:
     from mondegreen.air.rooms import RoomBank
     from mondegreen.attacks.attack import attack, attack_batch
-    from mondegreen.attacks.options import Options
     from mondegreen.attacks.proof import verify
     from mondegreen.attacks.result import Result
     from mondegreen.judging.evaluate import evaluate
+    from mondegreen.options import Options
     from mondegreen.psychoacoustics.excess import masking_loss
     from mondegreen.psychoacoustics.threshold import masking_threshold
     from mondegreen.results.record import Record
@@ -46,7 +46,7 @@ __all__ = [
 
 # Imported when they are asked for: torch takes seconds, and the report and --help do without it.
 _HOMES = {
-    "Options": "mondegreen.attacks.options",
+    "Options": "mondegreen.options",
     "Recogniser": "mondegreen.victims",
     "Record": "mondegreen.results.record",
     "Result": "mondegreen.attacks.result",

@@ -7,15 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Literal
 
 import torch
 
 from mondegreen.errors import VictimError
 from mondegreen.files import cache_folder
+from mondegreen.findings import Finding
 from mondegreen.victims.embedded import bundled
 
 PACKAGES = (
@@ -44,50 +43,39 @@ CONFLICTS = {  # their mere presence has broken transformers' audio models
 CONVERTED_BYTES = 150_000_000
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at.
-
-    Attributes:
-        name: what.
-        state: "ok", "warning" (works, with something missing) or "error" (mend this).
-        detail: what was found, and what to do.
-    """
-
-    name: str
-    state: Literal["ok", "warning", "error"]
-    detail: str
-
-
 def examine() -> list[Finding]:
     """Look at versions, devices, the embedded model, the cache and known conflicts."""
     return [*_versions(), *_devices(), _model(), _cache(), *_conflicts()]
 
 
 def _versions() -> Iterator[Finding]:
-    yield Finding("python", "ok", sys.version.split()[0])
+    yield Finding("python", "error", "ok", sys.version.split()[0])
     for package in PACKAGES:
         try:
-            yield Finding(package, "ok", version(package))
+            yield Finding(package, "error", "ok", version(package))
         except PackageNotFoundError:
             if package in OPTIONAL:
-                yield Finding(package, "warning", f"not installed; {OPTIONAL[package]}")
+                yield Finding(package, "warning", "warning", f"not installed; {OPTIONAL[package]}")
             else:
-                yield Finding(package, "error", "not installed; run: pip install mondegreen")
+                yield Finding(
+                    package, "error", "error", "not installed; run: pip install mondegreen"
+                )
 
 
 def _devices() -> Iterator[Finding]:
-    yield Finding("cpu", "ok", f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads")
+    yield Finding(
+        "cpu", "error", "ok", f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads"
+    )
     for i in range(torch.cuda.device_count()):
-        yield Finding(f"cuda:{i}", "ok", torch.cuda.get_device_name(i))
+        yield Finding(f"cuda:{i}", "error", "ok", torch.cuda.get_device_name(i))
 
 
 def _model() -> Finding:
     try:
         path = bundled.asset(bundled.DECODER)
     except VictimError as error:
-        return Finding("moonshine-tiny", "error", str(error))
-    return Finding("moonshine-tiny", "ok", str(path.parent))
+        return Finding("moonshine-tiny", "error", "error", str(error))
+    return Finding("moonshine-tiny", "error", "ok", str(path.parent))
 
 
 def _cache() -> Finding:
@@ -95,22 +83,30 @@ def _cache() -> Finding:
     existing = next(f for f in (folder, *folder.parents) if f.exists())
     free = shutil.disk_usage(existing).free
     if not os.access(existing, os.W_OK):
-        return Finding("cache", "error", f"{existing} cannot be written; set MONDEGREEN_CACHE")
+        return Finding(
+            "cache", "error", "error", f"{existing} cannot be written; set MONDEGREEN_CACHE"
+        )
     if free < CONVERTED_BYTES:
-        return Finding("cache", "error", f"{folder}: {free / 1e6:.0f} MB free, 150 MB needed")
+        return Finding(
+            "cache", "error", "error", f"{folder}: {free / 1e6:.0f} MB free, 150 MB needed"
+        )
     held = sum(f.stat().st_size for f in folder.glob("*") if f.is_file())
-    return Finding("cache", "ok", f"{folder}: {held / 1e6:.0f} MB, {free / 1e9:.0f} GB free")
+    return Finding(
+        "cache", "error", "ok", f"{folder}: {held / 1e6:.0f} MB, {free / 1e9:.0f} GB free"
+    )
 
 
 def _conflicts() -> Iterator[Finding]:
     for package, remedy in CONFLICTS.items():
         if find_spec(package) is None:
-            yield Finding(package, "ok", "absent, as it should be")
+            yield Finding(package, "error", "ok", "absent, as it should be")
             continue
         # in a process of its own: a broken binary can take the interpreter down with it
         command = [sys.executable, "-c", f"import {package}"]
         broken = subprocess.run(command, capture_output=True, check=False).returncode != 0
         if broken:
-            yield Finding(package, "error", f"installed, and fails to import; {remedy}")
+            yield Finding(package, "error", "error", f"installed, and fails to import; {remedy}")
         else:
-            yield Finding(package, "warning", f"installed, though nothing here needs it; {remedy}")
+            yield Finding(
+                package, "warning", "warning", f"installed, though nothing here needs it; {remedy}"
+            )

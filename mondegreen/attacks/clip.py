@@ -13,21 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mondegreen.attacks.options import Options
 from mondegreen.attacks.result import Result
 from mondegreen.audio.batch import quantise
 from mondegreen.audio.pcm import load
 from mondegreen.errors import OptionError, TargetError
+from mondegreen.options import STARTS_FROM, Options
 from mondegreen.results.item import read_item
-from mondegreen.search.presets import BEGINS_WITH, IN_ROOMS, Stages, within
-from mondegreen.search.presets import preset as stages_of
+from mondegreen.search.presets import stages_for
 from mondegreen.text import as_sentence, check_target, matches, word_errors
 from mondegreen.victims.base import Victim
 
 AudioPath = str | PathLike[str]
 Start = Result | str | PathLike[str]
 
-SEEDS = 2**63
 FASTEST_SPEECH = 4.5  # words a second; a target above this is hard to fit in
 
 
@@ -39,13 +37,13 @@ class Clip:
         id: the recording's name, numbered where two have the same.
         path: the recording.
         target: the phrase asked for.
-        spelled: the phrase as the victim shall write it.
+        spelled: the phrase as the victim would write it.
         tokens: `spelled` in the victim's symbols.
         clean: [T] float32 at the victim's rate, on the 16-bit grid.
-        heard: what the victim hears in it.
+        transcript: the victim's transcript of it.
         text: what is said in it; None: not known.
-        start: [T] float32, the perturbation to go on from; None: silence.
-        warnings: what stands against believing, or reaching, a result.
+        start: [T] float32, the perturbation to start from; None: silence.
+        warnings: reasons to doubt that a result is reached, or means much.
     """
 
     id: str
@@ -54,7 +52,7 @@ class Clip:
     spelled: str
     tokens: Tensor
     clean: Tensor
-    heard: str
+    transcript: str
     text: str | None
     start: Tensor | None
     warnings: list[str]
@@ -68,11 +66,11 @@ class Clip:
 
     @property
     def wer_clean(self) -> float | None:
-        """Word error rate of what is heard in it; None: what is said in it is not known.
+        """Word error rate of its transcript; None: what is said in it is not known.
 
         Transcripts of data sets have no case and no punctuation, so that only words are compared.
         """
-        return None if self.text is None else word_errors(self.text, self.heard).rate
+        return None if self.text is None else word_errors(self.text, self.transcript).rate
 
 
 def prepare(
@@ -86,86 +84,30 @@ def prepare(
     """Read and check everything that an attack needs, before any time is spent on one.
 
     Args:
-        victim: who is attacked.
+        victim: the recogniser.
         audio: files of any rate and channel count.
         targets: one phrase for each.
-        options: how.
-        starts: a finished result to go on from for each; None: begin with silence.
+        options: how to attack.
+        starts: a finished result to start from for each; None: begin with silence.
         texts: what is said in each, where it is known; None: in none.
 
     Raises:
-        AudioError, TargetError, OptionError, RoomError: as `attack_batch`.
+        AudioError, TargetError, OptionError: as `attack_batch`.
     """
-    check_options(options, victim.sample_rate, started=starts is not None)
+    stages_for(options, started=starts is not None)
     if len(audio) != len(targets) or not audio:
         raise OptionError(
             f"Got {len(audio)} clips and {len(targets)} targets, expected one target for each clip."
         )
     if starts is not None and len(starts) != len(audio):
         raise OptionError(f"Got {len(starts)} starts for {len(audio)} clips, expected one each.")
+    if texts is not None and len(texts) != len(audio):
+        raise OptionError(f"Got {len(texts)} texts for {len(audio)} clips, expected one each.")
     ids = distinct_names(audio)
     begins: Sequence[Start | None] = starts if starts is not None else [None] * len(audio)
     said = texts if texts is not None else [None] * len(audio)
     given = zip(ids, audio, targets, begins, said, strict=True)
     return [_prepared(victim, *each, options) for each in given]
-
-
-def check_options(options: Options, sample_rate: int, started: bool = False) -> None:
-    """See that options are among those on offer, before any clip is looked at.
-
-    Args:
-        options: how to attack.
-        sample_rate: the victim's, Hz.
-        started: there are finished results to go on from.
-
-    Raises:
-        OptionError, RoomError: they are not.
-    """
-    bound = options.under_threshold
-    stages = stages_of(options.method, options.preset, started=started, under=bound)
-    if not 0 <= options.seed < SEEDS:
-        raise OptionError(f"Got seed={options.seed}, expected 0 to 2**63 - 1.")
-    _check_budget(stages, options)
-    _check_rooms(options, sample_rate)
-
-
-def _check_budget(stages: Stages, options: Options) -> None:
-    """See that a number of passes lets the search begin, and reach the stage that keeps a bound."""
-    if not within(stages, options.max_passes):
-        least = stages[0].over.draws
-        raise OptionError(
-            f"Got max_passes={options.max_passes}, expected at least {least}: one step's worth."
-        )
-    if options.under_threshold is not None and not _reaches_the_last(stages, options.max_passes):
-        least = next(n for n in count(1) if _reaches_the_last(stages, n))
-        raise OptionError(
-            f"Got max_passes={options.max_passes}, and a bound that the preset {options.preset}"
-            f" comes to last; give {least} at least, or leave the bound out."
-        )
-
-
-def _reaches_the_last(stages: Stages, passes: int | None) -> bool:
-    fitting = within(stages, passes)
-    return bool(fitting) and fitting[-1].name == stages[-1].name
-
-
-def _check_rooms(options: Options, sample_rate: int) -> None:
-    if not options.in_rooms:
-        if options.rooms is not None or options.air:
-            raise OptionError(
-                f"{options.method} takes no rooms; expected one of: {', '.join(sorted(IN_ROOMS))}."
-                " To hear its result in rooms, use: mondegreen evaluate"
-            )
-        return
-    if options.rooms is None:
-        raise OptionError(f"{options.method} needs a bank of rooms; give one, or `default_bank`.")
-    if options.rooms.sample_rate != sample_rate:
-        raise OptionError(
-            f"The bank of rooms is of {options.rooms.sample_rate} Hz, the recogniser of"
-            f" {sample_rate} Hz. Make a bank at that rate."
-        )
-    for split in ("attack", "validate", "test"):
-        options.rooms.split(split)
 
 
 def distinct_names(audio: Sequence[AudioPath]) -> list[str]:
@@ -194,29 +136,29 @@ def _prepared(
         )
     spelled = target if options.exact else as_sentence(target)
     clean = quantise(torch.from_numpy(load(audio, victim.sample_rate)))
-    tokens, heard = victim.encode(spelled, len(clean)), victim.transcribe(clean)
+    tokens, transcript = victim.encode(spelled, len(clean)), victim.transcribe(clean)
     seconds = len(clean) / victim.sample_rate
-    warnings = _warnings(target, seconds, matches(heard, target, options.normaliser))
+    warnings = _warnings(target, seconds, matches(transcript, target, options.normaliser))
     begins = None if start is None else _delta_of(start, victim, clean, target, options)
-    return Clip(name, Path(audio), target, spelled, tokens, clean, heard, text, begins, warnings)
+    return Clip(
+        name, Path(audio), target, spelled, tokens, clean, transcript, text, begins, warnings
+    )
 
 
 def _delta_of(start: Start, victim: Victim, clean: Tensor, target: str, options: Options) -> Tensor:
     """The perturbation of an earlier success on the same clip, with the same target and victim."""
     earlier = start if isinstance(start, Result) else read_item(start)
-    expected = {
-        "method": BEGINS_WITH[options.method],
-        "victim": victim.name,
-        "target": target,
-    }
+    record, method = earlier.record, STARTS_FROM[options.method]
+    found = {"method": record.options.method, "victim": record.victim, "target": record.target}
+    expected = {"method": method, "victim": victim.name, "target": target}
     for name, value in expected.items():
-        if earlier.told(name) != value:
+        if found[name] != value:
             raise OptionError(
-                f"The start has the {name} {earlier.told(name)!r}, expected {value!r}. Give a"
-                f" finished {expected['method']} result for the same."
+                f"The start has the {name} {found[name]!r}, expected {value!r}. Give a finished"
+                f" {method} result for the same."
             )
-    if earlier.told("found_at") is None:
-        raise OptionError("The start found nothing that is heard. Give it more passes first.")
+    if record.found_at is None:
+        raise OptionError("The start never matched its target. Give it more passes first.")
     if not np.array_equal(earlier.clean, clean.numpy()):
         raise OptionError("The start was made from another recording. Give the result of this one.")
     return torch.from_numpy(earlier.delta)
@@ -225,7 +167,9 @@ def _delta_of(start: Start, victim: Victim, clean: Tensor, target: str, options:
 def _warnings(target: str, seconds: float, heard_already: bool) -> list[str]:
     found = []
     if heard_already:
-        found.append("the clean clip is already heard as the target: its success proves nothing")
+        found.append(
+            "the clean clip is already transcribed as the target, so success proves nothing"
+        )
     rate = len(target.split()) / seconds
     if rate > FASTEST_SPEECH:
         found.append(f"the target asks for {rate:.1f} words a second, faster than people speak")

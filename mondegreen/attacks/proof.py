@@ -17,13 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mondegreen.air.rooms.bank import RoomBank, Split
+from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.attacks.clip import Clip
-from mondegreen.attacks.options import Options
+from mondegreen.attacks.setup import Setup
 from mondegreen.audio.batch import quantise
 from mondegreen.audio.pcm import load, save
 from mondegreen.measures.quality import over_db
 from mondegreen.measures.survival import Phrases, heard_share, survival, survives
+from mondegreen.options import Options
 from mondegreen.results.record import Survival
 from mondegreen.search.trajectory import Candidate, Trajectory
 from mondegreen.text import matches
@@ -35,26 +36,26 @@ class Proof:
     """What a recogniser makes of a file.
 
     Attributes:
-        heard: its transcript, through its own pipeline.
-        verified: the transcript is the target, under the declared normaliser.
+        transcript: of the file, by the recogniser's own pipeline.
+        verified: it is the target, under the declared normaliser.
     """
 
-    heard: str
+    transcript: str
     verified: bool
 
 
 def verify(
     path: str | PathLike[str], recogniser: Recogniser, target: str, normaliser: str = "default"
 ) -> Proof:
-    """Read a file and compare what the recogniser hears with the target.
+    """Read a file, transcribe it, and compare the transcript with the target.
 
     Raises:
         AudioError: the file cannot be read; see `mondegreen.audio.pcm.load`.
         OptionError: there is no normaliser of that name.
     """
     audio = load(path, recogniser.sample_rate)
-    heard = recogniser.transcribe(torch.from_numpy(audio))
-    return Proof(heard=heard, verified=matches(heard, target, normaliser))
+    transcript = recogniser.transcribe(torch.from_numpy(audio))
+    return Proof(transcript, verified=matches(transcript, target, normaliser))
 
 
 OnRoom = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
@@ -67,35 +68,35 @@ class Proven:
     Attributes:
         candidate: the success; None: nothing matched, and the last iterate is shown.
         adversarial: [T] float32, as read back from a 16-bit file.
-        heard: what the victim hears in that file; empty if that was stopped by hand.
+        transcript: of that file; empty if the proof was interrupted.
         verified: see `mondegreen.results.record.Record`.
-        over_db: by how much the file exceeds the bound that was asked; None: none was.
+        excess_db: by how much the file breaks the bound asked for; None: there is none.
         survival: how the file does in the test rooms; None: a method without rooms.
         clean: how the clean clip does in them.
-        stopped: what a stop by hand has cut short; None: nothing.
+        stopped: what an interruption has cut short; None: nothing.
     """
 
     candidate: Candidate | None
     adversarial: NDArray[np.float32]
-    heard: str
+    transcript: str
     verified: bool
-    over_db: float | None = None
+    excess_db: float | None = None
     survival: Survival | None = None
     clean: Survival | None = None
     stopped: str | None = None
 
 
 def prove(
-    victim: Victim, clip: Clip, trajectory: Trajectory, options: Options, on_room: OnRoom
+    victim: Victim, clip: Clip, trajectory: Trajectory, setup: Setup, on_room: OnRoom
 ) -> Proven:
     """Prove the best success of a clip from its file; without one, show the last iterate.
 
     Ctrl-C before there is anything to say keeps the latest success, unproved.
     """
     try:
-        if options.rooms is not None:
-            return _prove_in_rooms(victim, clip, trajectory, options, options.rooms, on_room)
-        return _prove_dry(victim, clip, trajectory, options)
+        if setup.rooms is not None:
+            return _prove_in_rooms(victim, clip, trajectory, setup, on_room)
+        return _prove_dry(victim, clip, trajectory, setup.options)
     except KeyboardInterrupt:
         latest = trajectory.candidates[-1] if trajectory.candidates else None
         return _unproved(clip, trajectory, latest)
@@ -104,8 +105,8 @@ def prove(
 def _unproved(clip: Clip, trajectory: Trajectory, candidate: Candidate | None) -> Proven:
     delta = trajectory.delta if candidate is None else candidate.delta
     adversarial = quantise(clip.clean + delta.to(clip.clean)).numpy()
-    stopped = "the proof was stopped by hand before it had begun: nothing was heard"
-    return Proven(candidate, adversarial, heard="", verified=False, stopped=stopped)
+    stopped = "the proof was interrupted before it had begun: the file was never transcribed"
+    return Proven(candidate, adversarial, transcript="", verified=False, stopped=stopped)
 
 
 def _prove_dry(victim: Victim, clip: Clip, trajectory: Trajectory, options: Options) -> Proven:
@@ -117,60 +118,60 @@ def _prove_dry(victim: Victim, clip: Clip, trajectory: Trajectory, options: Opti
         if proof.verified:
             return proof
         outcomes.append(proof)
-    target, normaliser = clip.target, options.normaliser
-    return next((one for one in outcomes if matches(one.heard, target, normaliser)), outcomes[0])
+    target, by = clip.target, options.normaliser
+    return next((one for one in outcomes if matches(one.transcript, target, by)), outcomes[0])
 
 
 def _proven(
     victim: Victim, clip: Clip, candidate: Candidate | None, delta: Tensor, options: Options
 ) -> Proven:
-    """What the file of a perturbation proves: it is heard, and keeps the bound if one was asked."""
-    adversarial, heard, verified = _from_file(victim, clip, delta, options.normaliser)
-    if options.under_threshold is None:
-        return Proven(candidate, adversarial, heard, verified)
-    clean = clip.clean.numpy()
-    over = over_db(clean, adversarial, victim.sample_rate, options.under_threshold)
-    return Proven(candidate, adversarial, heard, verified and over == 0, over)
+    """What the file of a perturbation proves: it matches, and keeps the bound if there is one."""
+    adversarial, proof = _from_file(victim, clip, delta, options.normaliser)
+    excess = bound_excess(clip.clean.numpy(), adversarial, victim.sample_rate, options)
+    kept = proof.verified and not excess
+    return Proven(candidate, adversarial, proof.transcript, kept, excess)
+
+
+def bound_excess(
+    clean: NDArray[np.float32], adversarial: NDArray[np.float32], rate: int, options: Options
+) -> float | None:
+    """By how many dB a file breaks the bound of its options; None: they have none."""
+    if options.bound is None:
+        return None
+    return over_db(clean, adversarial, rate, options.bound)
 
 
 def _prove_in_rooms(
-    victim: Victim,
-    clip: Clip,
-    trajectory: Trajectory,
-    options: Options,
-    bank: RoomBank,
-    on_room: OnRoom,
+    victim: Victim, clip: Clip, trajectory: Trajectory, setup: Setup, on_room: OnRoom
 ) -> Proven:
     """Choose on `validate`, prove in `test`; the clean clip in the same rooms is the control."""
-    candidate, stopped = _most_heard(victim, clip, trajectory, bank, on_room)
+    assert setup.rooms is not None
+    candidate, stopped = _most_heard(victim, clip, trajectory, setup.rooms, on_room)
     delta = trajectory.delta if candidate is None else candidate.delta
-    phrases, test = Phrases(clip.target, clip.heard, options.normaliser), bank.split("test")
+    by, test = setup.options.normaliser, setup.rooms.split("test")
     try:
-        adversarial, heard, _ = _from_file(victim, clip, delta, options.normaliser)
+        adversarial, proof = _from_file(victim, clip, delta, by)
         sounds = [adversarial, clip.clean.numpy()]
-        proof, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
+        phrases = Phrases(clip.target, clip.transcript, by)
+        seen, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
     except KeyboardInterrupt:
         return _unproved(clip, trajectory, candidate)
-    done = proof.rooms.count
+    done = seen.rooms.count
     if done < len(test.rooms):
-        stopped = _cut_short(done, test)
-    verified = survives(proof) and done == len(test.rooms)
-    return Proven(candidate, adversarial, heard, verified, None, proof, control, stopped)
-
-
-def _cut_short(done: int, test: Split) -> str:
-    return (
-        f"the proof was stopped by hand after {done} of {len(test.rooms)} rooms, which proves"
-        " nothing: use `mondegreen evaluate` on the result to prove it"
-    )
+        stopped = (
+            f"the proof was interrupted after {done} of {len(test.rooms)} rooms, which proves"
+            " nothing: use `mondegreen evaluate` on the result to prove it"
+        )
+    verified = survives(seen) and done == len(test.rooms)
+    return Proven(candidate, adversarial, proof.transcript, verified, None, seen, control, stopped)
 
 
 def _most_heard(
     victim: Victim, clip: Clip, trajectory: Trajectory, bank: RoomBank, on_room: OnRoom
 ) -> tuple[Candidate | None, str | None]:
-    """Of the successes of the last stage that had any, the one that most `validate` rooms hear.
+    """Of the successes of the last stage that had any, the one that matches in most rooms.
 
-    Ctrl-C ends the choosing: the best so far is taken, or the latest, and the second value says so.
+    Ctrl-C ends the choice: the best so far is taken, or the latest, and the second value says so.
     """
     if not trajectory.candidates:
         return None, None
@@ -183,7 +184,7 @@ def _most_heard(
             shares.append(heard_share(victim, sound, clip.tokens, bank.split("validate")))
             on_room("choosing", len(shares), len(best_first))
     except KeyboardInterrupt:
-        stopped = f"the choice was stopped by hand: made from {len(shares)} of {len(best_first)}"
+        stopped = f"the choice was interrupted: made from {len(shares)} of {len(best_first)}"
         return best_first[_first_of_the_largest(shares)], stopped
     return best_first[_first_of_the_largest(shares)], None
 
@@ -194,10 +195,10 @@ def _first_of_the_largest(values: Sequence[float]) -> int:
 
 def _from_file(
     victim: Victim, clip: Clip, delta: Tensor, normaliser: str
-) -> tuple[NDArray[np.float32], str, bool]:
-    """Write x + δ, read it back, and hear it: samples, transcript, and whether it is the target."""
+) -> tuple[NDArray[np.float32], Proof]:
+    """Write x + δ, read it back, and transcribe it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "adversarial.wav"
         save(path, (clip.clean.to(delta.dtype) + delta.cpu()).numpy(), victim.sample_rate)
         proof = verify(path, victim, clip.target, normaliser)
-        return load(path, victim.sample_rate), proof.heard, proof.verified
+        return load(path, victim.sample_rate), proof

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save as safetensors_bytes
 
 from mondegreen.audio.pcm import ADVERSARIAL_MARK, load, save
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, StorageError
 from mondegreen.files import write_whole
 from mondegreen.measures.spectra import levels, spectra
 from mondegreen.results.folder import DELTA, LEVELS, RECORD, WAV, hash_of
@@ -26,7 +26,7 @@ class Result:
     Attributes:
         record: what is claimed.
         clean: [T] float32, the clip on the 16-bit grid.
-        adversarial: [T] float32, the samples that the proof was taken of.
+        adversarial: [T] float32, the samples that were proved.
     """
 
     record: Record
@@ -35,12 +35,8 @@ class Result:
 
     @property
     def verified(self) -> bool:
-        """Whether the saved file was heard as the target."""
+        """Whether the saved file was transcribed as the target; see `Record`."""
         return self.record.verified
-
-    def told(self, field: str) -> object:
-        """A field of the record."""
-        return getattr(self.record, field)
 
     @property
     def delta(self) -> NDArray[np.float32]:
@@ -48,28 +44,24 @@ class Result:
         return self.adversarial - self.clean
 
     def save(self, folder: str | Path) -> Path:
-        """Write the item folder, and read the audio back to see that it is what was proved.
+        """Write the item folder, and read the audio back to check that it is what was proved.
 
         Raises:
-            MondegreenError: it cannot be written, or not read back as it was.
+            StorageError: it cannot be written.
+            MondegreenError: it does not read back as it was written.
         """
         folder = make_folder(folder)
-        with FileLock(
-            folder / ".lock"
-        ):  # two runs into one folder: the files of one, never of both
+        with FileLock(folder / ".lock"):  # two attacks into one folder: files of one, never of both
             (folder / RECORD).unlink(missing_ok=True)  # no old claim beside a new file
             self.write(folder)
         return folder
 
-    def write(self, folder: Path, **known: str) -> None:
-        """Write the files of an item into a folder that nobody else writes to; `save` sees to that.
+    def write(self, folder: Path, key: str | None = None) -> None:
+        """Write the files of an item into a folder that nobody else writes to; see `save`.
 
         Args:
             folder: it exists.
-            known: what else the record shall say.
-
-        Raises:
-            MondegreenError: as `save`.
+            key: the item's name in its run.
         """
         rate = self.record.sample_rate
         save(folder / WAV, self.adversarial, rate, comment=ADVERSARIAL_MARK)
@@ -81,15 +73,15 @@ class Result:
         write_whole(folder / DELTA, safetensors_bytes({"delta": self.delta}))
         write_whole(folder / LEVELS, levels(spectra(self.clean, rate, self.delta)).to_bytes())
         files = {name: hash_of(folder / name) for name in (WAV, DELTA, LEVELS)}
-        record = {**self.record.to_json(), **known, "files": files}
-        write_whole(folder / RECORD, (json.dumps(record, indent=1) + "\n").encode())
+        record = replace(self.record, key=key, files=files)
+        write_whole(folder / RECORD, (json.dumps(record.to_json(), indent=1) + "\n").encode())
 
 
 def make_folder(folder: str | Path) -> Path:
     """Make a folder that results can be written to.
 
     Raises:
-        MondegreenError: it cannot be made, or not written to.
+        StorageError: it cannot be made, or not written to.
     """
     folder = Path(folder)
     there = False
@@ -101,5 +93,5 @@ def make_folder(folder: str | Path) -> Path:
         what = "cannot be written to" if there else "could not be made"
         taken = isinstance(error, FileExistsError)
         why = "there is a file of that name" if taken else error.strerror or error
-        raise MondegreenError(f"{folder} {what}: {why}. Choose another folder.") from error
+        raise StorageError(f"{folder} {what}: {why}. Choose another folder.") from error
     return folder

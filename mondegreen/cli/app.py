@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
+from collections.abc import Callable
+from functools import wraps
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from rich.markup import escape
+from typer.core import TyperGroup
 
-from mondegreen.cli.output import err
-from mondegreen.errors import MondegreenError
+from mondegreen.cli.output import err, out
+from mondegreen.errors import MondegreenError, StorageError
 
 DEFAULT_VICTIM = "moonshine-tiny"
 STOPPED = 130  # exit status of Ctrl-C, by convention
+ROOMS, ADVANCED = "Rooms", "Advanced options"
+PLAIN: Final = frozenset(  # fields that most users choose; others are in the advanced panel
+    {"method", "preset", "max_passes", "target", "targets", "limit", "victim", "workers", "device"}
+)
+ORDER: Final = (  # of work
+    *("attack", "run", "verify", "evaluate", "sanity", "summary", "compare", "report", "plot"),
+    *("collect", "listen", "rooms", "transcribe", "check-victim", "threshold", "demo", "doctor"),
+)
+
+
+class InOrder(TyperGroup):
+    """Lists commands in the order of work."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """The names of the commands."""
+        del ctx
+        return sorted(self.commands, key=ORDER.index)
+
 
 app = typer.Typer(
-    help="Measure how easily speech recognisers can be made to mishear. For models that you own"
-    " or may test: see RESPONSIBLE_USE.md.",
+    cls=InOrder,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -33,35 +57,106 @@ VictimName = Annotated[
         " or module:function."
     ),
 ]
-Beams = Annotated[
-    int, typer.Option(min=1, help="Hypotheses that the decoder keeps; 1 is greedy decoding.")
+Beams = Annotated[int, typer.Option(min=1, help="Beam width of the decoder; 1 is greedy decoding.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.", rich_help_panel=ADVANCED)]
+Dtype = Annotated[
+    Literal["float32", "float64"],
+    typer.Option(help="Floating type of weights and audio.", rich_help_panel=ADVANCED),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
-Dtype = Annotated[Literal["float32", "float64"], typer.Option(help="Of weights and audio.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**63 - 1, help="Random seed.", rich_help_panel=ADVANCED)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line on stdout.")]
 Bank = Annotated[
     str | None,
     typer.Option(
-        help="A bank of rooms; or fast, paper: a full bank of that preset, made and cached on first"
-        " use, as the default one is, which is of half as many rooms to search in."
+        help="Bank file, or fast/paper to build a 1,000-room bank once. Default: cached, 500"
+        " rooms.",
+        rich_help_panel=ROOMS,
     ),
 ]
 Examples = "[bold]Examples[/bold]\n\n"
 
 
+def takes(model: type[BaseModel], *, but: frozenset[str] = frozenset()) -> Callable[..., Any]:
+    """Give a command a flag for each field of a model, except some.
+
+    The command's parameter `chosen` gets those that were given, by name.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True)
+        names = [name for name in model.model_fields if name not in but]
+
+        @wraps(command)
+        def wrapped(**given: Any) -> None:
+            flags = {name: given.pop(name) for name in names}
+            chosen = {name: value for name, value in flags.items() if value is not None}
+            command(**given, chosen=chosen)
+
+        kept = [parameter for name, parameter in own.parameters.items() if name != "chosen"]
+        flags = [_flag(name, model.model_fields[name]) for name in names]
+        wrapped.__signature__ = own.replace(parameters=[*kept, *flags])  # type: ignore[attr-defined]
+        return wrapped
+
+    return decorate
+
+
+def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
+    """A field as an optional flag: its type, bounds, help and default, which stays unset."""
+    limits = {
+        key: getattr(one, key)
+        for one in field.metadata
+        for key in ("ge", "lt")
+        if hasattr(one, key)
+    }
+    kind: Any = field.annotation
+    option = typer.Option(
+        *([f"--{name.replace('_', '-')}"] if kind is bool else []),
+        min=limits.get("ge"),
+        max=limits["lt"] - 1 if "lt" in limits else None,
+        help=field.description,
+        show_default=False if field.default in (None, False) else str(field.default),
+        rich_help_panel=None if name in PLAIN else ROOMS if name == "rooms" else ADVANCED,
+    )
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, keyword, default=None, annotation=Annotated[kind | None, option])
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        out.print(f"mondegreen {version('mondegreen')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def mondegreen(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Measure how easily speech recognisers can be made to mishear.
+
+    Only for recognisers that you own or are allowed to test: see RESPONSIBLE_USE.md.
+    """
+
+
 def main() -> None:
-    """Entry point: user errors become a message and exit status 2."""
+    """Entry point: errors become a message and an exit status; see `mondegreen.cli`."""
     # transformers' advice on its own interfaces is for programmers
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         app()
     except SystemExit as ended:
         if ended.code == STOPPED:
-            err.print("stopped by hand; what was saved before stays")
+            err.print("interrupted; what was saved before is kept")
         raise
     except MondegreenError as error:
         err.print(f"[red]error:[/red] {escape(str(error))}")
-        sys.exit(2)
+        sys.exit(4 if isinstance(error, StorageError) else 2)
     except Exception:  # a fault of ours; 1 would say that the attack ran
         err.print_exception()
         sys.exit(3)

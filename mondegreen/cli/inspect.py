@@ -78,7 +78,7 @@ def check_victim(
     findings = []
     with err.status("checking") as status:
         for finding in examine(victim, speech):
-            status.update(f"checked: {finding.name}")
+            status.update(f"checked: {finding.id}")
             findings.append(finding)
             print_finding(finding, as_json)
     raise typer.Exit(1 if any(finding.state == "fails" for finding in findings) else 0)

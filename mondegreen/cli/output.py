@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import log10
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,14 +22,14 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from mondegreen.audio.pcm import FULL_SCALE
+
 if TYPE_CHECKING:
     from mondegreen.attacks.result import Result
-    from mondegreen.doctor import Finding
-    from mondegreen.judging import checks
-    from mondegreen.measures.transfer import Heard, Transfer
+    from mondegreen.findings import Finding
+    from mondegreen.measures.transfer import Transcribed, Transfer
     from mondegreen.results.record import Dry, InRooms, Survival
     from mondegreen.search.progress import Progress as Step
-    from mondegreen.victims import contract
 
 out, err = (Console(stderr=stderr, soft_wrap=True, emoji=False) for stderr in (False, True))
 NARROWEST, GAP = 16, 2  # characters of a column that can still be read, and between two
@@ -87,8 +88,6 @@ class Bars:
 
 def state(seen: Step) -> str:
     """A step in a line: loss, ε or α, masking loss, and whether the target is heard."""
-    from mondegreen.audio.pcm import FULL_SCALE
-
     parts = [f"loss {float(seen.loss[0]):.1f}"]
     if seen.eps is not None:
         parts.append(f"ε {float(seen.eps[0]) * FULL_SCALE:.0f}")
@@ -118,16 +117,13 @@ def print_fields(fields: Mapping[str, Any], as_json: bool = False) -> None:
         out.print(f"{name.replace('_', ' '):<18} {shown}", markup=False, highlight=False)
 
 
-def print_finding(
-    found: Finding | contract.Finding | checks.Finding, as_json: bool = False
-) -> None:
-    """What was looked at, its state, and the details: a row of a table, or JSON."""
+def print_finding(found: Finding, as_json: bool = False) -> None:
+    """What was checked, its state, and the details: a row of a table, or JSON."""
     if as_json:
         print_json(asdict(found))
         return
-    name = found.id if hasattr(found, "id") else found.name
     state = f"[{STATES[found.state]}]{found.state:<8}[/]"
-    out.print(f"{name:<24} {state} {escape(found.detail)}", highlight=False)
+    out.print(f"{found.id:<24} {state} {escape(found.detail)}", highlight=False)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -160,27 +156,27 @@ def print_result(result: Result, folder: Path) -> None:
     proof = "yes, from the saved file"
     if record.survival:
         proof += ", in at least half of the test rooms"
+    first = f"first match at {record.first_match}" if record.first_match else "never matched"
+    peak = f", {20 * log10(quality.max_abs / FULL_SCALE):.0f} dBFS" if quality.max_abs else ""
+    masking = quality.masking
     fields = {
         "clip": record.audio,
         "target": record.target,
-        "heard before": record.heard_clean,
-        "heard after": record.heard,
+        "original heard as": record.transcript_clean,
+        "result heard as": record.transcript,
         "verified": proof if record.verified else "NO",
-        "passes": f"{record.passes} in {record.seconds:.0f} s, first heard at"
-        f" {record.first_match or 'none'}",
-        "largest change": f"{quality.max_abs:.0f} of 32768",
+        "passes": f"{record.passes} in {record.seconds:.0f} s, {first}",
+        "largest change": f"{quality.max_abs:.0f} of {FULL_SCALE}{peak}",
         "signal to noise": number(quality.snr_db, "dB"),
         "PESQ, STOI": f"{number(quality.pesq)}, {number(quality.stoi)}",
+        "masking loss": f"{masking.loss:.2f} (0 = below the masking threshold everywhere)",
+        "above threshold": f"{masking.share_above:.1%} of time-frequency bins, by"
+        f" {masking.mean_excess_db:.1f} dB on average and {masking.max_excess_db:.1f} dB at most"
+        " (lower is better)",
     }
-    if quality.masking:
-        fields["masking loss"] = f"{quality.masking.loss:.2f}"
-        fields["above threshold"] = (
-            f"{quality.masking.share_above:.1%} of bins, by {quality.masking.mean_excess_db:.1f} dB"
-            f" on average and {quality.masking.max_excess_db:.1f} dB at most"
-        )
-    if record.under_threshold is not None:
-        kept = "kept" if quality.masking.max_excess_db <= record.under_threshold else "NOT kept"
-        fields["bound"] = f"{record.under_threshold:g} dB above the threshold at most: {kept}"
+    if (bound := record.options.bound) is not None:
+        kept = "kept" if masking.max_excess_db <= bound else "NOT kept"
+        fields["bound"] = f"at most {bound:g} dB above the threshold: {kept}"
     if record.survival:
         fields |= survival_fields(record.survival, record.clean)
     fields["files"] = " ".join(str(path) for path in sorted(folder.glob("[!.]*")))
@@ -189,32 +185,31 @@ def print_result(result: Result, folder: Path) -> None:
 
 
 def survival_fields(survival: Survival, clean: Survival | None) -> dict[str, str]:
-    """In how many rooms a sound is heard as the target, and the clean clip beside it."""
+    """In how many rooms a sound matches the target, and the clean clip beside it."""
     fields = {
-        f"{survival.rooms.split} rooms": in_rooms(survival),
-        "without a room": in_no_room(survival),
+        f"{survival.rooms.split} rooms": in_rooms(survival.rooms),
+        "without a room": in_no_room(survival.dry),
     }
     if clean:
-        fields["clean, in rooms"] = in_rooms(clean)
-        fields["clean, without"] = in_no_room(clean)
+        fields["clean, in rooms"] = in_rooms(clean.rooms)
+        fields["clean, without"] = in_no_room(clean.dry)
     return fields
 
 
-def in_rooms(seen: Survival) -> str:
-    """A line: share with its interval, and word error rates."""
-    rooms = seen.rooms
+def in_rooms(rooms: InRooms) -> str:
+    """A line: count and share with its interval, and word error rates."""
     return (
-        f"heard in {rooms.heard:.0%} of {rooms.count} (95 %: {rooms.heard_low:.0%} to"
-        f" {rooms.heard_high:.0%}), {error_rates(rooms)}"
+        f"target heard in {round(rooms.heard * rooms.count)} of {rooms.count} ({rooms.heard:.0%};"
+        f" 95 %: {rooms.heard_low:.0%} to {rooms.heard_high:.0%}), {error_rates(rooms)}"
     )
 
 
-def in_no_room(seen: Survival) -> str:
-    """A line: heard or not, and word error rates."""
-    return f"{'heard' if seen.dry.heard else 'not heard'}, {error_rates(seen.dry)}"
+def in_no_room(dry: Dry) -> str:
+    """A line: whether the target is heard, and word error rates."""
+    return f"target {'heard' if dry.heard else 'not heard'}, {error_rates(dry)}"
 
 
-def error_rates(seen: InRooms | Dry | Heard) -> str:
+def error_rates(seen: InRooms | Dry | Transcribed) -> str:
     """Word error rates to the target, and to the original where it is known."""
     rates = f"WER {seen.wer_target:.1%} to the target"
     if seen.wer_original is None:
@@ -223,22 +218,22 @@ def error_rates(seen: InRooms | Dry | Heard) -> str:
 
 
 def print_transfers(transfers: Sequence[Transfer]) -> None:
-    """What other recognisers hear, some lines each."""
+    """What other recognisers make of it, some lines each."""
     for seen in transfers:
-        fields = {"heard by": seen.recogniser, "  the sound": one_heard(seen.sound)}
+        fields = {"recogniser": seen.recogniser, "  the sound": one_transcript(seen.sound)}
         if seen.clean:
-            fields["  the clean clip"] = one_heard(seen.clean)
+            fields["  the clean clip"] = one_transcript(seen.clean)
         print_fields(fields)
 
 
-def one_heard(seen: Heard) -> str:
+def one_transcript(seen: Transcribed) -> str:
     """A line: whether it is the target, word error rates, and the transcript."""
     match = "the target" if seen.matched else "not the target"
-    return f"{match}, {error_rates(seen)}: {seen.heard or '(nothing)'}"
+    return f"{match}, {error_rates(seen)}: {seen.transcript or '(nothing)'}"
 
 
 def print_warnings(name: str, warnings: Sequence[str]) -> None:
-    """What stands against believing a result, on stderr."""
+    """Reasons to doubt a result, on stderr."""
     for warning in warnings:
         err.print(f"[yellow]warning:[/yellow] {escape(name)}: {escape(warning)}")
 

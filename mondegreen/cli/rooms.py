@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mondegreen.cli.app import DEFAULT_VICTIM, AsJson, Bank, Beams, Device, Examples, app
-from mondegreen.cli.attack import bank_of_rooms
 from mondegreen.cli.output import (
     Bars,
     err,
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from mondegreen.air.rooms.survey import SplitSurvey, Spread
 
 group = typer.Typer(
-    help="Make and look at banks of rooms.",
+    help="Make and inspect banks of rooms.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -48,12 +47,12 @@ def make(
     counts: Annotated[
         str, typer.Option(help="Responses to attack with, to choose with, and to prove with.")
     ] = "1000,100,100",
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed.")] = 0,
     source: Annotated[
         Path | None,
         typer.Option(
             "--from",
-            help="Measured responses instead: a folder, or a CSV with the columns path,room_id.",
+            help="Read measured responses instead: a folder, or a CSV with path,room_id.",
         ),
     ] = None,
     sample_rate: Annotated[
@@ -64,9 +63,9 @@ def make(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compute impulse responses of random rooms, or read measured ones, into a bank.
+    """Simulate impulse responses of random rooms, or read measured ones, into a bank.
 
-    The same command again goes on where an interrupted one stopped.
+    Run the same command again to resume after an interruption.
     """
     from mondegreen.air.rooms import PRESETS, make_bank
 
@@ -80,7 +79,7 @@ def make(
                 out, settings, _counts(counts), seed, source, workers, partial(bars.count, what)
             )
         except KeyboardInterrupt:
-            err.print("stopped by hand; the same command goes on from what is kept")
+            err.print("interrupted; run the same command again to resume")
             raise typer.Exit(1) from None
     _print_bank(out, bank, as_json)
 
@@ -91,7 +90,7 @@ def show(
     plot: Annotated[Path | None, typer.Option(help="Draw it: a .png, .svg or .pdf file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print, and draw, what the rooms of a bank are like; as JSON, room by room."""
+    """Describe the rooms of a bank, and draw them; with --json, room by room."""
     from mondegreen.air.rooms import RoomBank
     from mondegreen.air.rooms.survey import portrait
 
@@ -114,44 +113,50 @@ def evaluate(
     ],
     rooms: Bank = None,
     split: Annotated[
-        str, typer.Option(help="Rooms of the bank; an attack has used the others.")
+        str, typer.Option(help="Which rooms of the bank: an attack never uses those of test.")
     ] = "test",
-    target: Annotated[str | None, typer.Option(help="The phrase; a result has its own.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The phrase. Default: the result's own.")
+    ] = None,
     original: Annotated[
         str | None,
-        typer.Option(help="What was said; for a result, by default, what was heard in the clip."),
+        typer.Option(
+            help="What was said. Default, for a result: the transcript of its clean clip."
+        ),
     ] = None,
     victim: Annotated[
         str | None,
-        typer.Option(help="Who listens; by default, the recogniser that a result was made on."),
+        typer.Option(help="The recogniser. Default: the one that the result was made on."),
     ] = None,
     beams: Beams = 1,
     device: Device = "auto",
     exact: Annotated[
-        bool, typer.Option("--exact", help="Compare case and punctuation too, not just the words.")
+        bool, typer.Option("--exact", help="Match case and punctuation too, not just the words.")
     ] = False,
     others: Annotated[
         list[str] | None,
         typer.Option(
             "--with",
-            help="Another recogniser that hears it too, without a room, even what was proved in"
-            " rooms: any --victim, pocketsphinx, faster-whisper:SIZE_OR_FOLDER, vosk:FOLDER, or a"
-            " server, https://HOST/v1#MODEL. Repeatable.",
+            help="Let another recogniser transcribe it too, without a room: any --victim,"
+            " pocketsphinx, faster-whisper:SIZE_OR_FOLDER, vosk:FOLDER, or a server,"
+            " https://HOST/v1#MODEL. Repeatable.",
         ),
     ] = None,
     authorised: Annotated[
         bool,
         typer.Option(
             "--i-am-authorised",
-            help="You may send these sounds to the servers that you name: see RESPONSIBLE_USE.md.",
+            help="Confirm that you may send these sounds to the servers you name: see"
+            " RESPONSIBLE_USE.md.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count in how many rooms a sound is heard as the target, and the clean clip beside it.
+    """Count in how many unseen rooms a sound is transcribed as the target, and its clean clip.
 
-    Exit status 0: in at least half of them, and every room and recogniser has been listened to.
+    Exit status 0: in at least half of them, and no room or recogniser was left out.
     """
+    from mondegreen.air.rooms.cached import named_bank
     from mondegreen.judging.evaluate import attacked
     from mondegreen.judging.evaluate import evaluate as evaluate_sound
     from mondegreen.measures.survival import survives
@@ -164,7 +169,8 @@ def evaluate(
             load_recogniser(name, device=device, authorised=authorised) for name in others or ()
         ]
     rate = recogniser.sample_rate
-    bank = bank_of_rooms(rooms, rate)
+    with Bars("rooms") as bars:
+        bank = named_bank(rooms, rate, partial(bars.count, "simulating"))
     with Bars(sound.name) as bars:
         seen = evaluate_sound(
             recogniser,
@@ -187,7 +193,7 @@ def evaluate(
         print_fields(fields | survival_fields(seen.survival, seen.clean))
         print_transfers(seen.transfers)
     print_warnings(sound.name, seen.warnings)
-    whole = seen.survival.rooms.count == len(bank.split(split).rooms)  # else stopped by hand
+    whole = seen.survival.rooms.count == len(bank.split(split).rooms)  # else interrupted
     whole &= len(seen.transfers) == len(named)
     raise typer.Exit(0 if whole and survives(seen.survival) else 1)
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
+from mondegreen.findings import Finding
 from mondegreen.victims.contract import SAME
 
 
@@ -28,20 +29,20 @@ class NotMeasured:
 
 
 @dataclass(frozen=True)
-class Tally:
+class Count:
     """So many of so many."""
 
     hits: int
     of: int
 
     @classmethod
-    def count(cls, outcomes: Iterable[bool]) -> Tally:
+    def count(cls, outcomes: Iterable[bool]) -> Count:
         """How many of the outcomes are true."""
         seen = list(outcomes)
         return cls(sum(seen), len(seen))
 
     @classmethod
-    def total(cls, tallies: Iterable[Tally]) -> Tally:
+    def total(cls, tallies: Iterable[Count]) -> Count:
         """Several tallies as one."""
         seen = list(tallies)
         return cls(sum(tally.hits for tally in seen), sum(tally.of for tally in seen))
@@ -104,7 +105,7 @@ class Leak:
         rooms: its rooms that are among theirs.
     """
 
-    responses: Tally
+    responses: Count
     rooms: tuple[str, ...]
 
 
@@ -119,8 +120,8 @@ class Rivalry:
     """
 
     maker: str
-    transferred: Tally
-    own: Tally
+    transferred: Count
+    own: Count
 
 
 @dataclass(frozen=True)
@@ -145,30 +146,10 @@ class Hunt:
         return math.inf if self.norm is None else self.norm / self.least
 
 
-Severity = Literal["error", "warning"]
-State = Literal["ok", "fires", "skipped"]
 Verdict = tuple[bool, str]  # whether the check fires, and what was measured
 E = TypeVar("E")
 
 LOOSE: Final = 2.0  # times the least norm that a stage which minimises it may end at
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        id: of the check.
-        severity: "error": if it fires, the numbers cannot be believed; "warning": they mean less
-            than they seem to.
-        state: "ok"; "fires"; "skipped": there was nothing to judge.
-        detail: what was measured, in words and numbers.
-    """
-
-    id: str
-    severity: Severity
-    state: State
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -177,13 +158,13 @@ class Check(Generic[E]):
 
     Attributes:
         id: its name in findings and in `docs/checks.md`.
-        severity: as in `Finding`.
+        severity: see `Finding`.
         title: the fault, in a line.
         judge: whether evidence shows the fault, and the evidence in words.
     """
 
     id: str
-    severity: Severity
+    severity: Literal["error", "warning"]
     title: str
     judge: Callable[[E], Verdict]
 
@@ -200,25 +181,25 @@ class Check(Generic[E]):
 
 def gradient_is_zero(largest: Sequence[float]) -> Verdict:
     """Judge the largest |gradient| of each clip, at δ = 0."""
-    zero = Tally.count(size == 0 for size in largest)
+    zero = Count.count(size == 0 for size in largest)
     return zero.hits > 0, f"the loss has no gradient at all in {zero} clips"
 
 
 def gradient_is_not_finite(largest: Sequence[float]) -> Verdict:
     """Judge the largest |gradient| of each clip, at δ = 0; NaN or infinite if any sample's is."""
-    broken = Tally.count(not math.isfinite(size) for size in largest)
+    broken = Count.count(not math.isfinite(size) for size in largest)
     return broken.hits > 0, f"the gradient has NaN or infinite samples in {broken} clips"
 
 
 def is_not_deterministic(repetitions: Sequence[Repetition]) -> Verdict:
     """Judge what was made of each sound the first and the second time."""
-    words = Tally.count(not repetition.same_words for repetition in repetitions)
-    losses = Tally.count(not repetition.same_loss for repetition in repetitions)
+    words = Count.count(not repetition.same_words for repetition in repetitions)
+    losses = Count.count(not repetition.same_loss for repetition in repetitions)
     detail = f"heard twice, {words} sounds have other words and {losses.hits} another loss"
     return words.hits + losses.hits > 0, detail
 
 
-def clean_is_not_understood(understood: Tally) -> Verdict:
+def clean_is_not_understood(understood: Count) -> Verdict:
     """Judge how many clean clips the recogniser understands, of those where that is known."""
     detail = f"{understood} clean clips are understood ({understood.share:.0%})"
     return understood.hits < understood.of, detail
@@ -227,12 +208,12 @@ def clean_is_not_understood(understood: Tally) -> Verdict:
 # ---- the successes
 
 
-def is_lost_in_16_bits(lost: Tally) -> Verdict:
+def is_lost_in_16_bits(lost: Count) -> Verdict:
     """Judge how many of the clips that matched in the search are not heard from their files."""
     return lost.hits > 0, f"{lost} clips that matched in the search are not heard from their files"
 
 
-def noise_succeeds(heard: Tally) -> Verdict:
+def noise_succeeds(heard: Count) -> Verdict:
     """Judge how many draws of random noise are heard as the target, where the attack's δ is.
 
     One is too many: a phrase of some words has next to no chance of being heard in random noise.
@@ -270,14 +251,14 @@ def does_not_grow(sweep: Sweep) -> Verdict:
     return sweep.hits[-1] <= sweep.hits[0], detail
 
 
-def unbounded_fails(heard: Tally) -> Verdict:
+def unbounded_fails(heard: Count) -> Verdict:
     """Judge how many clips an attack without a bound succeeds on."""
     return heard.hits < heard.of, f"without a bound, {heard} clips are heard as the target"
 
 
 def planted_is_not_found(hunts: Sequence[Hunt]) -> Verdict:
     """Judge what the stages found of vulnerabilities that were planted for them."""
-    found = Tally.count(hunt.norm is not None for hunt in hunts)
+    found = Count.count(hunt.norm is not None for hunt in hunts)
     detail = f"what was planted was found in {found} searches of a stage"
     excess = max((hunt.excess for hunt in hunts if hunt.minimises), default=0.0)
     if 0 < excess < math.inf:

@@ -16,7 +16,7 @@ from torch import Tensor
 from mondegreen.air.rooms.bank import Response, RoomBank
 from mondegreen.air.transformations import Draws
 from mondegreen.audio.batch import quantise
-from mondegreen.judging.checks import Leak, Repetition, Tally
+from mondegreen.judging.checks import Count, Leak, Repetition
 from mondegreen.psychoacoustics.threshold import MaskingThreshold, masking_threshold
 from mondegreen.text import matches
 from mondegreen.victims.base import Recogniser, Score, Victim
@@ -90,9 +90,9 @@ def shaped_noise(case: Case, sample_rate: int, seed: tuple[int, ...]) -> Tensor:
     return _of_energy(shaped(_gaussian(len(case.clean), seed), threshold), case.delta)
 
 
-def heard_in(recogniser: Recogniser, case: Case, noise: Tensor) -> Tally:
+def heard_in(recogniser: Recogniser, case: Case, noise: Tensor) -> Count:
     """In how many draws of noise [M, T] the target is heard: M transcripts."""
-    return Tally.count(case.succeeds(recogniser, draw) for draw in noise)
+    return Count.count(case.succeeds(recogniser, draw) for draw in noise)
 
 
 def shaped(noise: Tensor, threshold: MaskingThreshold) -> Tensor:
@@ -139,7 +139,7 @@ def leak(bank: RoomBank) -> Leak:
     samples = {_samples(response) for response in known}
     rooms = {response.room.id for response in known}
     return Leak(
-        responses=Tally.count(_samples(response) in samples for response in test),
+        responses=Count.count(_samples(response) in samples for response in test),
         rooms=tuple(sorted({response.room.id for response in test} & rooms)),
     )
 

@@ -5,7 +5,7 @@ Any result of an attack will do, or any recording and a phrase.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from os import PathLike
@@ -22,7 +22,7 @@ from mondegreen.measures.survival import Phrases, survival
 from mondegreen.measures.transfer import Transfer, transfer
 from mondegreen.results.folder import RECORD, WAV
 from mondegreen.results.item import read_item
-from mondegreen.results.record import InRooms, Survival
+from mondegreen.results.record import InRooms, Record, Survival
 from mondegreen.text import check_target
 from mondegreen.victims.base import Recogniser
 from mondegreen.victims.embedded import NAMES
@@ -106,9 +106,9 @@ def evaluate(
     rooms = bank.split(split)
     audio, clean, known = _read(Path(sound), recogniser.sample_rate)
     phrases = Phrases(
-        target=_target(target or known.get("target")),
-        original=original or known.get("heard_clean"),
-        normaliser="exact" if exact else known.get("normaliser", "default"),
+        target=_target(target or (known.target if known else None)),
+        original=original or (known.transcript_clean if known else None),
+        normaliser="exact" if exact or (known and known.options.exact) else "default",
     )
     sounds = [audio] if clean is None else [audio, clean]
     heard = survival(recogniser, sounds, phrases, rooms, on_room)
@@ -151,15 +151,15 @@ def attacked(sound: str | PathLike[str]) -> str | None:
         ) from error
     if not _in_item(Path(sound)):
         return None
-    return may_be_loaded(str(read_item(sound).record["victim"]), sound)
+    return may_be_loaded(read_item(sound).record.victim, sound)
 
 
 def may_be_loaded(name: str, source: str | PathLike[str]) -> str:
-    """A recogniser's name out of a record, if a record alone may have that loaded.
+    """A recogniser's name from a record, if a record alone may have it loaded.
 
     Raises:
-        OptionError: the name stands for code to run, or for something to fetch: a file, which may
-            be a stranger's, does not decide that.
+        OptionError: the name stands for code to run, or for something to fetch; a file, which may
+            be anybody's, does not decide that.
     """
     if name in NAMES or Path(name).is_dir():
         return name
@@ -169,8 +169,8 @@ def may_be_loaded(name: str, source: str | PathLike[str]) -> str:
             " --victim FOLDER"
         )
     raise OptionError(
-        f"{source} was made on {name}, and a record alone does not have code run, or models"
-        f" fetched. Say so yourself: --victim {name}"
+        f"{source} was made on {name}. A record alone may not run code or fetch models; if you"
+        f" trust it, name the recogniser yourself: --victim {name}"
     )
 
 
@@ -191,13 +191,13 @@ def _each(
             if on_other is not None:
                 on_other(done, len(others))
     except KeyboardInterrupt:
-        failures.append(f"stopped by hand after {len(transfers)} of {len(others)} recognisers")
+        failures.append(f"interrupted after {len(transfers)} of {len(others)} recognisers")
     return transfers, failures
 
 
 def _shortcomings(seen: InRooms, wanted: int) -> Iterator[str]:
     if seen.count < wanted:
-        yield f"stopped by hand after {seen.count} of {wanted} rooms"
+        yield f"interrupted after {seen.count} of {wanted} rooms"
     if seen.distinct < seen.count:
         yield (
             f"the {seen.count} responses come from {seen.distinct} rooms: the interval, which takes"
@@ -205,8 +205,8 @@ def _shortcomings(seen: InRooms, wanted: int) -> Iterator[str]:
         )
 
 
-def _leaks(known: Mapping[str, Any], bank: RoomBank, split: str) -> list[str]:
-    made_with = known.get("bank")
+def _leaks(known: Record | None, bank: RoomBank, split: str) -> list[str]:
+    made_with = known.bank if known else None
     if made_with == bank.key and split != "test":
         return [f"the attack has used the rooms of {split!r}: only those of 'test' are new to it"]
     if made_with not in (None, bank.key) and bank.origin.get("kind") == "measured":
@@ -219,17 +219,17 @@ def _leaks(known: Mapping[str, Any], bank: RoomBank, split: str) -> list[str]:
 
 def _read(
     path: Path, sample_rate: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, dict[str, Any]]:
-    """The sound, the clean clip if it is known, and what the record says, if there is one."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, Record | None]:
+    """The sound, and of an item the clean clip and the record."""
     if _in_item(path):
         item = read_item(path)
-        if item.record["sample_rate"] != sample_rate:
+        if item.record.sample_rate != sample_rate:
             raise OptionError(
-                f"{path} is of {item.record['sample_rate']} Hz, the recogniser of {sample_rate} Hz."
+                f"{path} is of {item.record.sample_rate} Hz, the recogniser of {sample_rate} Hz."
                 " Choose one of the same rate."
             )
-        return item.adversarial, item.clean, dict(item.record)
-    return load(path, sample_rate), None, {}
+        return item.adversarial, item.clean, item.record
+    return load(path, sample_rate), None, None
 
 
 def _in_item(path: Path) -> bool:

@@ -3,7 +3,7 @@
 Searches here are without rooms, for methods in rooms too: a search in rooms and its proof take
 hours, and the faults that are looked for show without them.
 
-Each function takes the study, and a function to be told how much of its work is done.
+Each function takes the subject, and a function to be told how much of its work is done.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from mondegreen.audio.pcm import FULL_SCALE
-from mondegreen.judging.checks import Hunt, Leak, NotMeasured, Repetition, Rivalry, Sweep, Tally
+from mondegreen.judging.checks import Count, Hunt, Leak, NotMeasured, Repetition, Rivalry, Sweep
 from mondegreen.judging.controls import (
     heard_in,
     largest_gradient,
@@ -25,10 +25,10 @@ from mondegreen.judging.controls import (
     white_noise,
 )
 from mondegreen.judging.planted import hunt
-from mondegreen.judging.study import Aim, Drawn, Example, Study
+from mondegreen.judging.subject import Aim, Drawn, Example, Subject
 from mondegreen.judging.sweeps import EPS, in_ball, passes_to_success, unbounded, without_rooms
 from mondegreen.measures.survival import Phrases
-from mondegreen.measures.transfer import hear
+from mondegreen.measures.transfer import transcribe
 from mondegreen.results.item import read_item
 from mondegreen.search.presets import Stages, within
 from mondegreen.victims.base import Recogniser
@@ -44,37 +44,39 @@ NOTHING_VERIFIED: Final = "no clip is verified, so that noise has nothing to be 
 # ---- from the records alone
 
 
-def understood(study: Study, on_done: OnDone) -> Tally | NotMeasured:
+def understood(subject: Subject, on_done: OnDone) -> Count | NotMeasured:
     """Of the clean clips where it is known, those that the recogniser understands."""
-    told = [item.record.get("understood") for item in _each(study.items, on_done)]
-    known = [answer for answer in told if answer is not None]
+    known = [
+        item.record.understood
+        for item in _each(subject.items, on_done)
+        if item.record.understood is not None
+    ]
     if not known:
         return NotMeasured(
             "what is said in the clips is not known: give their transcripts to the attack"
         )
-    return Tally.count(known)
+    return Count.count(known)
 
 
-def lost_in_16_bits(study: Study, on_done: OnDone) -> Tally | NotMeasured:
+def lost_in_16_bits(subject: Subject, on_done: OnDone) -> Count | NotMeasured:
     """Of the clips that matched in the search, those that are not heard from their files."""
     matched = [
         item
-        for item in _each(study.items, on_done)
-        if item.record["first_match"] is not None
-        and not (item.in_rooms or item.record["interrupted"])
+        for item in _each(subject.items, on_done)
+        if item.record.first_match is not None and not (item.in_rooms or item.record.interrupted)
     ]
     if not matched:
         return NotMeasured("no search without rooms has matched and was left to end")
-    return Tally.count(not item.heard_dry for item in matched)
+    return Count.count(not item.heard_dry for item in matched)
 
 
-def rooms_in_common(study: Study, on_done: OnDone) -> Leak | NotMeasured:
+def rooms_in_common(subject: Subject, on_done: OnDone) -> Leak | NotMeasured:
     """What the bank's test rooms share with the others."""
-    if not any(item.in_rooms for item in study.items):
+    if not any(item.in_rooms for item in subject.items):
         return NotMeasured("the attack is not in rooms")
-    if study.bank is None:
+    if subject.bank is None:
         return NotMeasured("the bank of rooms is not given: give the one that the attack used")
-    found = leak(study.bank)
+    found = leak(subject.bank)
     on_done(1, 1)
     return found
 
@@ -82,58 +84,58 @@ def rooms_in_common(study: Study, on_done: OnDone) -> Leak | NotMeasured:
 # ---- on the recogniser, at next to no cost
 
 
-def gradients(study: Study, on_done: OnDone) -> list[float]:
+def gradients(subject: Subject, on_done: OnDone) -> list[float]:
     """The largest |gradient| of each clip that was drawn."""
-    return [largest_gradient(study.victim, clip.case) for clip in _each(study.drawn, on_done)]
+    return [largest_gradient(subject.victim, clip.case) for clip in _each(subject.drawn, on_done)]
 
 
-def repetitions(study: Study, on_done: OnDone) -> list[Repetition]:
+def repetitions(subject: Subject, on_done: OnDone) -> list[Repetition]:
     """What is made of each saved file that was drawn, two times."""
-    return [repetition(study.victim, clip.case) for clip in _each(study.drawn, on_done)]
+    return [repetition(subject.victim, clip.case) for clip in _each(subject.drawn, on_done)]
 
 
-def in_white_noise(study: Study, on_done: OnDone) -> Tally | NotMeasured:
+def in_white_noise(subject: Subject, on_done: OnDone) -> Count | NotMeasured:
     """In how many draws of white noise, of the energy of δ, the target is heard."""
-    if not study.verified:
+    if not subject.verified:
         return NotMeasured(NOTHING_VERIFIED)
-    return Tally.total(
-        heard_in(study.victim, clip.case, white_noise(clip.case, (study.seed, number)))
-        for number, clip in enumerate(_each(study.verified, on_done))
+    return Count.total(
+        heard_in(subject.victim, clip.case, white_noise(clip.case, (subject.seed, number)))
+        for number, clip in enumerate(_each(subject.verified, on_done))
     )
 
 
-def in_shaped_noise(study: Study, on_done: OnDone) -> Tally | NotMeasured:
+def in_shaped_noise(subject: Subject, on_done: OnDone) -> Count | NotMeasured:
     """The same of noise shaped like the masking threshold."""
-    if not study.verified:
+    if not subject.verified:
         return NotMeasured(NOTHING_VERIFIED)
-    rate = study.victim.sample_rate
-    return Tally.total(
-        heard_in(study.victim, clip.case, shaped_noise(clip.case, rate, (study.seed, number)))
-        for number, clip in enumerate(_each(study.verified, on_done))
+    rate = subject.victim.sample_rate
+    return Count.total(
+        heard_in(subject.victim, clip.case, shaped_noise(clip.case, rate, (subject.seed, number)))
+        for number, clip in enumerate(_each(subject.verified, on_done))
     )
 
 
 # ---- examples from elsewhere
 
 
-def rivalries(study: Study, on_done: OnDone) -> list[Rivalry] | NotMeasured:
+def rivalries(subject: Subject, on_done: OnDone) -> list[Rivalry] | NotMeasured:
     """How examples made on other recognisers do on this one, against the run's own."""
-    if not study.others:
+    if not subject.others:
         return NotMeasured("no results on another recogniser are given to compare with")
-    own = _any_of((item.aim, item.heard_dry) for item in study.items)
-    common = [item for item in study.others if item.aim in own]
+    own = _any_of((item.aim, item.heard_dry) for item in subject.items)
+    common = [item for item in subject.others if item.aim in own]
     if not common:
         return NotMeasured("the results on other recognisers are for other clips or targets")
     theirs: dict[str, list[tuple[Aim, bool]]] = {}
     for item in _each(common, on_done):
-        outcome = item.aim, _is_heard(study.victim, item)
-        theirs.setdefault(item.record["victim"], []).append(outcome)
+        outcome = item.aim, _is_heard(subject.victim, item)
+        theirs.setdefault(item.record.victim, []).append(outcome)
     return [_rivalry(maker, outcomes, own) for maker, outcomes in theirs.items()]
 
 
 def _rivalry(maker: str, theirs: Iterable[tuple[Aim, bool]], own: Mapping[Aim, bool]) -> Rivalry:
     heard = _any_of(theirs)
-    return Rivalry(maker, Tally.count(heard.values()), Tally.count(own[aim] for aim in heard))
+    return Rivalry(maker, Count.count(heard.values()), Count.count(own[aim] for aim in heard))
 
 
 def _any_of(outcomes: Iterable[tuple[Aim, bool]]) -> dict[Aim, bool]:
@@ -146,9 +148,9 @@ def _any_of(outcomes: Iterable[tuple[Aim, bool]]) -> dict[Aim, bool]:
 
 def _is_heard(recogniser: Recogniser, example: Example) -> bool:
     record = example.record
-    phrases = Phrases(record["target"], None, record["normaliser"])
+    phrases = Phrases(record.target, None, record.options.normaliser)
     sound = read_item(example.folder).adversarial
-    return hear(recogniser, sound, record["sample_rate"], phrases).matched
+    return transcribe(recogniser, sound, record.sample_rate, phrases).matched
 
 
 # ---- the attack over again
@@ -169,73 +171,75 @@ class Cost:
     passes: int
 
 
-def cost(study: Study) -> Cost:
+def cost(subject: Subject) -> Cost:
     """What the checks that attack the recogniser over again may cost, before they begin."""
-    jobs = [_jobs_unbounded(study), _jobs_in_passes(study), _jobs_in_eps(study)]
-    return Cost(len(jobs), len(study.drawn), sum(map(sum, map(_costs, jobs))))
+    jobs = [_jobs_unbounded(subject), _jobs_in_passes(subject), _jobs_in_eps(subject)]
+    return Cost(len(jobs), len(subject.drawn), sum(map(sum, map(_costs, jobs))))
 
 
-def hunts(study: Study, on_done: OnDone) -> list[Hunt]:
+def hunts(subject: Subject, on_done: OnDone) -> list[Hunt]:
     """What the attack, with as many steps as it has had, finds of what is planted for it."""
-    rate = study.victim.sample_rate
+    rate = subject.victim.sample_rate
     found = []
-    for number, clip in enumerate(_each(study.drawn, on_done)):
+    for number, clip in enumerate(_each(subject.drawn, on_done)):
         piece = clip.case.clean[: int(PIECE * rate)]
-        stages = without_rooms(within(clip.stages, study.longest))
-        found += hunt(piece, rate, stages, study.seed + number)
+        stages = without_rooms(within(clip.stages, subject.longest))
+        found += hunt(piece, rate, stages, subject.seed + number)
     return found
 
 
-def without_bound(study: Study, on_done: OnDone) -> Tally:
+def without_bound(subject: Subject, on_done: OnDone) -> Count:
     """On how many clips an attack without a bound succeeds."""
-    needed = _attacked(study, _jobs_unbounded(study), on_done)
-    return Tally.count(passes is not None for passes in needed)
+    needed = _attacked(subject, _jobs_unbounded(subject), on_done)
+    return Count.count(passes is not None for passes in needed)
 
 
-def _jobs_unbounded(study: Study) -> Jobs:
-    return [(clip, (unbounded(),)) for clip in study.drawn]
+def _jobs_unbounded(subject: Subject) -> Jobs:
+    return [(clip, (unbounded(),)) for clip in subject.drawn]
 
 
-def over_passes(study: Study, on_done: OnDone) -> Sweep | NotMeasured:
+def over_passes(subject: Subject, on_done: OnDone) -> Sweep | NotMeasured:
     """On how many clips the attack succeeds within one pass, a quarter of its passes, and all."""
-    most = _most_passes(study)
+    most = _most_passes(subject)
     if most == 1:
         return NotMeasured("the attack has taken one pass: give it more")
     levels = tuple(sorted({1, max(1, most // 4), most}))
-    needed = [passes or math.inf for passes in _attacked(study, _jobs_in_passes(study), on_done)]
+    needed = [
+        passes or math.inf for passes in _attacked(subject, _jobs_in_passes(subject), on_done)
+    ]
     hits = tuple(sum(passes <= level for passes in needed) for level in levels)
     return Sweep("passes", levels, hits, len(needed))
 
 
-def _most_passes(study: Study) -> int:
-    sufficed = [clip.record["first_match"] or 0 for clip in study.drawn]
-    return min(study.longest, max(PASSES, *sufficed))
+def _most_passes(subject: Subject) -> int:
+    sufficed = [clip.record.first_match or 0 for clip in subject.drawn]
+    return min(subject.longest, max(PASSES, *sufficed))
 
 
-def _jobs_in_passes(study: Study) -> Jobs:
-    most = _most_passes(study)
-    return [(clip, within(without_rooms(clip.stages), most)) for clip in study.drawn]
+def _jobs_in_passes(subject: Subject) -> Jobs:
+    most = _most_passes(subject)
+    return [(clip, within(without_rooms(clip.stages), most)) for clip in subject.drawn]
 
 
-def over_eps(study: Study, on_done: OnDone) -> Sweep:
+def over_eps(subject: Subject, on_done: OnDone) -> Sweep:
     """On how many clips an attack within ‖δ‖∞ ≤ ε succeeds, for a few ε."""
-    needed, clips = _attacked(study, _jobs_in_eps(study), on_done), len(study.drawn)
+    needed, clips = _attacked(subject, _jobs_in_eps(subject), on_done), len(subject.drawn)
     rows = [needed[first : first + clips] for first in range(0, len(needed), clips)]
     hits = tuple(sum(passes is not None for passes in row) for row in rows)
     return Sweep(f"/ {FULL_SCALE}", EPS, hits, clips)
 
 
-def _jobs_in_eps(study: Study) -> Jobs:
-    return [(clip, (in_ball(eps / FULL_SCALE),)) for eps in EPS for clip in study.drawn]
+def _jobs_in_eps(subject: Subject) -> Jobs:
+    return [(clip, (in_ball(eps / FULL_SCALE),)) for eps in EPS for clip in subject.drawn]
 
 
-def _attacked(study: Study, jobs: Jobs, on_done: OnDone) -> list[int | None]:
+def _attacked(subject: Subject, jobs: Jobs, on_done: OnDone) -> list[int | None]:
     """Attack clips in the given stages; the passes that each needed, None: it did not succeed."""
     costs = _costs(jobs)
     needed, spent = [], 0
     for (clip, stages), cost in zip(jobs, costs, strict=True):
         told = partial(_tell, on_done, spent, sum(costs))
-        needed.append(passes_to_success(study.victim, clip.case, stages, told))
+        needed.append(passes_to_success(subject.victim, clip.case, stages, told))
         spent += cost
         on_done(spent, sum(costs))
     return needed

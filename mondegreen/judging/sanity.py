@@ -12,10 +12,11 @@ from typing import TypeVar
 
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.errors import MondegreenError
+from mondegreen.findings import Finding
 from mondegreen.judging import checks, gathering
-from mondegreen.judging.checks import Check, Finding, NotMeasured
+from mondegreen.judging.checks import Check, NotMeasured
 from mondegreen.judging.gathering import Cost, OnDone
-from mondegreen.judging.study import Folder, Study
+from mondegreen.judging.subject import Folder, Subject
 from mondegreen.victims.base import Victim
 
 OnWork = Callable[[str, int, int], None]  # the check's id, how much of it is done, of how much
@@ -53,16 +54,16 @@ def examine(
         MondegreenError: an item is damaged.
         TargetError: the victim cannot spell a target that it was attacked with.
     """
-    study = Study.of(folder, victim, bank, transfers, sample, seed)
+    subject = Subject.of(folder, victim, bank, transfers, sample, seed)
     if on_cost is not None:
         with suppress(MondegreenError):  # stages that nobody knows: the checks themselves say so
-            on_cost(gathering.cost(study))
-    return _findings(study, on_work or (lambda *_: None))
+            on_cost(gathering.cost(subject))
+    return _findings(subject, on_work or (lambda *_: None))
 
 
-def _findings(study: Study, on_work: OnWork) -> Iterator[Finding]:
-    def find(check: Check[E], gather: Callable[[Study, OnDone], E | NotMeasured]) -> Finding:
-        return _found(check, partial(gather, study, partial(on_work, check.id)))
+def _findings(subject: Subject, on_work: OnWork) -> Iterator[Finding]:
+    def find(check: Check[E], gather: Callable[[Subject, OnDone], E | NotMeasured]) -> Finding:
+        return _found(check, partial(gather, subject, partial(on_work, check.id)))
 
     yield find(checks.CLEAN_NOT_UNDERSTOOD, gathering.understood)
     yield find(checks.LOST_IN_16_BITS, gathering.lost_in_16_bits)

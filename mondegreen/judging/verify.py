@@ -1,4 +1,4 @@
-"""Whether what a run claims still stands: every saved file read again, and heard again.
+"""Whether what a run claims still holds: every saved file read again, and transcribed again.
 
 Elsewhere, or otherwise: by another process, in another floating type, by another decoder of the
 same network, by beam search, in a batch.
@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from mondegreen.air.rooms.bank import RoomBank
+from mondegreen.air.rooms.cached import named_bank
+from mondegreen.attacks.proof import bound_excess
 from mondegreen.audio.batch import pad
 from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.judging.evaluate import may_be_loaded
-from mondegreen.measures.quality import over_db
 from mondegreen.measures.survival import Phrases, survival, survives
-from mondegreen.results.folder import item_folders, read_record
+from mondegreen.results.folder import WAV, item_folders, kept_bank
 from mondegreen.results.heard import Claim
-from mondegreen.results.item import Item, read_item
+from mondegreen.results.item import Item, read_item, read_record
+from mondegreen.results.record import Record
 from mondegreen.text import matches
 from mondegreen.victims.base import Recogniser, Victim
 
@@ -35,28 +37,44 @@ def made_on(path: Path) -> str:
         MondegreenError: there are no items, or none of their records can be read.
         OptionError: there are several; or as `may_be_loaded`.
     """
-    names = {str(record.get("victim")) for record in _readable(path)}
+    names = {record.victim for record in _readable(path)}
     if not names:
-        raise MondegreenError(f"{path} has no record that can be read. Say who listens: --victim")
+        raise MondegreenError(f"{path} has no record that can be read. Name a recogniser: --victim")
     if len(names) > 1:
         raise OptionError(
-            f"{path} has results of several recognisers ({', '.join(sorted(names))}). Say who shall"
-            " listen: --victim NAME"
+            f"{path} has results of several recognisers ({', '.join(sorted(names))}). Name the one"
+            " to listen with: --victim NAME"
         )
     return may_be_loaded(names.pop(), path)
 
 
-def bank_of(path: Path) -> str | None:
-    """The key of the bank that the items of a folder were proved in; None: they needed none.
+def bank_of(path: Path, rooms: str | None, sample_rate: int) -> RoomBank | None:
+    """The bank that the items of a folder were proved in; None: they needed none.
+
+    Args:
+        path: the folder of a run or of results.
+        rooms: the bank's file or name; None: the one that is kept beside the results.
+        sample_rate: in Hz.
 
     Raises:
         MondegreenError: there are no items.
-        OptionError: there were several banks.
+        OptionError: there were several banks, or the one that was used is not there.
+        RoomError: it cannot be read.
     """
-    keys = {record.get("bank") for record in _readable(path)} - {None}
+    keys = {record.bank for record in _readable(path)} - {None}
+    if not keys:
+        return None
     if len(keys) > 1:
         raise OptionError(f"{path} has results of {len(keys)} banks of rooms. Verify each alone.")
-    return keys.pop() if keys else None
+    kept = kept_bank(path)
+    bank = named_bank(rooms or (str(kept) if kept else None), sample_rate)
+    if bank.key not in keys:
+        source = rooms or kept or "the default bank"
+        raise OptionError(
+            f"{path} was proved in another bank of rooms than {source}. Name the bank that was"
+            " used: --rooms BANK"
+        )
+    return bank
 
 
 def recheck(
@@ -67,13 +85,13 @@ def recheck(
     batch: int | None = None,
     on_item: OnItem | None = None,
 ) -> Iterator[Claim]:
-    """Hear every item of a run, or of a folder of results, again.
+    """Transcribe every item of a run, or of a folder of results, again.
 
     Args:
         path: the folder.
         recogniser: who listens, through its own pipeline.
-        bank: the rooms that methods in rooms were proved in.
-        batch: compare the greedy decode of so many at once, in a padded batch, instead.
+        bank: the rooms that methods in rooms were proved in; see `bank_of`.
+        batch: compare this many greedy decodes at once, in a padded batch, instead.
         on_item: called after each.
 
     Raises:
@@ -81,19 +99,16 @@ def recheck(
         MondegreenError: there are no items.
     """
     folders = _items(path)
-    if batch is not None and not isinstance(recogniser, Victim):
-        raise OptionError(f"{recogniser.name} only transcribes; leave out the batch size.")
-    at_once, done = batch or 1, 0
-    for first in range(0, len(folders), at_once):
-        some = folders[first : first + at_once]
-        claims = (
-            [_alone(some[0], recogniser, bank)] if batch is None else _together(some, recogniser)
-        )
-        for claim in claims:
-            done += 1
-            if on_item is not None:
-                on_item(done, len(folders))
-            yield claim
+    claims: Iterator[Claim]
+    if batch is None:
+        each = partial(_alone, recogniser=recogniser, bank=bank)
+        claims = (claim for folder in folders for claim in [each(folder)])
+    else:
+        claims = _in_batches(folders, recogniser, batch)
+    for done, claim in enumerate(claims, 1):
+        if on_item is not None:
+            on_item(done, len(folders))
+        yield claim
 
 
 def _items(path: Path) -> list[Path]:
@@ -103,8 +118,8 @@ def _items(path: Path) -> list[Path]:
     return found
 
 
-def _readable(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a folder's items that can be read: a damaged one is told when it is heard."""
+def _readable(path: Path) -> Iterator[Record]:
+    """The records of a folder's items that can be read: damaged ones are reported when heard."""
     for folder in _items(path):
         with suppress(MondegreenError):
             yield read_record(folder)
@@ -116,32 +131,38 @@ def _alone(folder: Path, recogniser: Recogniser, bank: RoomBank | None) -> Claim
     except MondegreenError as error:
         return _damaged(folder, error)
     _check_rate(item, recogniser)
-    if item.record.get("bank") is not None:
-        return _in_rooms(folder, item, recogniser, bank)
-    heard = recogniser.transcribe(torch.from_numpy(item.adversarial))
-    verified = matches(heard, item.record["target"], item.record["normaliser"])
-    return _claim(folder, item, heard, verified)
+    record, sound = item.record, torch.from_numpy(item.adversarial)
+    if record.bank is not None:
+        verified = _survives(item, recogniser, bank)
+        return _claim(folder, item, recogniser.transcribe(sound), verified)
+    transcript = recogniser.transcribe(sound)
+    verified = matches(transcript, record.target, record.options.normaliser)
+    return _claim(folder, item, transcript, verified)
 
 
-def _in_rooms(folder: Path, item: Item, recogniser: Recogniser, bank: RoomBank | None) -> Claim:
-    if bank is None or bank.key != item.record["bank"]:
-        raise OptionError(
-            f"{folder} was proved in the rooms of another bank than is given. Give that one:"
-            " --rooms BANK"
-        )
+def _survives(item: Item, recogniser: Recogniser, bank: RoomBank | None) -> bool:
     record = item.record
-    phrases = Phrases(record["target"], record["heard_clean"], record["normaliser"])
-    (seen,) = survival(recogniser, [item.adversarial], phrases, bank.split("test"))
-    whole = seen.rooms.count == len(bank.split("test").rooms)  # else stopped by hand
-    if not whole:
-        raise KeyboardInterrupt
-    heard = recogniser.transcribe(torch.from_numpy(item.adversarial))
-    return _claim(folder, item, heard, survives(seen))
+    if bank is None or bank.key != record.bank:
+        raise OptionError(
+            f"{record.id} was proved in the rooms of another bank. Name that one: --rooms BANK"
+        )
+    phrases = Phrases(record.target, record.transcript_clean, record.options.normaliser)
+    test = bank.split("test")
+    (seen,) = survival(recogniser, [item.adversarial], phrases, test)
+    if seen.rooms.count != len(test.rooms):
+        raise KeyboardInterrupt  # which `survival` has taken for an end
+    return survives(seen)
 
 
-def _together(folders: Sequence[Path], victim: Recogniser) -> list[Claim]:
+def _in_batches(folders: Sequence[Path], victim: Recogniser, batch: int) -> Iterator[Claim]:
+    if not isinstance(victim, Victim):
+        raise OptionError(f"{victim.name} only transcribes; leave out the batch size.")
+    for first in range(0, len(folders), batch):
+        yield from _together(folders[first : first + batch], victim)
+
+
+def _together(folders: Sequence[Path], victim: Victim) -> list[Claim]:
     """The claims of several items, by one pass over a padded batch."""
-    assert isinstance(victim, Victim)
     claims: dict[Path, Claim] = {}
     items: dict[Path, Item] = {}
     for folder in folders:
@@ -151,9 +172,9 @@ def _together(folders: Sequence[Path], victim: Recogniser) -> list[Claim]:
             claims[folder] = _damaged(folder, error)
     for item in items.values():
         _check_rate(item, victim)
-    for (folder, item), verified in zip(items.items(), _matched(items, victim), strict=True):
-        if item.record.get("bank") is not None:
+        if item.record.bank is not None:
             raise OptionError("Results of methods in rooms are heard one by one: no batch size.")
+    for (folder, item), verified in zip(items.items(), _matched(items, victim), strict=True):
         claims[folder] = _claim(folder, item, None, verified)
     return [claims[folder] for folder in folders]
 
@@ -163,7 +184,7 @@ def _matched(items: dict[Path, Item], victim: Victim) -> list[bool]:
     if not items:
         return []
     clips = [torch.from_numpy(item.adversarial) for item in items.values()]
-    spelled = [str(item.record["spelled"]) for item in items.values()]
+    spelled = [item.record.spelled for item in items.values()]
     targets = [victim.encode(s, len(clip)) for s, clip in zip(spelled, clips, strict=True)]
     audio, lengths = pad([clip.to(victim.device, victim.dtype) for clip in clips])
     matched: list[bool] = victim.score(audio, lengths, targets).matched.tolist()
@@ -171,7 +192,7 @@ def _matched(items: dict[Path, Item], victim: Victim) -> list[bool]:
 
 
 def _check_rate(item: Item, recogniser: Recogniser) -> None:
-    rate = item.record["sample_rate"]
+    rate = item.record.sample_rate
     if rate != recogniser.sample_rate:
         raise OptionError(
             f"The results are of {rate} Hz, the recogniser of {recogniser.sample_rate} Hz. Choose"
@@ -179,28 +200,33 @@ def _check_rate(item: Item, recogniser: Recogniser) -> None:
         )
 
 
-def _claim(folder: Path, item: Item, heard: str | None, verified: bool) -> Claim:
-    record, over = item.record, _over(item)
-    kept = verified and not over
-    claimed = bool(record["verified"])
-    return Claim(str(folder), record["id"], record["target"], claimed, heard, kept, over_db=over)
-
-
-def _over(item: Item) -> float | None:
-    """By how much an item's files exceed the bound that its record claims; None: it has none."""
-    bound = item.record.get("under_threshold")
-    if bound is None:
-        return None
-    return over_db(item.clean, item.adversarial, item.record["sample_rate"], bound)
+def _claim(folder: Path, item: Item, transcript: str | None, verified: bool) -> Claim:
+    record = item.record
+    over = bound_excess(item.clean, item.adversarial, record.sample_rate, record.options)
+    return Claim(
+        item=str(folder),
+        file=record.files[WAV],
+        id=record.id,
+        target=record.target,
+        claimed=record.verified,
+        transcript=transcript,
+        verified=verified and not over,
+        over_db=over,
+    )
 
 
 def _damaged(folder: Path, error: MondegreenError) -> Claim:
-    """What of a damaged item can still be told: a claim that falls."""
-    try:
+    """What can still be said of a damaged item: its claim, if it made one, does not hold."""
+    record = None
+    with suppress(MondegreenError):
         record = read_record(folder)
-    except MondegreenError:
-        record = {}
-    claimed = record.get("verified") is not False  # where nothing can be read, the worst
     return Claim(
-        str(folder), record.get("id"), record.get("target"), claimed, None, False, str(error)
+        item=str(folder),
+        file=record.files.get(WAV) if record else None,
+        id=record.id if record else None,
+        target=record.target if record else None,
+        claimed=record.verified if record else True,  # where nothing can be read, the worst
+        transcript=None,
+        verified=False,
+        problem=str(error),
     )

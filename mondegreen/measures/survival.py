@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mondegreen.air.rooms.bank import Split
 from mondegreen.air.rooms.reverb import Reverb
-from mondegreen.results.record import Dry, Hearing, InRooms, Survival
+from mondegreen.results.record import Dry, InRooms, RoomTranscript, Survival
 from mondegreen.text import WordErrors, matches, word_errors
 from mondegreen.victims.base import Recogniser, Victim
 
@@ -118,16 +118,16 @@ def _reverberated(sound: Tensor, split: Split) -> Iterator[Tensor]:
 def _in_all(heard: Sequence[str], phrases: Phrases, split: Split) -> InRooms:
     target, original, by = phrases.target, phrases.original, phrases.normaliser
     each = tuple(
-        Hearing(room.id, room.rt60, text, matches(text, target, by))
+        RoomTranscript(room.id, room.rt60, text, matches(text, target, by))
         for room, text in zip(split.rooms, heard, strict=False)  # fewer texts: interrupted
     )
-    hits = sum(hearing.matched for hearing in each)
+    hits = sum(seen.matched for seen in each)
     interval = binomtest(hits, len(heard)).proportion_ci(method="wilson")
     as_said = None if original is None else [matches(text, original, by) for text in heard]
     return InRooms(
         split=split.name,
         count=len(heard),
-        distinct=len({hearing.room for hearing in each}),
+        distinct=len({seen.room for seen in each}),
         heard=hits / len(heard),
         heard_low=float(interval.low),
         heard_high=float(interval.high),

@@ -21,17 +21,17 @@ from mondegreen.victims.base import Recogniser
 
 
 @dataclass(frozen=True)
-class Heard:
+class Transcribed:
     """What a recogniser makes of a sound.
 
     Attributes:
-        heard: the transcript.
+        transcript: what it prints.
         matched: it is the target.
         wer_target, wer_original: word error rates to the target and to the original; None where
             there is no original.
     """
 
-    heard: str
+    transcript: str
     matched: bool
     wer_target: float
     wer_original: float | None
@@ -42,8 +42,8 @@ class Transfer:
     """What one recogniser makes of a sound, and of the clean clip where there is one."""
 
     recogniser: str
-    sound: Heard
-    clean: Heard | None
+    sound: Transcribed
+    clean: Transcribed | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; the parts of `sound` stand beside the other fields."""
@@ -58,17 +58,17 @@ def transfer(
     sample_rate: int,
     phrases: Phrases,
 ) -> Transfer:
-    """Let a recogniser hear a sound, and the clean clip; arguments and errors as `hear`."""
+    """Let a recogniser hear a sound, and the clean clip; arguments and errors as `transcribe`."""
     return Transfer(
         recogniser=recogniser.name,
-        sound=hear(recogniser, sound, sample_rate, phrases),
-        clean=None if clean is None else hear(recogniser, clean, sample_rate, phrases),
+        sound=transcribe(recogniser, sound, sample_rate, phrases),
+        clean=None if clean is None else transcribe(recogniser, clean, sample_rate, phrases),
     )
 
 
-def hear(
+def transcribe(
     recogniser: Recogniser, sound: NDArray[np.float32], sample_rate: int, phrases: Phrases
-) -> Heard:
+) -> Transcribed:
     """Let a recogniser hear a sound, through its own public pipeline.
 
     Args:
@@ -85,8 +85,8 @@ def hear(
     audio = np.clip(resample(sound, sample_rate, recogniser.sample_rate), -1.0, 1.0)
     text = recogniser.transcribe(torch.from_numpy(audio))
     target, original, by = phrases.target, phrases.original, phrases.normaliser
-    return Heard(
-        heard=text,
+    return Transcribed(
+        transcript=text,
         matched=matches(text, target, by),
         wer_target=word_errors(target, text, by).rate,
         wer_original=None if original is None else word_errors(original, text, by).rate,

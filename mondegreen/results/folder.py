@@ -6,7 +6,8 @@
         items/KEY/           a finished clip: adversarial.wav, delta.safetensors, record.json, and
                              levels.safetensors for pictures
         errors/KEY.json      a clip that could not be attacked, and why
-        searches/            unfinished searches, to go on from
+        searches/            unfinished searches, to resume
+        bank.rooms           the bank of rooms that methods in rooms were run and proved in
         recordings/          those of a data set that came from the hub
         damaged/             items that were not what was saved, moved aside
         sanity.json          what `mondegreen sanity` found
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -37,8 +38,9 @@ DAMAGED: Final = "damaged"
 RECORDINGS: Final = "recordings"
 LOCK: Final = ".lock"
 BEGUN: Final = frozenset(
-    {ITEMS, ERRORS, SEARCHES, RECORDINGS, CLIPS, CONFIG, LOCK}
+    {ITEMS, ERRORS, SEARCHES, RECORDINGS, CLIPS, CONFIG, LOCK, "bank.rooms"}
 )  # no manifest yet
+BANK: Final = "bank.rooms"
 SANITY: Final = "sanity.json"
 HEARD: Final = "heard"
 
@@ -52,7 +54,7 @@ def is_run(path: str | PathLike[str]) -> bool:
 
 
 def check_there(path: Path) -> None:
-    """See that there is such a folder.
+    """Check that there is such a folder.
 
     Raises:
         MondegreenError: there is none.
@@ -64,10 +66,10 @@ def check_there(path: Path) -> None:
 
 
 def item_folders(path: str | PathLike[str]) -> list[Path]:
-    """The item folders of a run, or those that `mondegreen attack` has left in a folder.
+    """The item folders of a run, or the folder itself and those in it, as `attack` leaves them.
 
-    A run's stand in the order of its clips; others in that of their names. A folder that is an item
-    itself is the only one.
+    A run's stand in the order of its clips; others in that of their names. What a run has moved
+    aside as damaged is left out.
 
     Raises:
         MondegreenError: there is no such folder.
@@ -77,18 +79,20 @@ def item_folders(path: str | PathLike[str]) -> list[Path]:
     if is_run(path):
         keys = dict.fromkeys(row["key"] for row in read_lines(path / CLIPS))
         return [path / ITEMS / key for key in keys if (path / ITEMS / key).is_dir()]
-    if (path / RECORD).is_file():
-        return [path]
-    return [record.parent for record in sorted(path.glob(f"**/[!.]*/{RECORD}"))]
+    own = [path] if (path / RECORD).is_file() else []
+    nested = (record.parent for record in sorted(path.glob(f"**/[!.]*/{RECORD}")))
+    return own + [folder for folder in nested if not _is_aside(folder)]
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """The record of an item folder.
+def _is_aside(folder: Path) -> bool:
+    """Whether a run has moved an item aside as damaged."""
+    return any(above.name == DAMAGED and is_run(above.parent) for above in folder.parents)
 
-    Raises:
-        MondegreenError: it is not there, or not whole.
-    """
-    return read_object(folder / RECORD)
+
+def kept_bank(folder: Path) -> Path | None:
+    """The bank of rooms kept in a folder of results, or above an item; None: there is none."""
+    here = folder.resolve()
+    return next((p for f in (here, *here.parents[:2]) if (p := f / BANK).is_file()), None)
 
 
 def hash_of(path: Path) -> str:
@@ -97,25 +101,8 @@ def hash_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_files(folder: Path, record: Mapping[str, Any]) -> None:
-    """See that the files beside a record are those that it was written with.
-
-    Raises:
-        MondegreenError: one is missing, or is another.
-    """
-    files = record.get("files")
-    if not isinstance(files, Mapping) or not {WAV, DELTA} <= files.keys():
-        raise MondegreenError(f"{folder / RECORD} does not say which files it belongs to")
-    for name in (WAV, DELTA):
-        path = folder / name
-        if not path.is_file():
-            raise MondegreenError(f"{path} is missing")
-        if hash_of(path) != files[name]:
-            raise MondegreenError(f"{path} is not the file that was saved")
-
-
 def read_errors(run: Path) -> list[dict[str, Any]]:
-    """What is noted of the clips that could not be attacked, in the order of their keys."""
+    """Why clips could not be attacked, in the order of their keys."""
     return [read_object(path) for path in sorted((run / ERRORS).glob("[!.]*.json"))]
 
 

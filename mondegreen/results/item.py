@@ -7,12 +7,9 @@ Beside them lies `levels.safetensors`, for pictures.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +18,8 @@ from safetensors.numpy import load_file as load_safetensors
 
 from mondegreen.audio.pcm import load
 from mondegreen.errors import MondegreenError, reason
-from mondegreen.results.folder import DELTA, RECORD, WAV, check_files, read_record
+from mondegreen.results.folder import DELTA, RECORD, WAV, hash_of, read_object
+from mondegreen.results.record import Record
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,12 @@ class Item:
     """An item folder, read back.
 
     Attributes:
-        record: `record.json`, as `Record.to_json` wrote it.
+        record: what is claimed.
         adversarial: [T] float32, the saved file's samples.
-        delta: [T] float32.
+        delta: [T] float32, the perturbation.
     """
 
-    record: Mapping[str, Any]
+    record: Record
     adversarial: NDArray[np.float32]
     delta: NDArray[np.float32]
 
@@ -43,17 +41,12 @@ class Item:
         """[T] the clip on the 16-bit grid."""
         return self.adversarial - self.delta
 
-    def told(self, field: str) -> object:
-        """A field of the record; None if there is none of that name."""
-        return self.record.get(field)
-
 
 def read_item(path: str | PathLike[str]) -> Item:
     """Read an item folder, named by itself or by its `record.json`.
 
     Raises:
         MondegreenError: it is not there, not whole, or its files do not belong together.
-        AudioError: its audio cannot be read.
     """
     path = Path(path)
     folder = path.parent if path.is_file() else path
@@ -66,26 +59,42 @@ def read_item(path: str | PathLike[str]) -> Item:
     try:
         check_files(folder, record)
         delta = load_safetensors(folder / DELTA)["delta"]
-        adversarial = load(folder / WAV, record["sample_rate"])
+        adversarial = load(folder / WAV, record.sample_rate)
         if delta.dtype != np.float32 or delta.shape != adversarial.shape:
             raise ValueError("its audio and its perturbation are not of one length")
-        _check_bound(record.get("under_threshold"))
-        return Item(record, adversarial, delta)
-    except (
-        MondegreenError,
-        OSError,
-        SafetensorError,
-        ValueError,
-        KeyError,
-        TypeError,
-    ) as error:
+    except (MondegreenError, OSError, SafetensorError, ValueError, KeyError) as error:
         raise MondegreenError(
             f"{path} is no whole result ({reason(error)}). Expected the folder that an attack"
             f" wrote, with {WAV}, {DELTA} and {RECORD}."
         ) from error
+    return Item(record, adversarial, delta)
 
 
-def _check_bound(bound: object) -> None:
-    """See that a record's bound is one that a file can be measured against."""
-    if bound is not None and not (isinstance(bound, int | float) and 0 <= bound < math.inf):
-        raise ValueError(f"its bound is {bound!r}, not 0 dB or more")
+def read_record(folder: Path) -> Record:
+    """The record of an item folder.
+
+    Raises:
+        MondegreenError: it is not there, of another schema, or not whole.
+    """
+    path = folder / RECORD
+    data = read_object(path)
+    try:
+        return Record.from_json(data)
+    except MondegreenError as error:
+        raise MondegreenError(f"{path} cannot be read: {error}.") from None
+
+
+def check_files(folder: Path, record: Record) -> None:
+    """Check that the files beside a record are those that it was written with.
+
+    Raises:
+        MondegreenError: one is missing, or is another.
+    """
+    if not {WAV, DELTA} <= record.files.keys():
+        raise MondegreenError(f"{folder / RECORD} does not say which files it belongs to")
+    for name in (WAV, DELTA):
+        path = folder / name
+        if not path.is_file():
+            raise MondegreenError(f"{path} is missing")
+        if hash_of(path) != record.files[name]:
+            raise MondegreenError(f"{path} is not the file that was saved")

@@ -1,9 +1,30 @@
-"""The record of one adversarial example: what is claimed of it, what was measured, what it cost."""
+"""The record of one adversarial example: what is claimed of it, what was measured, what it cost.
+
+A record is typed both ways: `to_json` writes it flat, the parts of options, quality and survival
+beside the other fields, and `from_json` reads it back or says what is wrong with it. Nothing else
+in this package reads `record.json`.
+
+Conventions: shares and word error rates are 0 to 1; amplitudes in 16-bit units (full scale 32768)
+or dB, as the name says; a value without a definition is None, never NaN.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from typing import Annotated, Any, Final, TypeVar, cast
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from mondegreen.errors import MondegreenError
+from mondegreen.options import Options
+
+T = TypeVar("T")
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+SCHEMA: Final = 2  # of record.json; another one is refused
 
 
 @dataclass(frozen=True)
@@ -11,13 +32,13 @@ class MaskingExcess:
     """How far delta rises above the masking threshold theta of the clean clip.
 
     p_delta is delta's normalised power, Eq. (13), and excess is 10 log10(p_delta / theta), in dB.
-    Shares and excesses count the bins in which the profile knows a threshold in quiet (in `paper`
+    Shares and excesses count the bins in which the profile has a threshold in quiet (in `paper`
     20 Hz to 20 kHz): elsewhere theta may be next to nothing, and dB above it mean nothing.
     """
 
     profile: str  # which reading of the threshold this is
     loss: float  # l_theta: mean over all frames and bins of max(p_delta - theta, 0), linear power
-    share_above: float  # share of (frame, bin) pairs with p_delta > theta, 0 to 1
+    share_above: float  # share of (frame, bin) pairs with p_delta > theta
     mean_excess_db: float  # mean over those pairs; 0 if there are none
     max_excess_db: float  # largest of them; 0 if there are none
     edges_db: float  # likewise, in frames over the clip's edges, which none of the above count
@@ -25,42 +46,30 @@ class MaskingExcess:
 
 @dataclass(frozen=True)
 class Quality:
-    """The six measurements of one adversarial example."""
+    """How audible a change may be; see `mondegreen.measures.quality`."""
 
     max_abs: float  # max |delta|, in 16-bit units
-    snr_db: float | None  # see `snr_db`
-    masking: MaskingExcess  # see `masking_excess`
-    pesq: float | None  # see `pesq`
-    stoi: float | None  # see `stoi`
+    snr_db: float | None
+    masking: MaskingExcess
+    pesq: float | None
+    stoi: float | None
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """What a recogniser made of a sound in one room.
+class RoomTranscript:
+    """What a recogniser made of a sound in one room."""
 
-    Attributes:
-        room: the room's id.
-        rt60: its reverberation time in s; None: not known.
-        heard: the transcript.
-        matched: it is the target.
-    """
-
-    room: str
-    rt60: float | None
-    heard: str
-    matched: bool
+    room: str  # its id
+    rt60: float | None  # reverberation time in s
+    transcript: str
+    matched: bool  # it is the target
 
 
 @dataclass(frozen=True)
 class Dry:
-    """A sound without any room.
+    """A sound without any room."""
 
-    Attributes:
-        heard: 1.0 if it is heard as the target, else 0.0.
-        wer_target, wer_original: word error rates to the target and to the original.
-    """
-
-    heard: float
+    heard: float  # 1.0 if it is transcribed as the target, else 0.0
     wer_target: float
     wer_original: float | None
 
@@ -72,25 +81,25 @@ class InRooms:
     Attributes:
         split: the split's name.
         count: impulse responses listened in.
-        distinct: rooms that they come from. Where these are fewer, the interval is too narrow, for
-            it takes the responses for independent.
-        heard: share of them, 0 to 1, in which the target is heard exactly.
+        distinct: rooms that they come from. Where these are fewer, the interval is too narrow: it
+            takes the responses for independent.
+        heard: share of them in which the transcript is exactly the target.
         heard_low, heard_high: Wilson's 95 % interval of that share.
-        heard_original: share of them in which the original is heard exactly.
+        heard_original: share of them in which the transcript is exactly the original.
         wer_target, wer_original: word error rates to the target and the original, pooled.
         each: room by room.
     """
 
     split: str
-    count: int
-    distinct: int
+    count: Count
+    distinct: Count
     heard: float
     heard_low: float
     heard_high: float
     heard_original: float | None
     wer_target: float
     wer_original: float | None
-    each: tuple[Hearing, ...]
+    each: tuple[RoomTranscript, ...]
 
 
 @dataclass(frozen=True)
@@ -103,14 +112,14 @@ class Survival:
 
 @dataclass(frozen=True)
 class Point:
-    """One point of a trajectory's curve; fields as in `progress.Progress`."""
+    """One point of a search's curve; fields as in `mondegreen.search.progress.Progress`."""
 
-    passes: int
+    passes: Count
     stage: str
     loss: float | None  # None: not a finite number
     matched: bool
-    hits: int
-    judged: int
+    hits: Count
+    judged: Count
     eps: float | None
     alpha: float | None
     masking_loss: float | None
@@ -122,39 +131,39 @@ class Record:
 
     Attributes:
         id: name of the clip.
-        audio: the clean recording's path.
+        audio: path of the clean recording.
         target: the phrase asked for.
         spelled: the phrase as the victim was made to write it.
         text: what is said in the clip; None: not known.
-        heard_clean: what the victim hears in the clean clip.
-        heard: what the victim hears in the saved file; empty if that was stopped by hand.
-        verified: `heard` is the target, under `normaliser`; for a method in rooms: in at least half
-            of the bank's test rooms the saved file is heard as the target. With a bound: and the
-            saved file keeps it.
-        under_threshold: the bound that was asked, in dB above the masking threshold, which
-            `quality.masking.max_excess_db` must not exceed; None: none was asked.
-        normaliser: see `mondegreen.text`.
-        wer_target: word error rate of `heard` to the target.
-        wer_original: to `text`, or to `heard_clean` where that is not known.
-        wer_clean: of `heard_clean` to `text`; None where that is not known, like the next.
-        understood: the victim makes sense of the clean clip: `wer_clean` is within the limit.
-        method, preset, victim, seed: what was run.
+        transcript_clean: the victim's transcript of the clean clip.
+        transcript: its transcript of the saved file; empty if the proof was interrupted.
+        verified: `transcript` is the target, under the options' normaliser; for a method in rooms:
+            in at least half of the bank's test rooms. With a bound: and the saved file keeps it.
+        options: how it was attacked.
+        stages: the hash of the stages that were run; see `mondegreen.search.presets.fingerprint`.
+        wer_target: word error rate of `transcript` to the target.
+        wer_original: to `text`, or to `transcript_clean` where that is not known.
+        wer_clean: of `transcript_clean` to `text`; None where that is not known, like the next.
+        understood: `wer_clean` is within `options.max_clean_wer`.
+        victim: the name of the recogniser.
         passes: gradient passes spent.
         looks: forward passes spent only on looking for success.
         first_match: the pass that first matched; None: never.
         found_at: the pass that found what was saved; None: nothing matched.
         stage: the stage that it comes from; None: nothing matched.
-        interrupted: the search was stopped by hand.
+        interrupted: the search or its proof was interrupted.
         seconds: wall time of the search, shared by the clips of a batch.
-        quality: see `mondegreen.results.record.Quality`.
+        quality: how audible the change may be.
         bank: the key of the bank of rooms; None: a method without rooms, like the next two.
-        air: what else the search reckoned with after the room; `survival` does not.
+        air: what else happened to the sound after the room in the search; not in `survival`.
         survival: how the saved file does in the bank's test rooms, and without any.
         clean: the same of the clean clip.
         sample_rate: of the saved file, Hz.
         device, dtype, versions: where it ran.
-        warnings: what stands against believing it.
-        curve: see `mondegreen.search.trajectory.Trajectory`.
+        warnings: reasons for doubt.
+        curve: a point every ten steps; see `mondegreen.search.trajectory.Trajectory`.
+        key: names the item in its run; None: it is of none.
+        files: SHA-256 of the item's files, by name; empty until they are saved.
     """
 
     id: str
@@ -162,42 +171,93 @@ class Record:
     target: str
     spelled: str
     text: str | None
-    heard_clean: str
-    heard: str
+    transcript_clean: str
+    transcript: str
     verified: bool
-    under_threshold: float | None
-    normaliser: str
+    options: Options
+    stages: str
     wer_target: float
     wer_original: float
     wer_clean: float | None
     understood: bool | None
-    method: str
-    preset: str
     victim: str
-    seed: int
-    passes: int
-    looks: int
-    first_match: int | None
-    found_at: int | None
+    passes: Count
+    looks: Count
+    first_match: Count | None
+    found_at: Count | None
     stage: str | None
     interrupted: bool
     seconds: float
     quality: Quality
     bank: str | None
-    air: list[str]
+    air: tuple[str, ...]
     survival: Survival | None
     clean: Survival | None
-    sample_rate: int
+    sample_rate: Count
     device: str
     dtype: str
-    versions: dict[str, str]
-    warnings: list[str]
-    curve: list[Point]
+    versions: Mapping[str, str]
+    warnings: tuple[str, ...]
+    curve: tuple[Point, ...]
+    key: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; the parts of `quality` and `survival` stand beside the other fields."""
+        """Plain data, flat: the parts of options, quality and survival are fields of their own."""
         data = asdict(self)
-        last = {name: data.pop(name) for name in ("clean", "curve")}
-        quality, survival = data.pop("quality"), data.pop("survival")
-        heard = survival or {"rooms": None, "dry": None}
-        return {"adversarial": True, **data, **quality, **heard, **last}
+        last = {name: data.pop(name) for name in ("clean", "curve", "key", "files")}
+        options, quality, survival = (data.pop(name) for name in ("options", *PARTS))
+        flat = {"schema": SCHEMA, "adversarial": True, **data, **options.model_dump(), **quality}
+        return flat | (survival or dict.fromkeys(PARTS["survival"])) | last
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Record:
+        """A record as `to_json` wrote it.
+
+        Raises:
+            MondegreenError: it is of another schema, or not what was written.
+        """
+        if data.get("schema") != SCHEMA:
+            raise MondegreenError(
+                f"it is a record of schema {data.get('schema', 1)}, and this version of mondegreen"
+                f" reads schema {SCHEMA}. Attack the clip again, or read it with the version that"
+                " wrote it"
+            )
+        rest = {
+            name: value for name, value in data.items() if name not in ("schema", "adversarial")
+        }
+        options = {name: rest.pop(name) for name in Options.model_fields if name in rest}
+        parts = {part: {n: rest.pop(n, None) for n in names} for part, names in PARTS.items()}
+        if parts["survival"] == dict.fromkeys(PARTS["survival"]):
+            del parts["survival"]
+        return typed(cls, {"survival": None, **rest, "options": options, **parts})
+
+
+PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "quality": tuple(part.name for part in fields(Quality)),
+    "survival": tuple(part.name for part in fields(Survival)),
+}
+
+
+def typed(kind: type[T], data: object) -> T:
+    """Plain data, as JSON has it, as a dataclass; every value is checked.
+
+    Half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes a question mark.
+
+    Raises:
+        MondegreenError: something is missing, or of another type, and what.
+    """
+    try:
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+        made: T = _adapter(cast(Any, kind)).validate_json(text, strict=True)
+    except ValidationError as error:
+        wrong = dict.fromkeys(".".join(map(str, one["loc"])) for one in error.errors())
+        raise MondegreenError(f"look at {', '.join(list(wrong)[:5])}") from None
+    except (TypeError, ValueError) as error:
+        raise MondegreenError(f"it holds what JSON does not know: {error}") from None
+    return made
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

@@ -10,70 +10,79 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from mondegreen.data.plain_text import is_utf8
 from mondegreen.errors import OptionError, reason
+from mondegreen.options import Options
 
 HOW: Final = frozenset(
     {"engine", "workers", "threads", "batch", "device", "checkpoint_seconds", "ray_address"}
 )
 TARGETS: Final = frozenset({"target", "targets"})
 PATHS: Final = frozenset({"clips", "targets", "rooms"})
-NO_PATHS: Final = frozenset({"paper", "fast"})  # whatever lies in the folder at hand
+NO_PATHS: Final = frozenset({"paper", "fast"})  # even if a file of that name is there
 
 
-class RunConfig(BaseModel):
-    """What is run over a data set, and how.
+class RunConfig(Options):
+    """What is run over a data set, and how: the fields of `Options`, and these."""
 
-    Attributes:
-        clips: a manifest (JSON Lines, CSV, TSV), a folder, or hf:NAME:CONFIG:SPLIT.
-        target: one phrase for all clips.
-        targets: "paper", or a file of phrases; neither this nor `target`: the clips' own.
-        limit: a seeded sample of so many clips; None: all.
-        max_clean_wer: see `Options`, like `method` to `under_threshold`.
-        victim: see `load_victim`.
-        rooms: a bank's file, or "fast" or "paper": a full bank of that preset; None: the default
-            bank where the method works in rooms.
-        dtype: floating type of weights and audio.
-        engine: who works: processes of this machine, or a Ray cluster.
-        workers: how many; None: one for each GPU, or without one for each processor.
-        threads: of each worker; None: the processors, divided.
-        batch: clips attacked at once by a worker, of like length.
-        device: see `load_victim`; "auto": every GPU that there is.
-        checkpoint_seconds: how often an unfinished search is written down.
-        ray_address: of a running cluster; None: one of this machine's own.
-    """
+    clips: str = Field(
+        description="A manifest (.jsonl as NeMo's, .csv, .tsv), a folder of recordings, a"
+        " LibriSpeech tree, or hf:NAME:CONFIG:SPLIT."
+    )
+    target: str | None = Field(
+        default=None, description="One phrase for all clips. Default: each clip's own target."
+    )
+    targets: str | None = Field(
+        default=None,
+        description="A file of phrases, or paper: other clips' transcripts of a similar length.",
+    )
+    limit: int | None = Field(
+        default=None, ge=1, description="Attack a random sample of this many clips."
+    )
+    victim: str = Field(
+        default="moonshine-tiny",
+        description="The recogniser: a name, a model hub's ID or ID@REVISION, a folder with a"
+        " checkpoint, or module:function.",
+    )
+    rooms: str | None = Field(
+        default=None,
+        description="Bank file, or fast/paper to build a 1,000-room bank once. Default: cached,"
+        " 500 rooms.",
+    )
+    dtype: Literal["float32", "float64"] = Field(
+        default="float32", description="Floating type of weights and audio."
+    )
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="Processes on this machine, or a Ray cluster."
+    )
+    workers: int | None = Field(
+        default=None, ge=1, description="Number of workers. Default: one per GPU, or per processor."
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="Threads per worker. Default: the processors, divided."
+    )
+    batch: int = Field(default=1, ge=1, description="Clips that a worker attacks at once.")
+    device: str = Field(
+        default="auto", description="auto (every GPU, or the CPU), cpu, cuda, cuda:1."
+    )
+    checkpoint_seconds: float = Field(
+        default=30.0, gt=0, description="Seconds between two snapshots of an unfinished search."
+    )
+    ray_address: str | None = Field(
+        default=None, description="Address of a Ray cluster. Default: start one on this machine."
+    )
 
-    clips: str
-    target: str | None = None
-    targets: str | None = None
-    limit: int | None = Field(None, ge=1)
-    max_clean_wer: float = Field(0.5, ge=0, allow_inf_nan=False)
-    victim: str = "moonshine-tiny"
-    method: str = "imperceptible"
-    preset: str = "fast"
-    seed: int = Field(0, ge=0, lt=2**63)
-    max_passes: int | None = Field(None, ge=1)
-    exact: bool = False
-    under_threshold: float | None = Field(None, ge=0, allow_inf_nan=False)
-    rooms: str | None = None
-    dtype: Literal["float32", "float64"] = "float32"
-
-    engine: Literal["local", "ray"] = "local"
-    workers: int | None = Field(None, ge=1)
-    threads: int | None = Field(None, ge=1)
-    batch: int = Field(1, ge=1)
-    device: str = "auto"
-    checkpoint_seconds: float = Field(30.0, gt=0, allow_inf_nan=False)
-    ray_address: str | None = None
+    @property
+    def options(self) -> Options:
+        """How each clip is attacked."""
+        return Options(**{name: getattr(self, name) for name in Options.model_fields})
 
     def what(self) -> dict[str, Any]:
         """The fields that make this run this run."""
@@ -96,16 +105,13 @@ def read_config(path: Path | None, flags: Mapping[str, Any]) -> RunConfig:
     """
     given = _from_file(path) if path is not None else {}
     asked = {name: value for name, value in flags.items() if value is not None}
-    if asked.keys() & TARGETS:  # there is but one way of choosing them
+    if asked.keys() & TARGETS:  # there is only one way of choosing them
         given = {name: value for name, value in given.items() if name not in TARGETS}
     given |= asked
     for name, value in given.items():
         if isinstance(value, str) and not is_utf8(value):
-            raise OptionError(f"Got {name} = {value!r}, which is no UTF-8. Type it again.")
-    try:
-        return RunConfig(**{name: _in_full(name, value) for name, value in given.items()})
-    except ValidationError as error:
-        raise OptionError("; ".join(map(_complaint, error.errors()))) from None
+            raise OptionError(f"Got {name} = {value!r}, which is not UTF-8. Type it again.")
+    return RunConfig(**{name: _in_full(name, value) for name, value in given.items()})
 
 
 def _in_full(name: str, value: Any) -> Any:
@@ -125,15 +131,3 @@ def _from_file(path: Path) -> dict[str, Any]:
             f"{path} cannot be read as a configuration: {reason(error)}. Expected TOML, as"
             " `mondegreen run --print-config` writes it."
         ) from error
-
-
-def _complaint(found: Mapping[str, Any]) -> str:
-    """One of pydantic's findings, in our words."""
-    name, known = ".".join(map(str, found["loc"])), RunConfig.model_fields
-    if found["type"] == "extra_forbidden":
-        close = get_close_matches(name, known, n=1)
-        advice = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
-        return f"The configuration has no key {name!r}; {advice}"
-    if found["type"] == "missing":
-        return f"No {name} were given; name them on the command line or in the configuration"
-    return f"Got {name} = {found['input']!r}: {found['msg'].lower()}"

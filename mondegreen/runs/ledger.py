@@ -27,9 +27,8 @@ from mondegreen.results.folder import (
     LOCK,
     RECORD,
     SEARCHES,
-    check_files,
-    read_record,
 )
+from mondegreen.results.item import check_files, read_record
 from mondegreen.runs.plan import Row
 
 
@@ -104,9 +103,9 @@ class Ledger:
             raise MondegreenError(
                 f"{self.items / key} cannot be read ({error.strerror})"
             ) from error
-        if record.get("key") != key or not isinstance(record.get("verified"), bool):
+        if record.key != key:
             raise MondegreenError(f"{self.items / key / RECORD} is that of another item")
-        return bool(record["verified"])
+        return record.verified
 
     def _move_aside(self, key: str) -> Path:
         (self.run / DAMAGED).mkdir(exist_ok=True)

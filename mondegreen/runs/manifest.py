@@ -34,6 +34,7 @@ class Attacked:
         weights: see `mondegreen.victims.fingerprint`.
         sample_rate: Hz.
         bank: the key of the bank of rooms; None: a method without rooms.
+        stages: the hash of what the attack does; see `mondegreen.search.presets.fingerprint`.
         devices: what could be worked on, each once: GPUs, or the CPU.
     """
 
@@ -41,12 +42,14 @@ class Attacked:
     weights: str
     sample_rate: int
     bank: str | None
+    stages: str
     devices: tuple[str, ...]
 
     @property
     def what(self) -> dict[str, Any]:
         """The part of it that makes a run this run."""
-        return {"victim": self.victim, "weights": self.weights, "bank": self.bank}
+        names = ("victim", "weights", "bank", "stages")
+        return {name: getattr(self, name) for name in names}
 
 
 def identity(config: RunConfig, attacked: Attacked) -> dict[str, Any]:
@@ -56,13 +59,12 @@ def identity(config: RunConfig, attacked: Attacked) -> dict[str, Any]:
 
 def item_identity(config: RunConfig, attacked: Attacked) -> dict[str, Any]:
     """What makes an item this item, besides its audio and its target."""
-    options = {"method", "preset", "seed", "max_passes", "exact", "under_threshold", "dtype"}
-    attack = config.model_dump(include=options)
+    attack = {**config.options.model_dump(), "dtype": config.dtype}
     return {"attack": attack, "victim": attacked.what}
 
 
 def check_same(run: Path, config: RunConfig, attacked: Attacked | None = None) -> None:
-    """See that a folder which has a run has this one.
+    """Check that the run in a folder is this one.
 
     Args:
         run: the folder.

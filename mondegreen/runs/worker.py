@@ -24,13 +24,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from mondegreen.air.rooms.bank import RoomBank
-from mondegreen.air.rooms.cached import named_bank
 from mondegreen.attacks.attack import Attack
-from mondegreen.attacks.clip import Clip, check_options, prepare
-from mondegreen.attacks.options import Options
-from mondegreen.errors import AudioError, MondegreenError, OptionError, StorageError, VictimError
+from mondegreen.attacks.clip import Clip, prepare
+from mondegreen.attacks.setup import Setup
+from mondegreen.errors import AudioError, MondegreenError, StorageError, VictimError
 from mondegreen.files import write_whole
+from mondegreen.results.folder import BANK, is_run
+from mondegreen.runs.config import RunConfig
 from mondegreen.runs.job import (
     ATTEMPTS,
     Assignment,
@@ -45,6 +45,7 @@ from mondegreen.runs.job import (
 from mondegreen.runs.ledger import Ledger
 from mondegreen.runs.manifest import Attacked
 from mondegreen.runs.plan import Row
+from mondegreen.search import presets
 from mondegreen.search.state import Snapshot
 from mondegreen.victims import load_victim
 from mondegreen.victims.fingerprint import fingerprint
@@ -85,14 +86,14 @@ class Stopped(Exception):  # noqa: N818 - nothing is wrong
 
 
 class Worker:
-    """A loaded recogniser, and the options of a run.
+    """A loaded recogniser, and how a run attacks it.
 
     Args:
         assignment: see there.
         stop: set by anyone, it ends a job after the pass that is under way.
 
     Raises:
-        MondegreenError: the recogniser or the rooms cannot be had, or are not those of the run.
+        MondegreenError: the recogniser or the rooms cannot be loaded, or are not those of the run.
     """
 
     def __init__(self, assignment: Assignment, stop: Event) -> None:
@@ -108,23 +109,18 @@ class Worker:
                 f"{config.victim} has other weights here than where the run began. Give all workers"
                 " the same files."
             )
-        options = Options(
-            method=config.method,
-            preset=config.preset,
-            seed=config.seed,
-            max_passes=config.max_passes,
-            exact=config.exact,
-            max_clean_wer=config.max_clean_wer,
-            under_threshold=config.under_threshold,
-        )
-        self.options = replace(options, rooms=self._bank(config.rooms, options))
-        check_options(self.options, self.victim.sample_rate)
+        self.setup = self._set_up(config, first=assignment.weights is None)
         self.every_gpu = assignment.device in ("auto", "cuda")
 
-    def _bank(self, rooms: str | None, options: Options) -> RoomBank | None:
-        if rooms is not None and not options.in_rooms:
-            raise OptionError(f"{options.method} takes no rooms; leave them out.")
-        return named_bank(rooms, self.victim.sample_rate) if options.in_rooms else None
+    def _set_up(self, config: RunConfig, first: bool) -> Setup:
+        """How to attack; a run keeps its bank of rooms, so that it can be resumed and verified."""
+        kept, rate = self.ledger.run / BANK, self.victim.sample_rate
+        if config.options.in_rooms and kept.is_file() and (is_run(self.ledger.run) or not first):
+            return Setup.of(config.options, rate, str(kept))
+        setup = Setup.of(config.options, rate, config.rooms)
+        if setup.rooms is not None and first:
+            setup.rooms.save(kept)
+        return setup
 
     def describe(self) -> Attacked:
         """What is attacked here, and in which rooms."""
@@ -134,7 +130,8 @@ class Worker:
             victim=self.victim.name,
             weights=self.weights,
             sample_rate=self.victim.sample_rate,
-            bank=self.options.rooms.key if self.options.rooms else None,
+            bank=self.setup.rooms.key if self.setup.rooms else None,
+            stages=presets.fingerprint(presets.stages_for(self.setup.options)),
             devices=gpus if all_of_them else (str(self.victim.device),),
         )
 
@@ -173,19 +170,14 @@ class Worker:
 
     def _prepared(self, row: Row) -> Clip:
         _check_unchanged(row)
-        (clip,) = prepare(self.victim, [row.audio], [row.target], self.options, texts=[row.text])
-        return replace(clip, id=row.id, warnings=[*clip.warnings, *self._not_understood(clip)])
-
-    def _not_understood(self, clip: Clip) -> list[str]:
-        wer = clip.wer_clean
-        if wer is None or wer <= self.options.max_clean_wer:
-            return []
-        return [f"the clean clip is not understood: {wer:.0%} of its words are wrong"]
+        options, texts = self.setup.options, [row.text]
+        (clip,) = prepare(self.victim, [row.audio], [row.target], options, texts=texts)
+        return replace(clip, id=row.id)
 
     def _attacked(
         self, job: Job, clips: dict[str, Clip], wanted: set[str], on_passes: OnPasses
     ) -> list[Outcome]:
-        attack = Attack(self.victim, list(clips.values()), self.options)
+        attack = Attack(self.victim, list(clips.values()), self.setup)
         self._search(attack, self.ledger.search_path(job.name), on_passes)
         outcomes: list[Outcome] = []
         with suppress(Stopped):  # what is in place by then is told

@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 
 from mondegreen.air.transformations import Transformation
 from mondegreen.audio.pcm import FULL_SCALE
 from mondegreen.errors import OptionError
+from mondegreen.files import key_of
+from mondegreen.options import STARTS_FROM, Options
 from mondegreen.search.stage import (
     Decay,
     Elastic,
@@ -161,63 +164,66 @@ PRESETS: Mapping[str, Mapping[str, Stages]] = {
         "fast": (*_FAST_ROBUST, *_FAST_COMBINED),
     },
 }
-IN_ROOMS = frozenset({"robust", "combined"})  # their losses are means over rooms
-BOUNDED = "imperceptible"  # the method that can be told how far above the threshold it may go
-BEGINS_WITH: Mapping[str, str] = {"imperceptible": "carlini-wagner", "combined": "robust"}
 
 
-def preset(
-    method: str,
-    name: str,
-    over: tuple[Transformation, ...] = (),
-    started: bool = False,
-    under: float | None = None,
+def stages_for(
+    options: Options, over: tuple[Transformation, ...] = (), started: bool = False
 ) -> Stages:
-    """The stages of a method's preset.
+    """The stages that options ask for, fitted to their budget of passes.
 
     Args:
-        method: a key of `PRESETS`.
-        name: "paper" or "fast".
-        over: the random transformations that the stages of a method in `IN_ROOMS` take means over.
-        started: leave out the stages of the method that this one begins with, to go on from its
-            result.
-        under: dB above the masking threshold that no bin may exceed: one stage more, for `BOUNDED`.
+        options: how to attack.
+        over: the random transformations that a method in rooms takes means over.
+        started: leave out the stages of the method that this one starts from.
 
     Raises:
-        OptionError: no such method or preset, nothing that it could have been started with, or a
-            bound that cannot be kept.
+        OptionError: the method starts from no other; or the budget is too small for one step, or
+            to reach the stage that keeps a bound.
     """
-    if method not in PRESETS:
-        raise OptionError(f"no method is called {method!r}; there are: {', '.join(PRESETS)}")
-    if name not in PRESETS[method]:
+    stages = _unfitted(options, started)
+    fitted = within(stages, options.max_passes)
+    if not fitted:
         raise OptionError(
-            f"{method} has no preset {name!r}; there are: {', '.join(PRESETS[method])}"
+            f"Got max_passes={options.max_passes}, expected at least {stages[0].over.draws}: one"
+            " step's worth."
         )
-    stages = PRESETS[method][name]
+    if options.bound is not None and not _ends(stages, options.max_passes):
+        least = next(passes for passes in count(1) if _ends(stages, passes))
+        raise OptionError(
+            f"Got max_passes={options.max_passes}, and a bound that the preset {options.preset}"
+            f" comes to last; give at least {least}, or leave the bound out."
+        )
+    return tuple(_over(stage, over) for stage in fitted) if options.in_rooms else fitted
+
+
+def last_stage(options: Options) -> str:
+    """The name of the stage that the method ends with, if its budget reaches it."""
+    return _unfitted(options, started=False)[-1].name
+
+
+def fingerprint(stages: Stages) -> str:
+    """A hash of what stages do, whatever they are called: a changed preset is another attack."""
+    dry = tuple(replace(stage, over=replace(stage.over, of=())) for stage in stages)
+    return key_of({"stages": repr(dry)})[:16]  # what stages are over has a key of its own
+
+
+def _unfitted(options: Options, started: bool) -> Stages:
+    stages = PRESETS[options.method][options.preset]
     if started:
-        if method not in BEGINS_WITH:
+        if options.method not in STARTS_FROM:
             raise OptionError(
-                f"{method} begins with silence and takes no start; expected one of:"
-                f" {', '.join(BEGINS_WITH)}"
+                f"{options.method} begins with silence and takes no start; expected one of:"
+                f" {', '.join(STARTS_FROM)}"
             )
-        stages = stages[len(PRESETS[BEGINS_WITH[method]][name]) :]
-    if under is not None:
-        return (*stages, replace(_UNDER, under=_checked_bound(method, under)))
-    return tuple(_over(stage, over) for stage in stages) if method in IN_ROOMS else stages
+        stages = stages[len(PRESETS[STARTS_FROM[options.method]][options.preset]) :]
+    if options.bound is None:
+        return stages
+    return (*stages, replace(_UNDER, under=options.bound))
 
 
-def _checked_bound(method: str, under: float) -> float:
-    if method != BOUNDED:
-        raise OptionError(
-            f"{method} can keep no bound above the masking threshold; leave the bound out, or"
-            f" choose the method {BOUNDED}"
-        )
-    if not (math.isfinite(under) and under >= 0):
-        raise OptionError(
-            f"got a bound of {under:g} dB above the masking threshold, expected a number of 0 or"
-            " more"
-        )
-    return under
+def _ends(stages: Stages, passes: int | None) -> bool:
+    """Whether a budget reaches the last stage."""
+    return [stage.name for stage in within(stages, passes)][-1:] == [stages[-1].name]
 
 
 def within(stages: Stages, passes: int | None) -> Stages:

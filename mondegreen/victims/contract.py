@@ -19,27 +19,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from mondegreen.errors import MondegreenError, TargetError, VictimError
+from mondegreen.findings import Finding
 from mondegreen.text import matches
 from mondegreen.victims.base import Score, Victim
 
 PHRASES: Final = ("good morning", "yes", "a", "e", "o")  # to be scored where no transcript can be
 GRADIENT_ERROR: Final = 0.02  # relative, of a directional derivative by differences
 SAME: Final = 1e-3  # relative, of losses that should be equal but for rounding
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        name: of the check.
-        state: "ok"; "fails": attacks on this victim cannot be trusted; "skipped": does not apply.
-        detail: what was measured, in words.
-    """
-
-    name: str
-    state: Literal["ok", "fails", "skipped"]
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -115,14 +101,14 @@ def examine(victim: Victim, speech: Tensor) -> Iterator[Finding]:
     try:
         probe = Probe.of(victim, speech)
     except Exception as error:  # a victim of somebody's own may raise anything at all
-        yield Finding("can be spoken to", "fails", _said(error))
+        yield Finding("can be spoken to", "error", "fails", _said(error))
         return
     for name, check in CHECKS.items():
         try:
             state, detail = check(probe)
         except Exception as error:
             state, detail = "fails", _said(error)
-        yield Finding(name, state, detail)
+        yield Finding(name, "error", state, detail)
 
 
 Outcome = tuple[Literal["ok", "fails", "skipped"], str]

@@ -80,7 +80,7 @@ def _word(cells: Mapping[str, Any]) -> tuple[str, Tone]:
 
 def never_heard(cells: Mapping[str, Any]) -> bool:
     """Whether the proof was stopped by hand before anything was heard."""
-    return bool(cells["interrupted"] and not cells["heard"])
+    return bool(cells["interrupted"] and not cells["transcript"])
 
 
 def cells_to_show(entry: Entry) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from mondegreen.report.numbers.entries import Entry, entries
 from mondegreen.report.numbers.summary import Group, Summary, summarise
 from mondegreen.report.numbers.summary_text import one_line
 from mondegreen.results.folder import ITEMS, is_run, item_folders
-from mondegreen.results.heard import Heard, Hearings, read_hearings
+from mondegreen.results.heard import Claim, Hearings, read_hearings
 from mondegreen.text import words_only
 
 Source: TypeAlias = Sequence[Path]
@@ -36,7 +36,7 @@ class Version:
     part: int
     entry: Entry
     folder: Path | None
-    heard: tuple[tuple[str, Heard], ...]
+    heard: tuple[tuple[str, Claim], ...]
 
 
 @dataclass
@@ -103,7 +103,7 @@ def _versions(source: Source, summaries: Sequence[Summary], first: int) -> Itera
     """Every clip of a source; those without a record stand where their summary has them."""
     places = {Group(s.victim, s.method, s.preset): n for n, s in enumerate(summaries, first)}
     for path in {path.resolve(): path for path in source}.values():
-        found, hearings = list(_items(path)), read_hearings(path)
+        found, hearings = list(_items(path)), list(read_hearings(path))
         groups = [_group(entry) for entry, _ in found if entry.status == "done"]
         others = groups[0] if groups else _of_folder(path, summaries)
         for entry, folder in found:
@@ -123,12 +123,12 @@ def _items(path: Path) -> Iterator[tuple[Entry, Path | None]]:
 
 def _heard(
     entry: Entry, folder: Path | None, hearings: Sequence[Hearings]
-) -> tuple[tuple[str, Heard], ...]:
+) -> tuple[tuple[str, Claim], ...]:
     """What was heard in an item as it is now, by each way of listening."""
-    if folder is None:
+    if folder is None or entry.record is None:
         return ()
-    name = folder.resolve().name
-    found = ((one.how.label, one.of(name, entry.record)) for one in hearings)
+    name, record = folder.resolve().name, entry.record
+    found = ((one.how.label, one.of(name, record)) for one in hearings)
     return tuple((label, heard) for label, heard in found if heard is not None)
 
 

@@ -238,9 +238,12 @@ class _Tally:
 
 def _word_errors(cells: Mapping[str, Any]) -> Iterator[tuple[str, WordErrors]]:
     """The word errors that a record has the rates of: by its normaliser for the target alone."""
-    heard, before, text = cells["heard"], cells["heard_clean"], cells.get("text")
+    heard, before, text = cells["transcript"], cells["transcript_clean"], cells.get("text")
     if heard or not cells["interrupted"]:
-        yield "to target", word_errors(cells["target"], heard, cells["normaliser"])
+        yield (
+            "to target",
+            word_errors(cells["target"], heard, "exact" if cells["exact"] else "default"),
+        )
         yield "to original", word_errors(text or before, heard)
     if text is not None:  # data sets have it without case and punctuation
         yield "clean", word_errors(text, before)

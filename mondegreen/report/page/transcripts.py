@@ -14,7 +14,7 @@ import jiwer
 
 from mondegreen.report.numbers.outcomes import Tone, never_heard
 from mondegreen.report.numbers.sources import Version
-from mondegreen.results.heard import Heard
+from mondegreen.results.heard import Claim
 from mondegreen.text import matches, normalise, word_errors
 
 Kind = Literal["same", "missing", "extra"]
@@ -177,7 +177,7 @@ def _once(texts: list[Transcript]) -> list[Transcript]:
 
 
 def _before(of: str, cells: Mapping[str, Any]) -> Transcript:
-    label, heard, said = "Heard in the original", cells["heard_clean"], cells.get("text")
+    label, heard, said = "Heard in the original", cells["transcript_clean"], cells.get("text")
     if not heard.strip():
         return Transcript(label, of, [], "nothing is heard", "doubt")
     pieces = _marked(heard, said, "default") if said else _plain(heard)
@@ -190,7 +190,7 @@ def _after(of: str, cells: Mapping[str, Any]) -> Transcript:
     label = "Heard in the adversarial"
     if never_heard(cells):
         return Transcript(label, of, [], "not heard: its proof was stopped by hand", "doubt")
-    return compared(label, of, cells["heard"], cells["target"], cells["normaliser"])
+    return compared(label, of, cells["transcript"], cells["target"], normaliser(cells))
 
 
 def _again(of: str, version: Version) -> Iterator[Transcript]:
@@ -199,14 +199,14 @@ def _again(of: str, version: Version) -> Iterator[Transcript]:
         yield _one_again(f"Heard again by {listener}", of, heard, version.entry.cells)
 
 
-def _one_again(label: str, of: str, heard: Heard, cells: Mapping[str, Any]) -> Transcript:
+def _one_again(label: str, of: str, heard: Claim, cells: Mapping[str, Any]) -> Transcript:
     note = "the target" if heard.verified else "not the target"
     tone: Tone = "good" if heard.verified else "bad"
     if heard.problem is not None:
         return Transcript(label, of, [], f"could not be heard: {heard.problem}", "bad")
-    if heard.heard is None:
+    if heard.transcript is None:
         return Transcript(label, of, [], f"{note}; its words were not kept", tone)
-    text = compared(label, of, heard.heard, cells["target"], cells["normaliser"])
+    text = compared(label, of, heard.transcript, cells["target"], normaliser(cells))
     if "bank" not in cells:
         return text
     return text._replace(note=f"{text.note}; in the test rooms, {note}", tone=tone)

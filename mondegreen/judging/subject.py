@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.errors import OptionError
 from mondegreen.judging.controls import Case
-from mondegreen.results.folder import item_folders, read_record
-from mondegreen.results.item import read_item
-from mondegreen.search.presets import IN_ROOMS, Stages, preset
+from mondegreen.options import Options
+from mondegreen.results.folder import item_folders
+from mondegreen.results.item import read_item, read_record
+from mondegreen.results.record import Record
+from mondegreen.search.presets import Stages, stages_for
 from mondegreen.text import matches
 from mondegreen.victims.base import Victim
 
@@ -26,43 +27,45 @@ Aim = tuple[str, str]  # the clip's id and the target
 
 @dataclass(frozen=True)
 class Example:
-    """An item folder and its record, as `mondegreen.results.record.Record.to_json` writes it."""
+    """An item folder and its record."""
 
     folder: Path
-    record: Mapping[str, Any]
+    record: Record
 
     @property
     def in_rooms(self) -> bool:
         """Whether its method works in rooms."""
-        return self.record["method"] in IN_ROOMS
+        return self.record.options.in_rooms
 
     @property
     def aim(self) -> Aim:
         """What was to be heard as what."""
-        return self.record["id"], self.record["target"]
+        return self.record.id, self.record.target
 
     @property
     def heard_dry(self) -> bool:
         """Whether the saved file is heard as the target where there is no room."""
         record = self.record
-        return matches(record["heard"], record["target"], record["normaliser"])
+        return matches(record.transcript, record.target, record.options.normaliser)
 
 
 @dataclass(frozen=True)
 class Drawn:
     """An item that was drawn, and what it takes to try things on its clip."""
 
-    record: Mapping[str, Any]
+    record: Record
     case: Case
 
     @property
     def stages(self) -> Stages:
         """Those of its method and preset, for methods in rooms without any."""
-        return preset(self.record["method"], self.record["preset"])
+        return stages_for(
+            Options(method=self.record.options.method, preset=self.record.options.preset)
+        )
 
 
 @dataclass(frozen=True)
-class Study:
+class Subject:
     """What is examined, and with what.
 
     Attributes:
@@ -92,14 +95,14 @@ class Study:
         transfers: Sequence[Folder],
         sample: int,
         seed: int,
-    ) -> Study:
+    ) -> Subject:
         """Read what is needed; arguments and errors as `mondegreen.judging.sanity.examine`."""
         if sample < 1:
             raise OptionError(f"Got a sample of {sample} clips, expected at least 1.")
         items = _read(folder)
         _check_victim(victim, items)
         _check_bank(bank, items)
-        verified = [item for item in items if item.record["verified"]]
+        verified = [item for item in items if item.record.verified]
         return cls(
             victim=victim,
             items=items,
@@ -113,7 +116,7 @@ class Study:
     @property
     def longest(self) -> int:
         """The most gradient passes that any search has taken."""
-        return int(max(item.record["passes"] for item in self.items))
+        return max(item.record.passes for item in self.items)
 
 
 def _read(folder: Folder) -> list[Example]:
@@ -128,15 +131,15 @@ def _read(folder: Folder) -> list[Example]:
 
 def _check_victim(victim: Victim, items: Sequence[Example]) -> None:
     for item in items:
-        if item.record["victim"] != victim.name:
+        if item.record.victim != victim.name:
             raise OptionError(
-                f"{item.folder} was made on {item.record['victim']}, and the recogniser given is"
+                f"{item.folder} was made on {item.record.victim}, and the recogniser given is"
                 f" {victim.name}. Give the one that was attacked."
             )
 
 
 def _check_bank(bank: RoomBank | None, items: Sequence[Example]) -> None:
-    used = {item.record["bank"] for item in items if item.in_rooms}
+    used = {item.record.bank for item in items if item.record.bank}
     if bank is not None and used - {bank.key}:
         raise OptionError(
             f"The attack was in rooms of the bank {', '.join(sorted(used))}, and the bank given is"
@@ -147,7 +150,7 @@ def _check_bank(bank: RoomBank | None, items: Sequence[Example]) -> None:
 def _others(victim: Victim, transfers: Sequence[Folder]) -> list[Example]:
     others = [item for folder in transfers for item in _read(folder)]
     for item in others:
-        if item.record["victim"] == victim.name:
+        if item.record.victim == victim.name:
             raise OptionError(
                 f"{item.folder} was made on {victim.name}, the recogniser that is examined. To see"
                 " what transfers, give results on another one."
@@ -164,5 +167,5 @@ def _draw(victim: Victim, items: Sequence[Example], count: int, seed: int) -> li
 def _drawn(victim: Victim, example: Example) -> Drawn:
     item, record = read_item(example.folder), example.record
     clean, delta = torch.from_numpy(item.clean), torch.from_numpy(item.delta)
-    tokens = victim.encode(record["spelled"], len(clean))
-    return Drawn(record, Case(clean, delta, record["target"], tokens, record["normaliser"]))
+    tokens = victim.encode(record.spelled, len(clean))
+    return Drawn(record, Case(clean, delta, record.target, tokens, record.options.normaliser))

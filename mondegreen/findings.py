@@ -1,0 +1,25 @@
+"""What one check found: of an installation, of a recogniser, or of an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        id: of the check.
+        severity: "error": if it fires, results cannot be believed; "warning": they mean less than
+            they seem to.
+        state: "ok"; "warning" or "error" of an installation; "fails" of a recogniser; "fires" of an
+            evaluation; "skipped": there was nothing to judge.
+        detail: what was measured, in words and numbers.
+    """
+
+    id: str
+    severity: Literal["error", "warning"]
+    state: Literal["ok", "warning", "error", "fails", "fires", "skipped"]
+    detail: str

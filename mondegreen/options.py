@@ -1,0 +1,113 @@
+"""How to attack: the one configuration that command line, Python, runs and records share.
+
+A field of `Options` is a keyword of `mondegreen.attack`, a flag of `attack` and `run` with its
+description as help, a key of a run's TOML file, a part of what makes an item this item, and a
+column of the tables. To add an option, add the field and its effect; the rest follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mondegreen.errors import OptionError
+
+Method = Literal["imperceptible", "carlini-wagner", "robust", "combined"]
+Preset = Literal["fast", "paper"]
+
+IN_ROOMS: Final = frozenset({"robust", "combined"})  # their losses are means over rooms
+STARTS_FROM: Final[Mapping[str, str]] = {"imperceptible": "carlini-wagner", "combined": "robust"}
+
+
+class Checked(BaseModel):
+    """Frozen, strictly typed values; what does not fit is an `OptionError` in plain words."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    if not TYPE_CHECKING:  # type checkers see the fields
+
+        def __init__(self, **given: Any) -> None:
+            try:
+                super().__init__(**given)
+            except ValidationError as error:
+                complaints = (_complaint(one, type(self)) for one in error.errors())
+                raise OptionError("; ".join(complaints)) from None
+
+
+class Options(Checked):
+    """How to attack a clip. Raises `OptionError` for a value that is not offered."""
+
+    method: Method = Field(
+        default="imperceptible",
+        description="What to search for: a change that hides below the masking threshold"
+        " (imperceptible), the smallest one (carlini-wagner), one that survives rooms (robust), or"
+        " one that does both (combined).",
+    )
+    preset: Preset = Field(
+        default="fast",
+        description="fast, or paper: the stages and constants of the paper's supplement.",
+    )
+    max_passes: int | None = Field(
+        default=None,
+        ge=1,
+        description="At most this many gradient passes per clip. fast plans for them, and uses no"
+        " more than 500 for imperceptible (700 with --under-threshold).",
+    )
+    under_threshold: float | None = Field(
+        default=None,
+        ge=0,
+        description="Let no time-frequency bin exceed the masking threshold by more than this many"
+        " dB (imperceptible only).",
+    )
+    exact: bool = Field(
+        default=False,
+        description="Match case and punctuation too, not just the words of the target.",
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Random seed.")
+    max_clean_wer: float = Field(
+        default=0.5,
+        ge=0,
+        description="Flag a clip as not understood if more than this share of its words is wrong"
+        " before the attack (where its transcript is known).",
+    )
+
+    @model_validator(mode="after")
+    def _bound_is_kept(self) -> Self:
+        if self.bound is not None and self.method != "imperceptible":
+            raise ValueError(
+                f"{self.method} cannot keep a bound above the masking threshold; leave out"
+                " under_threshold, or choose the method imperceptible"
+            )
+        return self
+
+    @property
+    def normaliser(self) -> str:
+        """The normaliser by which transcripts are compared; see `mondegreen.text`."""
+        return "exact" if self.exact else "default"
+
+    @property
+    def in_rooms(self) -> bool:
+        """Whether the method works in rooms."""
+        return self.method in IN_ROOMS
+
+    @property
+    def bound(self) -> float | None:
+        """The bound in dB above the masking threshold; None: there is none."""
+        return self.under_threshold
+
+
+def _complaint(found: Mapping[str, Any], model: type[BaseModel]) -> str:
+    """One of pydantic's findings in plain words."""
+    name, known = ".".join(map(str, found["loc"])), model.model_fields
+    if found["type"] == "extra_forbidden":
+        close = get_close_matches(name, known, n=1)
+        advice = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+        return f"There is no option {name!r}; {advice}"
+    if found["type"] == "missing":
+        return f"No {name} were given; name them on the command line or in the configuration"
+    if found["type"] == "value_error":
+        return str(found["ctx"]["error"])
+    return f"Got {name} = {found['input']!r}: {found['msg'].lower()}"

@@ -1,0 +1,65 @@
+"""What `mondegreen sanity` found of a folder of results, kept in its `sanity.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mondegreen.errors import MondegreenError
+from mondegreen.files import write_whole
+from mondegreen.findings import Finding
+from mondegreen.results.folder import RECORD, SANITY, hash_of, item_folders, read_object
+from mondegreen.results.record import typed
+
+
+@dataclass(frozen=True)
+class Sanity:
+    """The findings of a folder, and what they are of.
+
+    Attributes:
+        whole: every check was made; else it was interrupted.
+        items: the hash of each item's record, which has those of its files, by its path.
+        sample: clips that were drawn for the checks that cost passes.
+        seed: of the draw.
+        findings: one for each check.
+    """
+
+    whole: bool
+    items: Mapping[str, str]
+    sample: int
+    seed: int
+    findings: tuple[Finding, ...]
+
+
+def keep_findings(
+    folder: Path, findings: Sequence[Finding], *, sample: int, seed: int, whole: bool
+) -> None:
+    """Write the findings into the folder, in place of earlier ones.
+
+    Raises:
+        StorageError: they cannot be written.
+    """
+    kept = Sanity(whole, _items(folder), sample, seed, tuple(findings))
+    write_whole(folder / SANITY, (json.dumps(asdict(kept), indent=1) + "\n").encode())
+
+
+def read_findings(folder: Path) -> Sanity | None:
+    """The findings of a folder.
+
+    None where `mondegreen sanity` was not run to its end on the very items that there are now, or
+    what it left is damaged: that is no clean bill, but keeps nobody from the numbers.
+    """
+    if not (folder / SANITY).is_file():
+        return None
+    try:
+        kept = typed(Sanity, read_object(folder / SANITY))
+        return kept if kept.whole and kept.items == _items(folder) else None
+    except (MondegreenError, OSError):
+        return None
+
+
+def _items(folder: Path) -> dict[str, str]:
+    found = item_folders(folder)
+    return {item.relative_to(folder).as_posix(): hash_of(item / RECORD) for item in found}
