@@ -46,8 +46,8 @@ def listed(group: str) -> list[str]:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-    for page in pages:
+    pages = [page for folder in ("", "docs", "training") for page in (ROOT / folder).glob("*.md")]
+    for page in [*pages, ROOT / "bench" / "fast.md"]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
