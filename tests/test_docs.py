@@ -40,6 +40,11 @@ def test_every_command_is_on_the_page() -> None:
     assert set(SHOWN) == {"", *listed(""), *inner}
 
 
+def test_every_command_answers_a_question() -> None:
+    page = (ROOT / "docs" / "which-command.md").read_text(encoding="utf-8")
+    assert [name for name in listed("") if f"mondegreen {name}" not in page] == []
+
+
 def listed(group: str) -> list[str]:
     """The commands that a help text names."""
     return re.findall(r"^│ ([\w-]+)  ", SHOWN[group].split("Commands")[-1], re.M)
