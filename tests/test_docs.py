@@ -40,14 +40,19 @@ def test_every_command_is_on_the_page() -> None:
     assert set(SHOWN) == {"", *listed(""), *inner}
 
 
+def test_every_command_answers_a_question() -> None:
+    page = (ROOT / "docs" / "which-command.md").read_text(encoding="utf-8")
+    assert [name for name in listed("") if f"mondegreen {name}" not in page] == []
+
+
 def listed(group: str) -> list[str]:
     """The commands that a help text names."""
     return re.findall(r"^│ ([\w-]+)  ", SHOWN[group].split("Commands")[-1], re.M)
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-    for page in pages:
+    pages = [page for folder in ("", "docs", "training") for page in (ROOT / folder).glob("*.md")]
+    for page in [*pages, ROOT / "bench" / "fast.md"]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
