@@ -19,6 +19,8 @@ PACKAGE = Path(mondegreen.__file__).parent
 ROOMS = (
     "errors",
     "files",
+    "findings",
+    "options",
     "text",
     "audio",
     "psychoacoustics",

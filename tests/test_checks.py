@@ -25,7 +25,7 @@ from mondegreen.judging.checks import (
     Repetition,
     Rivalry,
     Sweep,
-    Tally,
+    Count,
 )
 from mondegreen.judging.controls import Case, leak
 from mondegreen.judging.sweeps import (
@@ -80,7 +80,7 @@ def grown(*hits: int) -> Sweep:
 
 
 def rival(theirs: int, own: int, of: int = 4) -> Rivalry:
-    return Rivalry("another", Tally(theirs, of), Tally(own, of))
+    return Rivalry("another", Count(theirs, of), Count(own, of))
 
 
 def found(norm: float | None, minimises: bool = True) -> Hunt:
@@ -102,17 +102,17 @@ def found(norm: float | None, minimises: bool = True) -> Hunt:
         (checks.NOT_DETERMINISTIC, [Repetition(("a", "a"), (1e-9, 3e-9))], "ok", "0 another"),
         (checks.NOT_DETERMINISTIC, [Repetition(("a", "a"), (50.0, 50.2))], "fires", "1 another"),
         (checks.NOT_DETERMINISTIC, [same(), Repetition(("a", "A"), (1.0, 1.0))], "fires", "1 of 2"),
-        (checks.CLEAN_NOT_UNDERSTOOD, Tally(5, 5), "ok", "5 of 5 clean clips"),
-        (checks.CLEAN_NOT_UNDERSTOOD, Tally(4, 5), "fires", "(80%)"),
-        (checks.LOST_IN_16_BITS, Tally(0, 9), "ok", "0 of 9 clips"),
-        (checks.LOST_IN_16_BITS, Tally(1, 9), "fires", "1 of 9 clips"),
-        (checks.NOISE_SUCCEEDS, Tally(0, 15), "ok", "0 of 15 draws"),
-        (checks.NOISE_SUCCEEDS, Tally(1, 15), "fires", "1 of 15 draws"),
-        (checks.SHAPED_NOISE_SUCCEEDS, Tally(0, 15), "ok", "0 of 15 draws"),
-        (checks.SHAPED_NOISE_SUCCEEDS, Tally(15, 15), "fires", "15 of 15 draws"),
-        (checks.ROOMS_LEAK, Leak(Tally(0, 10), ()), "ok", "0 of 10 test responses"),
-        (checks.ROOMS_LEAK, Leak(Tally(2, 10), ()), "fires", "2 of 10 test responses"),
-        (checks.ROOMS_LEAK, Leak(Tally(0, 10), ("hall", "lab")), "fires", "rooms hall, lab"),
+        (checks.CLEAN_NOT_UNDERSTOOD, Count(5, 5), "ok", "5 of 5 clean clips"),
+        (checks.CLEAN_NOT_UNDERSTOOD, Count(4, 5), "fires", "(80%)"),
+        (checks.LOST_IN_16_BITS, Count(0, 9), "ok", "0 of 9 clips"),
+        (checks.LOST_IN_16_BITS, Count(1, 9), "fires", "1 of 9 clips"),
+        (checks.NOISE_SUCCEEDS, Count(0, 15), "ok", "0 of 15 draws"),
+        (checks.NOISE_SUCCEEDS, Count(1, 15), "fires", "1 of 15 draws"),
+        (checks.SHAPED_NOISE_SUCCEEDS, Count(0, 15), "ok", "0 of 15 draws"),
+        (checks.SHAPED_NOISE_SUCCEEDS, Count(15, 15), "fires", "15 of 15 draws"),
+        (checks.ROOMS_LEAK, Leak(Count(0, 10), ()), "ok", "0 of 10 test responses"),
+        (checks.ROOMS_LEAK, Leak(Count(2, 10), ()), "fires", "2 of 10 test responses"),
+        (checks.ROOMS_LEAK, Leak(Count(0, 10), ("hall", "lab")), "fires", "rooms hall, lab"),
         (checks.TRANSFER_WINS, [rival(1, 3), rival(3, 3)], "ok", "1 of 4 are heard"),
         (checks.TRANSFER_WINS, [rival(1, 3), rival(4, 3)], "fires", "the run's own 3 of 4"),
         (checks.PASSES_DO_NOT_HELP, grown(0, 2, 3), "ok", "0, 2 and 3 of 3 clips at 1, 50 and 200"),
@@ -121,8 +121,8 @@ def found(norm: float | None, minimises: bool = True) -> Hunt:
         (checks.PASSES_DO_NOT_HELP, grown(0, 0, 0), "fires", "0, 0 and 0"),
         (checks.EPS_DOES_NOT_HELP, grown(1, 0, 2), "ok", "1, 0 and 2"),
         (checks.EPS_DOES_NOT_HELP, grown(2, 3, 1), "fires", "2, 3 and 1"),
-        (checks.UNBOUNDED_FAILS, Tally(3, 3), "ok", "3 of 3 clips"),
-        (checks.UNBOUNDED_FAILS, Tally(2, 3), "fires", "2 of 3 clips"),
+        (checks.UNBOUNDED_FAILS, Count(3, 3), "ok", "3 of 3 clips"),
+        (checks.UNBOUNDED_FAILS, Count(2, 3), "fires", "2 of 3 clips"),
         (checks.PLANTED_NOT_FOUND, [found(101), found(200)], "ok", "2.00 times the least"),
         (checks.PLANTED_NOT_FOUND, [found(101), found(201)], "fires", "2.01 times the least"),
         (checks.PLANTED_NOT_FOUND, [found(101), found(900, minimises=False)], "ok", "1.01 times"),
@@ -252,13 +252,13 @@ def test_shaped_noise_follows_the_threshold_frame_by_frame(length: int) -> None:
 def test_random_noise_is_not_heard_where_what_was_searched_for_is() -> None:
     victim, clip = linear_victim(), case()
     assert clip.succeeds(victim, clip.delta)
-    assert controls.heard_in(victim, clip, controls.white_noise(clip, (0,))) == Tally(0, 5)
+    assert controls.heard_in(victim, clip, controls.white_noise(clip, (0,))) == Count(0, 5)
 
 
 def test_noise_that_is_heard_is_counted() -> None:
     victim, clip = linear_victim(), case()
     noise = torch.stack([clip.delta, 0 * clip.delta, clip.delta])
-    assert controls.heard_in(victim, clip, noise) == Tally(2, 3)
+    assert controls.heard_in(victim, clip, noise) == Count(2, 3)
 
 
 # ---- rooms
@@ -270,7 +270,7 @@ def bank(**splits: Split) -> RoomBank:
 
 
 def test_rooms_that_were_drawn_apart_leak_nothing() -> None:
-    assert leak(toy_bank()) == Leak(Tally(0, 10), ())
+    assert leak(toy_bank()) == Leak(Count(0, 10), ())
 
 
 @pytest.mark.parametrize("searched", ["attack", "validate"])
@@ -279,7 +279,7 @@ def test_a_response_of_the_search_among_those_of_the_test(searched: str) -> None
     longer = torch.nn.functional.pad(torch.from_numpy(stolen), (0, 9)).numpy()
     rooms = [*toy_bank().split("test").responses()]
     rooms[3] = rooms[3]._replace(rir=longer)  # the same, but for zeros at its end
-    assert leak(bank(test=Split.of("test", rooms))) == Leak(Tally(1, 10), ())
+    assert leak(bank(test=Split.of("test", rooms))) == Leak(Count(1, 10), ())
 
 
 def test_a_room_of_the_search_among_those_of_the_test() -> None:
@@ -287,7 +287,7 @@ def test_a_room_of_the_search_among_those_of_the_test() -> None:
     rooms[3] = rooms[3]._replace(room=Room("attack-2", 0.1, 5.0))
     rooms[4] = rooms[4]._replace(room=Room("validate-1", 0.1, 5.0))
     found = leak(bank(test=Split.of("test", rooms)))
-    assert found == Leak(Tally(0, 10), ("attack-2", "validate-1"))
+    assert found == Leak(Count(0, 10), ("attack-2", "validate-1"))
 
 
 def test_a_bank_without_a_split_says_so() -> None:

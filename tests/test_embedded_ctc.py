@@ -94,4 +94,4 @@ def test_it_can_be_attacked(victim: MoonshineCTC, beckett: Path, tmp_path: Path)
     assert result.verified
     result.save(tmp_path / "item")
     proof = mg.verify(tmp_path / "item" / "adversarial.wav", victim, "good morning")
-    assert proof.heard == "good morning"
+    assert proof.transcript == "good morning"

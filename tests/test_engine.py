@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 import torch.nn.functional as F
+from stages import preset
 from torch import Tensor
 from toy import LinearVictim, linear_victim, speech, toy_rooms
 from waits import counted, on_host
@@ -17,7 +18,6 @@ from mondegreen.air.transformations import Rooms
 from mondegreen.audio.batch import pad, quantise
 from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.search.loop import Search
-from mondegreen.search.presets import preset
 from mondegreen.search.stage import Expectation, Stage
 from mondegreen.victims import load_victim
 from mondegreen.victims.base import Score, Victim

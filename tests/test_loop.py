@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import literal_attack
 import pytest
 import torch
+from stages import preset
 from torch import Tensor
 from torch.nn.functional import pad as around
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_rooms
@@ -18,7 +19,7 @@ from mondegreen.psychoacoustics.excess import guarded, masking_loss, normalised_
 from mondegreen.psychoacoustics.spectrum import LOUDEST
 from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.search.loop import Search
-from mondegreen.search.presets import PRESETS, preset, within
+from mondegreen.search.presets import PRESETS, within
 from mondegreen.search.progress import Progress
 from mondegreen.search.stage import Expectation, Masking, MaxNorm, Stage, Steps, Widened
 from mondegreen.search.step import Limits

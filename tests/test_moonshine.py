@@ -23,6 +23,7 @@ from seq2seq_clauses import (
     told,
 )
 from seq2seq_clauses import load as load_tiny
+from stages import preset
 from torch import Tensor
 
 from mondegreen import attack
@@ -31,7 +32,6 @@ from mondegreen.audio.pcm import load, save
 from mondegreen.errors import TargetError, VictimError
 from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.search.loop import Search
-from mondegreen.search.presets import preset
 from mondegreen.search.trajectory import Trajectory
 from mondegreen.victims import load_recogniser, load_victim
 from mondegreen.victims.embedded.int8 import MoonshineInt8

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from stages import preset
 
 from mondegreen import Result, attack, load_victim
 from mondegreen.air.rooms import PRESETS, Counts, RoomBank, make_bank
 from mondegreen.audio.pcm import load, save
 from mondegreen.judging.evaluate import evaluate
-from mondegreen.search.presets import preset
 from mondegreen.victims.families.moonshine import Moonshine
 
 pytestmark = pytest.mark.slow

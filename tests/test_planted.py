@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from stages import preset
 from torch import Tensor
 from toy import speech
 
@@ -17,7 +18,7 @@ from mondegreen.judging.planted import LEAST, NATS, PHRASE, STEPS, PlantedVictim
 from mondegreen.judging.sweeps import without_rooms
 from mondegreen.search import loop
 from mondegreen.search.loop import Search
-from mondegreen.search.presets import PRESETS, Stages, preset, within
+from mondegreen.search.presets import PRESETS, Stages, within
 from mondegreen.search.stage import Elastic, MaxNorm
 from mondegreen.victims.base import Victim
 

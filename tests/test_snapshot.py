@@ -11,19 +11,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stages import preset
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank, toy_rooms
 
 from mondegreen.air.transformations import Gain
 from mondegreen.attacks.attack import Attack
 from mondegreen.attacks.clip import prepare
-from mondegreen.attacks.options import Options
+from mondegreen.attacks.setup import Setup
 from mondegreen.audio.batch import pad
 from mondegreen.audio.pcm import save
 from mondegreen.errors import StorageError
+from mondegreen.options import IN_ROOMS, Options
 from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.runs.worker import keep, recall
 from mondegreen.search.loop import Search
-from mondegreen.search.presets import IN_ROOMS, preset
 from mondegreen.search.stage import Stage
 from mondegreen.search.state import Snapshot
 from mondegreen.search.trajectory import Trajectory
@@ -144,9 +145,10 @@ def clip(tmp_path: Path) -> Path:
 
 def attack(clip: Path, method: str = "imperceptible", **how: Any) -> Attack:
     bank = toy_bank() if method in IN_ROOMS else None
-    options = Options(method, **{"max_passes": 40, "rooms": bank, **how})
-    victim = linear_victim()
-    return Attack(victim, prepare(victim, [clip], [TARGET], options), options)
+    air = {name: how.pop(name) for name in ("rooms", "air") if name in how}
+    options = Options(**{"method": method, "max_passes": 40, **how})
+    victim, setup = linear_victim(), Setup(options, **{"rooms": bank, **air})
+    return Attack(victim, prepare(victim, [clip], [TARGET], options), setup)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ import math
 
 import pytest
 import torch
+from stages import preset
 
 from mondegreen.errors import OptionError
-from mondegreen.search.presets import IN_ROOMS, PRESETS, preset, within
+from mondegreen.options import IN_ROOMS
+from mondegreen.search.presets import PRESETS, within
 from mondegreen.search.stage import (
     Decay,
     Elastic,

@@ -145,7 +145,11 @@ def test_word_errors_are_pooled_over_words_not_over_clips(tmp_path: Path) -> Non
 
 
 def test_only_the_target_is_compared_to_the_letter(tmp_path: Path) -> None:
-    words = {"heard": "open the door", "text": "OPEN THE DOOR", "heard_clean": "Open the door!"}
+    words = {
+        "heard": "open the door",
+        "text": "OPEN THE DOOR",
+        "transcript_clean": "Open the door!",
+    }
     record = a_record(target="Open the door.", normaliser="exact", **words)
     summary = summary_of(tmp_path / "run", record)
     assert summary.to_target.errors == 2

@@ -40,7 +40,7 @@ def a_record(**changes: Any) -> dict[str, Any]:
     return {
         **{"adversarial": True, "id": "clip", "audio": "clip.wav", "target": "open the door"},
         **{"spelled": "Open the door.", "text": "nothing at all", "heard": "Open the door."},
-        **{"heard_clean": "Nothing at all.", "verified": True, "normaliser": "default"},
+        **{"transcript_clean": "Nothing at all.", "verified": True, "normaliser": "default"},
         **{"wer_clean": 0.0, "wer_target": 0.0, "wer_original": 1.0, "understood": True},
         **{"method": "imperceptible", "preset": "fast", "victim": "linear", "seed": 0},
         **{"passes": 500, "looks": 0, "first_match": 7, "found_at": 480, "stage": "last"},

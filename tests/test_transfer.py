@@ -22,7 +22,7 @@ from mondegreen.audio.pcm import save
 from mondegreen.errors import OptionError, VictimError
 from mondegreen.judging.evaluate import attacked, evaluate
 from mondegreen.measures.survival import Phrases
-from mondegreen.measures.transfer import Heard, Transfer, hear, transfer
+from mondegreen.measures.transfer import Transcribed, Transfer, transcribe, transfer
 
 PHRASES = Phrases(target="Open the door.", original="Nothing at all.")
 
@@ -62,8 +62,8 @@ def test_both_sounds_are_heard_and_judged_by_the_same_phrases() -> None:
     assert transfer(ear, SOUND, CLEAN, 16_000, PHRASES) == Transfer(
         recogniser="other",
         # "the" became "a", "now" was added: 2 errors of 3 words; none of "nothing at all" is right
-        sound=Heard("open a door now", False, wer_target=2 / 3, wer_original=4 / 3),
-        clean=Heard("nothing at all", False, wer_target=3 / 3, wer_original=0.0),
+        sound=Transcribed("open a door now", False, wer_target=2 / 3, wer_original=4 / 3),
+        clean=Transcribed("nothing at all", False, wer_target=3 / 3, wer_original=0.0),
     )
     np.testing.assert_array_equal(np.stack(ear.sounds), np.stack([SOUND, CLEAN]))
 
@@ -76,19 +76,19 @@ def test_the_target_is_told_by_the_declared_rule(
 ) -> None:
     phrases = Phrases("Open the door.", None, normaliser)
     texts = ("Open the door.", "OPEN THE DOOR")
-    heard = [hear(Ear("other", text), SOUND, 16_000, phrases) for text in texts]
+    heard = [transcribe(Ear("other", text), SOUND, 16_000, phrases) for text in texts]
     assert tuple(one.matched for one in heard) == matched
 
 
 def test_nothing_is_said_of_what_is_not_known() -> None:
     seen = transfer(Ear("other", ""), SOUND, None, 16_000, Phrases("Open the door.", None))
-    assert seen == Transfer("other", Heard("", False, 1.0, None), clean=None)
+    assert seen == Transfer("other", Transcribed("", False, 1.0, None), clean=None)
 
 
 @pytest.mark.parametrize("rate", [8_000, 44_100])
 def test_an_ear_of_another_rate_gets_the_sound_at_its_own(rate: int) -> None:
     ear = Ear("other", "", sample_rate=rate)
-    hear(ear, SOUND, 16_000, PHRASES)
+    transcribe(ear, SOUND, 16_000, PHRASES)
     np.testing.assert_array_equal(ear.sounds[0], soxr.resample(SOUND, 16_000, rate))
     assert len(ear.sounds[0]) == round(len(SOUND) * rate / 16_000)
 
@@ -96,7 +96,7 @@ def test_an_ear_of_another_rate_gets_the_sound_at_its_own(rate: int) -> None:
 def test_a_converted_sound_keeps_within_full_scale() -> None:
     square = np.sign(np.sin(np.arange(8_000) / 10)).astype(np.float32)
     ear = Ear("other", "", sample_rate=24_000)
-    hear(ear, square, 16_000, PHRASES)
+    transcribe(ear, square, 16_000, PHRASES)
     assert np.abs(soxr.resample(square, 16_000, 24_000)).max() > 1.01
     assert np.abs(ear.sounds[0]).max() == 1.0
 
@@ -153,7 +153,9 @@ def test_a_recording_has_no_clean_clip_to_be_heard(item: Path) -> None:
         target="open the door",
         others=[ear],
     )
-    assert seen.transfers == [Transfer("other", Heard("Open the door.", True, 0.0, None), None)]
+    assert seen.transfers == [
+        Transfer("other", Transcribed("Open the door.", True, 0.0, None), None)
+    ]
 
 
 def test_an_ear_that_fails_costs_neither_the_rooms_nor_the_others(item: Path) -> None:

@@ -10,15 +10,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stages import preset
 from toy import TARGET, linear_victim, speech
 
 from mondegreen import Result, attack
 from mondegreen.attacks.clip import prepare
-from mondegreen.attacks.options import Options
 from mondegreen.audio.batch import pad
 from mondegreen.audio.pcm import FULL_SCALE, save
 from mondegreen.errors import OptionError
 from mondegreen.judging.verify import recheck
+from mondegreen.options import Options
 from mondegreen.psychoacoustics.excess import (
     excess_db,
     normalised_power,
@@ -30,7 +31,7 @@ from mondegreen.report.numbers.summary import summarise
 from mondegreen.report.numbers.summary_text import describe
 from mondegreen.report.page.page import write_report
 from mondegreen.search.ceiling import SLACK_DB, contained, fullness, shaped
-from mondegreen.search.presets import PRESETS, preset
+from mondegreen.search.presets import PRESETS
 
 LENGTH = 8192
 EASY, HARD = 50.0, 150.0  # biases: a δ of 20 dB above θ can be worth 40 of them, one of 0 dB 10
@@ -183,7 +184,7 @@ def test_an_example_under_the_bound_is_verified(clip: Path, tmp_path: Path) -> N
     assert record["under_threshold"] == 20.0
     assert record["masking"]["max_excess_db"] == pytest.approx(max(0.0, largest(result)))
     (claim,) = recheck(folder, linear_victim(bias=EASY))
-    assert claim.stands
+    assert claim.confirmed
     assert claim.over_db == 0
 
 
@@ -192,7 +193,7 @@ def test_a_target_that_the_bound_does_not_allow_is_an_honest_failure(
 ) -> None:
     result = bounded(clip, HARD, 0.0)
     assert not result.verified
-    assert result.record.heard == TARGET
+    assert result.record.transcript == TARGET
     assert largest(result) > 0
     over = f"is heard as the target, and {largest(result):.1f} dB over the bound of 0 dB"
     assert any(over in warning for warning in result.record.warnings)

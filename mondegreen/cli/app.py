@@ -103,20 +103,14 @@ def takes(model: type[BaseModel], *, but: frozenset[str] = frozenset()) -> Calla
 
 
 def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
-    """A field as an optional flag: its type, bounds, help and default, which stays unset."""
-    limits = {
-        key: getattr(one, key)
-        for one in field.metadata
-        for key in ("ge", "lt")
-        if hasattr(one, key)
-    }
+    """A field as an optional flag that stays unset: its type, lower bound, help and default."""
+    least = [one.ge for one in field.metadata if hasattr(one, "ge")]
     kind: Any = field.annotation
+    known = "" if field.default in (None, False) else f" Default: {field.default}."
     option = typer.Option(
         *([f"--{name.replace('_', '-')}"] if kind is bool else []),
-        min=limits.get("ge"),
-        max=limits["lt"] - 1 if "lt" in limits else None,
-        help=field.description,
-        show_default=False if field.default in (None, False) else str(field.default),
+        min=least[0] if least else None,
+        help=f"{field.description}{known}",
         rich_help_panel=None if name in PLAIN else ROOMS if name == "rooms" else ADVANCED,
     )
     keyword = inspect.Parameter.KEYWORD_ONLY
