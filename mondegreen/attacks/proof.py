@@ -33,7 +33,7 @@ from mondegreen.victims.base import Recogniser, Victim
 
 @dataclass(frozen=True)
 class Proof:
-    """What a recogniser makes of a file.
+    """A file's transcript, compared with the target.
 
     Attributes:
         transcript: of the file, by the recogniser's own pipeline.

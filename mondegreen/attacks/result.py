@@ -1,4 +1,4 @@
-"""What an attack on one clip came to, and how it is saved."""
+"""The result of an attack on one clip, and how it is saved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mondegreen.results.record import Record
 
 @dataclass(frozen=True)
 class Result:
-    """What an attack on one clip came to.
+    """The result of an attack on one clip.
 
     Attributes:
         record: what is claimed.
@@ -57,7 +57,7 @@ class Result:
         return folder
 
     def write(self, folder: Path, key: str | None = None) -> None:
-        """Write the files of an item into a folder that nobody else writes to; see `save`.
+        """Write the files of an item into a folder of its own; see `save`.
 
         Args:
             folder: it exists.

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mondegreen.air.rooms.bank import RoomBank
+from mondegreen.air.rooms.cached import default_bank
 from mondegreen.audio.pcm import load
 from mondegreen.errors import AudioError, MondegreenError, OptionError, TargetError
 from mondegreen.measures.survival import Phrases, survival
@@ -66,7 +67,7 @@ class Evaluation:
 def evaluate(
     recogniser: Recogniser,
     sound: str | PathLike[str],
-    bank: RoomBank,
+    bank: RoomBank | None = None,
     *,
     split: str = "test",
     target: str | None = None,
@@ -84,7 +85,7 @@ def evaluate(
     Args:
         recogniser: who hears; it need not be the one that was attacked.
         sound: an item folder, its `record.json` or `adversarial.wav`, or any recording.
-        bank: rooms at the recogniser's rate.
+        bank: rooms at the recogniser's rate; None: the default bank.
         split: of the bank; only `test` is new to an attack that had this bank.
         target: the phrase; an item has its own.
         original: what was said; by default, of an item, what was heard in the clean clip.
@@ -98,6 +99,7 @@ def evaluate(
         TargetError: a recording without a target.
         OptionError: the bank is of another rate.
     """
+    bank = bank or default_bank(recogniser.sample_rate)
     if bank.sample_rate != recogniser.sample_rate:
         raise OptionError(
             f"The bank is of {bank.sample_rate} Hz, the recogniser of {recogniser.sample_rate} Hz."

@@ -49,7 +49,7 @@ def read_findings(folder: Path) -> Sanity | None:
     """The findings of a folder.
 
     None where `mondegreen sanity` was not run to its end on the very items that there are now, or
-    what it left is damaged: that is no clean bill, but keeps nobody from the numbers.
+    what it left is damaged: then nothing is known, and the numbers are shown all the same.
     """
     if not (folder / SANITY).is_file():
         return None

@@ -27,7 +27,7 @@ PACKAGES: Final = (
 
 @dataclass(frozen=True)
 class Attacked:
-    """What a worker says of the recogniser and the rooms that it has loaded.
+    """The recogniser and the rooms that a worker has loaded.
 
     Attributes:
         victim: its name, pinned to a revision where it has one.
@@ -90,7 +90,7 @@ def check_same(run: Path, config: RunConfig, attacked: Attacked | None = None) -
 def write_manifest(run: Path, config: RunConfig, attacked: Attacked, clips: int) -> None:
     """Write `config.toml` and `manifest.json`, once `clips.jsonl` is there.
 
-    A run that goes on keeps the day on which it began, and what it has run on is added to.
+    A resumed run keeps the date on which it began, and adds what it runs on now.
 
     Raises:
         StorageError: one cannot be written.

@@ -231,11 +231,11 @@ def load_worker(assignment: Assignment, stop: Event) -> Worker | MondegreenError
     except MondegreenError as error:
         return error
     except Exception as error:  # of a stranger's files, or of a device
-        return VictimError(f"{assignment.config.victim} cannot be loaded: {_told(error)}")
+        return VictimError(f"{assignment.config.victim} cannot be loaded: {_in_a_line(error)}")
 
 
 def run_job(worker: Worker, job: Job, on_passes: OnPasses) -> Ended | Crashed | Halted:
-    """Let a worker do a job; whatever comes of it is told, never raised."""
+    """Let a worker do a job; errors are returned, never raised."""
     try:
         return Ended(job, tuple(worker.work(job, on_passes)))
     except Stopped:
@@ -243,10 +243,10 @@ def run_job(worker: Worker, job: Job, on_passes: OnPasses) -> Ended | Crashed | 
     except StorageError as error:
         return Halted(str(error))
     except Exception as error:  # a recogniser's code may raise anything
-        return Crashed(job, _told(error))
+        return Crashed(job, _in_a_line(error))
 
 
-def _told(error: Exception) -> str:
-    """An error of somebody else's in a line, with its place."""
+def _in_a_line(error: Exception) -> str:
+    """An error of foreign code in one line, with its place."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
