@@ -11,7 +11,7 @@ Clips share a batch and nothing else: ε, α, counters and the best so far are p
 runs over a clip's own samples, the draws of a step do not depend on who else is there, and a clip
 that has finished leaves the batch.
 
-`hearing` asks the victim, `step` adapts and moves, `progress` is what the host learns of it.
+`scoring` asks the victim, `step` adapts and moves, `progress` is what the host learns of it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from torch import Tensor
 from mondegreen.audio.batch import pad
 from mondegreen.psychoacoustics.threshold import MaskingThreshold
 from mondegreen.search.ceiling import fullness
-from mondegreen.search.hearing import Ear, Heard
-from mondegreen.search.progress import Progress, Told
+from mondegreen.search.progress import Progress, StepOutcome
+from mondegreen.search.scoring import Scorer, StepScore
 from mondegreen.search.stage import Stage
-from mondegreen.search.state import Batch, Place, Snapshot
+from mondegreen.search.state import Batch, Position, Snapshot
 from mondegreen.search.step import Limits, a_clip, adapt, averaged, beyond, move
 from mondegreen.search.trajectory import CANDIDATES, GIVEN, Candidate, Trajectory
 from mondegreen.victims.base import Victim
@@ -62,14 +62,14 @@ class Search:
         seed: int = 0,
         starts: Sequence[Tensor | None] | None = None,
     ) -> None:
-        self.ear, self.threshold = Ear(victim, list(targets), seed), threshold
+        self.scorer, self.threshold = Scorer(victim, list(targets), seed), threshold
         self.audio, self.lengths = pad(clips)
         self.trajectories = [
             _trajectory(clip, start)
             for clip, start in zip(clips, starts or [None] * len(clips), strict=True)
         ]
-        self._place: Place | None = None
-        self._restored: Place | None = None
+        self._place: Position | None = None
+        self._restored: Position | None = None
 
     def run(self, stages: Sequence[Stage]) -> Iterator[Progress]:
         """Run the stages in turn; a clip goes on to the next one only with a success.
@@ -81,7 +81,7 @@ class Search:
             if restored and restored.stage == number:
                 self._place = restored
             else:
-                self._place = Place(number, 0, self._enter(stages[number], number))
+                self._place = Position(number, 0, self._enter(stages[number], number))
             yield from self._run_stage(stages[number], self._place)
 
     def snapshot(self) -> Snapshot:
@@ -136,7 +136,7 @@ class Search:
             return delta.abs().amax(1)
         return fullness(delta, self.threshold, stage.under)
 
-    def _run_stage(self, stage: Stage, place: Place) -> Iterator[Progress]:
+    def _run_stage(self, stage: Stage, place: Position) -> Iterator[Progress]:
         of_all = Limits.of(stage, self.threshold, self.audio, self.lengths)
         limits = of_all.select(place.batch.index)
         try:
@@ -145,7 +145,7 @@ class Search:
                 if len(batch.index) == 0:
                     return
                 looks = _looks(stage, step)
-                heard = self.ear.hear(stage.over, (place.stage, step), batch, looks)
+                heard = self.scorer.score(stage.over, (place.stage, step), batch, looks)
                 progress = self._take(stage, step, batch, heard, looks, limits)
                 place.step = step + 1
                 staying = batch.left > 0
@@ -162,7 +162,7 @@ class Search:
         stage: Stage,
         step: int,
         batch: Batch,
-        heard: Heard,
+        heard: StepScore,
         judged: int,
         limits: Limits,
     ) -> Progress:
@@ -170,7 +170,7 @@ class Search:
         gradient, audible, slope = heard.gradient, None, None
         if stage.masking:
             audible, slope = limits.penalty(batch.delta)
-        told = Told.of(heard, batch.delta, audible, beyond(stage, batch, limits), judged)
+        told = StepOutcome.of(heard, batch.delta, audible, beyond(stage, batch, limits), judged)
         matched = told.success(stage.over)
         self._keep(stage, batch, told, matched, averaged(stage, step, batch))
         adapt(stage, step, batch, told.peak, matched)
@@ -186,7 +186,7 @@ class Search:
         return progress
 
     def _keep(
-        self, stage: Stage, batch: Batch, told: Told, matched: Tensor, deltas: Tensor
+        self, stage: Stage, batch: Batch, told: StepOutcome, matched: Tensor, deltas: Tensor
     ) -> None:
         """Copy those of the `deltas` [A, T] that matched and are what the stage asks for."""
         better = matched

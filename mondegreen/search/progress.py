@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mondegreen.results.record import Point
-from mondegreen.search.hearing import Heard
+from mondegreen.search.scoring import StepScore
 from mondegreen.search.stage import Expectation, Stage
 from mondegreen.search.state import Batch
 
@@ -22,7 +22,7 @@ BEYOND = 1e15  # what a dB over a stage's bound counts for: more than any maskin
 
 
 @dataclass(frozen=True)
-class Told:
+class StepOutcome:
     """What the host learns of a step, in main memory, a row a clip."""
 
     loss: Tensor  # [A] nats
@@ -34,8 +34,13 @@ class Told:
 
     @classmethod
     def of(
-        cls, heard: Heard, delta: Tensor, audible: Tensor | None, over: Tensor | None, judged: int
-    ) -> Told:
+        cls,
+        heard: StepScore,
+        delta: Tensor,
+        audible: Tensor | None,
+        over: Tensor | None,
+        judged: int,
+    ) -> StepOutcome:
         """Copy it: the only time in a step that the search waits for the device."""
         columns = [heard.loss, heard.hits.to(heard.loss), delta.abs().amax(1)]
         more = [column for column in (audible, over) if column is not None]
@@ -86,7 +91,9 @@ class Progress:
     masking_loss: Tensor | None
 
     @classmethod
-    def of(cls, stage: Stage, step: int, batch: Batch, told: Told, matched: Tensor) -> Progress:
+    def of(
+        cls, stage: Stage, step: int, batch: Batch, told: StepOutcome, matched: Tensor
+    ) -> Progress:
         """Of a step of `batch` that has adapted and not moved yet."""
         return cls(
             stage=stage.name,

@@ -63,7 +63,7 @@ class Batch:
 
 
 @dataclass
-class Place:
+class Position:
     """Where a search stands.
 
     Attributes:
@@ -94,7 +94,7 @@ class Snapshot:
     facts: Mapping[str, Any]
 
     @classmethod
-    def of(cls, place: Place, trajectories: Sequence[Trajectory]) -> Snapshot:
+    def of(cls, place: Position, trajectories: Sequence[Trajectory]) -> Snapshot:
         """Write down where a search stands and what it has found."""
         tensors = {f"batch.{name}": value for name, value in place.batch.searched().items()}
         tensors |= dict(_deltas(trajectories))
@@ -107,7 +107,7 @@ class Snapshot:
             },
         )
 
-    def place(self, audio: Tensor, lengths: Tensor) -> Place:
+    def place(self, audio: Tensor, lengths: Tensor) -> Position:
         """Where the search stood, among its clips [B, T] with `lengths` [B].
 
         Raises:
@@ -115,7 +115,7 @@ class Snapshot:
         """
         try:
             batch = self._batch(audio, lengths)
-            return Place(int(self.facts["stage"]), int(self.facts["step"]), batch)
+            return Position(int(self.facts["stage"]), int(self.facts["step"]), batch)
         except (KeyError, IndexError, RuntimeError, TypeError) as error:
             raise ValueError(f"no snapshot of these clips: {error}") from error
 

@@ -19,7 +19,7 @@ AT_ONCE = 1_000_000  # samples of draws in one pass of the victim, to bound its 
 
 
 @dataclass(frozen=True)
-class Heard:
+class StepScore:
     """What the victim made of a step's draws, a row a clip."""
 
     gradient: Tensor  # [A, T] of the mean loss
@@ -27,7 +27,7 @@ class Heard:
     hits: Tensor  # [A]
 
 
-class Ear:
+class Scorer:
     """A victim that listens for targets, one for each clip, through random transformations.
 
     Args:
@@ -40,7 +40,9 @@ class Ear:
         self.victim, self.targets, self.seed = victim, targets, seed
         self._asked = Remembered(self._repeated)
 
-    def hear(self, over: Expectation, when: tuple[int, int], batch: Batch, looks: int) -> Heard:
+    def score(
+        self, over: Expectation, when: tuple[int, int], batch: Batch, looks: int
+    ) -> StepScore:
         """Hear x + δ, rounded to 16 bits, in draws; differentiate the mean loss of some of them.
 
         Args:
@@ -60,7 +62,7 @@ class Ear:
         with torch.no_grad():
             for first, count in at_once(over.draws, looks, sound):
                 hits += self._score(over, when, batch, sound, first, count).matched.sum(1)
-        return Heard(gradient, loss, hits)
+        return StepScore(gradient, loss, hits)
 
     def _score(
         self,
