@@ -30,9 +30,9 @@ from mondegreen.audio.batch import pad, quantise
 from mondegreen.audio.pcm import load
 from mondegreen.psychoacoustics.excess import masking_loss
 from mondegreen.psychoacoustics.threshold import masking_threshold
-from mondegreen.search.hearing import at_once
 from mondegreen.search.loop import Search
 from mondegreen.search.presets import preset
+from mondegreen.search.scoring import at_once
 from mondegreen.search.stage import Stage
 from mondegreen.victims import Victim
 from mondegreen.victims.base import Score

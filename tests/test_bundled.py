@@ -118,6 +118,11 @@ def test_a_recogniser_without_a_gradient_cannot_be_attacked() -> None:
         load_victim("moonshine-tiny-int8")
 
 
+def test_float64_is_refused_where_the_device_has_none() -> None:
+    with pytest.raises(VictimError, match=r"mps.* has no float64; use float32"):
+        load_victim("moonshine-tiny", device="mps", dtype=torch.float64)
+
+
 @pytest.mark.parametrize("device", ["cuda:99", "nonsense"])
 def test_a_device_that_is_not_there_is_refused(device: str) -> None:
     with pytest.raises(VictimError, match=device):

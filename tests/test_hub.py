@@ -16,6 +16,7 @@ import tiny_seq2seq
 import tiny_transducer
 import torch
 import transformers
+from huggingface_hub import utils as hub
 from safetensors.torch import load_file, save_file
 
 from mondegreen import load_recogniser, load_victim
@@ -191,6 +192,41 @@ def test_nobody_is_asked_to_convert_weights_and_nothing_is_logged_while_loading(
         assert os.environ.get(SETTING) == before
         assert logger.isEnabledFor(logging.WARNING)
     assert seen == [("1", False)] * 2
+
+
+def bars_shown() -> tuple[bool, bool]:
+    """Whether transformers and the hub show progress bars."""
+    logging = transformers.utils.logging
+    return logging.is_progress_bar_enabled(), not hub.are_progress_bars_disabled()
+
+
+def show_bars(shown: bool, hub_shown: bool) -> None:
+    logging = transformers.utils.logging
+    (logging.enable_progress_bar if shown else logging.disable_progress_bar)()
+    (hub.enable_progress_bars if hub_shown else hub.disable_progress_bars)()
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("hub_shown", [True, False])
+def test_loading_shows_no_progress_bars_and_leaves_their_settings(
+    wav2vec2: Path, monkeypatch: pytest.MonkeyPatch, shown: bool, hub_shown: bool
+) -> None:
+    seen = []
+
+    def spy(*given: Any, **options: Any) -> Any:
+        seen.append(bars_shown())
+        return from_pretrained(*given, **options)
+
+    from_pretrained = transformers.AutoModelForCTC.from_pretrained
+    monkeypatch.setattr(transformers.AutoModelForCTC, "from_pretrained", spy)
+    before = bars_shown()
+    try:
+        show_bars(shown, hub_shown)
+        load_checkpoint(str(wav2vec2), CPU, torch.float32)
+        assert bars_shown() == (shown, hub_shown)
+    finally:
+        show_bars(*before)
+    assert seen == [(False, False)]
 
 
 @pytest.mark.parametrize(("value", "expected"), [("no", ["owner/model"]), ("1", [])])

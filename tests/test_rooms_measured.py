@@ -21,7 +21,7 @@ from mondegreen.air.rooms.measured import (
     read_response,
     split_recordings,
 )
-from mondegreen.air.rooms.settings import Counts
+from mondegreen.air.rooms.settings import SplitSizes
 from mondegreen.errors import RoomError
 
 RATE = 16_000
@@ -232,7 +232,7 @@ def test_no_room_is_in_two_splits(
         for room, files in sizes.items()
         for n in range(files)
     ]
-    wanted = Counts(*counts)
+    wanted = SplitSizes(*counts)
     splits = split_recordings(recordings, wanted, seed)
     assert list(splits) == [name for name, _ in wanted.items()]
     rooms = [{recording.room for recording in split} for split in splits.values()]
@@ -245,36 +245,40 @@ def test_no_room_is_in_two_splits(
 
 def test_rooms_are_dealt_out_in_proportion_to_the_counts() -> None:
     rooms = [str(n) for n in range(120)]
-    split_of = list(assign_rooms(rooms, Counts(1000, 100, 100), 0).values())
+    split_of = list(assign_rooms(rooms, SplitSizes(1000, 100, 100), 0).values())
     assert [split_of.count(name) for name in ("attack", "validate", "test")] == [100, 10, 10]
 
 
 def test_each_split_gets_a_room_before_any_gets_two() -> None:
-    split_of = assign_rooms(["a", "b", "c"], Counts(1000, 1, 1), 0)
+    split_of = assign_rooms(["a", "b", "c"], SplitSizes(1000, 1, 1), 0)
     assert sorted(split_of.values()) == ["attack", "test", "validate"]
 
 
 def test_rooms_are_shuffled_by_the_seed_whatever_order_they_come_in() -> None:
     rooms = [str(n) for n in range(30)]
-    one = assign_rooms(rooms, Counts(), 1)
-    assert one == assign_rooms(reversed(rooms), Counts(), 1)
-    assert one != assign_rooms(rooms, Counts(), 2)
+    one = assign_rooms(rooms, SplitSizes(), 1)
+    assert one == assign_rooms(reversed(rooms), SplitSizes(), 1)
+    assert one != assign_rooms(rooms, SplitSizes(), 2)
     assert sorted(one) == sorted(rooms)
 
 
 @pytest.mark.parametrize(
     ("rooms", "counts", "message"),
     [
-        ("ab", Counts(), r"\['a', 'b'\], expected at least 3, for attack, validate, test: .* of 0"),
-        ("a", Counts(1, 0, 1), r"\['a'\], expected at least 2, for attack, test"),
+        (
+            "ab",
+            SplitSizes(),
+            r"\['a', 'b'\], expected at least 3, for attack, validate, test: .* of 0",
+        ),
+        ("a", SplitSizes(1, 0, 1), r"\['a'\], expected at least 2, for attack, test"),
     ],
 )
-def test_fewer_rooms_than_splits_are_refused(rooms: str, counts: Counts, message: str) -> None:
+def test_fewer_rooms_than_splits_are_refused(rooms: str, counts: SplitSizes, message: str) -> None:
     with pytest.raises(RoomError, match=message):
         assign_rooms([*rooms, *rooms], counts, 0)
 
 
 def test_as_many_rooms_as_splits_will_do() -> None:
-    assert set(assign_rooms("ab", Counts(5, 0, 5), 0).values()) == {"attack", "test"}
+    assert set(assign_rooms("ab", SplitSizes(5, 0, 5), 0).values()) == {"attack", "test"}
     mine = [Recording(Path(str(n)), f"den/{n}", "den") for n in range(4)]
-    assert split_recordings(mine, Counts(0, 0, 10), 0) == {"test": mine}
+    assert split_recordings(mine, SplitSizes(0, 0, 10), 0) == {"test": mine}

@@ -17,7 +17,14 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from mondegreen.air.rooms.acoustics import first_arrival
-from mondegreen.air.rooms.settings import GAP, PRESETS, Counts, Geometry, RoomSettings, draw_room
+from mondegreen.air.rooms.settings import (
+    GAP,
+    PRESETS,
+    Geometry,
+    RoomSettings,
+    SplitSizes,
+    draw_room,
+)
 from mondegreen.air.rooms.simulate import FILTER_DELAY, SPEED_OF_SOUND, impulse_response
 from mondegreen.errors import RoomError
 
@@ -88,10 +95,10 @@ def test_a_negative_seed_is_refused() -> None:
 
 def test_counts_are_not_negative_and_not_nothing() -> None:
     with pytest.raises(RoomError, match=r"\(-1, 100, 100\)"):
-        Counts(attack=-1)
+        SplitSizes(attack=-1)
     with pytest.raises(RoomError, match="at least one"):
-        Counts(0, 0, 0)
-    assert Counts(3, 0, 2).items() == [("attack", 3), ("test", 2)]
+        SplitSizes(0, 0, 0)
+    assert SplitSizes(3, 0, 2).items() == [("attack", 3), ("test", 2)]
 
 
 # ---- simulating -----------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from mondegreen.cli.output import (
 from mondegreen.errors import OptionError
 
 if TYPE_CHECKING:
-    from mondegreen.air.rooms import Counts, RoomBank
-    from mondegreen.air.rooms.survey import SplitSurvey, Spread
+    from mondegreen.air.rooms import RoomBank, SplitSizes
+    from mondegreen.air.rooms.survey import Range, SplitSurvey
 
 group = typer.Typer(
     help="Make and inspect banks of rooms.",
@@ -198,8 +198,8 @@ def evaluate(
     raise typer.Exit(0 if whole and survives(seen.survival) else 1)
 
 
-def _counts(text: str) -> Counts:
-    from mondegreen.air.rooms import Counts
+def _counts(text: str) -> SplitSizes:
+    from mondegreen.air.rooms import SplitSizes
 
     try:
         attack, validate, test = (int(part) for part in text.split(","))
@@ -207,7 +207,7 @@ def _counts(text: str) -> Counts:
         raise OptionError(
             f"Got the counts {text!r}, expected three numbers such as 1000,100,100."
         ) from error
-    return Counts(attack, validate, test)
+    return SplitSizes(attack, validate, test)
 
 
 def _print_bank(path: Path, bank: RoomBank, as_json: bool) -> None:
@@ -240,7 +240,7 @@ def _some(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
-def _spread(spread: Spread | None, unit: str) -> str:
+def _spread(spread: Range | None, unit: str) -> str:
     if spread is None:
         return "unknown"
     return f"{spread.least:.2f} to {spread.greatest:.2f} {unit}, median {spread.median:.2f}"

@@ -49,7 +49,7 @@ def read_manifest(path: Path) -> list[Utterance]:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ManifestLine:
     """A row, and where it stands, for whoever has to mend it.
 
     Attributes:
@@ -123,20 +123,20 @@ class Row:
         )
 
 
-def _objects(path: Path) -> Iterator[Row]:
+def _objects(path: Path) -> Iterator[ManifestLine]:
     """The rows of a file with a JSON object in each line."""
     for number, line in read_lines(path):
         try:
             fields = json.loads(line)
         except (ValueError, RecursionError):  # also: numbers without end, brackets without end
             fields = None
-        row = Row(path, number, fields)
+        row = ManifestLine(path, number, fields)
         if not isinstance(fields, dict):
             raise row.wrong(f"{line!r:.60}", 'one JSON object a line, {"audio_filepath": ...}')
         yield row
 
 
-def _table(path: Path, delimiter: str) -> Iterator[Row]:
+def _table(path: Path, delimiter: str) -> Iterator[ManifestLine]:
     """The rows of a file whose first line names the columns."""
     # Strict, or else a quotation mark that is never closed swallows the rest of the file.
     reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
@@ -144,7 +144,7 @@ def _table(path: Path, delimiter: str) -> Iterator[Row]:
     begin = 1
     try:
         for values in reader:
-            row = Row(path, begin, dict(zip(columns, values, strict=False)))
+            row = ManifestLine(path, begin, dict(zip(columns, values, strict=False)))
             begin = reader.line_num + 1
             if not columns:
                 columns = values
@@ -159,10 +159,10 @@ def _table(path: Path, delimiter: str) -> Iterator[Row]:
         ) from error
 
 
-def _ids(rows: Sequence[Row]) -> list[str]:
+def _ids(rows: Sequence[ManifestLine]) -> list[str]:
     """A name for each row: the id that it gives, or else its recording's."""
     given = [row.id() for row in rows]
-    first: dict[str, Row] = {}
+    first: dict[str, ManifestLine] = {}
     for name, row in zip(given, rows, strict=True):
         if name is not None and (other := first.setdefault(name, row)) is not row:
             raise row.wrong(f"the id {name!r} of line {other.line} again", "one of its own")

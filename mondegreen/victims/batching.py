@@ -16,6 +16,7 @@ from typing import Final, Generic, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 Made = TypeVar("Made")
 LATEST: Final = 8  # a step asks for few kinds of rows: as many draws as fit at once, and the rest
@@ -59,22 +60,35 @@ def _state(value: Tensor | int) -> int:
     return value
 
 
-def by_length(lengths: Tensor) -> list[Tensor]:
-    """Indices of equal lengths, [B] int64 -> tensors that partition 0 ... B - 1."""
-    return [torch.where(lengths == length)[0] for length in sorted(set(lengths.tolist()))]
-
-
-def unpadded(model: Callable[[Tensor], Tensor], inputs: Tensor, counts: Tensor) -> list[Tensor]:
-    """What a model makes of each clip as if it were alone.
+class Unpadded:
+    """A model as it is for each clip alone; clips of equal size share a pass.
 
     Args:
         model: [b, F, ...] without padding to [b, F', ...].
-        inputs: [B, F, ...], padded.
-        counts: [B] int64: how much of each row is real.
-
-    Returns:
-        B tensors [F', ...], in the order of the rows.
     """
-    groups = by_length(counts)
-    outputs = [row for rows in groups for row in model(inputs[rows, : int(counts[rows[0]])])]
-    return [outputs[place] for place in torch.cat(groups).argsort().tolist()]
+
+    def __init__(self, model: Callable[[Tensor], Tensor]) -> None:
+        self._model, self._layout = model, Remembered(_by_count)
+        self._sizes = Remembered(lambda counts, *sizes: counts.new_tensor(sizes))
+
+    def __call__(self, inputs: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the model; only new `counts` are read from the device.
+
+        Args:
+            inputs: [B, F, ...], padded.
+            counts: [B] int64: how much of each row is real.
+
+        Returns:
+            Outputs [B, F', ...], padded with zeros; and [B] int64, how much of each is real.
+        """
+        groups, order = self._layout(counts)
+        outputs = [row for rows, count in groups for row in self._model(inputs[rows, :count])]
+        outputs = [outputs[place] for place in order]
+        return pad_sequence(outputs, batch_first=True), self._sizes(counts, *map(len, outputs))
+
+
+def _by_count(counts: Tensor) -> tuple[list[tuple[Tensor, int]], list[int]]:
+    """Rows of equal count with that count, and where each row is among them."""
+    sizes = sorted(set(counts.tolist()))
+    groups = [(torch.where(counts == size)[0], size) for size in sizes]
+    return groups, torch.cat([rows for rows, _ in groups]).argsort().tolist()

@@ -27,7 +27,7 @@ def load_victim(
     Args:
         name: one of `NAMES`; a folder; an id of the model hub, as it is or as ID@REVISION; or
             module:function.
-        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps".
+        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1".
         dtype: floating type of weights and audio.
 
     Raises:
@@ -64,7 +64,9 @@ def load_recogniser(
     Raises:
         VictimError: no such recogniser or device, or one that cannot search with beams.
     """
-    found = load_ear(name, authorised=authorised) or _load(name, resolve_device(device), dtype)
+    found = load_ear(name, authorised=authorised) or _load(
+        name, resolve_device(device, dtype), dtype
+    )
     if beams != 1:
         if not hasattr(found, "beams"):
             raise VictimError(f"{name} decodes in its own way only; leave out beams")
@@ -93,11 +95,11 @@ def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
     )
 
 
-def resolve_device(device: str) -> torch.device:
+def resolve_device(device: str, dtype: torch.dtype = torch.float32) -> torch.device:
     """The torch device of a name, "auto" included.
 
     Raises:
-        VictimError: not a device, or not one of this machine.
+        VictimError: not a device, not one of this machine, or one that has no such `dtype`.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -105,13 +107,15 @@ def resolve_device(device: str) -> torch.device:
         named = torch.device(device)
     except RuntimeError:
         raise VictimError(
-            f"no device is called {device!r}; expected auto, cpu, cuda, cuda:1 or mps"
+            f"no device is called {device!r}; expected auto, cpu, cuda or cuda:1"
         ) from None
+    if named.type == "mps" and dtype == torch.float64:
+        raise VictimError("device 'mps' has no float64; use float32, or --device cpu")
     try:
         torch.empty(0, device=named)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise VictimError(
-            f"device {device!r} is not to be had: {reason}; try --device cpu"
+            f"device {device!r} is not available: {reason}; try --device cpu"
         ) from None
     return named

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 
-from mondegreen.air.rooms import PRESETS, Counts, RoomBank, make_bank
+from mondegreen.air.rooms import PRESETS, RoomBank, SplitSizes, make_bank
 from mondegreen.air.rooms.bank import VERSION
 from mondegreen.air.rooms.simulate import library
 from mondegreen.files import cache_folder, key_of
 
-COUNTS = Counts(attack=500, validate=50, test=100)
-FULL_COUNTS = Counts(attack=1000, validate=100, test=100)  # as many as the paper's
-SMALL_COUNTS = Counts(attack=200, validate=20, test=30)  # for a demonstration
+COUNTS = SplitSizes(attack=500, validate=50, test=100)
+FULL_COUNTS = SplitSizes(attack=1000, validate=100, test=100)  # as many as the paper's
+SMALL_COUNTS = SplitSizes(attack=200, validate=20, test=30)  # for a demonstration
 
 
 def named_bank(
@@ -38,7 +38,7 @@ def named_bank(
 
 def default_bank(
     sample_rate: int,
-    counts: Counts = COUNTS,
+    counts: SplitSizes = COUNTS,
     on_room: Callable[[int, int], object] | None = None,
     preset: str = "fast",
 ) -> RoomBank:

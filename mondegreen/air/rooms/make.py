@@ -37,7 +37,7 @@ from mondegreen.air.rooms.measured import (
     read_response,
     split_recordings,
 )
-from mondegreen.air.rooms.settings import FIRST, PRESETS, Counts, RoomSettings, draw_room
+from mondegreen.air.rooms.settings import FIRST, PRESETS, RoomSettings, SplitSizes, draw_room
 from mondegreen.air.rooms.simulate import impulse_response, library
 from mondegreen.errors import RoomError
 from mondegreen.files import differences, key_of
@@ -50,7 +50,7 @@ Progress: TypeAlias = Callable[[int, int], object]  # responses done, and in all
 def make_bank(
     out: str | PathLike[str],
     settings: RoomSettings = PRESETS["fast"],
-    counts: Counts = Counts(),  # noqa: B008 - frozen
+    counts: SplitSizes = SplitSizes(),  # noqa: B008 - frozen
     seed: int = 0,
     source: Path | None = None,
     workers: int | None = None,
@@ -121,7 +121,7 @@ class _Plan:
 # ---- the two kinds of banks -----------------------------------------------------------------
 
 
-def _simulated(settings: RoomSettings, counts: Counts, seed: int) -> _Plan:
+def _simulated(settings: RoomSettings, counts: SplitSizes, seed: int) -> _Plan:
     jobs = [(split, number) for split, count in counts.items() for number in range(count)]
     geometries = {draw_room(settings, seed, FIRST[split] + number) for split, number in jobs}
     assert len(geometries) == counts.total, "two splits might share a room"
@@ -158,7 +158,7 @@ def _simulate(settings: RoomSettings, seed: int, job: tuple[str, int]) -> Respon
     return Response(room, rir)
 
 
-def _measured(source: Path, sample_rate: int, counts: Counts, seed: int) -> _Plan:
+def _measured(source: Path, sample_rate: int, counts: SplitSizes, seed: int) -> _Plan:
     recordings = find_recordings(source)
     splits = split_recordings(recordings, counts, seed)
     origin = {

@@ -17,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from mondegreen.air.rooms.acoustics import first_arrival
-from mondegreen.air.rooms.settings import Counts, generator
+from mondegreen.air.rooms.settings import SplitSizes, generator
 from mondegreen.air.rooms.simulate import FILTER_DELAY
 from mondegreen.audio.pcm import resample
 from mondegreen.errors import RoomError, reason
@@ -204,7 +204,7 @@ def _decode(path: Path) -> tuple[NDArray[np.float32], int]:
     return np.ascontiguousarray(frames[:, 0]), rate
 
 
-def assign_rooms(rooms: Iterable[str], counts: Counts, seed: int) -> dict[str, str]:
+def assign_rooms(rooms: Iterable[str], counts: SplitSizes, seed: int) -> dict[str, str]:
     """The split of each room; splits of 0 responses get none.
 
     The rooms are shuffled and dealt out in proportion to the counts, one by one, to the split with
@@ -232,7 +232,7 @@ def assign_rooms(rooms: Iterable[str], counts: Counts, seed: int) -> dict[str, s
 
 
 def split_recordings(
-    recordings: Iterable[Recording], counts: Counts, seed: int
+    recordings: Iterable[Recording], counts: SplitSizes, seed: int
 ) -> dict[str, list[Recording]]:
     """The recordings of each split: all of its rooms', or as many as its count, drawn by `seed`.
 

@@ -109,7 +109,7 @@ PRESETS: Final[Mapping[str, RoomSettings]] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Counts:
+class SplitSizes:
     """How many impulse responses each split has; 0 leaves the split out.
 
     Raises:

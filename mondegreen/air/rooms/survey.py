@@ -15,7 +15,7 @@ LOWEST_DB = -90.0
 
 
 @dataclass(frozen=True)
-class Spread:
+class Range:
     """Least, middle and greatest of a quantity."""
 
     least: float
@@ -38,8 +38,8 @@ class SplitSurvey:
     responses: int
     rooms: int
     seconds: float
-    rt60: Spread | None
-    drr: Spread | None
+    rt60: Range | None
+    drr: Range | None
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ def _survey(split: Split, rate: int) -> SplitSurvey:
     )
 
 
-def _spread(values: Iterable[float | None]) -> Spread | None:
+def _spread(values: Iterable[float | None]) -> Range | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
-    return Spread(min(known), float(np.median(known)), max(known))
+    return Range(min(known), float(np.median(known)), max(known))
 
 
 def _known(split: Split) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -28,18 +28,18 @@ from mondegreen.errors import VictimError
 
 KEY_VARIABLE = "MONDEGREEN_API_KEY"
 TIMEOUT_SECONDS = 60.0  # of silence on the line
-LONGEST_ANSWER = 1_000_000  # bytes
+LONGEST_REPLY = 1_000_000  # bytes
 LONGEST_QUOTE = 200  # characters
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """What came back.
 
     Attributes:
         status: of HTTP.
         retry_after: the header of that name.
-        body: at most `LONGEST_ANSWER` bytes.
+        body: at most `LONGEST_REPLY` bytes.
     """
 
     status: int
@@ -58,7 +58,7 @@ class Answer:
         return repr(text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "...")
 
 
-def post(url: SplitResult, content_type: str, body: bytes) -> Answer:
+def post(url: SplitResult, content_type: str, body: bytes) -> Reply:
     """Send a body to an address, once; redirects are answers like any other.
 
     The key is read from the environment here, and kept nowhere.
@@ -75,7 +75,7 @@ def post(url: SplitResult, content_type: str, body: bytes) -> Answer:
         connection.request("POST", url.path, body, headers)
         response = connection.getresponse()
         retry_after = response.getheader("Retry-After")
-        return Answer(response.status, retry_after, response.read(LONGEST_ANSWER))
+        return Reply(response.status, retry_after, response.read(LONGEST_REPLY))
     except (OSError, HTTPException, UnicodeError) as error:  # the last: "host..org"
         reason = _without_key(str(error) or type(error).__name__)
         raise VictimError(
@@ -199,7 +199,7 @@ class Endpoint:
             self._sleep(early)
         self._not_before = self._clock() + REQUEST_SECONDS
 
-    def _pause(self, answer: Answer, attempt: int) -> float:
+    def _pause(self, answer: Reply, attempt: int) -> float:
         """Seconds before the next attempt: as many as the server asks for, else twice the last."""
         asked = _seconds(answer.retry_after)
         if asked is None:
@@ -211,7 +211,7 @@ class Endpoint:
             )
         return max(asked, REQUEST_SECONDS)
 
-    def _text(self, answer: Answer) -> str:
+    def _text(self, answer: Reply) -> str:
         try:
             text = json.loads(answer.body)["text"]
         except (ValueError, RecursionError, KeyError, TypeError):
@@ -223,7 +223,7 @@ class Endpoint:
             )
         return text.strip()
 
-    def _refusal(self, answer: Answer) -> VictimError:
+    def _refusal(self, answer: Reply) -> VictimError:
         status = answer.status
         if status in (401, 403):  # where servers like to quote a part of the key
             return VictimError(f"{self.name} answers HTTP {status}; {_ADVICE[status]}")

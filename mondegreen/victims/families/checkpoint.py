@@ -15,6 +15,11 @@ from typing import Any, Final
 
 import torch
 from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.utils.tqdm import (
+    are_progress_bars_disabled,
+    disable_progress_bars,
+    enable_progress_bars,
+)
 
 from mondegreen.errors import MondegreenError, VictimError
 from mondegreen.victims.families.pretrained import Pretrained
@@ -47,7 +52,7 @@ def load_checkpoint(name: str, device: torch.device, dtype: torch.dtype) -> Pret
     if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or source.count("/") > 1):
         raise VictimError(f"there is no folder {name}; give the folder of a checkpoint")
     try:
-        with _by_itself():
+        with _by_itself(), _without_progress_bars():
             return _load(name, source, revision, device, dtype)
     except MondegreenError:
         raise
@@ -72,7 +77,6 @@ def _load(
 ) -> Pretrained:
     import transformers
 
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     where = {"revision": revision, "trust_remote_code": False}
     config = transformers.AutoConfig.from_pretrained(source, **where)
     family = _family(name, config)
@@ -118,6 +122,21 @@ def _by_itself() -> Iterator[None]:
             del os.environ[_NO_CONVERSION]
         else:
             os.environ[_NO_CONVERSION] = setting
+
+
+@contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    """Transformers switches its own bars and the hub's together, but they may be set apart."""
+    from transformers.utils import logging as bars
+
+    shown, hidden = bars.is_progress_bar_enabled(), are_progress_bars_disabled()
+    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
+        (disable_progress_bars if hidden else enable_progress_bars)()
 
 
 def _parts(name: str) -> tuple[str, str | None]:

@@ -7,13 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from mondegreen.errors import VictimError
 from mondegreen.victims.base import Score
-from mondegreen.victims.batching import unpadded
+from mondegreen.victims.batching import Remembered, Unpadded
 from mondegreen.victims.families.pretrained import Pretrained
-from mondegreen.victims.losses.ctc import require_frames, score_ctc
+from mondegreen.victims.losses.ctc import Alignment, require_frames
 from mondegreen.victims.tokens.beam import prefix_beam_search
 from mondegreen.victims.tokens.spelling import delimiter, spell
 
@@ -47,6 +46,7 @@ class CTC(Pretrained):
                 f" its tokenizer, of {model.config.vocab_size} symbols; repair pad_token_id"
             )
         self.delimiter: int | None = delimiter(tokenizer)
+        self._alone, self._alignment = Unpadded(self._logits), Remembered(self._align)
 
     def encode(self, target: str, length: int) -> Tensor:
         """Symbols of `target`, in the case that the model writes; see `Victim.encode`."""
@@ -57,10 +57,11 @@ class CTC(Pretrained):
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """CTC loss, and whether the best path says the target; see `Victim.score`."""
         features, counts = self.frontend(audio.to(self.dtype), lengths)
-        logits = unpadded(self._logits, features, counts)
-        frames = torch.tensor([len(clip) for clip in logits], device=audio.device)
-        batch = pad_sequence(logits, batch_first=True)
-        return score_ctc(batch, frames, targets, self.blank, self.delimiter)
+        logits, frames = self._alone(features, counts)
+        return self._alignment(frames, *targets).score(logits)
+
+    def _align(self, frames: Tensor, *targets: Tensor) -> Alignment:
+        return Alignment(frames, targets, self.blank, self.delimiter)
 
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:

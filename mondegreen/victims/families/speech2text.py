@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+from transformers.masking_utils import create_bidirectional_mask
 
 from mondegreen.errors import TargetError
 from mondegreen.victims.base import Score
-from mondegreen.victims.batching import Remembered, unpadded
+from mondegreen.victims.batching import Remembered, Unpadded
 from mondegreen.victims.families.pretrained import Pretrained
 from mondegreen.victims.frontends.base import first
 from mondegreen.victims.losses.teacher_forcing import TeacherForcing
@@ -62,6 +62,7 @@ class Speech2Text(Pretrained):
         self.room = longest(config, given=1) - len(prompt)
         self._barred = self.generation.barred().to(self.device, self.dtype)
         self._forced = Remembered(partial(TeacherForcing.of, self.generation.prompt))
+        self._alone, self._mask = Unpadded(self._states), Remembered(self._attention)
 
     def encode(self, target: str, length: int) -> Tensor:
         """Tokens of `target` and the end; see `Victim.encode`."""
@@ -77,14 +78,12 @@ class Speech2Text(Pretrained):
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """Teacher-forced loss, and whether the greedy decode is the target; see `Victim.score`."""
         features, counts = self.frontend(audio.to(self.dtype), lengths)
-        states = unpadded(self._states, features, counts)
-        memory = pad_sequence(states, batch_first=True)
-        sizes = torch.tensor([len(clip) for clip in states], device=memory.device)
+        memory, sizes = self._alone(features, counts)
         forced = self._forced(*targets)
         hidden = self.model.model.decoder(
             input_ids=forced.inputs,
             encoder_hidden_states=memory,
-            encoder_attention_mask=first(sizes, memory.shape[1]),
+            encoder_attention_mask=self._mask(sizes, memory.shape[1], forced.inputs.shape[1]),
             use_cache=False,
         ).last_hidden_state
         return forced.score(self.model.lm_head(forced.predicting(hidden)), self._barred)
@@ -104,6 +103,18 @@ class Speech2Text(Pretrained):
         """Encoder states [B, F', D] of features [B, F, mels] without padding."""
         states: Tensor = self.model.model.encoder(features).last_hidden_state
         return states
+
+    def _attention(self, sizes: Tensor, states: int, places: int) -> Any:
+        """What keeps attention from padding, as the decoder's layers want it; None: none is there.
+
+        The decoder would make it of a plain mask at every call, and wait for the device to do so.
+        """
+        config, like = self.model.config, self.model.lm_head.weight
+        asking, memory = (
+            like.new_empty(len(sizes), count, config.d_model) for count in (places, states)
+        )
+        real = first(sizes, states)
+        return create_bidirectional_mask(self.model.model.decoder.config, asking, real, memory)
 
 
 def _language(tokenizer: Any) -> int | None:

@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mondegreen.errors import TargetError, VictimError
 from mondegreen.victims.base import Score
+from mondegreen.victims.batching import Remembered
 from mondegreen.victims.families.pretrained import Pretrained
 from mondegreen.victims.frontends.base import first
 from mondegreen.victims.losses.transducer import Choices, rnnt_loss, says, tdt_loss
@@ -49,6 +50,7 @@ class Transducer(Pretrained):
         self.durations: tuple[int, ...] = tuple(getattr(config, "durations", ()))
         self._vocabulary: int = config.vocab_size
         self._per_frame: int = model.max_symbols_per_step
+        self._labelled = Remembered(self._label)
         self._check_generation()
 
     @property
@@ -78,8 +80,7 @@ class Transducer(Pretrained):
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """Loss over all alignments, and whether greedy decoding says it; see `Victim.score`."""
-        symbols = torch.tensor([len(target) for target in targets], device=audio.device)
-        labels = pad_sequence(list(targets), batch_first=True, padding_value=self.blank)
+        labels, symbols = self._labelled(*targets)
         heard, frames, steps = self._listen(audio, lengths)
         blank, emit, duration, likeliest, moves = self._lattice(heard, labels)
         if self.durations:
@@ -98,6 +99,11 @@ class Transducer(Pretrained):
             warnings.filterwarnings("ignore", "Using the model-agnostic default `max_length`")
             found = self.model.generate(**self.features(audio), do_sample=False, num_beams=1)
         return str(self.processor.decode(found.sequences[0], skip_special_tokens=True)).strip()
+
+    def _label(self, *targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Targets [B, U], padded with the blank, and the symbols of each, [B]."""
+        symbols = torch.tensor([len(target) for target in targets], device=self.device)
+        return pad_sequence([*targets], batch_first=True, padding_value=self.blank), symbols
 
     def _listen(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The joint network's view of the sound, [B, T, H]; [B] real frames; [B] `_most_steps`."""

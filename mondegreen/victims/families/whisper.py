@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from mondegreen.errors import AudioError, TargetError, VictimError
@@ -70,6 +71,8 @@ class Whisper(Pretrained):
         self.room = _longest(model, len(self.generation.prompt)) - len(self.generation.prompt)
         self._barred = self.generation.barred().to(self.device, self.dtype)
         self._forced = Remembered(partial(TeacherForcing.of, self.generation.prompt))
+        # without a cache, the decoder reads its positions to see whether several texts share a row
+        self._unused = EncoderDecoderCache(DynamicCache(), DynamicCache())
 
     def encode(self, target: str, length: int) -> Tensor:
         """Tokens of `target` as the model writes it, and the end; see `Victim.encode`.
@@ -88,7 +91,10 @@ class Whisper(Pretrained):
         features, _ = self.frontend(audio.to(self.dtype), lengths)
         forced = self._forced(*targets)
         hidden = self.model.model(
-            input_features=features, decoder_input_ids=forced.inputs, use_cache=False
+            input_features=features,
+            decoder_input_ids=forced.inputs,
+            past_key_values=self._unused,
+            use_cache=False,
         ).last_hidden_state
         return forced.score(self.model.proj_out(forced.predicting(hidden)), self._barred)
 

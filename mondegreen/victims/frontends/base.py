@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mondegreen.audio.batch import without_padding
 from mondegreen.errors import AudioError
+from mondegreen.victims.batching import Remembered
 
 
 class Frontend(torch.nn.Module, ABC):
@@ -40,6 +41,7 @@ class Frontend(torch.nn.Module, ABC):
         self.sample_rate = sample_rate
         self.shortest = shortest
         self.longest = longest
+        self._counted = Remembered(self._admit)
 
     def forward(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Features of a padded batch.
@@ -55,29 +57,31 @@ class Frontend(torch.nn.Module, ABC):
         Raises:
             AudioError: a clip is shorter or longer than what the extractor has features for.
         """
-        self._admit(lengths, audio.shape[-1])
-        return self.extract(without_padding(audio, lengths), lengths)
+        counts = self._counted(lengths)
+        return self.extract(without_padding(audio, lengths), lengths), counts
 
     @abstractmethod
-    def extract(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """As `forward`, for lengths that are admissible and audio with zeros in the padding."""
+    def counts(self, lengths: Tensor) -> Tensor:
+        """Real frames (or samples) of clips of such lengths, [B]."""
 
-    def _admit(self, lengths: Tensor, size: int) -> None:
-        # reading a length makes a GPU wait: only where the shapes leave a doubt
-        if self.longest is not None and size > self.longest:
-            longest = int(lengths.max())
-            if longest > self.longest:
-                raise AudioError(
-                    f"a clip lasts {longest / self.sample_rate:.2f} s, but this recogniser hears"
-                    f" {self.longest / self.sample_rate:g} s at most; cut it into shorter clips"
-                )
-        if self.shortest > 1:
-            shortest = int(lengths.min())
-            if shortest < self.shortest:
-                raise AudioError(
-                    f"a clip has {shortest} samples, but this recogniser's features take"
-                    f" {self.shortest} at least; choose a longer clip, or append silence"
-                )
+    @abstractmethod
+    def extract(self, audio: Tensor, lengths: Tensor) -> Tensor:
+        """Features as of `forward`, of audio with zeros in the padding and lengths in range."""
+
+    def _admit(self, lengths: Tensor) -> Tensor:
+        """The counts of clips, none of which is too short or too long."""
+        shortest, longest = int(lengths.min()), int(lengths.max())
+        if self.longest is not None and longest > self.longest:
+            raise AudioError(
+                f"a clip lasts {longest / self.sample_rate:.2f} s, but this recogniser takes at"
+                f" most {self.longest / self.sample_rate:g} s; cut it into shorter clips"
+            )
+        if shortest < self.shortest:
+            raise AudioError(
+                f"a clip has {shortest} samples, but this recogniser's features need at least"
+                f" {self.shortest}; choose a longer clip, or append silence"
+            )
+        return self.counts(lengths)
 
 
 def first(counts: Tensor, size: int) -> Tensor:

@@ -44,14 +44,17 @@ class KaldiFbank(Frontend):
         self.register_buffer("window", torch.as_tensor(window), persistent=False)
         self.register_buffer("filters", torch.as_tensor(filters), persistent=False)
 
-    def extract(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def counts(self, lengths: Tensor) -> Tensor:
+        """See `Frontend.counts`."""
+        return 1 + (lengths - WINDOW) // HOP
+
+    def extract(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """See `Frontend.extract`."""
         frames = self._conditioned(SCALE * audio.unfold(-1, WINDOW, HOP))
         mel = power(torch.fft.rfft(frames, N_FFT)) @ self.filters.to(audio.dtype)
-        counts = 1 + (lengths - WINDOW) // HOP
-        inside = first(counts, mel.shape[1])[..., None]
+        inside = first(self.counts(lengths), mel.shape[1])[..., None]
         log = self._standardised(mel.clamp(min=FLOOR).log(), inside)
-        return torch.where(inside, log, self.padding_value), counts
+        return torch.where(inside, log, self.padding_value)
 
     def _conditioned(self, frames: Tensor) -> Tensor:
         """Frames [B, F, 400] without offset, pre-emphasised each for itself, and windowed."""

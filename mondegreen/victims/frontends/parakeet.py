@@ -43,13 +43,17 @@ class ParakeetMel(Frontend):
         filters = extractor.mel_filters.to(torch.float64)
         self.register_buffer("filters", filters, persistent=False)
 
-    def extract(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def counts(self, lengths: Tensor) -> Tensor:
+        """See `Frontend.counts`."""
+        return (lengths - self.n_fft % 2) // self.hop
+
+    def extract(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """See `Frontend.extract`."""
         mel = self.filters.to(audio.dtype) @ self._power(self._emphasised(audio, lengths))
         log = torch.log(mel + GUARD).transpose(1, 2)
-        counts = (lengths + self.n_fft // 2 * 2 - self.n_fft) // self.hop
+        counts = self.counts(lengths)
         log = centred(log, first(counts, log.shape[1])[..., None])
-        return log / (deviation(log, counts[:, None, None] - 1) + EPSILON), counts
+        return log / (deviation(log, counts[:, None, None] - 1) + EPSILON)
 
     def _emphasised(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """x(t) − a x(t−1) within each clip, which begins with x(0)."""

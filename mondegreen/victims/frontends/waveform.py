@@ -31,11 +31,15 @@ class Waveform(Frontend):
         self.standardise = bool(extractor.do_normalize)
         self.padding_value = float(extractor.padding_value)
 
-    def extract(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def counts(self, lengths: Tensor) -> Tensor:
+        """See `Frontend.counts`."""
+        return lengths
+
+    def extract(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """See `Frontend.extract`."""
         inside = first(lengths, audio.shape[-1])
         if self.standardise:
             audio = centred(audio, inside)
             variance = audio.square().sum(1, keepdim=True) / lengths[:, None]
             audio = audio * torch.rsqrt(variance + EPSILON)
-        return torch.where(inside, audio, self.padding_value), lengths
+        return torch.where(inside, audio, self.padding_value)
