@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from mondegreen.cli.output import err
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, StorageError
 
 DEFAULT_VICTIM = "moonshine-tiny"
 STOPPED = 130  # exit status of Ctrl-C, by convention
@@ -50,18 +50,18 @@ Examples = "[bold]Examples[/bold]\n\n"
 
 
 def main() -> None:
-    """Entry point: user errors become a message and exit status 2."""
+    """Entry point: errors become a message and an exit status; see `mondegreen.cli`."""
     # transformers' advice on its own interfaces is for programmers
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         app()
     except SystemExit as ended:
         if ended.code == STOPPED:
-            err.print("stopped by hand; what was saved before stays")
+            err.print("interrupted; what was saved before is kept")
         raise
     except MondegreenError as error:
         err.print(f"[red]error:[/red] {escape(str(error))}")
-        sys.exit(2)
-    except Exception:  # a fault of ours; 1 would say that the attack ran
+        sys.exit(4 if isinstance(error, StorageError) else 2)
+    except Exception:  # our fault
         err.print_exception()
         sys.exit(3)
