@@ -1,8 +1,9 @@
-"""What counts as the same words: declared normalisers, word errors, and usable targets.
+"""What counts as the same words: named normalisers, word errors, and usable targets.
 
-A claim "the model heard the target" is only as good as the rule of comparison, so the rule has a
-name. `default` compares words: case, punctuation and spacing do not matter, and neither do
-apostrophes ("isn't" is "isnt"). `exact` compares what the model printed.
+A claim that "the model heard the target" is only as good as the rule of comparison, so the rule has
+a name. `default` compares words: case, spacing, apostrophes ("isn't" is "isnt") and punctuation do
+not matter, but symbols that are read aloud do ("50%" is "50 %", and is not "50"). `exact` compares
+what the model printed.
 """
 
 from __future__ import annotations
@@ -19,28 +20,36 @@ from mondegreen.errors import OptionError, TargetError
 
 Normaliser = Callable[[str], str]
 
-APOSTROPHES: Final = frozenset(
-    "'\u2018\u2019\u02bc`"
-)  # typewriter, curly, modifier letter, backtick
+# typewriter, curly, modifier letter, backtick
+APOSTROPHES: Final = frozenset("'\u2018\u2019\u02bc`")
+SPOKEN: Final = frozenset("#%&*@\u00a7\u2030\u2031\u066a")  # last four: § ‰ ‱, Arabic percent
+FRACTION_SLASH: Final = "\u2044"  # a symbol to Unicode, but "½" is to be "1/2"
 
 
 def words_only(text: str) -> str:
     """Normaliser `default`: lower-case words with single spaces between them.
 
-    Unicode NFKC; apostrophes and invisible format characters vanish; every other punctuation mark
-    (Unicode category P: dashes, quotes, commas, ...) separates words. Symbols that are spoken,
-    such as "$" or "+", are category S and stay.
+    Unicode NFKC. Apostrophes and invisible format characters are dropped; other punctuation
+    (`is_punctuation`) becomes a space. Every symbol that is read aloud becomes a word of its own:
+    `SPOKEN`, and Unicode category S, such as "$", "+" and "°". So "AT&T" is "at & t".
     """
     text = unicodedata.normalize("NFKC", text).lower()
-    kept = "".join(_keep(character) for character in text)
-    return " ".join(unicodedata.normalize("NFKC", kept).split())
+    kept = (c for c in text if c not in APOSTROPHES and unicodedata.category(c) != "Cf")
+    words = map(_apart, unicodedata.normalize("NFKC", "".join(kept)))
+    return " ".join("".join(words).split())
 
 
-def _keep(character: str) -> str:
-    category = unicodedata.category(character)
-    if character in APOSTROPHES or category == "Cf":
-        return ""
-    return " " if category.startswith("P") else character
+def is_punctuation(character: str) -> bool:
+    """Whether a character is written but not read aloud: category P without `SPOKEN`."""
+    in_category = unicodedata.category(character).startswith("P")
+    return (in_category and character not in SPOKEN) or character == FRACTION_SLASH
+
+
+def _apart(character: str) -> str:
+    if is_punctuation(character):
+        return " "
+    spoken = character in SPOKEN or unicodedata.category(character).startswith("S")
+    return f" {character} " if spoken else character
 
 
 NORMALISERS: Final[Mapping[str, Normaliser]] = MappingProxyType(
@@ -62,7 +71,7 @@ def normalise(text: str, normaliser: str = "default") -> str:
 
 
 def matches(heard: str, target: str, normaliser: str = "default") -> bool:
-    """Tell whether a transcript is the target phrase, under a declared normaliser.
+    """Whether a transcript is the target phrase, under a named normaliser.
 
     Raises:
         OptionError: there is no normaliser of that name.
@@ -79,10 +88,10 @@ class WordErrors:
 
     @property
     def rate(self) -> float:
-        """Word error rate, errors / words; above 1 when more is inserted than was there.
+        """Word error rate, errors / words; it may exceed 1.
 
-        An empty reference counts as one word: 0 if nothing was heard, else the words inserted.
-        (jiwer's own rate is 1 there, for one word as for ten.)
+        An empty reference counts as one word: the rate is the number of words inserted. (jiwer
+        returns 1 there, for one word as for ten.)
         """
         return self.errors / max(self.words, 1)
 
@@ -107,16 +116,16 @@ def check_target(text: str) -> None:
     """
     if not words_only(text):
         raise TargetError(
-            f"Got the target {text!r}, which has no words left once case, punctuation and "
-            "spaces are set aside. Expected a phrase for the model to mishear; give one."
+            f"Got the target {text!r}, which has no words left without its punctuation. Expected"
+            " the phrase that the model should hear."
         )
 
 
 def as_sentence(text: str) -> str:
-    """Write a phrase the way most recognisers print one: with a full stop, and in sentence case.
+    """Write a phrase the way most recognisers print one: in sentence case, with a full stop.
 
-    "OPEN THE DOOR" and "open the door" become "Open the door."; a phrase of mixed case keeps it.
-    The words stay the same under the `default` normaliser.
+    "OPEN THE DOOR" and "open the door" become "Open the door."; mixed case is kept. Under the
+    `default` normaliser the words stay the same.
     """
     text = " ".join(text.split()).rstrip(",;: ")
     if text in (text.lower(), text.upper()):

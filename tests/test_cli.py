@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -158,6 +159,19 @@ def test_a_folder_that_cannot_be_made_is_refused_before_any_pass(run, clip: Path
     assert ran.status == 2
     assert "could not be made" in ran.err
     assert "passes" not in ran.err  # no bar was drawn
+
+
+def test_a_full_disk_exits_with_4(run, monkeypatch, clip: Path, tmp_path: Path) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    out = tmp_path / "out"
+    ran = run("attack", clip, "--target", "open the door", "--max-passes", "3", "--out", out)
+    assert ran.status == 4
+    assert "No space left on device" in ran.err
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
 
 
 def test_a_fault_of_the_program_exits_with_3(run, monkeypatch, clip: Path) -> None:
@@ -385,7 +399,7 @@ def test_ctrl_c_where_there_is_nothing_to_keep_says_so(
     monkeypatch.setattr(mondegreen.victims, "load_victim", stopped)
     ran = run("attack", clip, "--target", toy.TARGET)
     assert ran.status == 130
-    assert "stopped by hand" in ran.err
+    assert "what was saved before is kept" in ran.err
 
 
 @pytest.fixture

@@ -253,7 +253,7 @@ def test_all_files_that_are_refused_are_named_at_once_with_what_to_do_said_once(
     assert first == "4 of 6 files cannot be scored:"
     for name, why in {
         "cut.json": "EOF",
-        "latin.csv": "it is no text in UTF-8",
+        "latin.csv": "it is not UTF-8 text",
         "nowhere.json": "No such file",
     }.items():
         (line,) = [line for line in lines if name in line]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ class Scripted:
         self.opened = True
         return Attacked("toy", self.weights, 16_000, None, ("cpu",))
 
-    def staff(self, attacked: Attacked, jobs: int) -> int:
+    def grow(self, attacked: Attacked, jobs: int) -> int:
         return min(self.workers, jobs)
 
     def start(self, job: Job) -> bool:
@@ -69,6 +70,7 @@ class Scripted:
         return True
 
     def wait(self, seconds: float) -> list[Event]:
+        assert self.waiting, "nothing will ever happen"
         events, self.waiting = self.waiting, []
         self.busy -= sum(isinstance(event, Ended | Crashed) for event in events)
         return events
@@ -160,8 +162,20 @@ def test_errors_come_up_again_with_the_next_call(drive) -> None:
 
 
 def test_where_nothing_can_be_written_the_run_ends_and_says_so(drive) -> None:
-    with pytest.raises(MondegreenError, match="No space left"):
+    with pytest.raises(StorageError, match="No space left"):
         drive(lambda job: [Halted("the disk is full: No space left on device")])
+
+
+def test_what_a_worker_has_to_say_is_a_note_with_the_clips_name(drive) -> None:
+    tally, _ = drive(lambda job: [replace(succeeding(job)[1], notes=("it starts again",))], limit=1)
+    (note,) = tally.notes
+    assert note.endswith(": it starts again")
+    assert note[:3] in {"c00", "c01", "c02", "c03", "c04"}
+
+
+def test_late_news_of_a_job_that_has_ended_does_not_keep_the_run_waiting(drive) -> None:
+    tally, _ = drive(lambda job: succeeding(job)[::-1])
+    assert (tally.verified, tally.jobs) == (5, {})
 
 
 def test_a_recording_that_is_not_there_is_an_error_and_not_given_out(
@@ -178,7 +192,7 @@ def test_a_recording_that_is_not_there_is_an_error_and_not_given_out(
     # and once it is there, it is a clip like others
     shutil.copy(clips / "c02.wav", clips / "gone.wav")
     tally, engine = drive(succeeding, clips=str(listed))
-    assert tally.notes == ["going on: 0 finished, 0 under way, of 3"]
+    assert tally.notes == ["resuming: 0 of 3 finished, 0 under way"]
     assert "gone" in [row.id for job in engine.given for row in job.rows]
 
 

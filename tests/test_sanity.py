@@ -21,7 +21,6 @@ from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.judging.checks import CHECKS, Finding
 from mondegreen.judging.gathering import Cost
 from mondegreen.judging.sanity import examine
-from mondegreen.judging.subject import Subject
 from mondegreen.search import loop
 from mondegreen.victims.base import Score, Victim
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from mondegreen.errors import TargetError
-from mondegreen.text import APOSTROPHES, words_only
+from mondegreen.text import APOSTROPHES, is_punctuation, words_only
 
 
 def spell(tokenizer: Any, target: str) -> list[int]:
@@ -33,7 +33,7 @@ def spell(tokenizer: Any, target: str) -> list[int]:
 
 
 def letters_only(text: str) -> str:
-    """Small letters, single spaces, and typewriter apostrophes; other punctuation parts words."""
+    """Lower case, single spaces, typewriter apostrophes; other punctuation becomes a space."""
     kept = (_plain(character) for character in unicodedata.normalize("NFKC", text).lower())
     return " ".join("".join(kept).split())
 
@@ -41,7 +41,7 @@ def letters_only(text: str) -> str:
 def _plain(character: str) -> str:
     if character in APOSTROPHES:
         return "'"
-    return " " if unicodedata.category(character).startswith("P") else character
+    return " " if is_punctuation(character) else character
 
 
 def ways(target: str) -> Iterator[str]:
