@@ -33,7 +33,7 @@ def study(tmp_path: Path) -> Path:
 
 def test_a_study_is_scored_by_its_folder(study: Path) -> None:
     text = called(study)
-    assert "6 count, of 6" in text
+    assert "6 of 6 count" in text
     assert "Is X A or B?" in text
 
 
@@ -45,7 +45,7 @@ def test_json_is_one_object_on_one_line(study: Path) -> None:
 
 def test_the_page_is_written_beside_the_text(study: Path, tmp_path: Path) -> None:
     text = called(study, "--html", tmp_path / "score.html")
-    assert "6 count, of 6" in text
+    assert "6 of 6 count" in text
     assert (tmp_path / "score.html").read_text("utf-8").startswith("<!doctype html>")
 
 

@@ -14,7 +14,7 @@ from listening_studies import abx_key, guesser, paper_key, session, write_csv, w
 
 from mondegreen import MondegreenError
 from mondegreen.listening.answers import Session, read_answers
-from mondegreen.listening.study import Study, read_study
+from mondegreen.listening.key import StudyKey, read_key
 
 KEY = abx_key(forms=2, each=2)
 LAST = len(KEY["forms"][0]) - 1
@@ -33,8 +33,8 @@ HOSTILE = [
 ]
 
 
-def study_of(folder: Path, key: dict[str, Any] = KEY) -> Study:
-    return read_study(write_study(folder, key, []) / "key.json")
+def study_of(folder: Path, key: dict[str, Any] = KEY) -> StudyKey:
+    return read_key(write_study(folder, key, []) / "key.json")
 
 
 def read(folder: Path, *sent: dict[str, Any], key: dict[str, Any] = KEY) -> list[Session]:
@@ -55,9 +55,9 @@ def test_a_session_is_read_as_it_was_sent(tmp_path: Path) -> None:
     headphones = {"right": 5, "of": 6, "passed": True}
     sent = session(KEY, "P1", form=1, headphones=headphones)
     (found,) = read(tmp_path, sent)
-    assert (found.listener, found.form, found.headphones) == ("P1", 1, True)
+    assert (found.listener, found.form, found.wears_headphones) == ("P1", 1, True)
     assert found.started == "2026-01-02T09:59:00.000Z"
-    told = [(a.trial, a.answer, a.heard_difference, a.seconds) for a in found.answers.values()]
+    told = [(a.trial, a.answer, a.heard_difference, a.seconds) for a in found.answers]
     names = ("trial", "answer", "heard_difference", "seconds")
     assert told == [tuple(answer[name] for name in names) for answer in sent["answers"]]
 
@@ -71,17 +71,17 @@ def test_the_table_of_a_session_says_the_same(tmp_path: Path, headphones: bool |
     from_csv = read_answers([write_csv(tmp_path / "table.csv", sent)], study)
     assert [s.listener for s in from_csv] == ["P0", "P1"]
     assert [s.answers for s in from_csv] == [s.answers for s in from_json]
-    assert [s.headphones for s in from_csv] == [headphones, headphones]
+    assert [s.wears_headphones for s in from_csv] == [headphones, headphones]
     assert from_csv[0].started == "2026-01-02T10:00:00.000Z"  # the first answer
 
 
 def test_a_byte_order_mark_and_columns_in_another_order_are_no_matter(tmp_path: Path) -> None:
     study = study_of(tmp_path)
     header = "at,seconds,heard_difference,answer,trial,headphones,form,listener,protocol,study,note"
-    row = f",1.5,true,a,t001,,0,P1,abx,{study.id},seen"
+    row = f",1.5,true,a,t001,,0,P1,abx,{study.study},seen"
     path = saved(tmp_path, f"\ufeff{header}\r\n{row}\r\n", "table.csv")
     (found,) = read_answers([path], study)
-    assert found.answers["t001"].heard_difference is True
+    assert found.by_trial["t001"].heard_difference is True
     assert found.started is None
 
 
@@ -92,14 +92,14 @@ def test_an_apostrophe_that_guards_a_formula_is_not_the_listeners(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_whatever_a_listener_calls_himself_is_text(tmp_path: Path, name: str) -> None:
+def test_whatever_a_listener_calls_themselves_is_text(tmp_path: Path, name: str) -> None:
     (found,) = read(tmp_path, session(KEY, name))
     assert found.listener == name
 
 
 def test_files_named_twice_are_read_once(tmp_path: Path) -> None:
     folder = write_study(tmp_path, KEY, [session(KEY, "P1"), session(KEY, "P2")])
-    study = read_study(folder / "key.json")
+    study = read_key(folder / "key.json")
     paths = [folder, folder / "answers", folder / "answers" / "0000.json"]
     assert [s.listener for s in read_answers(paths, study)] == ["P1", "P2"]
 
@@ -110,7 +110,7 @@ def test_a_folder_of_downloads_needs_no_answers_folder(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text(json.dumps(KEY))
     (tmp_path / ".half.json").write_text("{")
     (tmp_path / "notes.txt").write_text("not answers")
-    found = read_answers([tmp_path], read_study(tmp_path / "key.json"))
+    found = read_answers([tmp_path], read_key(tmp_path / "key.json"))
     assert sorted(s.listener for s in found) == ["P1", "P2"]
 
 
@@ -135,7 +135,7 @@ def test_answers_of_another_study_are_refused(tmp_path: Path) -> None:
         (session(KEY, "P1", protocol="paper"), "paper study"),
         ({**session(KEY, "P1"), "form": 2}, "forms 0 to 1"),
         ({**session(KEY, "P1"), "form": -1}, "forms 0 to 1"),
-        (with_answer(0, trial="t999"), "not one of the study"),
+        (with_answer(0, trial="t999"), "belongs to no form"),
         (with_answer(1, trial="t000"), "answered twice"),
         (with_answer(0, answer="yes"), "takes a or b, not yes"),
     ],
@@ -151,7 +151,7 @@ def test_a_trial_of_another_form_is_told_from_one_of_none(tmp_path: Path) -> Non
     key["forms"][1].append({**key["forms"][1][-1], "id": "t900"})
     sent = session(key, "P1", form=0)
     sent["answers"][0]["trial"] = "t900"
-    with pytest.raises(MondegreenError, match="one of another form"):
+    with pytest.raises(MondegreenError, match="belongs to another form"):
         read(tmp_path, sent, key=key)
 
 
@@ -201,7 +201,7 @@ def test_whether_a_difference_is_heard_is_asked_in_abx_alone(tmp_path: Path) -> 
 )
 def test_damaged_json_is_refused_with_its_name(tmp_path: Path, content: str | bytes) -> None:
     study, path = study_of(tmp_path), saved(tmp_path, content)
-    with pytest.raises(MondegreenError, match="holds no answers that can be read") as refused:
+    with pytest.raises(MondegreenError, match="does not contain readable answers") as refused:
         read_answers([path], study)
     assert str(path) in str(refused.value)
 
@@ -216,12 +216,15 @@ def cells(change: Callable[[list[str]], list[str]]) -> str:
     ("content", "about"),
     [
         ("", "no column study"),
-        (cells(list).replace(",", ";"), "separated by commas"),
+        (cells(list).replace(",", ";"), "commas separate columns"),
         (cells(list).replace(",seconds", ""), "no column seconds"),
         (cells(lambda row: row[:-1]), "as many cells"),
         (cells(lambda row: [*row, "more"]), "as many cells"),
         (cells(lambda row: [*row[:3], "first", *row[4:]]), "form is 'first', not a number"),
-        (cells(lambda row: [*row[:4], "maybe", *row[5:]]), "headphones is 'maybe'"),
+        (
+            cells(lambda row: [*row[:4], "maybe", *row[5:]]),
+            "headphones is 'maybe'",
+        ),
         (cells(lambda row: [*row[:6], "A", *row[7:]]), "answer"),
         (cells(lambda row: [*row[:7], "perhaps", *row[8:]]), "heard_difference"),
         (cells(lambda row: [*row[:8], "soon", *row[9:]]), "seconds"),
@@ -234,7 +237,7 @@ def test_a_damaged_table_is_refused_with_what_is_wrong(
     tmp_path: Path, content: str, about: str
 ) -> None:
     study, path = study_of(tmp_path), saved(tmp_path, content, "table.csv")
-    with pytest.raises(MondegreenError, match="holds no answers that can be read") as refused:
+    with pytest.raises(MondegreenError, match="does not contain readable answers") as refused:
         read_answers([path], study)
     assert about in str(refused.value)
 
@@ -285,4 +288,4 @@ def test_an_unfinished_session_is_read(tmp_path: Path) -> None:
     sent = session(KEY, "P1", guesser, complete=False, finished=None)
     sent["answers"] = sent["answers"][:3]
     (found,) = read(tmp_path, sent)
-    assert list(found.answers) == ["t000", "t001", "t002"]
+    assert list(found.by_trial) == ["t000", "t001", "t002"]

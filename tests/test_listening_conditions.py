@@ -80,7 +80,7 @@ def test_a_clip_of_the_same_name_and_other_samples_is_another(tmp_path: Path) ->
     assert ids(gathered(run, tmp_path / "b")) == {"clip-1"}
 
 
-def test_what_is_not_verified_is_left_out_and_told(tmp_path: Path) -> None:
+def test_items_that_are_not_verified_are_left_out_and_counted(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", {"broken": "{"}, {"deaf": "no words"}, ["good", "bad", "later"])
     write_sounds(run / "items" / "good", a_clip(0), a_delta(0), a_record(id="good"))
     write_sounds(run / "items" / "bad", a_clip(1), a_delta(1), a_record(id="bad", verified=False))
@@ -113,7 +113,7 @@ def test_nothing_verified_is_refused_with_advice(tmp_path: Path, clips: int) -> 
 def test_one_rate_for_all(tmp_path: Path) -> None:
     write_sounds(tmp_path / "out" / "a", a_clip(0), a_delta(0), a_record(id="a"))
     write_sounds(tmp_path / "out" / "b", a_clip(1), a_delta(1), a_record(id="b"), rate=8000)
-    with pytest.raises(MondegreenError, match="not of one sample rate"):
+    with pytest.raises(MondegreenError, match="differ in sample rate"):
         gathered(tmp_path / "out")
 
 
@@ -139,13 +139,13 @@ def test_what_changes_meanwhile_is_noticed(tmp_path: Path) -> None:
         material.read(clip, "imperceptible fast")
 
 
-def test_reading_is_told_of(tmp_path: Path) -> None:
+def test_reading_reports_its_progress(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     gather([listened(tmp_path / "run", 2)], 9, Random(0), lambda *what: told.append(what))
     assert told == [("reading run", 1, 2), ("reading run", 2, 2)]
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="not there"):
         gathered(tmp_path / "nowhere")
 

@@ -17,13 +17,13 @@ from listening_studies import (
 )
 
 from mondegreen.listening.answers import Judged, judge, one_each, read_answers
-from mondegreen.listening.study import read_study
+from mondegreen.listening.key import read_key
 
 KEY = abx_key(forms=3, each=2, catches=4)
 
 
 def judged(folder: Path, sent: dict[str, Any], key: dict[str, Any] = KEY) -> Judged:
-    study = read_study(write_study(folder, key, [sent]) / "key.json")
+    study = read_key(write_study(folder, key, [sent]) / "key.json")
     (one,) = read_answers([folder], study)
     return judge(one, study)
 
@@ -148,7 +148,7 @@ def test_the_papers_catch_trials_have_right_answers(
 
 
 def sessions(folder: Path, *sent: dict[str, Any]) -> tuple[list[Any], list[Any]]:
-    study = read_study(write_study(folder, KEY, sent) / "key.json")
+    study = read_key(write_study(folder, KEY, sent) / "key.json")
     return one_each(read_answers([folder], study), study)
 
 

@@ -22,12 +22,12 @@ from typer.testing import CliRunner
 
 from mondegreen.cli import app
 from mondegreen.errors import MondegreenError
-from mondegreen.listening.make import Made, Options, louder, make
-from mondegreen.listening.study import read_study
+from mondegreen.listening.key import read_key
+from mondegreen.listening.make import Made, StudyOptions, amplify_change, make
 
 
 def made(out: Path, *runs: Path, **options: Any) -> Made:
-    return make(runs, out, Options(**options), lambda what, done, total: None)
+    return make(runs, out, StudyOptions(**options), lambda what, done, total: None)
 
 
 def two_runs(folder: Path, clips: int = 5) -> list[Path]:
@@ -83,7 +83,7 @@ def test_the_folder_of_a_study(study: Path) -> None:
 
 
 def test_the_key_is_what_is_read_back(study: Path) -> None:
-    read, key = read_study(study / "key.json"), key_of(study)
+    read, key = read_key(study / "key.json"), key_of(study)
     assert read.conditions == ("imperceptible fast", "carlini-wagner paper")
     assert set(read.clips) == {f"clip-{at}" for at in range(5)}
     assert len(read.forms) == 2 * 4
@@ -173,7 +173,7 @@ def test_the_page_may_load_sounds_beside_it_and_nothing_else(study: Path) -> Non
 def test_the_level_is_set_by_clean_speech_that_is_not_tested(tmp_path: Path, protocol: str) -> None:
     found = made(tmp_path / "study", *two_runs(tmp_path), protocol=protocol, trials=2)
     assert not found.heard_before
-    key, levels = found.key, told_to_listeners(tmp_path / "study")["levels"]
+    key, levels = key_of(tmp_path / "study"), told_to_listeners(tmp_path / "study")["levels"]
     for form, level in zip(key["forms"], levels, strict=True):
         assert key["sounds"][level]["condition"] == "clean"
         tested = {trial["clip"] for trial in form if trial["role"] == "test"}
@@ -230,13 +230,13 @@ def test_other_recordings_are_another_study(tmp_path: Path) -> None:
 
 def test_fewer_trials_are_more_forms(tmp_path: Path) -> None:
     study = made(tmp_path / "study", *two_runs(tmp_path), trials=2)
-    assert len(study.key["forms"]) == 3 * 2 * 4
+    assert len(study.key.forms) == 3 * 2 * 4
     assert (study.roles("test"), study.roles("catch"), study.roles("training")) == (2, 4, 3)
 
 
 def test_the_protocol_of_the_paper(tmp_path: Path) -> None:
     study = made(tmp_path / "study", *two_runs(tmp_path), protocol="paper")
-    read = read_study(tmp_path / "study" / "key.json")
+    read = read_key(tmp_path / "study" / "key.json")
     assert len(read.forms) == 10 * 2
     kinds = {trial.kind for form in read.forms for trial in form}
     assert kinds == {"noise", "natural", "identical"}
@@ -264,7 +264,7 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_protocol_that_there_is_not(tmp_path: Path) -> None:
-    with pytest.raises(MondegreenError, match="there are: abx, paper"):
+    with pytest.raises(MondegreenError, match="choose one of: abx, paper"):
         made(tmp_path / "study", listened(tmp_path / "run", 1), protocol="abc")
 
 
@@ -275,7 +275,7 @@ def test_a_protocol_that_there_is_not(tmp_path: Path) -> None:
 def test_louder_by_the_ratio_asked_for(seed: int, snr_db_: float, changed: bool) -> None:
     clean = (a_clip(seed, 4000) // 8).astype(np.int16)
     change = a_delta(seed, 4000, 5) * changed
-    heard = louder(clean, (clean + change).astype(np.int16), snr_db_)
+    heard = amplify_change(clean, (clean + change).astype(np.int16), snr_db_)
     assert heard.dtype == np.int16
     assert snr_db(clean, heard) == pytest.approx(snr_db_, abs=0.05)
     if changed:
@@ -284,7 +284,7 @@ def test_louder_by_the_ratio_asked_for(seed: int, snr_db_: float, changed: bool)
 
 def test_what_exceeds_full_scale_is_clipped() -> None:
     clean = np.array([30_000, -30_000, 0, 0], np.int16)
-    heard = louder(clean, clean + np.array([1, -1, 0, 0], np.int16), 0.0)
+    heard = amplify_change(clean, clean + np.array([1, -1, 0, 0], np.int16), 0.0)
     assert heard.tolist() == [32_767, -32_768, 0, 0]
 
 

@@ -21,9 +21,9 @@ from playwright.sync_api import Browser, Page
 from test_tables import a_record
 
 from mondegreen.listening.answers import Session, judge, read_answers
-from mondegreen.listening.make import Options, make
+from mondegreen.listening.key import read_key
+from mondegreen.listening.make import StudyOptions, make
 from mondegreen.listening.serve import make_server
-from mondegreen.listening.study import read_study
 
 Trial: TypeAlias = dict[str, Any]
 Listener = Callable[[Trial], dict[str, str]]  # what to choose, by the field
@@ -31,7 +31,7 @@ SECTIONS = ("consent", "level", "trial", "ready", "done")
 
 
 def make_study(out: Path, *runs: Path, **options: Any) -> Path:
-    settings = Options(**{"headphones": False, **options})
+    settings = StudyOptions(**{"headphones": False, **options})
     make(runs, out, settings, lambda what, done, total: None)
     return out
 
@@ -169,7 +169,7 @@ def downloaded(page: Page, button: str, to: Path) -> Path:
 
 def read_back(page: Page, study: Path, to: Path) -> Session:
     """The session that was downloaded, both ways, as the score reads it."""
-    known = read_study(study / "key.json")
+    known = read_key(study / "key.json")
     (as_json,) = read_answers([downloaded(page, "#as-json", to)], known)
     (as_csv,) = read_answers([downloaded(page, "#as-csv", to)], known)
     assert as_csv.answers == as_json.answers
@@ -189,7 +189,7 @@ def given(session: Session) -> list[dict[str, str]]:
             if answer.heard_difference is None
             else {"heard_difference": words[answer.heard_difference]}
         )
-        for answer in session.answers.values()
+        for answer in session.answers
     ]
 
 
@@ -206,9 +206,9 @@ def test_who_hears_everything_takes_the_test_to_its_end(
     assert said[0].startswith("Right: X was ")
     assert said[2] == "Right: A, B and X were all the same."
     session = read_back(page, abx, tmp_path)
-    assert list(session.answers) == [trial["id"] for trial in form]
+    assert list(session.by_trial) == [trial["id"] for trial in form]
     assert given(session) == [hears_everything(trial) for trial in form]
-    assert judge(session, read_study(abx / "key.json")).reasons == ()
+    assert judge(session, read_key(abx / "key.json")).reasons == ()
     whole = json.loads(next(tmp_path.glob("*.json")).read_text())
     assert whole.keys() == {
         *("study", "protocol", "listener", "form", "started", "finished", "complete", "code"),
@@ -227,7 +227,7 @@ def test_who_hears_everything_takes_the_test_to_its_end(
 def test_who_fails_the_catch_trials_is_found_out(tab: Watched, abx: Path, tmp_path: Path) -> None:
     page = begin(tab, abx)
     take(page, key_of(abx)["forms"][0], fails_catch_trials)
-    reasons = judge(read_back(page, abx, tmp_path), read_study(abx / "key.json")).reasons
+    reasons = judge(read_back(page, abx, tmp_path), read_key(abx / "key.json")).reasons
     assert [reason.split()[0] for reason in reasons] == ["right", "claimed"]
 
 
@@ -301,7 +301,7 @@ def test_what_is_served_arrives(tab: Watched, abx: Path, tmp_path: Path) -> None
         server.shutdown()
         server.server_close()
         thread.join()
-    (session,) = read_answers([study], read_study(study / "key.json"))
+    (session,) = read_answers([study], read_key(study / "key.json"))
     assert (session.listener, given(session)) == ("5f2a", [hears_everything(t) for t in form])
     assert told[0] == f"5f2a: 1 of {len(form)} answers"
     assert told[-1] == f"5f2a: {len(form)} of {len(form)} answers"
@@ -504,7 +504,7 @@ def test_a_hostile_name_is_a_name(tab: Watched, abx: Path, tmp_path: Path, name:
     saved = downloaded(page, "#as-json", tmp_path)
     assert json.loads(saved.read_text())["listener"] == name[:64]
     table = downloaded(page, "#as-csv", tmp_path)
-    (session,) = read_answers([table], read_study(abx / "key.json"))
+    (session,) = read_answers([table], read_key(abx / "key.json"))
     assert session.listener == name[:64]
     assert not re.search(r'(^|,)"\s*[=+@-]', table.read_text(), re.M)  # no formula
     assert tab.console == tab.from_elsewhere == []

@@ -22,10 +22,10 @@ from listening_studies import (
 from rich.cells import cell_len
 
 from mondegreen.listening.answers import read_answers
-from mondegreen.listening.claims import at_least, at_most
+from mondegreen.listening.conclusions import at_least, at_most
+from mondegreen.listening.key import read_key
 from mondegreen.listening.score import score
-from mondegreen.listening.score_text import WIDTH, describe, paragraphs, table
-from mondegreen.listening.study import read_study
+from mondegreen.listening.score_report import WIDTH, describe, paragraphs, table
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -39,7 +39,7 @@ HOSTILE = (
 
 
 def described(folder: Path, key: dict[str, Any], *sent: dict[str, Any]) -> str:
-    study = read_study(write_study(folder, key, sent) / "key.json")
+    study = read_key(write_study(folder, key, sent) / "key.json")
     return describe(score(study, read_answers([folder], study)))
 
 
@@ -100,9 +100,9 @@ def test_the_rows_say_what_came_out(tmp_path: Path) -> None:
     assert rows(text, "condition")[1][:-1] == [
         *("ours", "20/20", "100 %", f"{int(low)} to 100", "∞", "0.0 to ∞", "≤ 100 %")
     ]
-    assert "4 count, of 5" in text
-    assert "deaf: " in text.split("\nLeft out\n")[1]
-    assert "May be claimed: " in text
+    assert "4 of 5 count" in text
+    assert "deaf: " in text.split("\nExcluded\n")[1]
+    assert "You can claim: " in text
     assert "explain the answers (p > 0.05)" in " ".join(text.split())
 
 

@@ -25,9 +25,9 @@ from listening_runs import listened
 
 from mondegreen.errors import MondegreenError
 from mondegreen.listening.answers import read_answers
-from mondegreen.listening.make import Options, make
+from mondegreen.listening.key import read_key
+from mondegreen.listening.make import StudyOptions, make
 from mondegreen.listening.serve import LARGEST, Site, make_server
-from mondegreen.listening.study import read_study
 
 JSON = {"Content-Type": "application/json"}
 
@@ -82,7 +82,7 @@ def served(study: Path) -> Iterator[Client]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     runs = [listened(folder / "run", 2)]
-    make(runs, folder / "study", Options(), lambda what, done, total: None)
+    make(runs, folder / "study", StudyOptions(), lambda what, done, total: None)
     return folder / "study"
 
 
@@ -100,10 +100,10 @@ def client(study: Path) -> Iterator[Client]:
 
 def answers(study: Path, count: int = 100, listener: str = "me", **changes: Any) -> dict[str, Any]:
     """What the page sends."""
-    read = read_study(study / "key.json")
+    read = read_key(study / "key.json")
     form = changes.get("form", 0)
     return {
-        **{"study": read.id, "protocol": "abx", "listener": listener, "form": form},
+        **{"study": read.study, "protocol": "abx", "listener": listener, "form": form},
         **{"started": "2026-01-01T00:00:00Z", "finished": None, "complete": False, "code": None},
         "headphones": {"right": 5, "of": 6, "passed": True},
         "answers": [
@@ -231,7 +231,7 @@ def test_answers_are_kept_whole_under_a_name_of_nobodys_choosing(
     (file,) = kept(study)
     assert re.fullmatch(r"[0-9a-f]{32}\.json", file.name)
     assert json.loads(file.read_text()) == sent
-    (session,) = read_answers([study], read_study(study / "key.json"))
+    (session,) = read_answers([study], read_key(study / "key.json"))
     assert session.listener == sent["listener"]
     count = len(sent["answers"])
     assert client.told == [f"../../ <script>=1+1: {count} of {count} answers"]
@@ -373,7 +373,7 @@ def test_a_folder_that_holds_no_study(study: Path, missing: str) -> None:
 
 def test_a_page_of_another_study_is_refused(study: Path) -> None:
     index = study / "page" / "index.html"
-    index.write_text(index.read_text().replace(read_study(study / "key.json").id, "0" * 16))
+    index.write_text(index.read_text().replace(read_key(study / "key.json").study, "0" * 16))
     with pytest.raises(MondegreenError, match="is not the page of the study"):
         Site(study)
 

@@ -17,6 +17,7 @@ from safetensors.numpy import save as safetensors_bytes
 from test_tables import a_record
 
 from mondegreen import MondegreenError
+from mondegreen.audio.pcm import encode
 from mondegreen.errors import StorageError
 from mondegreen.report.page.exhibits import (
     EXCESS,
@@ -29,9 +30,9 @@ from mondegreen.report.page.exhibits import (
     time_ticks,
 )
 from mondegreen.report.page.media import Shelf
-from mondegreen.report.page.sounds import flac, read_sounds
 from mondegreen.results.folder import DELTA, WAV
 from mondegreen.results.levels import Levels
+from mondegreen.results.sounds import read_sounds
 
 
 def record_of(folder: Path) -> dict[str, object]:
@@ -55,7 +56,7 @@ def test_flac_gives_the_samples_back_to_the_bit() -> None:
     every = np.arange(-32_768, 32_768).astype(np.int16)
     np.random.default_rng(0).shuffle(every)
     for rate in (8_000, 16_000, 44_100):
-        decoded, found = soundfile.read(io.BytesIO(flac(every, rate)), dtype="int16")
+        decoded, found = soundfile.read(io.BytesIO(encode(every, rate, "FLAC")), dtype="int16")
         np.testing.assert_array_equal(decoded, every)
         assert found == rate
 
@@ -105,11 +106,11 @@ def test_other_files_than_those_that_were_saved_are_refused(tmp_path: Path, harm
 @pytest.mark.parametrize(
     ("delta", "why"),
     [
-        (np.full(RATE, 0.3 / 32_768), "no 16-bit steps"),
-        (np.full(RATE, np.nan), "no 16-bit steps"),
-        (np.full(RATE, np.inf), "no 16-bit steps"),
-        (np.zeros(RATE - 1), "not of one length"),
-        (np.full(RATE, -1.5), "would not be 16-bit"),
+        (np.full(RATE, 0.3 / 32_768), "not a whole number of 16-bit steps"),
+        (np.full(RATE, np.nan), "not a whole number of 16-bit steps"),
+        (np.full(RATE, np.inf), "not a whole number of 16-bit steps"),
+        (np.zeros(RATE - 1), "differ in length"),
+        (np.full(RATE, -1.5), "would exceed 16 bits"),
     ],
 )
 def test_what_no_attack_writes_is_refused(tmp_path: Path, delta: np.ndarray, why: str) -> None:

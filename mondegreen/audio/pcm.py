@@ -21,6 +21,7 @@ from mondegreen.errors import AudioError, reason
 from mondegreen.files import write_whole
 
 Samples: TypeAlias = NDArray[np.float32]
+Pcm: TypeAlias = NDArray[np.int16]
 
 FULL_SCALE: Final = 32768  # 16-bit steps in an amplitude of 1
 MAX_SECONDS: Final = 120.0
@@ -82,7 +83,7 @@ def resample(audio: Samples, rate: int, sample_rate: int) -> Samples:
     return np.asarray(soxr.resample(audio, rate, sample_rate), dtype=np.float32)
 
 
-def to_pcm16(audio: NDArray[np.floating]) -> NDArray[np.int16]:
+def to_pcm16(audio: NDArray[np.floating]) -> Pcm:
     """Round audio to 16-bit integers, half steps to even; what is beyond full scale is clipped.
 
     Args:
@@ -127,7 +128,32 @@ def save(
     pcm = to_pcm16(audio)
     if pcm.ndim != 1 or pcm.size == 0:
         raise AudioError(f"Got audio of shape {pcm.shape}, expected one clip [T] with T > 0.")
-    write_whole(Path(path), _encode_wav(pcm, sample_rate, comment))
+    write_whole(Path(path), encode(pcm, sample_rate, comment=comment))
+
+
+def encode(
+    pcm: NDArray[np.signedinteger],
+    sample_rate: int,
+    container: str = "WAV",
+    subtype: str = "PCM_16",
+    comment: str | None = None,
+) -> bytes:
+    """Encode integer samples `[T]` as a file in memory, losslessly.
+
+    Args:
+        pcm: int16, or int32 with the samples in its upper bits.
+        sample_rate: in Hz.
+        container: format by its libsndfile name, such as "WAV" or "FLAC".
+        subtype: sample format by its libsndfile name.
+        comment: text for the file's comment field.
+    """
+    # Integers, because soundfile rounds floats down when it writes them to a 16-bit WAV.
+    encoded = io.BytesIO()
+    with soundfile.SoundFile(encoded, "w", sample_rate, 1, subtype, format=container) as file:
+        if comment is not None:
+            file.comment = comment
+        file.write(pcm)
+    return encoded.getvalue()
 
 
 def _decode(path: Path, max_seconds: float) -> tuple[Samples, int]:
@@ -223,15 +249,3 @@ def _check_values(path: Path, frames: Samples) -> None:
             f"{path} holds samples up to {peak:g}, expected [-1, 1]. Scale it first: "
             f"divide by {FULL_SCALE} if these are 16-bit units."
         )
-
-
-def _encode_wav(pcm: NDArray[np.int16], sample_rate: int, comment: str | None) -> bytes:
-    # Integers, because soundfile rounds floats down when it writes them to a 16-bit WAV.
-    wav = io.BytesIO()
-    with soundfile.SoundFile(
-        wav, "w", samplerate=sample_rate, channels=1, subtype="PCM_16", format="WAV"
-    ) as file:
-        if comment is not None:
-            file.comment = comment
-        file.write(pcm)
-    return wav.getvalue()

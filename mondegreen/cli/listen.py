@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -24,7 +24,7 @@ group = typer.Typer(
 )
 app.add_typer(group, name="listen")
 
-MUSHRA = "mushra-export"
+MUSHRA: Final = "mushra-export"
 
 
 @group.command(
@@ -76,11 +76,11 @@ def make(
 
             told = _exported(export(runs, out_folder, clips, seed, bars.count))
         else:
-            from mondegreen.listening.make import CONSENT, Options
+            from mondegreen.listening.make import CONSENT, StudyOptions
             from mondegreen.listening.make import make as make_study
 
             text = CONSENT if consent is None else _read(consent)
-            options = Options(protocol, clips, trials, seed, text, code, headphones)
+            options = StudyOptions(protocol, clips, trials, seed, text, code, headphones)
             made = make_study(runs, out_folder, options, bars.count)
             told, warnings = _made(made), _warnings(made)
     shown = told if as_json else {name: _line(value) for name, value in told.items()}
@@ -103,16 +103,16 @@ def _read(consent: Path) -> str:
 
 def _made(made: Made) -> dict[str, Any]:
     return {
-        "study": made.key["study"],
-        "protocol": made.key["protocol"],
-        "conditions": made.key["conditions"],
-        "clips": len(made.key["clips"]),
+        "study": made.key.study,
+        "protocol": made.key.protocol,
+        "conditions": list(made.key.conditions),
+        "clips": len(made.key.clips),
         "left_out": made.left_out,
-        "forms": len(made.key["forms"]),
+        "forms": len(made.key.forms),
         "trials": made.roles("test"),
         "catch_trials": made.roles("catch"),
         "practice": made.roles("training"),
-        "sounds": f"{len(made.key['sounds'])}, {made.size / 1e6:.1f} MB",
+        "sounds": f"{len(made.key.sounds)}, {made.size / 1e6:.1f} MB",
         "for_listeners": str(made.folder / "page"),
         "for_you_alone": str(made.folder / "key.json"),
     }
@@ -122,7 +122,7 @@ def _warnings(made: Made) -> list[str]:
     """What whoever asked for the study has to know of it."""
     if not made.heard_before:
         return []
-    clips = len(made.key["clips"])
+    clips = len(made.key.clips)
     fewer = f"choose --trials {clips - 1} or fewer, or " if clips > 1 else ""
     return [
         "practice and catch trials use clips that the same listener is tested on, with their change"
@@ -199,25 +199,25 @@ def score(
     Who failed the catch trials is left out, and named: see docs/listening.md.
     """
     from mondegreen.listening.answers import read_answers
+    from mondegreen.listening.key import find_key, read_key
     from mondegreen.listening.score import score as score_answers
-    from mondegreen.listening.study import find_key, read_study
     from mondegreen.report.page.frame import check_name
 
     if html is not None:
         check_name(html)
-    study = read_study(key or find_key(answers))
+    study = read_key(key or find_key(answers))
     with err.status("scoring"):
         found = score_answers(study, read_answers(answers, study))
     if html is not None:
         from mondegreen.files import write_whole
-        from mondegreen.listening.score_text import page
+        from mondegreen.listening.score_report import page
 
         write_whole(html, page(found).encode())
     if as_json:
-        from mondegreen.listening.score_text import to_json
+        from mondegreen.listening.score_report import to_json
 
         print_json(to_json(found))
     else:
-        from mondegreen.listening.score_text import describe
+        from mondegreen.listening.score_report import describe
 
         out.print(describe(found), markup=False, highlight=False)

@@ -18,13 +18,14 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
+from mondegreen.audio.pcm import Pcm, encode
 from mondegreen.errors import MondegreenError
 from mondegreen.report.numbers.outcomes import cells_to_show
 from mondegreen.report.numbers.sources import Version
 from mondegreen.report.page.media import Medium, Shelf
-from mondegreen.report.page.sounds import PEAK_DB, Pcm, Sounds, flac, read_sounds
 from mondegreen.results.folder import LEVELS, hash_of
 from mondegreen.results.levels import STEPS_PER_DB, Levels, read_levels
+from mondegreen.results.sounds import PEAK_DB, Sounds, read_sounds
 
 COLOURS: Final = "magma"  # even in lightness, and safe for the colour-blind
 HERTZ: Final = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
@@ -246,13 +247,13 @@ def _once(originals: list[Track]) -> list[Track]:
 
 
 def _track(what: str, label: str, pcm: Pcm, rate: int, shelf: Shelf) -> Track:
-    return Track(what, label, shelf.put(what.lower(), flac(pcm, rate), "flac"))
+    return Track(what, label, shelf.put(what.lower(), encode(pcm, rate, "FLAC"), "flac"))
 
 
 def _perturbation(label: str, sounds: Sounds, shelf: Shelf) -> Iterator[Track]:
     if sounds.perturbation is not None:
         louder = f"{sounds.gain_db:+.1f} dB, to a peak of {PEAK_DB:.0f} dB".replace("-", "−")
-        medium = shelf.put("perturbation", flac(sounds.perturbation, sounds.rate), "flac")
+        medium = shelf.put("perturbation", encode(sounds.perturbation, sounds.rate, "FLAC"), "flac")
         yield Track("Perturbation alone", f"{label}, {louder}" if label else louder, medium)
 
 
