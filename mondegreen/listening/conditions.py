@@ -17,7 +17,8 @@ from typing import Final, NamedTuple
 from mondegreen.errors import MondegreenError
 from mondegreen.listening.design import Condition
 from mondegreen.report.numbers.entries import Entry, entries
-from mondegreen.results.folder import ITEMS, is_run, item_folders, read_record
+from mondegreen.results.folder import ITEMS, is_run, item_folders
+from mondegreen.results.item import read_record
 from mondegreen.results.sounds import Sounds, read_sounds
 
 OnProgress = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
@@ -146,16 +147,16 @@ def _items(run: Path) -> Iterator[tuple[Entry, Path]]:
 
 def _add(found: dict[tuple[str, str], _Found], run: Path, entry: Entry, folder: Path) -> str | None:
     """Add an item to its condition; the reason if it cannot be used."""
-    if entry.status != "done":
+    if (record := entry.record) is None:
         return UNUSABLE[entry.status]
-    if not entry.cells["verified"]:
+    if not record.verified:
         return "not verified"
-    name, method, preset = (entry.cells[column] for column in ("id", "method", "preset"))
+    name, method, preset = record.id, record.options.method, record.options.preset
     items = found.setdefault((method, preset), _Found(run, method, preset)).items
     if any(clip.id == name for clip in items):
         return "of a clip that was there already"
     try:
-        items[_clean_clip(name, read_sounds(folder, entry.record))] = folder
+        items[_clean_clip(name, read_sounds(folder, record))] = folder
     except MondegreenError:
         return "damaged"
     return None

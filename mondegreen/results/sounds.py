@@ -6,11 +6,10 @@ three are 16-bit; the first two are exact to the sample.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log10
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import soundfile
@@ -20,7 +19,9 @@ from safetensors.numpy import load_file
 
 from mondegreen.audio.pcm import FULL_SCALE, Pcm
 from mondegreen.errors import MondegreenError, reason
-from mondegreen.results.folder import DELTA, WAV, check_files
+from mondegreen.results.folder import DELTA, WAV
+from mondegreen.results.item import check_files
+from mondegreen.results.record import Record
 
 PEAK: Final = FULL_SCALE // 2  # to which the perturbation is amplified
 PEAK_DB: Final = 20 * log10(PEAK / FULL_SCALE)  # dBFS
@@ -49,7 +50,7 @@ class Sounds:
         return len(self.adversarial) / self.rate
 
 
-def read_sounds(folder: Path, record: Mapping[str, Any]) -> Sounds:
+def read_sounds(folder: Path, record: Record) -> Sounds:
     """Read the sounds of an item.
 
     Raises:
