@@ -110,9 +110,9 @@ def plot(
     out: Annotated[Path, typer.Option(help="The picture: a .png, .svg or .pdf file.")],
     figure: Figure = None,
 ) -> None:
-    """Draw what an attack did to a clip, or what runs have come to, as a figure for a paper.
+    """Draw a result, or a comparison of runs, as a figure for a paper.
 
-    As wide as a page, or as a column; at 300 dots per inch, or in lines with their fonts inside.
+    As wide as a page or a column, at 300 dpi, or as vectors with fonts embedded.
     """
     from mondegreen.report.figures.plots import plot as draw
 
