@@ -93,7 +93,9 @@ def threshold(
     sample_rate: Annotated[
         int, typer.Option(min=1000, max=768_000, help="Sample rate of the analysis, Hz.")
     ] = 16_000,
-    plot: Annotated[Path | None, typer.Option(help="Also draw it: a .png, .svg or .pdf file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw it: a .png, .svg or .pdf file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the masking threshold of a clip, and draw it."""

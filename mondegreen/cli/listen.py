@@ -55,9 +55,7 @@ def make(
     ] = None,
     code: Annotated[
         str | None,
-        typer.Option(
-            help="The completion code shown at the end. Default: one per listener."
-        ),
+        typer.Option(help="The completion code shown at the end. Default: one per listener."),
     ] = None,
     headphones: Annotated[
         bool, typer.Option(help="Check whether listeners wear headphones.")
@@ -126,8 +124,8 @@ def _warnings(made: Made) -> list[str]:
     fewer = f"choose --trials {clips - 1} or fewer, or " if clips > 1 else ""
     return [
         "practice and catch trials reuse clips that the same listener is tested on, with the change"
-        f" amplified: listeners may learn where to listen. To keep them apart, {fewer}make the study"
-        " of more clips."
+        f" amplified: listeners may learn where to listen. To keep them apart, {fewer}make the"
+        " study of more clips."
     ]
 
 
@@ -183,14 +181,19 @@ def _say(line: str) -> None:
 def score(
     answers: Annotated[
         list[Path],
-        typer.Argument(help="Files of answers (JSON or CSV), or folders of them, such as the study."),
+        typer.Argument(
+            help="Files of answers (JSON or CSV), or folders of them, such as the study."
+        ),
     ],
     key: Annotated[
         Path | None,
         typer.Option(help="The study's key.json. Default: the one beside or above the answers."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object with every clip and listener on stdout.")
+        bool,
+        typer.Option(
+            "--json", help="Print one JSON object with every clip and listener on stdout."
+        ),
     ] = False,
     html: Annotated[Path | None, typer.Option(help="Also write a page with all of it.")] = None,
 ) -> None:

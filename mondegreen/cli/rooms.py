@@ -87,7 +87,9 @@ def make(
 @group.command(epilog=Examples + "mondegreen rooms show paper.rooms --plot paper.png")
 def show(
     bank: Annotated[Path, typer.Argument(help="A bank that `rooms make` made.")],
-    plot: Annotated[Path | None, typer.Option(help="Also draw it: a .png, .svg or .pdf file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw it: a .png, .svg or .pdf file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Describe the rooms of a bank, and draw them; with --json, room by room."""
