@@ -7,8 +7,6 @@ to stderr, results to stdout. Commands import what they need when they run: torc
 """
 
 from mondegreen.cli import attack, inspect, judge, listen, output, report, rooms, run
-from mondegreen.cli import listen as listen_score
-from mondegreen.cli import report as plot
 from mondegreen.cli.app import app, main
 
 __all__ = [
@@ -17,10 +15,8 @@ __all__ = [
     "inspect",
     "judge",
     "listen",
-    "listen_score",
     "main",
     "output",
-    "plot",
     "report",
     "rooms",
     "run",
