@@ -124,6 +124,11 @@ def apply(
 
     Returns:
         [A, M, T], zero past each clip's length.
+
+    >>> audio, lengths = torch.ones(1, 4).double(), torch.tensor([3])
+    >>> quieter = apply([Gain((-20.0, -20.0))], audio, lengths, Draws.of((0,), 1, 2))
+    >>> quieter.shape, quieter[0, 0].tolist()
+    (torch.Size([1, 2, 4]), [0.1, 0.1, 0.1, 0.0])
     """
     sound = without_padding(audio[:, None], lengths)
     for transformation in transformations:
@@ -137,6 +142,12 @@ class Rooms:
 
     Attributes:
         reverb: the bank's impulse responses, on the audio's device.
+
+    >>> echo = Rooms(Reverb(torch.tensor([[1.0, 0.25, 0.5]]), normalise=False))
+    >>> click, lengths = torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([3])
+    >>> heard = apply([echo], click, lengths, Draws.of((0,), 1, 1))
+    >>> [round(sample, 4) for sample in heard.flatten().tolist()]
+    [1.0, 0.25, 0.5]
     """
 
     reverb: Reverb
@@ -160,6 +171,11 @@ class Noise:
 
     Attributes:
         snr_db: range of the clip's power over the noise's, in dB, drawn uniformly.
+
+    >>> audio, lengths = torch.ones(1, 4096, dtype=torch.float64), torch.tensor([4096])
+    >>> noise = apply([Noise((20.0, 20.0))], audio, lengths, Draws.of((0,), 1, 1)) - audio
+    >>> round(float(-10 * noise.square().mean().log10()), 3)
+    20.0
     """
 
     snr_db: tuple[float, float] = (15.0, 35.0)
@@ -193,6 +209,11 @@ class Gain:
 
     Attributes:
         db: range in dB, drawn uniformly.
+
+    >>> audio, lengths = torch.tensor([[0.25, 0.75]]), torch.tensor([2])
+    >>> louder = apply([Gain((6.0206, 6.0206))], audio, lengths, Draws.of((0,), 1, 1))
+    >>> [round(sample, 3) for sample in louder.flatten().tolist()]  # the second is clipped
+    [0.5, 1.0]
     """
 
     db: tuple[float, float] = (-6.0, 6.0)
@@ -221,6 +242,12 @@ class BandLimit:
 
     Raises:
         OptionError: the edges are not 0 < low < high < sample_rate / 2.
+
+    >>> tone = torch.sin(torch.arange(16_000) * torch.pi / 160)[None]  # 50 Hz
+    >>> limit = BandLimit(16_000, low_hz=(100.0, 100.0))
+    >>> left = apply([limit], tone, torch.tensor([16_000]), Draws.of((0,), 1, 1))
+    >>> round(float(20 * left[..., 8000:12_000].max().log10()), 1)  # 1 / √(1 + 2⁴)
+    -12.3
     """
 
     sample_rate: int
@@ -269,6 +296,10 @@ class ClockDrift:
     Attributes:
         ppm: range of the disagreement in parts per million, drawn uniformly; two crystals of
             50 ppm each differ by up to 100, or 16 samples in 10 s at 16 kHz.
+
+    >>> ramp, lengths = torch.arange(8.0)[None], torch.tensor([8])
+    >>> apply([ClockDrift((1e5, 1e5))], ramp, lengths, Draws.of((0,), 1, 1))[0, 0, 5]
+    tensor(5.5000)
     """
 
     ppm: tuple[float, float] = (-100.0, 100.0)
@@ -310,6 +341,10 @@ class Quantise:
 
     Attributes:
         bits: 16, what a file holds, or 8.
+
+    >>> audio, lengths = torch.tensor([[0.3, 1.0]]), torch.tensor([2])
+    >>> (128 * apply([Quantise(8)], audio, lengths, Draws.of((0,), 1, 1))).flatten().tolist()
+    [38.0, 127.0]
     """
 
     bits: Literal[8, 16]

@@ -25,6 +25,9 @@ def first_arrival(rir: NDArray[np.floating], rate: int) -> int:
 
     It is the crest that follows the first sample within 20 dB of the largest. The ripples of a
     fractional delay before the crest can reach that, hence the two steps.
+
+    >>> first_arrival(np.array([0.0, 0.02, 0.9, -1.0]), rate=2_000)
+    3
     """
     size = np.abs(rir)
     onset = int(np.argmax(size >= ONSET * size.max()))
@@ -37,6 +40,11 @@ def direct_to_reverberant(rir: NDArray[np.floating], rate: int) -> float | None:
     The usual definition, such as Zahorik's (*Direct-to-reverberant energy ratio sensitivity*,
     JASA 112, 2002). A reflection that comes within 2.5 ms counts as direct. None where nothing
     follows.
+
+    >>> rir = np.zeros(1_000)
+    >>> rir[[0, 500]] = 1.0, 0.1  # an echo of a tenth of the amplitude
+    >>> round(direct_to_reverberant(rir, rate=1_000), 6)
+    20.0
     """
     energy = np.square(rir, dtype=np.float64)
     arrival, reach = first_arrival(rir, rate), round(DIRECT_REACH * rate)
@@ -51,6 +59,10 @@ def reverberation_time(rir: NDArray[np.floating], rate: int) -> float | None:
     The slope of a straight line through the Schroeder decay from -5 to -35 dB (T30), or to -25 dB
     (T20) where the response does not rise 45 dB above its floor. None where it does not rise
     35 dB either, or falls so fast that 10 ms do not hold the fit.
+
+    >>> decay = 10 ** (-3 * np.arange(8_000) / 8_000)  # 60 dB in one second
+    >>> round(reverberation_time(decay, rate=8_000), 2)
+    1.0
     """
     power = np.square(rir[first_arrival(rir, rate) :], dtype=np.float64)
     block = round(BLOCK * rate)
@@ -76,6 +88,9 @@ def schroeder_decay(power: NDArray[np.float64]) -> NDArray[np.float64]:
     """Energy still to come at each sample, in dB of the whole (Schroeder, JASA 37, 1965).
 
     Shape: squared response `[L]`, not ending in zeros -> `[L]`, falling from 0.
+
+    >>> schroeder_decay(np.array([9.0, 0.9, 0.1])).round(6).tolist()
+    [0.0, -10.0, -20.0]
     """
     to_come = np.cumsum(power[::-1])[::-1]
     with np.errstate(divide="ignore"):

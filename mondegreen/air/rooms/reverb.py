@@ -39,6 +39,11 @@ class Reverb:
 
     Raises:
         RoomError: the responses are not [N, L] floats with N, L > 0, or not finite.
+
+    >>> reverb = Reverb(torch.tensor([[1.0, 0.0, 0.5]]), normalise=False)
+    >>> audio, rooms = torch.tensor([[[1.0, 2.0, 0.0]]]), torch.tensor([[0]])
+    >>> [round(x, 4) for x in reverb(audio, torch.tensor([3]), rooms).flatten().tolist()]
+    [1.0, 2.0, 0.5]
     """
 
     def __init__(self, rirs: Tensor, normalise: bool = True) -> None:
