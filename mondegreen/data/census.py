@@ -20,17 +20,12 @@ UNKNOWN_FRAMES: Final = 2**63 - 1  # libsndfile's frame count for a header that 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A recording as it was found.
+    """A recording as it was found."""
 
-    Attributes:
-        sha256: hash of the file's bytes, hexadecimal; None: there is a problem.
-        seconds: its length as its header has it; None: that has none, or there is a problem.
-        problem: why it cannot be read, as a sentence; None: it can.
-    """
-
-    sha256: str | None
+    sha256: str | None  # hash of the file's bytes, hexadecimal; None: there is a problem
+    # its length as its header has it; None: that has none, or there is a problem
     seconds: float | None
-    problem: str | None
+    problem: str | None  # why it cannot be read, as a sentence; None: it can
 
 
 def take_census(

@@ -50,17 +50,11 @@ def read_manifest(path: Path) -> list[Utterance]:
 
 @dataclass(frozen=True, slots=True)
 class ManifestLine:
-    """A row, and where it stands, for whoever has to mend it.
+    """A row, and where it stands, for whoever has to mend it."""
 
-    Attributes:
-        manifest: the file.
-        line: where in it the row begins, from 1.
-        fields: by their columns.
-    """
-
-    manifest: Path
-    line: int
-    fields: Mapping[str, object]
+    manifest: Path  # the file
+    line: int  # where in it the row begins, from 1
+    fields: Mapping[str, object]  # by their columns
 
     def as_utterance(self, name: str) -> Utterance:
         """The clip that the row describes, under the name that it has been given."""

@@ -9,20 +9,13 @@ from itertools import count
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A recording in which somebody says something, and what it is to be heard as.
+    """A recording in which somebody says something, and what it is to be heard as."""
 
-    Attributes:
-        id: what no other of its set is called.
-        audio: absolute path of the recording, which need not be there.
-        text: what is said in it; None: nobody has told.
-        target: the phrase asked for; None: none was chosen.
-        duration: its length in seconds, as told, not measured; None: nobody has told.
-    """
-
-    id: str
-    audio: str
-    text: str | None = None
-    target: str | None = None
+    id: str  # what no other of its set is called
+    audio: str  # absolute path of the recording, which need not be there
+    text: str | None = None  # what is said in it; None: nobody has told
+    target: str | None = None  # the phrase asked for; None: none was chosen
+    # its length in seconds, as told, not measured; None: nobody has told
     duration: float | None = None
 
 

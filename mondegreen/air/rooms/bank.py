@@ -32,26 +32,18 @@ VERSION: Final = 2
 
 @dataclass(frozen=True)
 class Room:
-    """One line of a bank's table: what is known of the room of one response.
+    """One line of a bank's table: what is known of the room of one response."""
 
-    Attributes:
-        id: `attack-000017`, by split and number, or the room id of a measured one; only of those do
-            several share one.
-        rt60: reverberation time in s, None where the response does not tell.
-        drr: direct-to-reverberant ratio in dB, None where nothing follows the direct sound.
-        size: of a simulated room, in m.
-        source: where the sound comes from, in m.
-        microphone: where it is heard, in m.
-        path: of a measured response, relative to its collection.
-    """
-
+    # `attack-000017`, by split and number, or the room id of a measured one; only of those do
+    # several share one
     id: str
-    rt60: float | None
+    rt60: float | None  # reverberation time in s, None where the response does not tell
+    # direct-to-reverberant ratio in dB, None where nothing follows the direct sound
     drr: float | None
-    size: Point | None = None
-    source: Point | None = None
-    microphone: Point | None = None
-    path: str | None = None
+    size: Point | None = None  # of a simulated room, in m
+    source: Point | None = None  # where the sound comes from, in m
+    microphone: Point | None = None  # where it is heard, in m
+    path: str | None = None  # of a measured response, relative to its collection
 
 
 class Response(NamedTuple):
@@ -65,20 +57,14 @@ class Response(NamedTuple):
 class Split:
     """Responses that one purpose may use, and no other.
 
-    Attributes:
-        name: `attack`, `validate` or `test`.
-        rirs: float32 `[N, L]`, zero after each response's end.
-        lengths: int64 `[N]`, samples before that.
-        rooms: N of them.
-
     Raises:
         RoomError: the shapes, types or lengths do not fit each other, or a value is not finite.
     """
 
-    name: str
-    rirs: Tensor
-    lengths: Tensor
-    rooms: tuple[Room, ...]
+    name: str  # `attack`, `validate` or `test`
+    rirs: Tensor  # float32 `[N, L]`, zero after each response's end
+    lengths: Tensor  # int64 `[N]`, samples before that
+    rooms: tuple[Room, ...]  # N of them
 
     def __post_init__(self) -> None:
         n = len(self.rooms)
@@ -113,19 +99,12 @@ class Split:
 
 @dataclass(frozen=True)
 class RoomBank:
-    """Splits of responses at one rate, and what they were made from.
+    """Splits of responses at one rate, and what they were made from."""
 
-    Attributes:
-        sample_rate: in Hz.
-        key: the hash of `origin`; banks of equal key are equal.
-        origin: settings, seed, counts and versions, as JSON would have them.
-        splits: those that are not empty, by name.
-    """
-
-    sample_rate: int
-    key: str
-    origin: Mapping[str, Any]
-    splits: Mapping[str, Split]
+    sample_rate: int  # in Hz
+    key: str  # the hash of `origin`; banks of equal key are equal
+    origin: Mapping[str, Any]  # settings, seed, counts and versions, as JSON would have them
+    splits: Mapping[str, Split]  # those that are not empty, by name
 
     def split(self, name: str) -> Split:
         """A split by its name.

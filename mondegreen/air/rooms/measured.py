@@ -29,17 +29,11 @@ COLUMNS: Final = ("path", "room_id")
 
 @dataclass(frozen=True)
 class Recording:
-    """A file with one response, and the room it was measured in.
+    """A file with one response, and the room it was measured in."""
 
-    Attributes:
-        path: where it lies.
-        name: its path relative to the collection, with `/`.
-        room: the room's id.
-    """
-
-    path: Path
-    name: str
-    room: str
+    path: Path  # where it lies
+    name: str  # its path relative to the collection, with `/`
+    room: str  # the room's id
 
     def sha256(self) -> str:
         """The hash of the file's content.

@@ -41,26 +41,19 @@ class Geometry:
 class RoomSettings:
     """Ranges that rooms are drawn from, and how they are simulated.
 
-    Attributes:
-        width: least and greatest, in m, like `length` and `height`; drawn uniformly.
-        length: see `width`.
-        height: see `width`.
-        absorption: share of the energy that a wall takes, in (0, 1]; the same for all six.
-        max_order: most reflections on the way of an image source.
-        sample_rate: in Hz.
-        margin: least distance of source and microphone from every wall, in m.
-
     Raises:
         RoomError: a value is out of range, or the smallest room leaves no place for both.
     """
 
+    # least and greatest, in m, like `length` and `height`; drawn uniformly
     width: tuple[float, float] = (3.0, 5.0)
-    length: tuple[float, float] = (4.0, 6.0)
-    height: tuple[float, float] = (2.0, 4.0)
+    length: tuple[float, float] = (4.0, 6.0)  # see `width`
+    height: tuple[float, float] = (2.0, 4.0)  # see `width`
+    # share of the energy that a wall takes, in (0, 1]; the same for all six
     absorption: float = 0.36
-    max_order: int = 100
-    sample_rate: int = 16_000
-    margin: float = 0.1
+    max_order: int = 100  # most reflections on the way of an image source
+    sample_rate: int = 16_000  # in Hz
+    margin: float = 0.1  # least distance of source and microphone from every wall, in m
 
     def __post_init__(self) -> None:
         if not 0 < self.absorption <= 1:

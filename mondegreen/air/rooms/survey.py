@@ -25,39 +25,24 @@ class Range:
 
 @dataclass(frozen=True)
 class SplitSurvey:
-    """One split.
+    """One split."""
 
-    Attributes:
-        responses: how many impulse responses it has.
-        rooms: how many rooms these come from.
-        seconds: the longest response.
-        rt60: reverberation times in s, None if none is known.
-        drr: direct-to-reverberant ratios in dB, None if none is known.
-    """
-
-    responses: int
-    rooms: int
-    seconds: float
-    rt60: Range | None
-    drr: Range | None
+    responses: int  # how many impulse responses it has
+    rooms: int  # how many rooms these come from
+    seconds: float  # the longest response
+    rt60: Range | None  # reverberation times in s, None if none is known
+    drr: Range | None  # direct-to-reverberant ratios in dB, None if none is known
 
 
 @dataclass(frozen=True)
 class Portrait:
-    """Arrays for a picture of a bank: one of its rooms, and all of them.
+    """Arrays for a picture of a bank: one of its rooms, and all of them."""
 
-    Attributes:
-        room: the room shown.
-        seconds: [L] time.
-        rir: [L] its impulse response.
-        decay_db: [L] what energy is still to come, Schroeder's integral.
-        spread: split -> (rt60 [n] in s, drr [n] in dB) of the rooms where both are known.
-    """
-
-    room: Room
-    seconds: NDArray[np.float64]
-    rir: NDArray[np.float32]
-    decay_db: NDArray[np.float64]
+    room: Room  # the room shown
+    seconds: NDArray[np.float64]  # [L] time
+    rir: NDArray[np.float32]  # [L] its impulse response
+    decay_db: NDArray[np.float64]  # [L] what energy is still to come, Schroeder's integral
+    # split -> (rt60 [n] in s, drr [n] in dB) of the rooms where both are known
     spread: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
