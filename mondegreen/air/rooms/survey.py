@@ -1,4 +1,4 @@
-"""A bank at a glance: what its rooms are like, split by split, and one of them to draw."""
+"""A summary of a bank, split by split, and the data for a picture of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOWEST_DB = -90.0
 
 @dataclass(frozen=True)
 class Range:
-    """Least, middle and greatest of a quantity."""
+    """Least, median and greatest value."""
 
     least: float
     median: float
@@ -25,7 +25,7 @@ class Range:
 
 @dataclass(frozen=True)
 class SplitSurvey:
-    """One split."""
+    """Summary of one split."""
 
     responses: int  # how many impulse responses it has
     rooms: int  # how many rooms these come from
@@ -47,12 +47,12 @@ class Portrait:
 
 
 def survey(bank: RoomBank) -> dict[str, SplitSurvey]:
-    """Every split of a bank, by its name."""
+    """The summary of each split, by name."""
     return {name: _survey(split, bank.sample_rate) for name, split in bank.splits.items()}
 
 
 def portrait(bank: RoomBank, split: str = "test") -> Portrait:
-    """A bank's picture, with the room of median reverberation time in one of its splits.
+    """The data for a bank's picture, with the room of median reverberation time of one split.
 
     Raises:
         RoomError: the bank has no such split.
