@@ -298,7 +298,7 @@ def test_a_bank_is_not_made_where_a_folder_is(run, tmp_path: Path) -> None:
 def test_a_recording_is_not_taken_for_a_bank(run, clip: Path) -> None:
     ran = run("rooms", "show", clip)
     assert ran.status == 2
-    assert "no bank of rooms" in ran.err
+    assert "not a bank of rooms" in ran.err
     assert "elete" not in ran.err  # it is somebody's recording
 
 

@@ -265,7 +265,7 @@ def test_another_bank_that_is_there_stays_and_the_difference_is_told(tmp_path: P
 def test_a_damaged_bank_that_is_there_stays(tmp_path: Path) -> None:
     out = tmp_path / "bank"
     out.write_text("the only copy of a novel")
-    with pytest.raises(RoomError, match="no bank of rooms"):
+    with pytest.raises(RoomError, match="not a bank of rooms"):
         make_bank(out, SMALL, COUNTS, workers=1)
     assert out.read_text() == "the only copy of a novel"
 
@@ -288,7 +288,7 @@ def test_where_nothing_can_be_written_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(RoomError, match="No bank can be made in"):
         make_bank(tmp_path / "file" / "bank", SMALL, COUNTS, workers=1)
     (tmp_path / "bank.part").write_text("")
-    with pytest.raises(RoomError, match=r"bank\.part could not be made"):
+    with pytest.raises(RoomError, match=r"can be made in .*bank\.part"):
         make_bank(tmp_path / "bank", SMALL, COUNTS, workers=1)
 
 
@@ -386,7 +386,7 @@ def test_a_measured_response_under_two_rooms_makes_no_bank(
 
 def test_a_measured_response_that_cannot_be_used_is_named(tmp_path: Path, collection: Path) -> None:
     soundfile.write(collection / "room3" / "9.wav", np.zeros(100), 16_000)
-    with pytest.raises(RoomError, match=r"9\.wav has no sound"):
+    with pytest.raises(RoomError, match=r"9\.wav is silent"):
         make_bank(tmp_path / "bank", SMALL, SplitSizes(), source=collection, workers=1)
     assert not (tmp_path / "bank").exists()
 

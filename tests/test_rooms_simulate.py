@@ -71,8 +71,8 @@ def test_a_room_is_its_seed_and_its_number() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"height": (0.29, 4.0)}, "height of 0.29 m leaves no place"),
-        ({"margin": 1.0}, "height of 2.0 m leaves no place"),
+        ({"height": (0.29, 4.0)}, "height of 0.29 m has no room"),
+        ({"margin": 1.0}, "height of 2.0 m has no room"),
         ({"width": (5.0, 3.0)}, "width ranges from 5.0 to 3.0"),
         ({"width": (3.0, math.nan)}, "width ranges"),
         ({"length": (4.0, math.inf)}, "length ranges"),
@@ -187,8 +187,8 @@ def test_images_are_added_up_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> N
 def test_another_process_gets_the_same_bits() -> None:
     code = """
 import sys
-from mondegreen.rooms.settings import PRESETS, draw_room
-from mondegreen.rooms.simulate import impulse_response
+from mondegreen.air.rooms.settings import PRESETS, draw_room
+from mondegreen.air.rooms.simulate import impulse_response
 rir = impulse_response(draw_room(PRESETS["fast"], 5, 8), PRESETS["fast"])
 sys.stdout.buffer.write(rir.tobytes())
 """

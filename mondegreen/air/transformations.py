@@ -40,12 +40,9 @@ class Draws:
 
     Reading it uses it up, so that a second transformation draws other numbers than the first; what
     is to be repeated starts from `of` again.
-
-    Attributes:
-        generators: A rows of M.
     """
 
-    generators: tuple[tuple[torch.Generator, ...], ...]
+    generators: tuple[tuple[torch.Generator, ...], ...]  # A rows of M
 
     @classmethod
     def of(cls, seed: Sequence[int], clips: int, count: int, first: int = 0) -> Draws:
@@ -124,6 +121,11 @@ def apply(
 
     Returns:
         [A, M, T], zero past each clip's length.
+
+    >>> audio, lengths = torch.ones(1, 4).double(), torch.tensor([3])
+    >>> quieter = apply([Gain((-20.0, -20.0))], audio, lengths, Draws.of((0,), 1, 2))
+    >>> quieter.shape, quieter[0, 0].tolist()
+    (torch.Size([1, 2, 4]), [0.1, 0.1, 0.1, 0.0])
     """
     sound = without_padding(audio[:, None], lengths)
     for transformation in transformations:
@@ -135,11 +137,14 @@ def apply(
 class Rooms:
     """A room of a bank, each as likely as the next (Qin et al. 2019, section 4.2).
 
-    Attributes:
-        reverb: the bank's impulse responses, on the audio's device.
+    >>> echo = Rooms(Reverb(torch.tensor([[1.0, 0.25, 0.5]]), normalise=False))
+    >>> click, lengths = torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([3])
+    >>> heard = apply([echo], click, lengths, Draws.of((0,), 1, 1))
+    >>> [round(sample, 4) for sample in heard.flatten().tolist()]
+    [1.0, 0.25, 0.5]
     """
 
-    reverb: Reverb
+    reverb: Reverb  # the bank's impulse responses, on the audio's device
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
@@ -158,10 +163,13 @@ class Noise:
 
     The noise is the room's and does not follow the perturbation: its level has no gradient.
 
-    Attributes:
-        snr_db: range of the clip's power over the noise's, in dB, drawn uniformly.
+    >>> audio, lengths = torch.ones(1, 4096, dtype=torch.float64), torch.tensor([4096])
+    >>> noise = apply([Noise((20.0, 20.0))], audio, lengths, Draws.of((0,), 1, 1)) - audio
+    >>> round(float(-10 * noise.square().mean().log10()), 3)
+    20.0
     """
 
+    # range of the clip's power over the noise's, in dB, drawn uniformly
     snr_db: tuple[float, float] = (15.0, 35.0)
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
@@ -191,11 +199,13 @@ class Gain:
     Samples beyond what 16 bits hold are clipped, as in the converter behind the microphone; their
     gradient is 0.
 
-    Attributes:
-        db: range in dB, drawn uniformly.
+    >>> audio, lengths = torch.tensor([[0.25, 0.75]]), torch.tensor([2])
+    >>> louder = apply([Gain((6.0206, 6.0206))], audio, lengths, Draws.of((0,), 1, 1))
+    >>> [round(sample, 3) for sample in louder.flatten().tolist()]  # the second is clipped
+    [0.5, 1.0]
     """
 
-    db: tuple[float, float] = (-6.0, 6.0)
+    db: tuple[float, float] = (-6.0, 6.0)  # range in dB, drawn uniformly
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
@@ -214,17 +224,19 @@ class BandLimit:
     lower edge. Limiting the band for the air's sake: Yakura and Sakuma, *Robust Audio Adversarial
     Example for a Physical Attack*, IJCAI 2019.
 
-    Attributes:
-        sample_rate: of the audio, in Hz.
-        low_hz: range of the lower edge, in Hz, drawn uniformly.
-        high_hz: range of the upper edge, in Hz, drawn uniformly.
-
     Raises:
         OptionError: the edges are not 0 < low < high < sample_rate / 2.
+
+    >>> tone = torch.sin(torch.arange(16_000) * torch.pi / 160)[None]  # 50 Hz
+    >>> limit = BandLimit(16_000, low_hz=(100.0, 100.0))
+    >>> left = apply([limit], tone, torch.tensor([16_000]), Draws.of((0,), 1, 1))
+    >>> round(float(20 * left[..., 8000:12_000].max().log10()), 1)  # 1 / √(1 + 2⁴)
+    -12.3
     """
 
-    sample_rate: int
-    low_hz: tuple[float, float] = (100.0, 300.0)
+    sample_rate: int  # of the audio, in Hz
+    low_hz: tuple[float, float] = (100.0, 300.0)  # range of the lower edge, in Hz, drawn uniformly
+    # range of the upper edge, in Hz, drawn uniformly
     high_hz: tuple[float, float] = (5000.0, 7500.0)
 
     def __post_init__(self) -> None:
@@ -266,11 +278,13 @@ class ClockDrift:
     (9 cos(ω / 2) - cos(3 ω / 2)) / 8: at a sample rate of 16 kHz by 0.07 dB at 2 kHz, 1.1 dB at
     4 kHz and 5.3 dB at 6 kHz. What a fast reading would take from past the clip's end is silence.
 
-    Attributes:
-        ppm: range of the disagreement in parts per million, drawn uniformly; two crystals of
-            50 ppm each differ by up to 100, or 16 samples in 10 s at 16 kHz.
+    >>> ramp, lengths = torch.arange(8.0)[None], torch.tensor([8])
+    >>> apply([ClockDrift((1e5, 1e5))], ramp, lengths, Draws.of((0,), 1, 1))[0, 0, 5]
+    tensor(5.5000)
     """
 
+    # range of the disagreement in parts per million, drawn uniformly; two crystals of 50 ppm each
+    # differ by up to 100, or 16 samples in 10 s at 16 kHz
     ppm: tuple[float, float] = (-100.0, 100.0)
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
@@ -308,11 +322,12 @@ class Quantise:
     Its gradient is taken to be the identity, the straight-through estimator (Bengio, Léonard and
     Courville, *Estimating or Propagating Gradients Through Stochastic Neurons*, 2013).
 
-    Attributes:
-        bits: 16, what a file holds, or 8.
+    >>> audio, lengths = torch.tensor([[0.3, 1.0]]), torch.tensor([2])
+    >>> (128 * apply([Quantise(8)], audio, lengths, Draws.of((0,), 1, 1))).flatten().tolist()
+    [38.0, 127.0]
     """
 
-    bits: Literal[8, 16]
+    bits: Literal[8, 16]  # 16, what a file holds, or 8
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`; the draws only say how many."""

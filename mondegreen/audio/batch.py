@@ -24,6 +24,9 @@ def quantise(audio: Tensor) -> Tensor:
 
     Returns:
         Same shape and type; multiples of 1/32768 in [-1, 32767/32768].
+
+    >>> (quantise(torch.tensor([0.3, 1.0])) * FULL_SCALE).tolist()
+    [9830.0, 32767.0]
     """
     steps = torch.round(audio * FULL_SCALE)
     return torch.clamp(steps, -FULL_SCALE, FULL_SCALE - 1) / FULL_SCALE
@@ -40,6 +43,10 @@ def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
     Raises:
         AudioError: there are no clips.
+
+    >>> audio, lengths = pad([torch.ones(2), torch.ones(3)])
+    >>> audio.tolist(), lengths.tolist()
+    ([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]], [2, 3])
     """
     if not clips:
         raise AudioError("Got no clips, expected at least one to make a batch.")
@@ -48,6 +55,10 @@ def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def without_padding(audio: Tensor, lengths: Tensor) -> Tensor:
-    """Audio `[B, ..., T]` with zeros past each clip's length `[B]`, whatever stood there."""
+    """Audio `[B, ..., T]` with zeros past each clip's length `[B]`, whatever stood there.
+
+    >>> without_padding(torch.ones(2, 3), torch.tensor([1, 3])).tolist()
+    [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+    """
     inside = torch.arange(audio.shape[-1], device=audio.device) < lengths[:, None]
     return torch.where(inside.view(len(lengths), *[1] * (audio.ndim - 2), -1), audio, 0)

@@ -77,6 +77,9 @@ def resample(audio: Samples, rate: int, sample_rate: int) -> Samples:
 
     Returns:
         float32 `[T * sample_rate / rate]`, rounded; a steep edge may overshoot its old peak.
+
+    >>> resample(np.zeros(800, np.float32), 8_000, 16_000).shape
+    (1600,)
     """
     if rate == sample_rate:
         return audio
@@ -91,6 +94,9 @@ def to_pcm16(audio: NDArray[np.floating]) -> Pcm:
 
     Raises:
         AudioError: a value is NaN or infinite, or the values are not floats.
+
+    >>> to_pcm16(np.array([0.0, 0.5, 1.0])).tolist()
+    [0, 16384, 32767]
     """
     values = np.asarray(audio)
     if values.dtype.kind != "f":

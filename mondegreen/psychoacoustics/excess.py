@@ -33,6 +33,12 @@ def normalised_power(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     On a silent clip, full scale (power 1) is at 96 dB in place of the clip's maximum.
 
     Raises ``AudioError`` if delta is not of these clips: another batch size, or too short.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> round(float(normalised_power(0.1 * audio, threshold).amax().log10()), 2)  # 96 dB - 20 dB
+    7.6
     """
     _check_delta(delta, threshold)
     frames = threshold.theta.shape[1]
@@ -52,6 +58,12 @@ def masking_loss(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     silent clip the loss is finite, but means only what ``normalised_power`` says of it.
 
     Raises ``AudioError`` as ``normalised_power`` does.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> round(float(masking_loss(1e-3 * audio, threshold)), 6)  # 60 dB below the tone that masks it
+    0.0
     """
     excess = (normalised_power(delta, threshold) - threshold.theta).relu().mean(-1)
     return (excess * threshold.real).sum(-1) / threshold.frames
@@ -63,6 +75,12 @@ def excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     Shape: delta ``[B, T]`` -> ``[B, frames, audible bins]`` dB; -inf in padding and where it is 0.
 
     Raises ``AudioError`` as ``normalised_power`` does.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> round(float(excess_db(0.1 * audio, threshold)[0, 0, 125]), 1)
+    -13.4
     """
     audible = threshold.audible
     ratio = normalised_power(delta, threshold)[..., audible] / threshold.theta[..., audible]
@@ -75,6 +93,12 @@ def worst_excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     Shape: delta ``[B, T]`` -> ``[B]`` dB; -inf where it is 0.
 
     Raises ``AudioError`` as ``normalised_power`` does.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> [round(float(worst_excess_db(s * audio, threshold)), 1) for s in (0.1, 1.0)]
+    [-13.4, 6.6]
     """
     counted = threshold.audible & threshold.real[..., None]
     ratio = (normalised_power(delta, threshold) / threshold.theta).masked_fill(~counted, 0)
@@ -88,6 +112,12 @@ def rounding_power(threshold: MaskingThreshold) -> Tensor:
     window keeps 3/8 of that.
 
     Shape: ``[B]``.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> round(float(10 * rounding_power(threshold).log10()), 1)
+    -30.4
     """
     variance = 1 / (12 * FULL_SCALE**2)
     gain = threshold.profile.delta_gain * LOUDEST * 3 / 8 / threshold.window
@@ -104,6 +134,12 @@ def guarded(threshold: MaskingThreshold, audio: Tensor, share: float) -> Masking
     of the clip's normalised power over the bins less than 0.5 Bark away.
 
     Raises ``AudioError`` as ``normalised_power`` does.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> bool((guarded(threshold, audio, 0.5).theta <= threshold.theta).all())
+    True
     """
     power = normalised_power(audio, threshold)
     barks = bark(bin_frequencies(threshold.sample_rate, threshold.window))

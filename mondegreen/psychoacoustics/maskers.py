@@ -33,6 +33,12 @@ def local_maxima(power: Tensor, *, strict: bool = False) -> Tensor:
 
     Shape: ``[..., bins]`` -> bool ``[..., bins]``. The first and the last bin, which have but one
     neighbour, are never maxima. Equal neighbours are both maxima, unless ``strict``.
+
+    >>> power = torch.tensor([9.0, 1.0, 3.0, 3.0, 2.0])
+    >>> local_maxima(power).tolist()
+    [False, False, True, True, False]
+    >>> local_maxima(power, strict=True).any().item()
+    False
     """
     beats = torch.gt if strict else torch.ge
     inner = power[..., 1:-1]
@@ -44,12 +50,20 @@ def loudest_nearby(power: Tensor, barks: Tensor) -> Tensor:
     """Bins that no bin less than 0.5 Bark away exceeds, the third criterion for maskers.
 
     Shape: power ``[..., bins]``, barks ``[bins]`` ascending -> bool ``[..., bins]``.
+
+    >>> power, barks = torch.tensor([1.0, 2.0, 1.0]), torch.tensor([0.0, 0.4, 0.9])
+    >>> loudest_nearby(power, barks).tolist()
+    [False, True, False]
     """
     return power >= _window_maximum(power, nearby(barks))
 
 
 def nearby(barks: Tensor) -> Windows:
-    """The bins less than 0.5 Bark from each bin, as `_window_maximum` takes them."""
+    """The bins less than 0.5 Bark from each bin, as `_window_maximum` takes them.
+
+    >>> [(here.tolist(), left.tolist()) for here, left, _ in nearby(torch.tensor([0.0, 0.4, 0.9]))]
+    [([], []), ([0, 1, 2], [0, 0, 1])]
+    """
     first = torch.searchsorted(barks, barks - NEARBY_BARK, right=True)
     last = torch.searchsorted(barks, barks + NEARBY_BARK) - 1
     width, length, windows = last - first + 1, 1, []
@@ -75,13 +89,23 @@ def _window_maximum(power: Tensor, windows: Windows) -> Tensor:
 
 
 def smoothed(power: Tensor) -> Tensor:
-    """Power of each bin together with its two neighbours, eq. (6). Shape: ``[..., bins]``."""
+    """Power of each bin together with its two neighbours, eq. (6). Shape: ``[..., bins]``.
+
+    >>> smoothed(torch.tensor([1.0, 2.0, 4.0])).tolist()
+    [3.0, 7.0, 6.0]
+    """
     both = torch.nn.functional.pad(power, (1, 1))
     return both[..., :-2] + power + both[..., 2:]
 
 
 def select_paper(power: Tensor, axis: Axis) -> Tensor:
-    """Maskers by the three criteria of step 1, each tested on the bin's own power."""
+    """Maskers by the three criteria of step 1, each tested on the bin's own power.
+
+    >>> barks = torch.arange(5.0)
+    >>> axis = Axis(barks, torch.ones(5), torch.ones(5).bool(), nearby(barks))
+    >>> select_paper(torch.tensor([[0.0, 5.0, 0.0, 0.5, 0.0]]), axis).nonzero()[:, 1].tolist()
+    [1]
+    """
     audible = axis.heard & (power >= axis.quiet)
     nearby = power >= _window_maximum(power, axis.nearby)
     return local_maxima(power) & audible & nearby
@@ -93,6 +117,11 @@ def select_authors(power: Tensor, axis: Axis) -> Tensor:
     A masker and the next one, when closer than 0.5 Bark, are compared on their smoothed level and
     the weaker goes (the right one of equals). Only there does the threshold in quiet count: a left
     one below it goes first, and then the next pair is compared whatever its distance.
+
+    >>> barks = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.4])
+    >>> axis = Axis(barks, torch.ones(5), torch.ones(5).bool(), nearby(barks))
+    >>> select_authors(torch.tensor([[0.0, 5.0, 0.0, 9.0, 0.0]]), axis).nonzero()[:, 1].tolist()
+    [3]
     """
     candidates = local_maxima(power, strict=True)
     bins, present = packed(candidates)
@@ -121,7 +150,7 @@ def select_authors(power: Tensor, axis: Axis) -> Tensor:
         drop(right, compared & ~outdone)
         apart = pending & ~close
         left, right = torch.where(outdone | apart, right, left), right + (compared | apart)
-    return unpacked(bins, kept, power.shape[-1])
+    return _unpacked(bins, kept, power.shape[-1])
 
 
 def packed(chosen: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,6 +158,10 @@ def packed(chosen: Tensor) -> tuple[Tensor, Tensor]:
 
     Shape: bool ``[F, bins]`` -> bins ``[F, M]`` and bool ``[F, M]`` telling which are real, where M
     is the largest count of any frame.
+
+    >>> bins, real = packed(torch.tensor([[True, False, True], [False, True, False]]))
+    >>> bins.tolist(), real.tolist()
+    ([[0, 2], [1, 0]], [[True, True], [True, False]])
     """
     frame, index = chosen.nonzero(as_tuple=True)
     count = chosen.sum(-1)
@@ -139,7 +172,7 @@ def packed(chosen: Tensor) -> tuple[Tensor, Tensor]:
     return bins, ranks < count[:, None]
 
 
-def unpacked(bins: Tensor, kept: Tensor, n_bins: int) -> Tensor:
+def _unpacked(bins: Tensor, kept: Tensor, n_bins: int) -> Tensor:
     """The reverse of ``packed``: bins ``[F, M]`` -> bool ``[F, n_bins]``."""
     chosen = torch.zeros(len(bins), n_bins, dtype=torch.bool, device=bins.device)
     frame, rank = kept.nonzero(as_tuple=True)

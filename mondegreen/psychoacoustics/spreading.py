@@ -33,20 +33,21 @@ NOTHING: Final = -80.0  # nepers of power, -347 dB; numbers much less are slow i
 class Spreading:
     """A frequency axis in J blocks of W bins, and what is the same for all maskers.
 
-    Attributes:
-        barks: [J, W], the last bin repeated to the end of the last block.
-        centres: [J].
-        down: [J, J], from a block's centre to those below it, along the slope below maskers.
-        below: [J, W], from a block's centre to its bins, along the same slope.
-        above: [J, TERMS, W], the same along the slopes above maskers: coefficients of the series.
-        slopes: in dB per Bark: the one below maskers; the least and the most above them.
+    >>> barks = torch.arange(4, dtype=torch.float64)
+    >>> spreading = Spreading.over(barks, (27.0, -27.0, 0.0), torch.device("cpu"), torch.float64)
+    >>> level_db, slope = torch.tensor([[[60.0]], [[-20.0]]], dtype=torch.float64)
+    >>> power = spreading(torch.tensor([[1]]), level_db, slope)
+    >>> (10 * power[0].log10()).round(decimals=6).tolist()  # one masker of 60 dB, at 1 Bark
+    [33.0, 60.0, 40.0, 20.0]
     """
 
-    barks: Tensor
-    centres: Tensor
-    down: Tensor
-    below: Tensor
+    barks: Tensor  # [J, W], the last bin repeated to the end of the last block
+    centres: Tensor  # [J]
+    down: Tensor  # [J, J], from a block's centre to those below it, along the slope below maskers
+    below: Tensor  # [J, W], from a block's centre to its bins, along the same slope
+    # [J, TERMS, W], the same along the slopes above maskers: coefficients of the series
     above: Tensor
+    # in dB per Bark: the one below maskers; the least and the most above them
     slopes: tuple[float, float, float]
 
     @classmethod

@@ -34,7 +34,11 @@ FRAMES_AT_ONCE = 256  # keeps the working set near the processor's cache, and bo
 
 
 def upper_slope(masker_db: Tensor) -> Tensor:
-    """Slope G above a masker in dB per Bark, eq. (9), from its level in dB."""
+    """Slope G above a masker in dB per Bark, eq. (9), from its level in dB.
+
+    >>> upper_slope(torch.tensor([30.0, 60.0])).double().round(decimals=2).tolist()
+    [-27.0, -19.6]
+    """
     return 0.37 * (masker_db - 40).clamp(min=0) - 27
 
 
@@ -43,6 +47,10 @@ def spread(masker_db: Tensor, delta_bark: Tensor) -> Tensor:
 
     Shape: both broadcast. The lesser of the two lines is the right one on each side of the masker,
     because the upper slope never reaches 27 (the level would have to exceed 185 dB).
+
+    >>> below_and_above = torch.tensor([-1.0, 1.0], dtype=torch.float64)
+    >>> spread(torch.tensor(60.0), below_and_above).round(decimals=2).tolist()
+    [-27.0, -19.6]
     """
     return torch.minimum(27 * delta_bark, upper_slope(masker_db) * delta_bark)
 
@@ -51,6 +59,10 @@ def individual_threshold(masker_db: Tensor, masker_bark: Tensor, maskee_bark: Te
     """Threshold T in dB that one tonal masker sets at another Bark value, eq. (10).
 
     Shape: all broadcast. A masker of minus infinity dB sets no threshold.
+
+    >>> masker, maskees = torch.tensor(8.0), torch.tensor([8.0, 9.0], dtype=torch.float64)
+    >>> individual_threshold(torch.tensor(60.0), masker, maskees).round(decimals=2).tolist()
+    [51.78, 32.18]
     """
     offset = -6.025 - 0.275 * masker_bark
     return (masker_db + offset) + spread(masker_db, maskee_bark - masker_bark)
@@ -69,6 +81,12 @@ def global_threshold(
     above 20 kHz in ``paper``) hold the maskers' share alone, which may be 0.
 
     Raises ``OptionError`` for an unknown profile, ``AudioError`` for power that is not normalised.
+
+    >>> power = torch.full((1025,), 1e-20)
+    >>> power[128] = 1e6  # one masker of 60 dB, at 1 kHz
+    >>> theta, n_maskers = global_threshold(power, 16_000)
+    >>> int(n_maskers), round(float(10 * theta[128].log10()), 2)
+    (1, 51.63)
     """
     rules = profile_of(profile)
     _check_normalised(power)
@@ -110,6 +128,11 @@ def maskers(power: Tensor, sample_rate: int, profile: str = "paper") -> Tensor:
     Shape: normalised power ``[..., bins]`` -> bool ``[..., bins]``.
 
     Raises ``OptionError`` for an unknown profile.
+
+    >>> power = torch.full((1025,), 1e-20)
+    >>> power[128] = 1e6
+    >>> maskers(power, 16_000).nonzero().flatten().tolist()
+    [128]
     """
     rules = profile_of(profile)
     frames = power.reshape(-1, power.shape[-1])
@@ -193,6 +216,11 @@ def masking_threshold(
 
     Raises ``AudioError`` for another shape of audio or lengths, ``OptionError`` for an unknown
     profile or a window or hop that cannot be used.
+
+    >>> tone = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(tone, None, 16_000)
+    >>> list(threshold.theta.shape), round(float(10 * threshold.theta[0, 0, 128].log10()), 1)
+    ([1, 5, 1025], 89.4)
     """
     rules = profile_of(profile)
     _check_frame_options(sample_rate, window, hop)

@@ -61,33 +61,19 @@ class StepOutcome:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one step found, one row per clip still in the stage; tensors are in main memory.
+    """What one step found, one row per clip still in the stage; tensors are in main memory."""
 
-    Attributes:
-        stage: its name.
-        step: the step within the stage, from 0.
-        passes: gradient passes that the step took for each clip.
-        index: [A] which clips these are.
-        loss: [A] nats, the mean of the draws.
-        hits: [A] draws that matched the target, out of `judged`.
-        judged: how many draws were scored.
-        matched: [A] bool: a success, by the stage's quorum.
-        eps: [A] full scale, or None without a bound.
-        alpha: [A], or None without a masking penalty.
-        masking_loss: [A], or None without a masking penalty.
-    """
-
-    stage: str
-    step: int
-    passes: int
-    index: Tensor
-    loss: Tensor
-    hits: Tensor
-    judged: int
-    matched: Tensor
-    eps: Tensor | None
-    alpha: Tensor | None
-    masking_loss: Tensor | None
+    stage: str  # its name
+    step: int  # the step within the stage, from 0
+    passes: int  # gradient passes that the step took for each clip
+    index: Tensor  # [A] which clips these are
+    loss: Tensor  # [A] nats, the mean of the draws
+    hits: Tensor  # [A] draws that matched the target, out of `judged`
+    judged: int  # how many draws were scored
+    matched: Tensor  # [A] bool: a success, by the stage's quorum
+    eps: Tensor | None  # [A] full scale, or None without a bound
+    alpha: Tensor | None  # [A], or None without a masking penalty
+    masking_loss: Tensor | None  # [A], or None without a masking penalty
 
     @classmethod
     def of(

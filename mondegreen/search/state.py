@@ -63,17 +63,11 @@ class Batch:
 
 @dataclass
 class Position:
-    """Where a search stands.
+    """Where a search stands."""
 
-    Attributes:
-        stage: its number.
-        step: the step of the stage that comes next.
-        batch: the clips still in it.
-    """
-
-    stage: int
-    step: int
-    batch: Batch
+    stage: int  # its number
+    step: int  # the step of the stage that comes next
+    batch: Batch  # the clips still in it
 
 
 _COUNTED: Final = ("steps", "passes", "looks", "first_match")  # a trajectory's plain numbers
@@ -82,15 +76,10 @@ _SUCCESSES: Final = ("candidates", "milestones")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A search between two steps.
+    """A search between two steps."""
 
-    Attributes:
-        tensors: by name; none shares memory with the search.
-        facts: everything else, as JSON types.
-    """
-
-    tensors: Mapping[str, Tensor]
-    facts: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]  # by name; none shares memory with the search
+    facts: Mapping[str, Any]  # everything else, as JSON types
 
     @classmethod
     def of(cls, place: Position, trajectories: Sequence[Trajectory]) -> Snapshot:

@@ -16,15 +16,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Score:
-    """What one forward pass says of a batch.
+    """What one forward pass says of a batch."""
 
-    Attributes:
-        loss: [B], differentiable: -log p(target | audio) in nats, summed over the target's symbols.
-        matched: [B] bool: greedy decoding of this audio yields the target, symbol by symbol.
-    """
-
+    # [B], differentiable: -log p(target | audio) in nats, summed over the target's symbols
     loss: Tensor
-    matched: Tensor
+    matched: Tensor  # [B] bool: greedy decoding of this audio yields the target, symbol by symbol
 
 
 @runtime_checkable

@@ -30,19 +30,13 @@ SAME: Final = 1e-3  # relative, of losses that should be equal but for rounding
 
 @dataclass(frozen=True)
 class Probe:
-    """A victim with something to say to it.
+    """A victim with something to say to it."""
 
-    Attributes:
-        victim: who is examined.
-        clips: pieces of speech, the first and the third of one length, [T] in [-1, 1] at its rate.
-        heard: its transcript of each.
-        targets: a phrase that it can spell, and be asked for, in each.
-    """
-
-    victim: Victim
+    victim: Victim  # who is examined
+    # pieces of speech, the first and the third of one length, [T] in [-1, 1] at its rate
     clips: tuple[Tensor, ...]
-    heard: tuple[str, ...]
-    targets: tuple[str, ...]
+    heard: tuple[str, ...]  # its transcript of each
+    targets: tuple[str, ...]  # a phrase that it can spell, and be asked for, in each
 
     @classmethod
     def of(cls, victim: Victim, speech: Tensor, seconds: float = 2.0) -> Probe:

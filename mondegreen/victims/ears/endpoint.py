@@ -34,17 +34,11 @@ LONGEST_QUOTE = 200  # characters
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back.
+    """What came back."""
 
-    Attributes:
-        status: of HTTP.
-        retry_after: the header of that name.
-        body: at most `LONGEST_REPLY` bytes.
-    """
-
-    status: int
-    retry_after: str | None
-    body: bytes
+    status: int  # of HTTP
+    retry_after: str | None  # the header of that name
+    body: bytes  # at most `LONGEST_REPLY` bytes
 
     @property
     def passing(self) -> bool:

@@ -37,19 +37,12 @@ from mondegreen.victims.tokens.spelling import PretrainedVocabulary, Vocabulary
 
 @dataclass(frozen=True)
 class EncoderLayout:
-    """Clips of certain lengths in a batch of a certain width, as the encoder sees them.
+    """Clips of certain lengths in a batch of a certain width, as the encoder sees them."""
 
-    Attributes:
-        weight: [B, 1, F'], 1 at the real frames of the first convolution, else 0.
-        mask: [B, F] bool: which encoder states are real; None: all.
-        attention: what keeps attention from the others, as the layers want it.
-        rotation: cosines and sines of the places, each [1, F, D'].
-    """
-
-    weight: Tensor
-    mask: Tensor | None
-    attention: Any
-    rotation: tuple[Tensor, Tensor]
+    weight: Tensor  # [B, 1, F'], 1 at the real frames of the first convolution, else 0
+    mask: Tensor | None  # [B, F] bool: which encoder states are real; None: all
+    attention: Any  # what keeps attention from the others, as the layers want it
+    rotation: tuple[Tensor, Tensor]  # cosines and sines of the places, each [1, F, D']
 
     @classmethod
     def of(cls, encoder: Any, lengths: Tensor, samples: int) -> EncoderLayout:
@@ -67,21 +60,13 @@ class EncoderLayout:
 
 @dataclass(frozen=True)
 class DecoderLayout:
-    """Targets of a batch, as the decoder sees them.
+    """Targets of a batch, as the decoder sees them."""
 
-    Attributes:
-        forced: the targets.
-        embedded: [B, N, D], the decoder's input.
-        causal: what keeps a place from those after it, as the layers want it.
-        across: what keeps attention from the memory's padding, as the layers want it.
-        rotation: cosines and sines of the places, each [1, N, D'].
-    """
-
-    forced: TeacherForcing
-    embedded: Tensor
-    causal: Any
-    across: Any
-    rotation: tuple[Tensor, Tensor]
+    forced: TeacherForcing  # the targets
+    embedded: Tensor  # [B, N, D], the decoder's input
+    causal: Any  # what keeps a place from those after it, as the layers want it
+    across: Any  # what keeps attention from the memory's padding, as the layers want it
+    rotation: tuple[Tensor, Tensor]  # cosines and sines of the places, each [1, N, D']
 
     @classmethod
     def of(

@@ -133,19 +133,12 @@ def _forward(arcs: Tensor, blanks: list[int], emits: list[int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Choices:
-    """What greedy decoding does at every node of a batch of lattices.
+    """What greedy decoding does at every node of a batch of lattices."""
 
-    Attributes:
-        symbol: [B, T, U + 1] int64: the likeliest symbol.
-        moves: [B, T, U + 1] int64: frames to go on by; at a blank at least 1.
-        blank: the blank's number.
-        per_frame: so many symbols at one frame force a move to the next; None: never.
-    """
-
-    symbol: Tensor
-    moves: Tensor
-    blank: int
-    per_frame: int | None
+    symbol: Tensor  # [B, T, U + 1] int64: the likeliest symbol
+    moves: Tensor  # [B, T, U + 1] int64: frames to go on by; at a blank at least 1
+    blank: int  # the blank's number
+    per_frame: int | None  # so many symbols at one frame force a move to the next; None: never
 
 
 def says(

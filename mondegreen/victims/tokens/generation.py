@@ -37,21 +37,14 @@ _NEUTRAL: Final = {  # settings that change greedy choices, and the values at wh
 
 @dataclass(frozen=True)
 class Generation:
-    """What greedy generation begins with, never says, and ends with.
+    """What greedy generation begins with, never says, and ends with."""
 
-    Attributes:
-        prompt: symbols that are given: the decoder's start, and whatever is forced after it.
-        end: the symbol that ends an output.
-        suppressed: symbols that are never said.
-        suppressed_first: symbols that an output does not begin with.
-        symbols: the size of the vocabulary.
-    """
-
+    # symbols that are given: the decoder's start, and whatever is forced after it
     prompt: tuple[int, ...]
-    end: int
-    suppressed: frozenset[int]
-    suppressed_first: frozenset[int]
-    symbols: int
+    end: int  # the symbol that ends an output
+    suppressed: frozenset[int]  # symbols that are never said
+    suppressed_first: frozenset[int]  # symbols that an output does not begin with
+    symbols: int  # the size of the vocabulary
 
     @classmethod
     def of(cls, config: Any, symbols: int, prompt: Sequence[int] = ()) -> Generation:
