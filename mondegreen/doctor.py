@@ -1,4 +1,4 @@
-"""What this installation is made of, and what is wrong with it."""
+"""Checks of an installation: versions, devices, the embedded model, the cache, known conflicts."""
 
 from __future__ import annotations
 
@@ -18,62 +18,43 @@ from mondegreen.errors import VictimError
 from mondegreen.files import cache_folder
 from mondegreen.victims.embedded import bundled
 
-PACKAGES = (
-    "mondegreen",
-    "torch",
-    "transformers",
-    "onnxruntime",
-    "moonshine-voice",
-    "soundfile",
-    "soxr",
-    "pyroomacoustics",
-    "safetensors",
-    "pystoi",
-    "pesq",
-    "pocketsphinx",
+REQUIRED = (
+    *("mondegreen", "torch", "transformers", "onnxruntime", "moonshine-voice"),
+    *("soundfile", "soxr", "safetensors", "pystoi"),
 )
 OPTIONAL = {
-    "pocketsphinx": "no pocketsphinx to listen with; run: pip install 'mondegreen[ears]'",
+    "pocketsphinx": "the recogniser pocketsphinx needs it; run: pip install 'mondegreen[ears]'",
     "pesq": "PESQ will be null; run: pip install pesq (needs a C compiler)",
-    "pyroomacoustics": "no rooms can be simulated; run: pip install 'mondegreen[rooms]'",
+    "pyroomacoustics": "needed to simulate rooms; run: pip install 'mondegreen[rooms]'",
 }
-CONFLICTS = {  # their mere presence has broken transformers' audio models
-    "torchaudio": "transformers imports it when it is there; run: pip uninstall torchaudio",
-    "torchcodec": "transformers imports it when it is there; run: pip uninstall torchcodec",
-}
+CONFLICTS = ("torchaudio", "torchcodec")  # installed, they have broken transformers' audio models
 CONVERTED_BYTES = 150_000_000
+State = Literal["ok", "warning", "error"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
-
-    Attributes:
-        name: what.
-        state: "ok", "warning" (works, with something missing) or "error" (mend this).
-        detail: what was found, and what to do.
-    """
+    """The result of one check."""
 
     name: str
-    state: Literal["ok", "warning", "error"]
-    detail: str
+    state: State  # a warning: it works, with something missing
+    detail: str  # what was found, and what to do
 
 
 def examine() -> list[Finding]:
-    """Look at versions, devices, the embedded model, the cache and known conflicts."""
+    """Check versions, devices, the embedded model, the cache and known conflicts."""
     return [*_versions(), *_devices(), _model(), _cache(), *_conflicts()]
 
 
 def _versions() -> Iterator[Finding]:
     yield Finding("python", "ok", sys.version.split()[0])
-    for package in PACKAGES:
+    for package in (*REQUIRED, *OPTIONAL):
         try:
             yield Finding(package, "ok", version(package))
         except PackageNotFoundError:
-            if package in OPTIONAL:
-                yield Finding(package, "warning", f"not installed; {OPTIONAL[package]}")
-            else:
-                yield Finding(package, "error", "not installed; run: pip install mondegreen")
+            state: State = "warning" if package in OPTIONAL else "error"
+            remedy = OPTIONAL.get(package, "run: pip install mondegreen")
+            yield Finding(package, state, f"not installed; {remedy}")
 
 
 def _devices() -> Iterator[Finding]:
@@ -103,14 +84,17 @@ def _cache() -> Finding:
 
 
 def _conflicts() -> Iterator[Finding]:
-    for package, remedy in CONFLICTS.items():
+    for package in CONFLICTS:
+        remedy = f"transformers imports it; run: pip uninstall {package}"
         if find_spec(package) is None:
-            yield Finding(package, "ok", "absent, as it should be")
-            continue
-        # in a process of its own: a broken binary can take the interpreter down with it
-        command = [sys.executable, "-c", f"import {package}"]
-        broken = subprocess.run(command, capture_output=True, check=False).returncode != 0
-        if broken:
-            yield Finding(package, "error", f"installed, and fails to import; {remedy}")
+            yield Finding(package, "ok", "not installed (not needed)")
+        elif _imports(package):
+            yield Finding(package, "warning", f"installed, but not needed; {remedy}")
         else:
-            yield Finding(package, "warning", f"installed, though nothing here needs it; {remedy}")
+            yield Finding(package, "error", f"installed, but fails to import; {remedy}")
+
+
+def _imports(package: str) -> bool:
+    """Whether a package can be imported; in another process, which a broken one may crash."""
+    command = [sys.executable, "-c", f"import {package}"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
