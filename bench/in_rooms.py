@@ -1,4 +1,4 @@
-"""How far methods in rooms get with so many room-passes, proved in rooms they have not met."""
+"""Results of methods in rooms with a given number of room passes, proved in unseen rooms."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def measured(
     options: Options,
     known: Callable[[Row], bool],
 ) -> Iterator[Row]:
-    """A clip's row, if it is not known yet: the saved file in every test room, and in none."""
+    """A clip's row, if it is not known yet: the saved file in every test room, and without one."""
     stages = within(stages_of(options.method, options.preset), options.max_passes)
     head: Row = {
         "victim": victim.name,

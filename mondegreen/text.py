@@ -1,17 +1,16 @@
 """What counts as the same words: named normalisers, word errors, and usable targets.
 
-A claim that "the model heard the target" is only as good as the rule of comparison, so the rule has
-a name. `default` compares words: case, spacing, apostrophes ("isn't" is "isnt") and punctuation do
-not matter, but symbols that are read aloud do ("50%" is "50 %", and is not "50"). `exact` compares
-what the model printed.
+The rule by which a transcript counts as the target has a name. `default` compares words: case,
+spacing, apostrophes ("isn't" is "isnt") and punctuation do not matter, but symbols that are read
+aloud do ("50%" is "50 %", and is not "50"). `exact` compares what the model printed.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 import jiwer
@@ -52,17 +51,11 @@ def _apart(character: str) -> str:
     return f" {character} " if spoken else character
 
 
-NORMALISERS: Final[Mapping[str, Normaliser]] = MappingProxyType(
-    {"default": words_only, "exact": str.strip}
-)
+NORMALISERS: Final[Mapping[str, Normaliser]] = {"default": words_only, "exact": str.strip}
 
 
 def normalise(text: str, normaliser: str = "default") -> str:
-    """Apply a normaliser by its name.
-
-    Raises:
-        OptionError: there is no normaliser of that name.
-    """
+    """Apply a normaliser by name; raises OptionError if there is none of that name."""
     if normaliser not in NORMALISERS:
         raise OptionError(
             f"Got the normaliser {normaliser!r}, expected one of: {', '.join(NORMALISERS)}."
@@ -71,11 +64,7 @@ def normalise(text: str, normaliser: str = "default") -> str:
 
 
 def matches(heard: str, target: str, normaliser: str = "default") -> bool:
-    """Whether a transcript is the target phrase, under a named normaliser.
-
-    Raises:
-        OptionError: there is no normaliser of that name.
-    """
+    """Whether a transcript is the target phrase; raises OptionError as `normalise` does."""
     return normalise(heard, normaliser) == normalise(target, normaliser)
 
 
@@ -88,20 +77,15 @@ class WordErrors:
 
     @property
     def rate(self) -> float:
-        """Word error rate, errors / words; it may exceed 1.
+        """Word error rate, which may exceed 1; an empty reference counts as one word.
 
-        An empty reference counts as one word: the rate is the number of words inserted. (jiwer
-        returns 1 there, for one word as for ten.)
+        (jiwer returns 1 for an empty reference, however many words are inserted.)
         """
         return self.errors / max(self.words, 1)
 
 
 def word_errors(reference: str, hypothesis: str, normaliser: str = "default") -> WordErrors:
-    """Count the word errors of `hypothesis` against `reference`, both normalised first.
-
-    Raises:
-        OptionError: there is no normaliser of that name.
-    """
+    """Word errors of a normalised hypothesis; raises OptionError as `normalise` does."""
     reference, hypothesis = normalise(reference, normaliser), normalise(hypothesis, normaliser)
     counts = jiwer.process_words(reference, hypothesis)
     errors = counts.substitutions + counts.deletions + counts.insertions
@@ -129,10 +113,6 @@ def as_sentence(text: str) -> str:
     """
     text = " ".join(text.split()).rstrip(",;: ")
     if text in (text.lower(), text.upper()):
-        text = " ".join(_pronoun(word) for word in text.lower().split())
+        text = re.sub(r"(?<!\S)i(?=['\s]|$)", "I", text.lower())
         text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else text + "."
-
-
-def _pronoun(word: str) -> str:
-    return "I" + word[1:] if word.split("'")[0] == "i" else word

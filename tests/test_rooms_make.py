@@ -255,8 +255,8 @@ def test_another_bank_that_is_there_stays_and_the_difference_is_told(tmp_path: P
     with pytest.raises(RoomError) as refused:
         make_bank(out, asked, replace(COUNTS, test=4), workers=1)
     assert str(refused.value) == (
-        f"{out} is another bank: its test is 3, asked for is 4; its max_order is 3, asked for is"
-        " 2; its width is [3.0, 5.0], asked for is [3.0, 4.0]. Choose another file to make, or"
+        f"{out} is another bank: its test is 3, not 4; its max_order is 3, not 2; its width is"
+        " [3.0, 5.0], not [3.0, 4.0]. Choose another file to make, or"
         " delete it."
     )
     assert out.read_bytes() == before

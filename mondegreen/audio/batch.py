@@ -15,9 +15,7 @@ from mondegreen.errors import AudioError
 
 
 def quantise(audio: Tensor) -> Tensor:
-    """Round audio to the samples that a 16-bit file can hold.
-
-    Half steps go to the even neighbour; values beyond full scale are clipped.
+    """Round audio to 16-bit samples: half steps to even, values beyond full scale clipped.
 
     Args:
         audio: float32 or float64, any shape.
@@ -33,13 +31,10 @@ def quantise(audio: Tensor) -> Tensor:
 
 
 def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Stack clips of unequal length into a batch, with zeros after the shorter ones.
-
-    Args:
-        clips: one or more tensors `[T_i]`.
+    """Stack clips `[T_i]` of unequal lengths into a batch, with zeros after the shorter ones.
 
     Returns:
-        audio `[B, T]` with T the longest length, and lengths `[B]` (int64).
+        audio `[B, T]`, where T is the longest length, and lengths `[B]` (int64).
 
     Raises:
         AudioError: there are no clips.
@@ -55,7 +50,7 @@ def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def without_padding(audio: Tensor, lengths: Tensor) -> Tensor:
-    """Audio `[B, ..., T]` with zeros past each clip's length `[B]`, whatever stood there.
+    """Audio `[B, ..., T]` with zeros after each clip's length `[B]`, whatever was there.
 
     >>> without_padding(torch.ones(2, 3), torch.tensor([1, 3])).tolist()
     [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]

@@ -32,11 +32,7 @@ from mondegreen.runs.plan import Row
 
 
 class Ledger:
-    """The items and errors of a run folder.
-
-    Args:
-        run: the folder.
-    """
+    """The items and errors of the run folder `run`."""
 
     def __init__(self, run: Path) -> None:
         self.run = run
@@ -125,12 +121,7 @@ class Ledger:
     def commit(self, key: str, write: Callable[[Path], object]) -> None:
         """Put an item in place in one step, once it is on the disk; an existing item is kept.
 
-        Args:
-            key: of the item.
-            write: writes its files into a folder.
-
-        Raises:
-            StorageError: it cannot be written.
+        `write` writes its files into a folder. Raises StorageError if they cannot be written.
         """
         part = self.items / f".{key}.{secrets.token_hex(4)}.part"
         with _writing(self.run):
@@ -145,11 +136,7 @@ class Ledger:
                 shutil.rmtree(part, ignore_errors=True)
 
     def note_error(self, row: Row, reason: str, attempts: int) -> None:
-        """Note why a clip could not be attacked.
-
-        Raises:
-            StorageError: it cannot be written.
-        """
+        """Note why a clip could not be attacked; raises StorageError if that cannot be written."""
         about = {"key": row.key, "id": row.id, "audio": row.audio, "target": row.target}
         note = {**about, "error": reason, "attempts": attempts}
         write_whole(self.errors / f"{row.key}.json", (json.dumps(note, indent=1) + "\n").encode())
@@ -159,11 +146,7 @@ class Ledger:
         return self.searches / f"{name}.safetensors"
 
     def forget_searches(self, name: str = "*") -> None:
-        """Delete the unfinished search of a job, if there is one; without a name, all.
-
-        Raises:
-            StorageError: it cannot be deleted.
-        """
+        """Delete a job's unfinished search, if there is one, or all; raises StorageError."""
         with _writing(self.run):
             for path in self.searches.glob(f"{name}.safetensors"):
                 path.unlink(missing_ok=True)

@@ -47,12 +47,8 @@ Message: TypeAlias = Attacked | MondegreenError | Event | Exited
 class Engine(ABC, Generic[H]):
     """A pool of workers; the first one starts at once, and loads while its driver plans.
 
-    A worker that is lost is replaced, and its job comes back as `Crashed`.
-
-    Args:
-        run: path of the run folder.
-        config: what is run, and how.
-        device: of the first worker; None: the configuration's.
+    A worker that is lost is replaced, and its job comes back as `Crashed`. `run` is the path of the
+    run folder, `device` that of the first worker (None: the configuration's).
     """
 
     load_seconds: ClassVar[float | None] = None  # longest wait for the first worker; None: any
@@ -113,10 +109,8 @@ class Engine(ABC, Generic[H]):
         Raises:
             VictimError: no worker can load the recogniser any more.
         """
-        events: list[Event] = []
-        for worker, message in self.messages(seconds):
-            events += self._events(worker, message)
-        return events
+        said = self.messages(seconds)
+        return [event for worker, message in said for event in self._events(worker, message)]
 
     def _events(self, worker: H, message: Message) -> list[Event]:
         match message:
@@ -166,11 +160,7 @@ class Engine(ABC, Generic[H]):
 
 
 def make_engine(run: str, config: RunConfig) -> Engine[Any]:
-    """The engine that a configuration names.
-
-    Raises:
-        MondegreenError: what it needs is not installed.
-    """
+    """The engine that a configuration names; raises MondegreenError if Ray is not installed."""
     if config.engine == "ray":
         from mondegreen.runs.engines.ray import RayEngine
 
@@ -186,13 +176,9 @@ def processors() -> int:
 
 
 def worker_devices(config: RunConfig, devices: Sequence[str], jobs: int, places: int) -> list[str]:
-    """The device of each worker: GPUs in turn, and never more workers than jobs.
+    """The device of each worker: `devices` (GPUs, or the CPU) in turn, at most one per job.
 
-    Args:
-        config: `workers`, if given, is how many there are.
-        devices: GPUs, or the CPU alone.
-        jobs: how many there are to do.
-        places: workers that the processors have room for.
+    Unless `config.workers` is given, there is one for each GPU, or as many as the CPU has `places`.
     """
     default = places if devices[0] == "cpu" else len(devices)
     count = max(1, min(config.workers or default, jobs))
@@ -202,7 +188,7 @@ def worker_devices(config: RunConfig, devices: Sequence[str], jobs: int, places:
 def worker_threads(config: RunConfig) -> int:
     """Threads of each worker: the processors divided by the workers asked for.
 
-    Not by the workers that turn out to have jobs: the number of clips would then change the number
-    of threads, and with it how sums are rounded.
+    The workers at work may be fewer; but with them the number of threads would depend on the number
+    of clips, and with it how sums are rounded.
     """
     return config.threads or max(1, processors() // (config.workers or processors()))
