@@ -97,6 +97,8 @@ def changed(path: list[Any], value: Any) -> dict[str, Any]:
         (changed(["forms", 0, 1, "correct"], None), "no correct answer"),
         (changed(["forms", 0, 1, "sounds"], {"a": "0000"}), "no sound b"),
         (changed(["forms", 0, 1, "sounds", "a"], "elsewhere"), "elsewhere"),
+        (changed(["forms", 0, 1, "clip"], "another"), "no clip another"),
+        (changed(["schema"], 2), "schema"),
         (changed(["sounds", "0000"], {"clip": 1, "condition": "clean"}), "clip"),
     ],
 )

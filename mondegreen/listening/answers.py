@@ -51,20 +51,15 @@ HEADPHONES: Final = {"passed": HeadphoneCheck(True), "failed": HeadphoneCheck(Fa
 
 @dataclass(frozen=True)
 class Session:
-    """One sitting of one listener, as its file describes it; see `mondegreen.listening`.
-
-    Attributes:
-        started: by the clock of the browser; in a CSV, when the first answer was given.
-        headphones: None: there was no check.
-    """
+    """One sitting of one listener, as its file describes it; see `mondegreen.listening`."""
 
     study: str
     protocol: str
     listener: str
     form: int
     answers: tuple[TrialAnswer, ...]
-    started: str | None = None
-    headphones: HeadphoneCheck | None = None
+    started: str | None = None  # by the browser's clock; in a CSV, when the first answer was given
+    headphones: HeadphoneCheck | None = None  # None: there was no check
 
     @cached_property
     def by_trial(self) -> Mapping[str, TrialAnswer]:
@@ -95,11 +90,7 @@ class _FileError(MondegreenError):
 
 
 def read_answers(paths: Sequence[Path], key: StudyKey) -> list[Session]:
-    """Read answers to a study.
-
-    Args:
-        paths: files, and folders of files; for the folder of a study, those in its `answers/`.
-        key: of the study.
+    """Read answers to a study from files, and from folders of files or of studies.
 
     Raises:
         MondegreenError: files are missing, damaged or do not fit the study; it names all of them.

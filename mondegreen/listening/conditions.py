@@ -35,19 +35,12 @@ class CleanClip(NamedTuple):
 
 @dataclass(frozen=True)
 class Material:
-    """The clips of a study in its conditions.
+    """The clips of a study in its conditions."""
 
-    Attributes:
-        conditions: in the order of the runs.
-        clips: those that were drawn.
-        folders: the item folder of each clip, by the label of its condition.
-        left_out: how many items or clips are not used, by reason.
-    """
-
-    conditions: tuple[Condition, ...]
-    clips: tuple[CleanClip, ...]
-    folders: Mapping[str, Mapping[CleanClip, Path]]
-    left_out: Mapping[str, int]
+    conditions: tuple[Condition, ...]  # in the order of the runs
+    clips: tuple[CleanClip, ...]  # those that were drawn
+    folders: Mapping[str, Mapping[CleanClip, Path]]  # of items, by label and clip
+    left_out: Mapping[str, int]  # items or clips that are not used, by reason
 
     @property
     def rate(self) -> int:
@@ -78,13 +71,9 @@ class _Found:
 
 
 def gather(runs: Sequence[Path], most: int, rng: Random, on_progress: OnProgress) -> Material:
-    """Find the conditions in runs, or in any folders of results, and draw clips.
+    """Find the conditions in runs, or any folders of results, and draw at most `most` clips.
 
-    Args:
-        runs: folders; one that is passed twice, by whatever path, counts once.
-        most: clips to draw, at most.
-        rng: draws them.
-        on_progress: called as items are read.
+    A folder that is passed twice, by whatever path, counts once.
 
     Raises:
         MondegreenError: a folder does not exist, nothing is verified, the conditions have no clip

@@ -205,6 +205,8 @@ def _contradiction(key: StudyKey, trial: Trial) -> str | None:
         return f"it has no sound {missing[0]}"
     if unknown := [name for name in trial.sounds.values() if name not in key.sounds]:
         return f"there is no sound {unknown[0]}"
+    if trial.clip not in key.clips:
+        return f"there is no clip {trial.clip}"
     if trial.kind == "abx" and trial.role == "test" and trial.correct is None:
         return "it has no correct answer"
     if trial.correct not in (None, *kind.choices):

@@ -51,42 +51,25 @@ Some of the sounds may be noisy. Before they start, we will ask you to set a com
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """How to make a study.
-
-    Attributes:
-        protocol: a name in `PROTOCOLS`.
-        clips: clips to draw, at most.
-        trials: test trials per listener, at most; catch and training trials are extra.
-        seed: of everything random.
-        consent: the text that listeners agree to; empty lines separate paragraphs.
-        code: the completion code shown at the end; None: a different one for each listener.
-        headphones: check that listeners wear headphones.
-    """
+    """How to make a study."""
 
     protocol: ProtocolName = "abx"
-    clips: int = 100
-    trials: int = 20
-    seed: int = 0
-    consent: str = CONSENT
-    code: str | None = None
-    headphones: bool = True
+    clips: int = 100  # to draw, at most
+    trials: int = 20  # test trials per listener, at most; catch and training trials are extra
+    seed: int = 0  # of everything random
+    consent: str = CONSENT  # what listeners agree to; empty lines separate paragraphs
+    code: str | None = None  # completion code shown at the end; None: one for each listener
+    headphones: bool = True  # check that listeners wear headphones
 
 
 @dataclass(frozen=True)
 class Made:
-    """A study that was made.
-
-    Attributes:
-        key: as written.
-        folder: of the study.
-        left_out: how many items or clips are not used, by reason.
-        size: of all sounds, in bytes.
-    """
+    """A study that was made."""
 
     key: StudyKey
     folder: Path
-    left_out: Mapping[str, int]
-    size: int
+    left_out: Mapping[str, int]  # items or clips that are not used, by reason
+    size: int  # of all sounds, in bytes
 
     def roles(self, role: str) -> int:
         """How many trials of a role the longest form has; "catch" counts both kinds of them."""
@@ -103,21 +86,13 @@ class Made:
 
 
 def make(runs: Sequence[Path], out: Path, options: StudyOptions, on_progress: OnProgress) -> Made:
-    """Make a study from runs.
-
-    Args:
-        runs: folders of runs, or of any results; their conditions are compared on the same clips.
-        out: a folder that does not exist yet, or is empty.
-        options: how to make it.
-        on_progress: called as items are read and sounds written.
+    """Make a study from folders of runs, or of any results, in a new or empty folder `out`.
 
     Raises:
         MondegreenError: there is nothing to listen to, an option is invalid, or `out` is in use.
     """
     if options.protocol not in PROTOCOLS:
-        raise OptionError(
-            f"there is no protocol {options.protocol!r}; choose one of: {', '.join(PROTOCOLS)}"
-        )
+        raise OptionError(f"protocol is {options.protocol!r}, not one of {', '.join(PROTOCOLS)}")
     check_free(out)
     material = gather(runs, options.clips, Random(f"{options.seed} clips"), on_progress)
     names = Names(Random(f"{options.seed} names"))

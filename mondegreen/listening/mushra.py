@@ -28,36 +28,20 @@ MOST: Final = 12  # stimuli on a page, likewise
 
 @dataclass(frozen=True)
 class Exported:
-    """A study that was written.
+    """A study that was written."""
 
-    Attributes:
-        study: its name in webMUSHRA.
-        configuration: its file.
-        conditions: labels.
-        clips: how many.
-        long: how many of these are longer than BS.1534 recommends.
-        left_out: how many items or clips are not used, by reason.
-    """
-
-    study: str
+    study: str  # its name in webMUSHRA
     configuration: Path
-    conditions: tuple[str, ...]
+    conditions: tuple[str, ...]  # labels
     clips: int
-    long: int
-    left_out: Mapping[str, int]
+    long: int  # clips that are longer than BS.1534 recommends
+    left_out: Mapping[str, int]  # items or clips that are not used, by reason
 
 
 def export(
     runs: Sequence[Path], out: Path, clips: int, seed: int, on_progress: OnProgress
 ) -> Exported:
-    """Write a study for webMUSHRA.
-
-    Args:
-        runs: as for `mondegreen.listening.make.make`.
-        out: a folder that does not exist yet, or is empty.
-        clips: clips to draw, at most.
-        seed: draws them.
-        on_progress: called as items are read and stimuli written.
+    """Write a study for webMUSHRA, of at most `clips` clips, into a new or empty folder `out`.
 
     Raises:
         MondegreenError: there is nothing to listen to, or `out` is in use.
