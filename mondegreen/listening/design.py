@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from random import Random
 from typing import Final, NamedTuple, TypeVar
 
@@ -221,19 +222,13 @@ def _form(
         *((protocol.same[at % len(protocol.same)], "catch same") for at in range(each)),
         *((protocol.obvious[at % len(protocol.obvious)], "catch obvious") for at in range(each)),
     ]
-    others = _other_clips(clips, slots, len(asked), rng)
+    tested = {slot.clip for slot in slots}
+    others = [clip for at, clip in enumerate(clips) if at not in tested] or list(clips)
+    others = rng.sample(others, len(others))
     extra = [
         ask(treatment, clip, rng.randrange(protocol.arrangements), role, names)
-        for (treatment, role), clip in zip(asked, others, strict=True)
+        for (treatment, role), clip in zip(asked, cycle(others), strict=False)
     ]
     practice = len(protocol.training)
     form = extra[:practice] + spread(tests, extra[practice:], rng)
     return tuple(replace(trial, id=f"t{number:03}") for number, trial in enumerate(form, 1))
-
-
-def _other_clips(clips: Sequence[str], slots: Sequence[Slot], count: int, rng: Random) -> list[str]:
-    """Clips for training and catch trials: if there are others, none that the form tests."""
-    tested = {slot.clip for slot in slots}
-    free = [clip for at, clip in enumerate(clips) if at not in tested] or list(clips)
-    shuffled = rng.sample(free, len(free))
-    return [shuffled[at % len(shuffled)] for at in range(count)]

@@ -41,9 +41,9 @@ CONSENT: Final = """\
 In this test you listen to short recordings of speech and answer questions about them. You can take
 breaks, and you can stop at any time by closing the page.
 
-We store your answers, how long each one took, how often you played each sound, the result of the
-headphone check, and the name or ID in the link that you followed, if there is one. We do not ask
-for or store anything else about you.
+We store your answers, when you gave them and how long each one took, how often you played each
+sound, the result of the headphone check, and an ID: the one in the link that you followed, or a
+random number. We do not ask for or store anything else about you.
 
 Some of the sounds may be noisy. Before they start, we will ask you to set a comfortable volume.
 """
