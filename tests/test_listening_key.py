@@ -58,6 +58,13 @@ def test_the_key_lies_beside_or_above_the_answers(tmp_path: Path) -> None:
     assert find_key([folder / "loose.csv", folder / "answers"]) == key
 
 
+def test_the_nearest_key_wins(tmp_path: Path) -> None:
+    outer = write_study(tmp_path / "study", abx_key(), [])
+    inner = write_study(outer / "again", abx_key(), [])
+    assert find_key([inner / "answers"]) == (inner / "key.json").resolve()
+    assert find_key([inner]) == (inner / "key.json").resolve()
+
+
 def test_without_a_key_it_is_said_where_to_name_one(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="--key"):
         find_key([tmp_path])

@@ -60,14 +60,7 @@ class Material:
         return sounds
 
 
-class _Source(NamedTuple):
-    """What makes a condition."""
-
-    folder: Path
-    method: str
-    preset: str
-
-
+_Source = tuple[Path, str, str]  # folder, method and preset, which make a condition
 _Items = dict[_Source, dict[CleanClip, Path]]  # item folders
 
 
@@ -95,10 +88,18 @@ def gather(runs: Sequence[Path], most: int, rng: Random, on_progress: OnProgress
             f"{', '.join(map(str, runs))}: nothing verified to listen to ({why}). Expected verified"
             " items; `mondegreen summary` shows what a run contains."
         )
-    conditions = tuple(map(Condition, _labels(list(found)), (source.method for source in found)))
+    conditions = tuple(map(Condition, _labels(list(found)), (method for _, method, _ in found)))
     every = dict.fromkeys(clip for clips in found.values() for clip in clips)
     common = [clip for clip in every if all(clip in clips for clips in found.values())]
-    _check(conditions, common)
+    if not common:
+        raise MondegreenError(
+            f"No clip is in all of: {', '.join(one.label for one in conditions)}. Expected runs of"
+            " the same recordings, each with verified items; pass only those to compare."
+        )
+    if len({clip.rate for clip in common}) > 1:
+        raise MondegreenError(
+            "The clips differ in sample rate. Expected clips of one victim; make a study for each."
+        )
     drawn = rng.sample(common, min(most, len(common)))
     left_out["not in every condition with the same recording"] += len(every) - len(common)
     left_out["not drawn"] += len(common) - len(drawn)
@@ -108,19 +109,6 @@ def gather(runs: Sequence[Path], most: int, rng: Random, on_progress: OnProgress
         {one.label: clips for one, clips in zip(conditions, found.values(), strict=True)},
         {reason: count for reason, count in left_out.items() if count},
     )
-
-
-def _check(conditions: Sequence[Condition], common: Sequence[CleanClip]) -> None:
-    if not common:
-        labels = ", ".join(condition.label for condition in conditions)
-        raise MondegreenError(
-            f"No clip is in all of: {labels}. Expected runs of the same recordings, each"
-            " with verified items; pass only those that you want to compare."
-        )
-    if len({clip.rate for clip in common}) > 1:
-        raise MondegreenError(
-            "The clips differ in sample rate. Expected clips of one victim; make a study for each."
-        )
 
 
 def _items(run: Path) -> Iterator[tuple[Entry, Path]]:
@@ -137,7 +125,7 @@ def _add(found: _Items, run: Path, entry: Entry, folder: Path) -> str | None:
     if not entry.cells["verified"]:
         return "not verified"
     name, method, preset = (entry.cells[column] for column in ("id", "method", "preset"))
-    clips = found.setdefault(_Source(run, method, preset), {})
+    clips = found.setdefault((run, method, preset), {})
     if any(clip.id == name for clip in clips):
         return "of a clip that was there already"
     try:
@@ -154,8 +142,11 @@ def _clean_clip(name: str, sounds: Sounds) -> CleanClip:
 
 def _labels(sources: Sequence[_Source]) -> list[str]:
     """Method and preset; where several conditions share these, with the folder's name or path."""
-    plain = labels = [f"{source.method} {source.preset}" for source in sources]
-    for places in ([one.folder.name for one in sources], [str(one.folder) for one in sources]):
+    plain = labels = [f"{method} {preset}" for _, method, preset in sources]
+    for places in (
+        [folder.name for folder, *_ in sources],
+        [str(folder) for folder, *_ in sources],
+    ):
         shared = {label for label, count in Counter(labels).items() if count > 1}
         labels = [
             f"{name} ({place})" if label in shared else label

@@ -93,23 +93,22 @@ def make(runs: Sequence[Path], out: Path, options: StudyOptions, on_progress: On
     """
     if options.protocol not in PROTOCOLS:
         raise OptionError(f"protocol is {options.protocol!r}, not one of {', '.join(PROTOCOLS)}")
-    check_free(out)
+    new_folder(out)
     material = gather(runs, options.clips, Random(f"{options.seed} clips"), on_progress)
     names = Names(Random(f"{options.seed} names"))
     key = _key(material, options, names)
-    make_folder(out / PAGE / AUDIO)
-    make_folder(out / ANSWERS)
+    new_folder(out, f"{PAGE}/{AUDIO}", ANSWERS)
     size = _write_sounds(out / PAGE / AUDIO, material, names, on_progress)
     write_whole(out / PAGE / INDEX, _page(key, material, options).encode())
     write_whole(out / KEY, (json.dumps(key.to_json(), indent=1) + "\n").encode())
     return Made(key, out, material.left_out, size)
 
 
-def check_free(out: Path) -> None:
-    """Check that a folder does not exist, or is empty.
+def new_folder(out: Path, *inside: str) -> None:
+    """Check that a folder is new or empty, and create folders inside it.
 
     Raises:
-        StorageError: it is in use.
+        StorageError: it is in use, or cannot be created.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StorageError(
@@ -117,18 +116,12 @@ def check_free(out: Path) -> None:
             " answers to it useless."
         )
 
-
-def make_folder(folder: Path) -> None:
-    """Create a folder and those above it.
-
-    Raises:
-        StorageError: it cannot be created.
-    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for name in inside:
+            (out / name).mkdir(parents=True)
     except OSError as error:
         raise StorageError(
-            f"{folder} could not be created: {reason(error)}. Choose another folder."
+            f"{out} could not be created: {reason(error)}. Choose another folder."
         ) from error
 
 
@@ -167,22 +160,20 @@ def _write_sounds(folder: Path, material: Material, names: Names, on_progress: O
 
 def _scripts(material: Material, clip: CleanClip, named: Mapping[str, str]) -> dict[str, str]:
     """A clip's sounds as scripts of equal length, by name, from their conditions by name."""
-    data = {
-        condition: base64.b64encode(_flac(pcm(material, clip, condition), material.rate)).decode()
-        for condition in set(named.values())
-    }
+    data = {of: _flac(pcm(material, clip, of), material.rate) for of in set(named.values())}
     scripts = {name: f'receive("{name}", "{data[of]}");' for name, of in named.items()}
     longest = max(map(len, scripts.values()))
     return {name: f"{script:<{longest}}\n" for name, script in scripts.items()}
 
 
-def _flac(samples: Pcm, rate: int) -> bytes:
-    """A FLAC file of 24 bits, of which the last eight are zero and cost nothing.
+def _flac(samples: Pcm, rate: int) -> str:
+    """A FLAC file in base64, of 24 bits, of which the last eight are zero and cost nothing.
 
     Chromium divides positive samples by the largest number of their width, and negative ones by
     one more. With 16 bits that distorts a sound at -96 dB; with 24, nothing is left in a float32.
     """
-    return encode(samples.astype(np.int32) << 16, rate, "FLAC", "PCM_24")
+    flac = encode(samples.astype(np.int32) << 16, rate, "FLAC", "PCM_24")
+    return base64.b64encode(flac).decode()
 
 
 def pcm(material: Material, clip: CleanClip, condition: str) -> Pcm:

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mondegreen.audio.pcm import encode
 from mondegreen.files import key_of, write_whole
 from mondegreen.listening.conditions import CleanClip, Material, OnProgress, gather
-from mondegreen.listening.make import check_free, make_folder
+from mondegreen.listening.make import new_folder
 from mondegreen.results.folder import WAV
 
 CONFIGS: Final = "configs"
@@ -46,12 +46,12 @@ def export(
     Raises:
         MondegreenError: there is nothing to listen to, or `out` is in use.
     """
-    check_free(out)
+    new_folder(out)
     material = gather(runs, clips, Random(f"{seed} clips"), on_progress)
     labels = tuple(condition.label for condition in material.conditions)
     study = f"mondegreen-{key_of({'clips': material.clips, 'conditions': labels})[:16]}"
     resources = f"{CONFIGS}/resources/{study}"
-    make_folder(out / resources)
+    new_folder(out, resources)
     pages = []
     for number, clip in enumerate(material.clips, 1):
         pages.append(_write(out, f"{resources}/{number:03}", material, clip))

@@ -70,11 +70,6 @@ def _can_tell(result: QuestionScore) -> str:
     return UNKNOWN if result.hearing is None else f"≤ {at_most(result.hearing.at_most)}"
 
 
-def about(question: Question) -> str:
-    """A question among others of its study."""
-    return question.label if question.kind == "abx" else f"{question.kind}: {question.label}"
-
-
 def facts(score: StudyScore) -> dict[str, str]:
     """What the study is, and how many took part, by name."""
     checks = [listener.session.wears_headphones for listener in score.listeners]
@@ -94,9 +89,9 @@ def facts(score: StudyScore) -> dict[str, str]:
 def describe(score: StudyScore) -> str:
     """A score as text; JSON and the page have the rows that it leaves out."""
     clips = sorted(score.clips.items(), key=lambda item: -(item[1].share or 0))
-    by_clip = [[clip, about(question), *rate_cells(rate)] for (question, clip), rate in clips]
+    by_clip = [[clip, question.title, *rate_cells(rate)] for (question, clip), rate in clips]
     by_listener = [
-        [listener.session.name, about(question), *rate_cells(rate)]
+        [listener.session.name, question.title, *rate_cells(rate)]
         for listener in score.listeners
         for question, rate in listener.rates.items()
         if not listener.reasons
@@ -237,7 +232,6 @@ def page(score: StudyScore) -> str:
         rule=RULE,
         notes=notes(score),
         conclusions=list(conclusions(score)),
-        about=about,
         one_line=one_line,
         rate_cells=rate_cells,
     )

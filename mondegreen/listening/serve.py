@@ -30,9 +30,7 @@ from mondegreen.report.numbers.summary_text import one_line
 HOST: Final = "127.0.0.1"
 POST_TO: Final = "answers"
 NOT_STORED: Final = "The answers were not stored."
-LARGEST: Final = (
-    1_000_000  # bytes of a session's answers; a hundred of them take about ten thousand
-)
+LARGEST: Final = 1_000_000  # bytes of a session; a hundred answers take about ten thousand
 SOUND: Final = re.compile(rf"/{AUDIO}/([0-9a-f]{{16}}\.js)")
 CHANGES: Final = (  # the page in the folder sends nothing; the one that is served may
     ("connect-src &#39;none&#39;", "connect-src &#39;self&#39;"),
@@ -107,16 +105,13 @@ def _sending(index: Path, key: StudyKey) -> bytes:
     """The page, changed so that it sends answers to the server that it came from."""
     try:
         page = index.read_text(encoding="utf-8")
+        if not all(part in page for part in (key.study, *dict(CHANGES))):
+            raise ValueError(f"it is not the page of the study {key.study}")
     except (OSError, ValueError) as error:
         raise MondegreenError(
-            f"{index} cannot be read ({reason(error)}). Expected the folder of a study that"
-            " `mondegreen listen make` made."
+            f"{index} cannot be served ({reason(error)}). Expected the page that `mondegreen listen"
+            f" make` wrote with this {KEY}; make the study again."
         ) from error
-    if not all(part in page for part in (key.study, *dict(CHANGES))):
-        raise MondegreenError(
-            f"{index} is not the page of the study {key.study}. Expected the page that `mondegreen"
-            f" listen make` wrote with this {KEY}; make the study again."
-        )
     for old, new in CHANGES:
         page = page.replace(old, new, 1)
     return page.encode()
