@@ -220,10 +220,10 @@ def cells(change: Callable[[list[str]], list[str]]) -> str:
         (cells(list).replace(",seconds", ""), "no column seconds"),
         (cells(lambda row: row[:-1]), "as many cells"),
         (cells(lambda row: [*row, "more"]), "as many cells"),
-        (cells(lambda row: [*row[:3], "first", *row[4:]]), "form is 'first', not a number"),
+        (cells(lambda row: [*row[:3], "first", *row[4:]]), "form: Input should be a valid integer"),
         (
             cells(lambda row: [*row[:4], "maybe", *row[5:]]),
-            "headphones is 'maybe'",
+            "headphones.passed: Input should be a valid boolean",
         ),
         (cells(lambda row: [*row[:6], "A", *row[7:]]), "answer"),
         (cells(lambda row: [*row[:7], "perhaps", *row[8:]]), "heard_difference"),

@@ -58,6 +58,13 @@ def test_the_key_lies_beside_or_above_the_answers(tmp_path: Path) -> None:
     assert find_key([folder / "loose.csv", folder / "answers"]) == key
 
 
+def test_the_nearest_key_wins(tmp_path: Path) -> None:
+    outer = write_study(tmp_path / "study", abx_key(), [])
+    inner = write_study(outer / "again", abx_key(), [])
+    assert find_key([inner / "answers"]) == (inner / "key.json").resolve()
+    assert find_key([inner]) == (inner / "key.json").resolve()
+
+
 def test_without_a_key_it_is_said_where_to_name_one(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="--key"):
         find_key([tmp_path])
@@ -97,6 +104,8 @@ def changed(path: list[Any], value: Any) -> dict[str, Any]:
         (changed(["forms", 0, 1, "correct"], None), "no correct answer"),
         (changed(["forms", 0, 1, "sounds"], {"a": "0000"}), "no sound b"),
         (changed(["forms", 0, 1, "sounds", "a"], "elsewhere"), "elsewhere"),
+        (changed(["forms", 0, 1, "clip"], "another"), "no clip another"),
+        (changed(["schema"], 2), "schema"),
         (changed(["sounds", "0000"], {"clip": 1, "condition": "clean"}), "clip"),
     ],
 )

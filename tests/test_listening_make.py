@@ -264,7 +264,7 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_protocol_that_there_is_not(tmp_path: Path) -> None:
-    with pytest.raises(MondegreenError, match="choose one of: abx, paper"):
+    with pytest.raises(MondegreenError, match="not one of abx, paper"):
         made(tmp_path / "study", listened(tmp_path / "run", 1), protocol="abc")
 
 

@@ -274,7 +274,7 @@ def test_the_three_questions_of_the_paper(tab: Watched, paper: Path, tmp_path: P
     page = begin(tab, paper)
     said = take(page, form, hears_everything)
     assert said == [
-        *("Right: there was noise in it.", "No answer to this question is wrong."),
+        *("Right: there was noise in it.", "There is no wrong answer to this question."),
         *("Right: they differed.", "Right: they were identical."),
     ]
     assert given(read_back(page, paper, tmp_path)) == [hears_everything(trial) for trial in form]
@@ -477,7 +477,7 @@ def test_without_a_name_one_is_drawn_and_kept(tab: Watched, abx: Path) -> None:
 def test_a_form_that_there_is_not(tab: Watched, abx: Path, form: str) -> None:
     page = tab.open(abx / "page" / "index.html", f"?listener=me&form={form}")
     assert showing(page) == "problem"
-    assert "there are 0 to 7" in page.inner_text("#what")
+    assert "The forms are 0 to 7" in page.inner_text("#what")
     assert page.is_hidden("#retry")
 
 
@@ -817,7 +817,7 @@ def test_five_of_six_will_do(tab: Watched, checking: Path, right: int, passed: b
     found = page.evaluate("session.toJson().headphones")
     assert found == {"right": right, "of": 6, "passed": passed, "tries": 1}
     assert page.is_visible("#again") == (not passed)
-    assert ("It does not sound" in page.inner_text("#verdict")) == (not passed)
+    assert ("do not seem to be wearing" in page.inner_text("#verdict")) == (not passed)
     page.click("#to-level")
     page.wait_for_selector("#level:not([hidden])")
     assert tab.console == []

@@ -159,6 +159,7 @@ def test_clips_and_listeners_have_their_own_rows(tmp_path: Path) -> None:
 
 def test_a_clips_answers_by_one_listener_are_one_observation(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=4, conditions=(OURS,))
+    key["clips"] = ["the one"]
     for trial in key["forms"][0]:
         trial["clip"] = "the one"
     found = scored(tmp_path, key, *(session(key, f"P{n}", right_in(2, OURS)) for n in range(3)))

@@ -374,7 +374,7 @@ def test_a_folder_that_holds_no_study(study: Path, missing: str) -> None:
 def test_a_page_of_another_study_is_refused(study: Path) -> None:
     index = study / "page" / "index.html"
     index.write_text(index.read_text().replace(read_key(study / "key.json").study, "0" * 16))
-    with pytest.raises(MondegreenError, match="is not the page of the study"):
+    with pytest.raises(MondegreenError, match="it is not the page of the study"):
         Site(study)
 
 

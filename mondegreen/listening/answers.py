@@ -11,7 +11,7 @@ import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final
@@ -23,9 +23,8 @@ from mondegreen.listening.key import KEY, KINDS, Choice, StudyKey, Trial, proble
 from mondegreen.report.numbers.summary_text import one_line
 
 ANSWERS: Final = "answers"  # the folder of a study with its answers
-SESSION_COLUMNS: Final = ("study", "protocol", "listener", "form", "headphones")
-COLUMNS: Final = (*SESSION_COLUMNS, "trial", "answer", "heard_difference", "seconds", "at")
-GUARDED: Final = re.compile(r"^'(?=\s*[-=+@\uff1d\uff0b\uff0d\uff20])")
+COLUMNS: Final = ("study", "protocol", "listener", "form", "headphones")  # of a CSV's sessions
+GUARDED: Final = re.compile(r"^'(?=\s*[-=+@\uff1d\uff0b\uff0d\uff20])")  # against formulas
 
 
 @dataclass(frozen=True)
@@ -46,25 +45,17 @@ class HeadphoneCheck:
     passed: bool
 
 
-HEADPHONES: Final = {"passed": HeadphoneCheck(True), "failed": HeadphoneCheck(False), "": None}
-
-
 @dataclass(frozen=True)
 class Session:
-    """One sitting of one listener, as its file describes it; see `mondegreen.listening`.
-
-    Attributes:
-        started: by the clock of the browser; in a CSV, when the first answer was given.
-        headphones: None: there was no check.
-    """
+    """One sitting of one listener, as its file describes it; see `mondegreen.listening`."""
 
     study: str
     protocol: str
     listener: str
     form: int
     answers: tuple[TrialAnswer, ...]
-    started: str | None = None
-    headphones: HeadphoneCheck | None = None
+    started: str | None = None  # by the browser's clock; in a CSV, when the first answer was given
+    headphones: HeadphoneCheck | None = None  # None: there was no check
 
     @cached_property
     def by_trial(self) -> Mapping[str, TrialAnswer]:
@@ -82,7 +73,6 @@ class Session:
         return self.headphones.passed if self.headphones else None
 
 
-_ANSWER: Final = TypeAdapter(TrialAnswer)
 _SESSION: Final = TypeAdapter(Session)
 
 
@@ -95,11 +85,7 @@ class _FileError(MondegreenError):
 
 
 def read_answers(paths: Sequence[Path], key: StudyKey) -> list[Session]:
-    """Read answers to a study.
-
-    Args:
-        paths: files, and folders of files; for the folder of a study, those in its `answers/`.
-        key: of the study.
+    """Read answers to a study from files, and from folders of files or of studies.
 
     Raises:
         MondegreenError: files are missing, damaged or do not fit the study; it names all of them.
@@ -170,28 +156,29 @@ def _read(path: Path, key: StudyKey) -> list[Session]:
 def _from_csv(content: bytes) -> Iterator[Session]:
     """The sessions in a table: the rows of one listener and form are one session."""
     rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-    if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
+    expected = (*COLUMNS, *(field.name for field in fields(TrialAnswer)))
+    if missing := [name for name in expected if name not in (rows.fieldnames or ())]:
         raise ValueError(f"there is no column {missing[0]}; commas separate columns")
-    sessions: defaultdict[tuple[str, ...], list[TrialAnswer]] = defaultdict(list)
+    sessions: defaultdict[tuple[str, ...], list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         if None in row or None in row.values():
-            raise ValueError(f"line {rows.line_num} has not as many cells as there are columns")
-        answer = _ANSWER.validate_strings({name: cell for name, cell in row.items() if cell})
-        sessions[tuple(row[name] for name in SESSION_COLUMNS)].append(answer)
-    for (study, protocol, listener, form, headphones), answers in sessions.items():
-        if not form.isdecimal():
-            raise ValueError(f"form is {form!r:.60}, not a number")
-        if headphones not in HEADPHONES:
-            raise ValueError(f"headphones is {headphones!r:.60}, not passed, failed or empty")
-        yield Session(
-            study=study,
-            protocol=protocol,
-            listener=GUARDED.sub("", listener),
-            form=int(form),
-            answers=tuple(answers),
-            started=min((answer.at for answer in answers if answer.at), default=None),
-            headphones=HEADPHONES[headphones],
-        )
+            raise ValueError(
+                f"line {rows.line_num} does not have as many cells as there are columns"
+            )
+        answer = {name: cell for name, cell in row.items() if cell}
+        sessions[tuple(row[name] for name in COLUMNS)].append(answer)
+    for (study, protocol, listener, form, check), answers in sessions.items():
+        passed = {"passed": True, "failed": False}.get(check, check)
+        session = {
+            "study": study,
+            "protocol": protocol,
+            "listener": GUARDED.sub("", listener),
+            "form": form,
+            "answers": answers,
+            "started": min((answer["at"] for answer in answers if "at" in answer), default=None),
+            "headphones": {"passed": passed} if check else None,
+        }
+        yield _SESSION.validate_python(session)
 
 
 def _check(path: Path, session: Session, key: StudyKey) -> None:
@@ -284,8 +271,18 @@ def one_each(sessions: Iterable[Session], key: StudyKey) -> tuple[list[Session],
 
 def judge(session: Session, key: StudyKey) -> Judged:
     """Whether a session counts."""
-    caught = _caught(session, key)
-    return Judged(session, caught, tuple(_reasons(session, key, caught)))
+    caught, reasons = _caught(session, key), []
+    if missing := len(_unanswered(session, key)):
+        trials = sum(trial.role != "training" for trial in key.forms[session.form])
+        reasons.append(f"incomplete: {trials - missing} of {trials} trials answered")
+    if caught.obvious_right < OBVIOUS_RIGHT * caught.obvious_of:
+        reasons.append(f"right in {caught.obvious_right} of {caught.obvious_of} obvious trials")
+    heard = caught.same_of - caught.same_right
+    if heard > SAME_HEARD * caught.same_of:
+        reasons.append(f"claimed a difference in {heard} of {caught.same_of} identical pairs")
+    if session.wears_headphones is False:
+        reasons.append("did not pass the headphone check")
+    return Judged(session, caught, tuple(reasons))
 
 
 def _unanswered(session: Session, key: StudyKey) -> list[Trial]:
@@ -293,28 +290,13 @@ def _unanswered(session: Session, key: StudyKey) -> list[Trial]:
     return [t for t in form if t.role != "training" and t.id not in session.by_trial]
 
 
-def _reasons(session: Session, key: StudyKey, caught: CatchResult) -> Iterator[str]:
-    if missing := len(_unanswered(session, key)):
-        trials = sum(trial.role != "training" for trial in key.forms[session.form])
-        yield f"incomplete: {trials - missing} of {trials} trials answered"
-    if caught.obvious_right < OBVIOUS_RIGHT * caught.obvious_of:
-        yield f"right in {caught.obvious_right} of {caught.obvious_of} obvious trials"
-    heard = caught.same_of - caught.same_right
-    if heard > SAME_HEARD * caught.same_of:
-        yield f"claimed a difference in {heard} of {caught.same_of} identical pairs"
-    if session.wears_headphones is False:
-        yield "did not pass the headphone check"
-
-
 def _caught(session: Session, key: StudyKey) -> CatchResult:
-    right: dict[str, list[bool]] = {"catch obvious": [], "catch same": []}
+    right: defaultdict[str, list[bool]] = defaultdict(list)
     for trial in key.forms[session.form]:
-        answer = session.by_trial.get(trial.id)
-        if trial.role not in right or answer is None:
-            continue
-        if trial.role == "catch same" and trial.kind == "abx":  # either of A and B is right
-            right[trial.role].append(not answer.heard_difference)
-        elif trial.correct is not None:
-            right[trial.role].append(answer.answer == trial.correct)
-    obvious, same = right.values()
+        if answer := session.by_trial.get(trial.id):
+            if trial.correct is not None:
+                right[trial.role].append(answer.answer == trial.correct)
+            elif trial.kind == "abx":  # A, B and X are the same
+                right[trial.role].append(not answer.heard_difference)
+    obvious, same = right["catch obvious"], right["catch same"]
     return CatchResult(sum(obvious), len(obvious), sum(same), len(same))

@@ -21,8 +21,8 @@ NOTES_ON_ABX: Final = (
     " does not mean that there is none. “Imperceptible” is a claim of equivalence, and the upper"
     " bound is the only part of it that you can claim.",
     "“Can tell” counts listeners who always hear the difference while the others guess; those who"
-    " hear it in some trials count with their share of trials. At most twice as many listeners hear"
-    " it in half of the trials or more.",
+    " hear it in some trials count with their share of trials. Those who hear it in half of the"
+    " trials or more are at most twice as many.",
 )
 NOTES: Final = (
     "The results do not apply to other clips, other listeners, another volume or other equipment,"
@@ -114,7 +114,7 @@ def _of_abx(result: QuestionScore) -> Conclusion:
     not_shown = "that it is imperceptible."
     if not (audible or result.telling):
         not_shown = (
-            f"that nobody can. {rate.hits:,} of {rate.answers:,} answers are right; guessing may"
-            " explain that, but is not proved by it."
+            f"that nobody can. {rate.hits:,} of {rate.answers:,} answers are right: guessing can"
+            " explain that, but that does not prove that they guessed."
         )
     return Conclusion(name, " ".join(may), not_shown, apart=bool(audible or result.telling))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
@@ -36,19 +36,12 @@ class CleanClip(NamedTuple):
 
 @dataclass(frozen=True)
 class Material:
-    """The clips of a study in its conditions.
+    """The clips of a study in its conditions."""
 
-    Attributes:
-        conditions: in the order of the runs.
-        clips: those that were drawn.
-        folders: the item folder of each clip, by the label of its condition.
-        left_out: how many items or clips are not used, by reason.
-    """
-
-    conditions: tuple[Condition, ...]
-    clips: tuple[CleanClip, ...]
-    folders: Mapping[str, Mapping[CleanClip, Path]]
-    left_out: Mapping[str, int]
+    conditions: tuple[Condition, ...]  # in the order of the runs
+    clips: tuple[CleanClip, ...]  # those that were drawn
+    folders: Mapping[str, Mapping[CleanClip, Path]]  # of items, by label and clip
+    left_out: Mapping[str, int]  # items or clips that are not used, by reason
 
     @property
     def rate(self) -> int:
@@ -68,74 +61,55 @@ class Material:
         return sounds
 
 
-@dataclass
-class _Found:
-    """A condition as it is being read."""
-
-    folder: Path
-    method: str
-    preset: str
-    items: dict[CleanClip, Path] = field(default_factory=dict)
+_Source = tuple[Path, str, str]  # folder, method and preset, which make a condition
+_Items = dict[_Source, dict[CleanClip, Path]]  # item folders
 
 
 def gather(runs: Sequence[Path], most: int, rng: Random, on_progress: OnProgress) -> Material:
-    """Find the conditions in runs, or in any folders of results, and draw clips.
+    """Find the conditions in runs, or any folders of results, and draw at most `most` clips.
 
-    Args:
-        runs: folders; one that is passed twice, by whatever path, counts once.
-        most: clips to draw, at most.
-        rng: draws them.
-        on_progress: called as items are read.
+    A folder that is passed twice, by whatever path, counts once.
 
     Raises:
         MondegreenError: a folder does not exist, nothing is verified, the conditions have no clip
             in common, or sample rates differ.
     """
     left_out: Counter[str] = Counter()
-    unique = {run.resolve(): run for run in runs}.values()
-    found = [one for run in unique for one in _read(run, left_out, on_progress)]
+    found: _Items = {}
+    for run in {run.resolve(): run for run in runs}.values():
+        items = list(_items(run))
+        for done, (entry, folder) in enumerate(items, 1):
+            on_progress(f"reading {run.name}", done, len(items))
+            if why := _add(found, run, entry, folder):
+                left_out[why] += 1
+    found = {source: clips for source, clips in found.items() if clips}
     if not found:
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "it is empty"
         raise MondegreenError(
             f"{', '.join(map(str, runs))}: nothing verified to listen to ({why}). Expected verified"
             " items; `mondegreen summary` shows what a run contains."
         )
-    labels = _labels(found)
-    common = [clip for clip in found[0].items if all(clip in other.items for other in found)]
-    _check(labels, common)
-    drawn = rng.sample(common, min(most, len(common)))
-    every = {clip for one in found for clip in one.items}
-    left_out["not in every condition with the same recording"] += len(every) - len(common)
-    left_out["not drawn"] += len(common) - len(drawn)
-    return Material(
-        conditions=tuple(map(Condition, labels, (one.method for one in found))),
-        clips=tuple(drawn),
-        folders={label: one.items for label, one in zip(labels, found, strict=True)},
-        left_out={reason: count for reason, count in left_out.items() if count},
-    )
-
-
-def _check(labels: Sequence[str], common: Sequence[CleanClip]) -> None:
+    conditions = tuple(map(Condition, _labels(list(found)), (method for _, method, _ in found)))
+    every = dict.fromkeys(clip for clips in found.values() for clip in clips)
+    common = [clip for clip in every if all(clip in clips for clips in found.values())]
     if not common:
         raise MondegreenError(
-            f"No clip is in all of: {', '.join(labels)}. Expected runs of the same recordings, each"
-            " with verified items; pass only those that you want to compare."
+            f"No clip is in all of: {', '.join(one.label for one in conditions)}. Expected runs of"
+            " the same recordings, each with verified items; pass only those to compare."
         )
     if len({clip.rate for clip in common}) > 1:
         raise MondegreenError(
             "The clips differ in sample rate. Expected clips of one victim; make a study for each."
         )
-
-
-def _read(run: Path, left_out: Counter[str], on_progress: OnProgress) -> list[_Found]:
-    """The conditions in one folder, in the order of their first items."""
-    found: dict[tuple[str, str], _Found] = {}
-    items = list(_items(run))
-    for done, (entry, folder) in enumerate(items, 1):
-        on_progress(f"reading {run.name}", done, len(items))
-        if why := _add(found, run, entry, folder):
-            left_out[why] += 1
-    return [condition for condition in found.values() if condition.items]
+    drawn = rng.sample(common, min(most, len(common)))
+    left_out["not in every condition with the same recording"] += len(every) - len(common)
+    left_out["not drawn"] += len(common) - len(drawn)
+    return Material(
+        conditions,
+        tuple(drawn),
+        {one.label: clips for one, clips in zip(conditions, found.values(), strict=True)},
+        {reason: count for reason, count in left_out.items() if count},
+    )
 
 
 def _items(run: Path) -> Iterator[tuple[Entry, Path]]:
@@ -145,18 +119,18 @@ def _items(run: Path) -> Iterator[tuple[Entry, Path]]:
         yield from zip(entries(run), item_folders(run), strict=True)
 
 
-def _add(found: dict[tuple[str, str], _Found], run: Path, entry: Entry, folder: Path) -> str | None:
+def _add(found: _Items, run: Path, entry: Entry, folder: Path) -> str | None:
     """Add an item to its condition; the reason if it cannot be used."""
     if (record := entry.record) is None:
         return UNUSABLE[entry.status]
     if not record.verified:
         return "not verified"
     name, method, preset = record.id, record.options.method, record.options.preset
-    items = found.setdefault((method, preset), _Found(run, method, preset)).items
-    if any(clip.id == name for clip in items):
+    clips = found.setdefault((run, method, preset), {})
+    if any(clip.id == name for clip in clips):
         return "of a clip that was there already"
     try:
-        items[_clean_clip(name, read_sounds(folder, record))] = folder
+        clips[_clean_clip(name, read_sounds(folder, record))] = folder
     except MondegreenError:
         return "damaged"
     return None
@@ -167,10 +141,13 @@ def _clean_clip(name: str, sounds: Sounds) -> CleanClip:
     return CleanClip(name, sounds.rate, samples)
 
 
-def _labels(found: Sequence[_Found]) -> list[str]:
+def _labels(sources: Sequence[_Source]) -> list[str]:
     """Method and preset; where several conditions share these, with the folder's name or path."""
-    plain = labels = [f"{one.method} {one.preset}" for one in found]
-    for places in ([one.folder.name for one in found], [str(one.folder) for one in found]):
+    plain = labels = [f"{method} {preset}" for _, method, preset in sources]
+    for places in (
+        [folder.name for folder, *_ in sources],
+        [str(folder) for folder, *_ in sources],
+    ):
         shared = {label for label, count in Counter(labels).items() if count > 1}
         labels = [
             f"{name} ({place})" if label in shared else label

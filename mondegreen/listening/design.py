@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from random import Random
 from typing import Final, NamedTuple, TypeVar
 
@@ -36,8 +37,7 @@ class Treatment(NamedTuple):
     conditions: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """A clip in a form, by numbers: its treatment, and the arrangement of its sounds."""
 
     clip: int
@@ -47,21 +47,13 @@ class Slot:
 
 @dataclass(frozen=True)
 class Protocol:
-    """The questions of a study.
+    """The questions of a study."""
 
-    Attributes:
-        treatments: asked about every clip.
-        arrangements: how many orders the sounds of a treatment have.
-        same: catch trials whose sounds are identical.
-        obvious: catch trials whose difference nobody can miss.
-        training: practice trials.
-    """
-
-    treatments: tuple[Treatment, ...]
-    arrangements: int
-    same: tuple[Treatment, ...]
-    obvious: tuple[Treatment, ...]
-    training: tuple[Treatment, ...]
+    treatments: tuple[Treatment, ...]  # of every clip
+    arrangements: int  # how many orders the sounds of a treatment have
+    same: tuple[Treatment, ...]  # catch trials whose sounds are identical
+    obvious: tuple[Treatment, ...]  # catch trials whose difference nobody can miss
+    training: tuple[Treatment, ...]  # practice
 
 
 @dataclass
@@ -169,16 +161,9 @@ def assign(
     """Assign clips and treatments to forms, each in a random order.
 
     Over all forms, every clip gets every treatment in every arrangement exactly once; over the
-    first `1 / arrangements` of them, every treatment exactly once. Within a form no clip occurs
-    twice, and treatments differ in number by at most one, as do arrangements, in all and within a
-    treatment.
-
-    Args:
-        clips: how many there are.
-        treatments: how many each clip has.
-        arrangements: how many each treatment has.
-        most: clips per form, at most.
-        rng: draws groups, arrangements and order.
+    first `1 / arrangements` of them, every treatment exactly once. A form has at most `most` clips,
+    none of them twice, and treatments differ in number by at most one, as do arrangements, in all
+    and within a treatment.
     """
     order = rng.sample(range(clips), clips)
     count = -(-clips // most)
@@ -189,7 +174,7 @@ def assign(
         for group in groups
     ]
     forms = [
-        [replace(slot, arrangement=(slot.arrangement + by) % arrangements) for slot in row]
+        [slot._replace(arrangement=(slot.arrangement + by) % arrangements) for slot in row]
         for by in range(arrangements)
         for row in rows
     ]
@@ -219,15 +204,7 @@ def spread(ordinary: Sequence[T], rare: Sequence[T], rng: Random) -> list[T]:
 def make_forms(
     protocol: Protocol, clips: Sequence[str], most: int, rng: Random, names: Names
 ) -> tuple[tuple[Trial, ...], ...]:
-    """The forms of a study: training, then test trials with catch trials spread over them.
-
-    Args:
-        protocol: its questions.
-        clips: ids.
-        most: clips that a listener is tested on, at most.
-        rng: draws everything random but the names.
-        names: of the sounds.
-    """
+    """The forms of a study: training, then at most `most` test trials among catch trials."""
     forms = assign(len(clips), len(protocol.treatments), protocol.arrangements, most, rng)
     return tuple(_form(protocol, clips, slots, rng, names) for slots in forms)
 
@@ -245,19 +222,13 @@ def _form(
         *((protocol.same[at % len(protocol.same)], "catch same") for at in range(each)),
         *((protocol.obvious[at % len(protocol.obvious)], "catch obvious") for at in range(each)),
     ]
-    others = _other_clips(clips, slots, len(asked), rng)
+    tested = {slot.clip for slot in slots}
+    others = [clip for at, clip in enumerate(clips) if at not in tested] or list(clips)
+    others = rng.sample(others, len(others))
     extra = [
         ask(treatment, clip, rng.randrange(protocol.arrangements), role, names)
-        for (treatment, role), clip in zip(asked, others, strict=True)
+        for (treatment, role), clip in zip(asked, cycle(others), strict=False)
     ]
     practice = len(protocol.training)
     form = extra[:practice] + spread(tests, extra[practice:], rng)
     return tuple(replace(trial, id=f"t{number:03}") for number, trial in enumerate(form, 1))
-
-
-def _other_clips(clips: Sequence[str], slots: Sequence[Slot], count: int, rng: Random) -> list[str]:
-    """Clips for training and catch trials: if there are others, none that the form tests."""
-    tested = {slot.clip for slot in slots}
-    free = [clip for at, clip in enumerate(clips) if at not in tested] or list(clips)
-    shuffled = rng.sample(free, len(free))
-    return [shuffled[at % len(shuffled)] for at in range(count)]

@@ -51,17 +51,12 @@ class HearingShare:
 
     p = 2π - 1, where π is the mean share of right answers: the share of listeners who always hear
     the difference, if the others always guess. A listener who sometimes hears it counts with the
-    share of trials in which they do.
-
-    Attributes:
-        share: estimate; 0 if fewer than half of the answers are right.
-        at_least: one-sided lower bound.
-        at_most: one-sided upper bound, at least that of as many listeners of whom none can tell.
+    share of trials in which they do. The bounds are one-sided.
     """
 
-    share: float
+    share: float  # estimate; 0 if fewer than half of the answers are right
     at_least: float
-    at_most: float
+    at_most: float  # not below what as many listeners leave of whom none can tell
 
 
 def interval(shares: Sequence[float], level: float = LEVEL) -> Interval:
@@ -94,10 +89,7 @@ def beyond_guessing(correct: Sequence[tuple[int, int]]) -> int:
     """How many listeners are right too often to have guessed, by exact binomial tests.
 
     With Bonferroni's correction over all listeners: if all of them guess, the count is above zero
-    in at most one study of twenty.
-
-    Args:
-        correct: the number of right answers and of all answers of each listener.
+    in at most one study of twenty. `correct` is each listener's right answers, and all of them.
     """
     rare = (1 - LEVEL) / len(correct)
     return sum(_by_guessing(right, of) <= rare for right, of in correct)

@@ -59,6 +59,11 @@ class Question(NamedTuple):
         named = [name for name in self.conditions if self.kind != "abx" or name != CLEAN]
         return KINDS[self.kind].joiner.join(named) or CLEAN
 
+    @property
+    def title(self) -> str:
+        """The label, with the kind of question where a study has several."""
+        return self.label if self.kind == "abx" else f"{self.kind}: {self.label}"
+
 
 @dataclass(frozen=True)
 class Stimulus:
@@ -141,11 +146,8 @@ def find_key(answers: Sequence[Path]) -> Path:
         if not path.exists():
             raise MondegreenError(f"{path} does not exist. Expected answers, or a study's folder.")
     folders = {path.resolve() if path.is_dir() else path.resolve().parent for path in answers}
-    nearest = (
-        next((at / KEY for at in (folder, folder.parent) if (at / KEY).is_file()), None)
-        for folder in folders
-    )
-    found = {key for key in nearest if key}
+    places = ((folder / KEY, folder.parent / KEY) for folder in folders)
+    found = {key for pair in places for key in [*filter(Path.is_file, pair)][:1]}  # the nearest
     if not found:
         raise MondegreenError(
             f"there is no {KEY} beside or above {', '.join(map(str, answers))}. Expected the key"
@@ -205,6 +207,8 @@ def _contradiction(key: StudyKey, trial: Trial) -> str | None:
         return f"it has no sound {missing[0]}"
     if unknown := [name for name in trial.sounds.values() if name not in key.sounds]:
         return f"there is no sound {unknown[0]}"
+    if trial.clip not in key.clips:
+        return f"there is no clip {trial.clip}"
     if trial.kind == "abx" and trial.role == "test" and trial.correct is None:
         return "it has no correct answer"
     if trial.correct not in (None, *kind.choices):

@@ -41,9 +41,9 @@ CONSENT: Final = """\
 In this test you listen to short recordings of speech and answer questions about them. You can take
 breaks, and you can stop at any time by closing the page.
 
-We store your answers, how long each one took, how often you played each sound, the result of the
-headphone check, and the name or ID in the link that you followed, if there is one. We do not ask
-for or store anything else about you.
+We store your answers, when you gave them and how long each one took, how often you played each
+sound, the result of the headphone check, and an ID: the one in the link that you followed, or a
+random number. We do not ask for or store anything else about you.
 
 Some of the sounds may be noisy. Before they start, we will ask you to set a comfortable volume.
 """
@@ -51,42 +51,25 @@ Some of the sounds may be noisy. Before they start, we will ask you to set a com
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """How to make a study.
-
-    Attributes:
-        protocol: a name in `PROTOCOLS`.
-        clips: clips to draw, at most.
-        trials: test trials per listener, at most; catch and training trials are extra.
-        seed: of everything random.
-        consent: the text that listeners agree to; empty lines separate paragraphs.
-        code: the completion code shown at the end; None: a different one for each listener.
-        headphones: check that listeners wear headphones.
-    """
+    """How to make a study."""
 
     protocol: ProtocolName = "abx"
-    clips: int = 100
-    trials: int = 20
-    seed: int = 0
-    consent: str = CONSENT
-    code: str | None = None
-    headphones: bool = True
+    clips: int = 100  # to draw, at most
+    trials: int = 20  # test trials per listener, at most; catch and training trials are extra
+    seed: int = 0  # of everything random
+    consent: str = CONSENT  # what listeners agree to; empty lines separate paragraphs
+    code: str | None = None  # completion code shown at the end; None: one for each listener
+    headphones: bool = True  # check that listeners wear headphones
 
 
 @dataclass(frozen=True)
 class Made:
-    """A study that was made.
-
-    Attributes:
-        key: as written.
-        folder: of the study.
-        left_out: how many items or clips are not used, by reason.
-        size: of all sounds, in bytes.
-    """
+    """A study that was made."""
 
     key: StudyKey
     folder: Path
-    left_out: Mapping[str, int]
-    size: int
+    left_out: Mapping[str, int]  # items or clips that are not used, by reason
+    size: int  # of all sounds, in bytes
 
     def roles(self, role: str) -> int:
         """How many trials of a role the longest form has; "catch" counts both kinds of them."""
@@ -103,38 +86,29 @@ class Made:
 
 
 def make(runs: Sequence[Path], out: Path, options: StudyOptions, on_progress: OnProgress) -> Made:
-    """Make a study from runs.
-
-    Args:
-        runs: folders of runs, or of any results; their conditions are compared on the same clips.
-        out: a folder that does not exist yet, or is empty.
-        options: how to make it.
-        on_progress: called as items are read and sounds written.
+    """Make a study from folders of runs, or of any results, in a new or empty folder `out`.
 
     Raises:
         MondegreenError: there is nothing to listen to, an option is invalid, or `out` is in use.
     """
     if options.protocol not in PROTOCOLS:
-        raise OptionError(
-            f"there is no protocol {options.protocol!r}; choose one of: {', '.join(PROTOCOLS)}"
-        )
-    check_free(out)
+        raise OptionError(f"protocol is {options.protocol!r}, not one of {', '.join(PROTOCOLS)}")
+    new_folder(out)
     material = gather(runs, options.clips, Random(f"{options.seed} clips"), on_progress)
     names = Names(Random(f"{options.seed} names"))
     key = _key(material, options, names)
-    make_folder(out / PAGE / AUDIO)
-    make_folder(out / ANSWERS)
+    new_folder(out, f"{PAGE}/{AUDIO}", ANSWERS)
     size = _write_sounds(out / PAGE / AUDIO, material, names, on_progress)
     write_whole(out / PAGE / INDEX, _page(key, material, options).encode())
     write_whole(out / KEY, (json.dumps(key.to_json(), indent=1) + "\n").encode())
     return Made(key, out, material.left_out, size)
 
 
-def check_free(out: Path) -> None:
-    """Check that a folder does not exist, or is empty.
+def new_folder(out: Path, *inside: str) -> None:
+    """Check that a folder is new or empty, and create folders inside it.
 
     Raises:
-        StorageError: it is in use.
+        StorageError: it is in use, or cannot be created.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StorageError(
@@ -142,18 +116,12 @@ def check_free(out: Path) -> None:
             " answers to it useless."
         )
 
-
-def make_folder(folder: Path) -> None:
-    """Create a folder and those above it.
-
-    Raises:
-        StorageError: it cannot be created.
-    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for name in inside:
+            (out / name).mkdir(parents=True)
     except OSError as error:
         raise StorageError(
-            f"{folder} could not be created: {reason(error)}. Choose another folder."
+            f"{out} could not be created: {reason(error)}. Choose another folder."
         ) from error
 
 
@@ -192,22 +160,20 @@ def _write_sounds(folder: Path, material: Material, names: Names, on_progress: O
 
 def _scripts(material: Material, clip: CleanClip, named: Mapping[str, str]) -> dict[str, str]:
     """A clip's sounds as scripts of equal length, by name, from their conditions by name."""
-    data = {
-        condition: base64.b64encode(_flac(pcm(material, clip, condition), material.rate)).decode()
-        for condition in set(named.values())
-    }
+    data = {of: _flac(pcm(material, clip, of), material.rate) for of in set(named.values())}
     scripts = {name: f'receive("{name}", "{data[of]}");' for name, of in named.items()}
     longest = max(map(len, scripts.values()))
     return {name: f"{script:<{longest}}\n" for name, script in scripts.items()}
 
 
-def _flac(samples: Pcm, rate: int) -> bytes:
-    """A FLAC file of 24 bits, of which the last eight are zero and cost nothing.
+def _flac(samples: Pcm, rate: int) -> str:
+    """A FLAC file in base64, of 24 bits, of which the last eight are zero and cost nothing.
 
     Chromium divides positive samples by the largest number of their width, and negative ones by
     one more. With 16 bits that distorts a sound at -96 dB; with 24, nothing is left in a float32.
     """
-    return encode(samples.astype(np.int32) << 16, rate, "FLAC", "PCM_24")
+    flac = encode(samples.astype(np.int32) << 16, rate, "FLAC", "PCM_24")
+    return base64.b64encode(flac).decode()
 
 
 def pcm(material: Material, clip: CleanClip, condition: str) -> Pcm:

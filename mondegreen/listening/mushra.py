@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mondegreen.audio.pcm import encode
 from mondegreen.files import key_of, write_whole
 from mondegreen.listening.conditions import CleanClip, Material, OnProgress, gather
-from mondegreen.listening.make import check_free, make_folder
+from mondegreen.listening.make import new_folder
 from mondegreen.results.folder import WAV
 
 CONFIGS: Final = "configs"
@@ -28,46 +28,30 @@ MOST: Final = 12  # stimuli on a page, likewise
 
 @dataclass(frozen=True)
 class Exported:
-    """A study that was written.
+    """A study that was written."""
 
-    Attributes:
-        study: its name in webMUSHRA.
-        configuration: its file.
-        conditions: labels.
-        clips: how many.
-        long: how many of these are longer than BS.1534 recommends.
-        left_out: how many items or clips are not used, by reason.
-    """
-
-    study: str
+    study: str  # its name in webMUSHRA
     configuration: Path
-    conditions: tuple[str, ...]
+    conditions: tuple[str, ...]  # labels
     clips: int
-    long: int
-    left_out: Mapping[str, int]
+    long: int  # clips that are longer than BS.1534 recommends
+    left_out: Mapping[str, int]  # items or clips that are not used, by reason
 
 
 def export(
     runs: Sequence[Path], out: Path, clips: int, seed: int, on_progress: OnProgress
 ) -> Exported:
-    """Write a study for webMUSHRA.
-
-    Args:
-        runs: as for `mondegreen.listening.make.make`.
-        out: a folder that does not exist yet, or is empty.
-        clips: clips to draw, at most.
-        seed: draws them.
-        on_progress: called as items are read and stimuli written.
+    """Write a study for webMUSHRA, of at most `clips` clips, into a new or empty folder `out`.
 
     Raises:
         MondegreenError: there is nothing to listen to, or `out` is in use.
     """
-    check_free(out)
+    new_folder(out)
     material = gather(runs, clips, Random(f"{seed} clips"), on_progress)
     labels = tuple(condition.label for condition in material.conditions)
     study = f"mondegreen-{key_of({'clips': material.clips, 'conditions': labels})[:16]}"
     resources = f"{CONFIGS}/resources/{study}"
-    make_folder(out / resources)
+    new_folder(out, resources)
     pages = []
     for number, clip in enumerate(material.clips, 1):
         pages.append(_write(out, f"{resources}/{number:03}", material, clip))

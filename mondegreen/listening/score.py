@@ -6,9 +6,8 @@ is the mean of theirs, see `mondegreen.listening.detection`.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Final, NamedTuple
 
@@ -50,27 +49,15 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class QuestionScore:
-    """The answers to a question; what comes after `pooled` is for ABX alone.
-
-    Attributes:
-        question: the kind of question, and the conditions.
-        rate: of answers that are hits, see `StudyKey.is_hit`.
-        pooled: Clopper-Pearson interval of all answers, as if they were independent; too narrow
-            where listeners differ.
-        hearing: the share of listeners who can tell the condition from the clean clip.
-        d_prime: the same as a sensitivity.
-        claimed: of answers that claim to hear a difference.
-        telling: how many of these listeners are right too often to have guessed, with correction
-            for testing all of them.
-    """
+    """The answers to a question; what comes after `pooled` is for ABX alone."""
 
     question: Question
-    rate: Rate
-    pooled: Interval | None
-    hearing: HearingShare | None = None
+    rate: Rate  # of answers that are hits, see `StudyKey.is_hit`
+    pooled: Interval | None  # Clopper-Pearson, as if all answers were independent
+    hearing: HearingShare | None = None  # of listeners who can tell it from the clean clip
     d_prime: Sensitivity | None = None
-    claimed: Rate | None = None
-    telling: int | None = None
+    claimed: Rate | None = None  # of answers that claim to hear a difference
+    telling: int | None = None  # listeners who are right too often to have guessed
 
 
 @dataclass(frozen=True)
@@ -88,23 +75,14 @@ class Listener(Judged):
 
 @dataclass(frozen=True)
 class StudyScore:
-    """The score of a listening test.
-
-    Attributes:
-        key: of the study.
-        results: by question, of the listeners who count.
-        everybody: the same with nobody excluded; each listener still counts once.
-        clips: by question and clip, of the listeners who count.
-        listeners: all of them.
-        repeated: the further sessions of listeners.
-    """
+    """The score of a listening test."""
 
     key: StudyKey
-    results: tuple[QuestionScore, ...]
-    everybody: tuple[QuestionScore, ...]
-    clips: Mapping[tuple[Question, str], Rate]
+    results: tuple[QuestionScore, ...]  # of the listeners who count
+    everybody: tuple[QuestionScore, ...]  # with nobody excluded; each listener still counts once
+    clips: Mapping[tuple[Question, str], Rate]  # of the listeners who count
     listeners: tuple[Listener, ...]
-    repeated: tuple[Session, ...]
+    repeated: tuple[Session, ...]  # further sessions of the same listeners
 
     @property
     def excluded(self) -> list[Listener]:
@@ -122,10 +100,11 @@ class _Scored(NamedTuple):
 
     question: Question
     clip: str
-    listener: int
-    trial: str
     hit: bool
     claimed: bool
+
+
+ByListener = Sequence[Sequence[_Scored]]
 
 
 def score(key: StudyKey, sessions: Sequence[Session]) -> StudyScore:
@@ -136,20 +115,24 @@ def score(key: StudyKey, sessions: Sequence[Session]) -> StudyScore:
     """
     chosen, repeated = one_each(sessions, key)
     judged = [judge(session, key) for session in chosen]
-    scored = [_scored(key, number, session) for number, session in enumerate(chosen)]
-    everybody = [answer for theirs in scored for answer in theirs]
-    counted = [answer for answer in everybody if not judged[answer.listener].reasons]
-    if not counted:
+    everybody = [_scored(key, session) for session in chosen]
+    counted = [theirs for one, theirs in zip(judged, everybody, strict=True) if not one.reasons]
+    if not any(counted):
         raise _nobody(judged)
     questions = _questions(key)
     return StudyScore(
         key=key,
-        results=tuple(_of_question(question, counted) for question in questions),
-        everybody=tuple(_of_question(question, everybody) for question in questions),
-        clips=_by_clip(questions, key, counted),
+        results=tuple(_result(question, counted) for question in questions),
+        everybody=tuple(_result(question, everybody) for question in questions),
+        clips={
+            (question, clip): _rate(_hits(answers))
+            for question in questions
+            for clip in key.clips
+            if (answers := _select(counted, question, clip))
+        },
         listeners=tuple(
-            Listener(one.session, one.caught, one.reasons, _of_listener(questions, theirs))
-            for one, theirs in zip(judged, scored, strict=True)
+            Listener(one.session, one.caught, one.reasons, _own_rates(questions, theirs))
+            for one, theirs in zip(judged, everybody, strict=True)
         ),
         repeated=tuple(repeated),
     )
@@ -165,13 +148,11 @@ def _questions(key: StudyKey) -> list[Question]:
     )
 
 
-def _scored(key: StudyKey, listener: int, session: Session) -> list[_Scored]:
+def _scored(key: StudyKey, session: Session) -> list[_Scored]:
     return [
         _Scored(
-            question=key.question(trial),
-            clip=trial.clip,
-            listener=listener,
-            trial=trial.id,
+            key.question(trial),
+            trial.clip,
             hit=key.is_hit(trial, answer.answer),
             claimed=bool(answer.heard_difference),
         )
@@ -180,66 +161,53 @@ def _scored(key: StudyKey, listener: int, session: Session) -> list[_Scored]:
     ]
 
 
-def _of_question(question: Question, scored: Iterable[_Scored]) -> QuestionScore:
-    answers = [answer for answer in scored if answer.question == question]
-    rate = _rate(answers)
-    pooled = interval([float(answer.hit) for answer in answers]) if answers else None
-    if question.kind != "abx" or not answers:
+def _select(scored: ByListener, question: Question, clip: str | None = None) -> ByListener:
+    """The answers to a question, about one clip or all, by listeners who gave any."""
+    answers = (
+        [one for one in theirs if one.question == question and clip in (None, one.clip)]
+        for theirs in scored
+    )
+    return [theirs for theirs in answers if theirs]
+
+
+def _hits(scored: ByListener) -> list[list[bool]]:
+    return [[answer.hit for answer in theirs] for theirs in scored]
+
+
+def _rate(units: Sequence[Sequence[bool]]) -> Rate:
+    """The rate of hits, given in units of which each is one observation."""
+    if not units:
+        return Rate(0, 0, 0, None, None, None)
+    shares = list(map(fmean, units))
+    hits, answers = sum(map(sum, units)), sum(map(len, units))
+    return Rate(hits, answers, len(units), fmean(shares), *interval(shares))
+
+
+def _result(question: Question, scored: ByListener) -> QuestionScore:
+    answers = _select(scored, question)
+    hits = _hits(answers)
+    rate = _rate(hits)
+    if not answers:
+        return QuestionScore(question, rate, None)
+    pooled = interval([float(hit) for theirs in hits for hit in theirs])
+    if question.kind != "abx":
         return QuestionScore(question, rate, pooled)
     ends = (None if at is None else d_prime(at) for at in (rate.share, rate.low, rate.high))
-    theirs = _hits(answers, lambda a: a.listener, lambda a: a.hit)
     return QuestionScore(
         question,
         rate,
         pooled,
-        hearing=hearing(list(map(fmean, theirs))),
+        hearing=hearing(list(map(fmean, hits))),
         d_prime=Sensitivity(*ends),
-        claimed=_rate(answers, hit=lambda a: a.claimed),
-        telling=beyond_guessing([(sum(hits), len(hits)) for hits in theirs]),
+        claimed=_rate([[answer.claimed for answer in theirs] for theirs in answers]),
+        telling=beyond_guessing([(sum(theirs), len(theirs)) for theirs in hits]),
     )
 
 
-def _by_clip(
-    questions: Iterable[Question], key: StudyKey, scored: Iterable[_Scored]
-) -> dict[tuple[Question, str], Rate]:
-    about: defaultdict[tuple[Question, str], list[_Scored]] = defaultdict(list)
-    for answer in scored:
-        about[answer.question, answer.clip].append(answer)
-    clips = dict.fromkeys([*key.clips, *(clip for _, clip in about)])
-    pairs = ((question, clip) for question in questions for clip in clips)
-    return {pair: _rate(about[pair]) for pair in pairs if pair in about}
-
-
-def _of_listener(questions: Iterable[Question], scored: Sequence[_Scored]) -> dict[Question, Rate]:
-    return {
-        question: _rate([a for a in scored if a.question == question], unit=lambda a: a.trial)
-        for question in questions
-    }
-
-
-def _rate(
-    scored: Sequence[_Scored],
-    unit: Callable[[_Scored], Hashable] = lambda answer: answer.listener,
-    hit: Callable[[_Scored], bool] = lambda answer: answer.hit,
-) -> Rate:
-    """The rate of hits; answers with the same `unit` are one observation."""
-    if not scored:
-        return Rate(0, 0, 0, None, None, None)
-    hits, listeners = sum(map(hit, scored)), len({answer.listener for answer in scored})
-    shares = list(map(fmean, _hits(scored, unit, hit)))
-    return Rate(hits, len(scored), listeners, fmean(shares), *interval(shares))
-
-
-def _hits(
-    scored: Iterable[_Scored],
-    unit: Callable[[_Scored], Hashable],
-    hit: Callable[[_Scored], bool],
-) -> list[list[bool]]:
-    """Which answers of each unit are hits."""
-    units: defaultdict[Hashable, list[bool]] = defaultdict(list)
-    for answer in scored:
-        units[unit(answer)].append(hit(answer))
-    return list(units.values())
+def _own_rates(questions: Sequence[Question], scored: Sequence[_Scored]) -> dict[Question, Rate]:
+    """The rates of one listener, each of whose answers is one observation."""
+    rates = {q: _rate([[one.hit] for one in scored if one.question == q]) for q in questions}
+    return {q: replace(rate, listeners=min(1, rate.listeners)) for q, rate in rates.items()}
 
 
 def _nobody(judged: Sequence[Judged]) -> MondegreenError:

@@ -5,10 +5,10 @@ The page has all tables, with intervals drawn; the text has their first rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from rich.cells import cell_len, set_cell_size
 
@@ -26,51 +26,33 @@ FIRST: Final = 10  # rows of clips and listeners in the text
 UNKNOWN: Final = "-"
 INDENT: Final = "  "
 HEADER: Final = ("condition", "hits", "share", "95 %")
+PAGE_ONLY: Final = ("pooled", "claimed")  # for which a terminal is too narrow
 
 
 # ---- numbers as text, for the terminal and the page
 
 
-class ResultRow(NamedTuple):
-    """The row of a question in a table; `everybody` repeats its main number for everybody."""
-
-    label: str
-    hits: str
-    share: str
-    interval: str
-    pooled: str
-    d_prime: str
-    d_prime_interval: str
-    can_tell: str
-    claimed: str
-    everybody: str
-    rate: Rate
-
-
-def result_rows(score: StudyScore) -> dict[Kind, list[ResultRow]]:
-    """The rows of all questions, by their kind."""
+def result_rows(score: StudyScore) -> dict[Kind, list[dict[str, str]]]:
+    """The rows of the tables, by kind of question; cells by their headings."""
     pairs = zip(score.results, score.everybody, strict=True)
     by_kind = groupby(pairs, key=lambda pair: pair[0].question.kind)
     return {kind: [_row(*pair) for pair in pairs] for kind, pairs in by_kind}
 
 
-def _row(result: QuestionScore, everybody: QuestionScore) -> ResultRow:
-    d_prime, d_prime_interval = UNKNOWN, UNKNOWN
-    if found := result.d_prime:
-        d_prime = _sensitivity(found.value)
-        d_prime_interval = f"{_sensitivity(found.low)} to {_sensitivity(found.high)}"
-    abx = result.question.kind == "abx"
-    return ResultRow(
-        result.question.label,
-        *rate_cells(result.rate),
-        pooled=between(result.pooled),
-        d_prime=d_prime,
-        d_prime_interval=d_prime_interval,
-        can_tell=_can_tell(result),
-        claimed=rate_cells(result.claimed)[1] if result.claimed else UNKNOWN,
-        everybody=_can_tell(everybody) if abx else rate_cells(everybody.rate)[1],
-        rate=result.rate,
-    )
+def _row(result: QuestionScore, everybody: QuestionScore) -> dict[str, str]:
+    hits, share, interval = rate_cells(result.rate)
+    cells = {"condition": result.question.label, KINDS[result.question.kind].hit: hits}
+    cells |= {"share": share, "95 %": interval, "pooled": between(result.pooled)}
+    if result.question.kind != "abx":
+        return cells | {"all": rate_cells(everybody.rate)[1]}
+    found = result.d_prime
+    return cells | {
+        "d’": _d_prime(found.value) if found else UNKNOWN,
+        "d’, 95 %": f"{_d_prime(found.low)} to {_d_prime(found.high)}" if found else UNKNOWN,
+        "can tell": _can_tell(result),
+        "claimed": rate_cells(result.claimed)[1] if result.claimed else UNKNOWN,
+        "all": _can_tell(everybody),
+    }
 
 
 def rate_cells(rate: Rate) -> tuple[str, str, str]:
@@ -80,17 +62,12 @@ def rate_cells(rate: Rate) -> tuple[str, str, str]:
     return f"{rate.hits:,}/{rate.answers:,}", percent(rate.share), between(rate)
 
 
-def _sensitivity(value: float | None) -> str:
+def _d_prime(value: float | None) -> str:
     return "∞" if value is None else f"{value:.1f}"
 
 
 def _can_tell(result: QuestionScore) -> str:
     return UNKNOWN if result.hearing is None else f"≤ {at_most(result.hearing.at_most)}"
-
-
-def about(question: Question) -> str:
-    """A question among others of its study."""
-    return question.label if question.kind == "abx" else f"{question.kind}: {question.label}"
 
 
 def facts(score: StudyScore) -> dict[str, str]:
@@ -112,9 +89,9 @@ def facts(score: StudyScore) -> dict[str, str]:
 def describe(score: StudyScore) -> str:
     """A score as text; JSON and the page have the rows that it leaves out."""
     clips = sorted(score.clips.items(), key=lambda item: -(item[1].share or 0))
-    by_clip = [[clip, about(question), *rate_cells(rate)] for (question, clip), rate in clips]
+    by_clip = [[clip, question.title, *rate_cells(rate)] for (question, clip), rate in clips]
     by_listener = [
-        [listener.session.name, about(question), *rate_cells(rate)]
+        [listener.session.name, question.title, *rate_cells(rate)]
         for listener in score.listeners
         for question, rate in listener.rates.items()
         if not listener.reasons
@@ -123,7 +100,8 @@ def describe(score: StudyScore) -> str:
     excluded += [f"{one.name}, form {one.form}: repeated" for one in score.repeated]
     parts = [
         "\n".join(f"{name:<18} {value}" for name, value in facts(score).items()),
-        *_tables(result_rows(score)),
+        *(_table_of(kind, rows) for kind, rows in result_rows(score).items()),
+        "all: with nobody excluded",
         *(
             paragraphs(one.about, (f"You can claim: {one.may}", f"You cannot claim: {one.may_not}"))
             for one in conclusions(score)
@@ -137,16 +115,10 @@ def describe(score: StudyScore) -> str:
     return "\n\n".join(parts)
 
 
-def _tables(rows: Mapping[Kind, Sequence[ResultRow]]) -> Iterator[str]:
-    for kind, questions in rows.items():
-        abx = ("d’", "95 %", "can tell") if kind == "abx" else ()
-        header = ("condition", KINDS[kind].hit, "share", "95 %", *abx, "all")
-        cells = [
-            (*row[:4], *((row.d_prime, row.d_prime_interval, row.can_tell) if abx else ()), row[9])
-            for row in questions
-        ]
-        yield f"{KINDS[kind].wording}\n\n{table(header, cells)}"
-    yield "all: with nobody excluded"
+def _table_of(kind: Kind, rows: Sequence[Mapping[str, str]]) -> str:
+    headings = [heading for heading in rows[0] if heading not in PAGE_ONLY]
+    cells = [[row[heading] for heading in headings] for row in rows]
+    return f"{KINDS[kind].wording}\n\n{table(headings, cells)}"
 
 
 def _first(what: str, rows: Sequence[Sequence[str]]) -> str:
@@ -255,11 +227,11 @@ def page(score: StudyScore) -> str:
         "score",
         score=score,
         facts=facts(score),
-        tables=[(KINDS[kind], kind == "abx", rows) for kind, rows in result_rows(score).items()],
+        tables=result_rows(score),
+        kinds=KINDS,
         rule=RULE,
         notes=notes(score),
         conclusions=list(conclusions(score)),
-        about=about,
         one_line=one_line,
         rate_cells=rate_cells,
     )

@@ -30,9 +30,7 @@ from mondegreen.report.numbers.summary_text import one_line
 HOST: Final = "127.0.0.1"
 POST_TO: Final = "answers"
 NOT_STORED: Final = "The answers were not stored."
-LARGEST: Final = (
-    1_000_000  # bytes of a session's answers; a hundred of them take about ten thousand
-)
+LARGEST: Final = 1_000_000  # bytes of a session; a hundred answers take about ten thousand
 SOUND: Final = re.compile(rf"/{AUDIO}/([0-9a-f]{{16}}\.js)")
 CHANGES: Final = (  # the page in the folder sends nothing; the one that is served may
     ("connect-src &#39;none&#39;", "connect-src &#39;self&#39;"),
@@ -51,11 +49,8 @@ Log = Callable[[str], None]  # takes a line about what happened
 class Site:
     """The folder of a study, as the server uses it.
 
-    Args:
-        folder: written by `mondegreen.listening.make.make`.
-
     Raises:
-        MondegreenError: it is not such a folder, or is damaged.
+        MondegreenError: there is no study in the folder, or it is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,12 +60,11 @@ class Site:
         self._answers = folder / ANSWERS
         self._answers.mkdir(exist_ok=True)
         self._lock = Lock()
-        self._used: Counter[int] = Counter()
         self._forms: dict[str, int] = {}  # by listener
         for path in sorted(self._answers.glob("[!.]*")):
             with suppress(MondegreenError):  # `listen score` reports damaged files
-                for session in read_answers([path], self.key):
-                    self._take(session.listener, session.form)
+                sessions = read_answers([path], self.key)
+                self._forms |= {session.listener: session.form for session in sessions}
 
     def sound(self, path: str) -> bytes | None:
         """The script of a sound; None if there is none at this path."""
@@ -79,16 +73,11 @@ class Site:
         return file.read_bytes() if file and file.is_file() else None
 
     def form(self, listener: str) -> int:
-        """The least used form; a listener who comes back gets the same one."""
+        """The form that the fewest listeners have; one who comes back gets the same form."""
         with self._lock:
-            if listener not in self._forms:
-                least = min(range(len(self.key.forms)), key=self._used.__getitem__)
-                self._take(listener, least)
-            return self._forms[listener]
-
-    def _take(self, listener: str, form: int) -> None:
-        self._used[form] += 1
-        self._forms[listener] = form
+            used = Counter(self._forms.values())
+            least = min(range(len(self.key.forms)), key=used.__getitem__)
+            return self._forms.setdefault(listener, least)
 
     def store(self, content: bytes) -> Session:
         """Store the answers of a session; they replace earlier ones unless those are more.
@@ -100,38 +89,29 @@ class Site:
         write_whole(arrived, content)
         try:
             (session,) = read_answers([arrived], self.key)
-            stored = self._answers / f"{_name(session)}.json"
+            identity = json.dumps([session.listener, session.form, session.started])
+            name = hashlib.sha256(identity.encode()).hexdigest()[:32]
+            stored = self._answers / f"{name}.json"
             with self._lock:
-                if not stored.exists() or len(session.answers) >= self._count(stored):
+                earlier = read_answers([stored], self.key) if stored.exists() else []
+                if all(len(session.answers) >= len(one.answers) for one in earlier):
                     arrived.replace(stored)
         finally:
             arrived.unlink(missing_ok=True)
         return session
-
-    def _count(self, stored: Path) -> int:
-        (session,) = read_answers([stored], self.key)
-        return len(session.answers)
-
-
-def _name(session: Session) -> str:
-    identity = json.dumps([session.listener, session.form, session.started])
-    return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
 def _sending(index: Path, key: StudyKey) -> bytes:
     """The page, changed so that it sends answers to the server that it came from."""
     try:
         page = index.read_text(encoding="utf-8")
+        if not all(part in page for part in (key.study, *dict(CHANGES))):
+            raise ValueError(f"it is not the page of the study {key.study}")
     except (OSError, ValueError) as error:
         raise MondegreenError(
-            f"{index} cannot be read ({reason(error)}). Expected the folder of a study that"
-            " `mondegreen listen make` made."
+            f"{index} cannot be served ({reason(error)}). Expected the page that `mondegreen listen"
+            f" make` wrote with this {KEY}; make the study again."
         ) from error
-    if not all(part in page for part in (key.study, *dict(CHANGES))):
-        raise MondegreenError(
-            f"{index} is not the page of the study {key.study}. Expected the page that `mondegreen"
-            f" listen make` wrote with this {KEY}; make the study again."
-        )
     for old, new in CHANGES:
         page = page.replace(old, new, 1)
     return page.encode()
@@ -254,12 +234,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def make_server(folder: Path, port: int, log: Log) -> ThreadingHTTPServer:
-    """A server for a study; `serve_forever` starts it.
-
-    Args:
-        folder: of the study.
-        port: on the loopback interface; 0 for any free one.
-        log: called with a line when answers were stored, or could not be.
+    """A server for a study at a port, 0 for any free one; `serve_forever` starts it.
 
     Raises:
         MondegreenError: the folder does not contain a study, or the port is in use.
