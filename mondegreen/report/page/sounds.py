@@ -7,11 +7,10 @@ is not asked. All three are 16-bit, and the first two are the saved samples to t
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log10
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import soundfile
@@ -20,7 +19,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from mondegreen.errors import MondegreenError, reason
-from mondegreen.results.folder import DELTA, WAV, check_files
+from mondegreen.results.folder import DELTA, WAV
+from mondegreen.results.item import check_files
+from mondegreen.results.record import Record
 
 Pcm = NDArray[np.int16]
 
@@ -53,7 +54,7 @@ class Sounds:
         return len(self.adversarial) / self.rate
 
 
-def read_sounds(folder: Path, record: Mapping[str, Any]) -> Sounds:
+def read_sounds(folder: Path, record: Record) -> Sounds:
     """Read the sounds of an item.
 
     Raises:
