@@ -26,8 +26,8 @@ from mondegreen.audio.pcm import save
 from mondegreen.errors import StorageError
 from mondegreen.report.numbers.sources import gather
 from mondegreen.report.page.head import contrast, head
-from mondegreen.report.page.page import write_report
 from mondegreen.report.page.transcripts import transcripts
+from mondegreen.report.page.write import write_report
 from mondegreen.results.folder import SANITY
 from mondegreen.results.heard import Claim, Listening, keep_hearings
 
@@ -490,7 +490,7 @@ def test_neither_torch_nor_a_recogniser_is_needed(tmp_path: Path) -> None:
     run = every_kind(tmp_path / "run")
     program = (
         "import sys; from pathlib import Path;"
-        "from mondegreen.report.page.page import write_report;"
+        "from mondegreen.report.page.write import write_report;"
         f"write_report([[Path({str(run)!r})]], Path({str(tmp_path / 'page.html')!r}));"
         "assert not {'torch', 'transformers', 'onnxruntime'} & sys.modules.keys()"
     )

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from report_runs import HOSTILE, LONG, every_kind, sound_item, sound_run
 from test_tables import many
 
-from mondegreen.report.page.page import write_report
+from mondegreen.report.page.write import write_report
 
 PLAYING = "audios => audios.filter(audio => !audio.paused).length"
 TIMES = "audios => audios.map(audio => audio.currentTime)"

@@ -104,7 +104,7 @@ def threshold(
 
     seen = spectra(load(clip, sample_rate), sample_rate, profile=profile)
     if plot:
-        from mondegreen.report.figures.figures import draw_threshold
+        from mondegreen.report.figures.pictures import draw_threshold
 
         draw_threshold(seen, plot, clip.name)
     audible = seen.theta[:, seen.heard]

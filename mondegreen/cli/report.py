@@ -14,7 +14,7 @@ from mondegreen.cli.output import Bars, err, out, print_json
 from mondegreen.cli.output import out as stdout
 
 if TYPE_CHECKING:
-    from mondegreen.report.page.page import Written
+    from mondegreen.report.page.write import Written
 
 PAGE: Final = "report.html"
 
@@ -52,8 +52,8 @@ def report(
 
 
 def write_page(sources: Sequence[Sequence[Path]], page: Path) -> Written:
-    """Write the page of some sources, see `mondegreen.report.page.page`, under a bar of clips."""
-    from mondegreen.report.page.page import write_report
+    """Write the page of some sources, see `mondegreen.report.page.write`, under a bar of clips."""
+    from mondegreen.report.page.write import write_report
 
     with Bars(page.name) as bars:
         return write_report(sources, page, on_card=partial(bars.count, "clips"))

@@ -98,7 +98,7 @@ def show(
 
     read = RoomBank.load(bank)
     if plot:
-        from mondegreen.report.figures.figures import draw_rooms
+        from mondegreen.report.figures.pictures import draw_rooms
 
         draw_rooms(portrait(read, list(read.splits)[-1]), plot, bank.name)
     _print_bank(bank, read, as_json)

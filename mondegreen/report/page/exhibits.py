@@ -1,4 +1,4 @@
-"""What is to be heard and seen of a clip: the tracks of its player, and its spectrograms.
+"""What can be heard and seen of a clip: the tracks of its player, and its spectrograms.
 
 Spectrograms are PNGs with a palette, a pixel for each frame and band of
 `mondegreen.results.levels`. All levels share one scale, and so do all excesses over the masking
@@ -8,10 +8,9 @@ threshold, so that pictures can be compared by their colours.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -20,20 +19,18 @@ from PIL import Image
 
 from mondegreen.audio.pcm import Pcm, encode
 from mondegreen.errors import MondegreenError
-from mondegreen.report.numbers.outcomes import cells_to_show
-from mondegreen.report.numbers.sources import Version
+from mondegreen.report.numbers.entries import Entry
 from mondegreen.report.page.media import Medium, Shelf
-from mondegreen.results.folder import LEVELS, hash_of
-from mondegreen.results.levels import STEPS_PER_DB, Levels, read_levels
+from mondegreen.results.folder import LEVELS
+from mondegreen.results.levels import STEPS_PER_DB, Levels, levels_of
 from mondegreen.results.sounds import PEAK_DB, Sounds, read_sounds
 
-COLOURS: Final = "magma"  # even in lightness, and safe for the colour-blind
+COLOURS: Final = "magma"  # perceptually uniform, and safe for the colour-blind
 HERTZ: Final = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
 SECONDS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(NamedTuple):
     """What colours stand for.
 
     Attributes:
@@ -54,9 +51,8 @@ class Scale:
         return round(self.top_db / self.step_db) + 1
 
 
-@dataclass(frozen=True)
-class Tick:
-    """A mark on an axis: where it is, 0 to 1 from the axis's beginning, and what it says."""
+class Tick(NamedTuple):
+    """A mark on an axis: where it is, 0 to 1 from the start of the axis, and its label."""
 
     at: float
     label: str
@@ -65,12 +61,19 @@ class Tick:
 LEVEL: Final = Scale(96, 1.0, (0, 24, 48, 72, 96), beyond=False)
 EXCESS: Final = Scale(20, 0.5, (0, 5, 10, 15, 20), beyond=True)
 PICTURES: Final = {"clip": LEVEL, "theta": LEVEL, "delta": LEVEL, "excess": EXCESS}
+TITLES: Final = {
+    "clip": "Original",
+    "theta": "Masking threshold θ of the original",
+    "delta": "Perturbation δ",
+    "excess": "Perturbation above the threshold",
+}
+OF_THE_CLIP: Final = {"clip", "theta"}  # the same in all attempts
 
 
 def picture(levels: Levels, of: str, seconds: float) -> bytes:
-    """One of the four as a PNG, from the beginning of the clip to its end, low frequencies below.
+    """One of the four as a PNG, from the start of the clip to its end, low frequencies below.
 
-    Where no whole frame lies, at either end, the picture is as dark as silence.
+    Both ends, which no whole frame covers, are as dark as silence.
 
     Args:
         levels: of the item.
@@ -78,8 +81,7 @@ def picture(levels: Levels, of: str, seconds: float) -> bytes:
         seconds: how long the clip is.
     """
     steps: NDArray[np.uint8] = getattr(levels, of)
-    before, after = _missing(levels, seconds)
-    return _png(np.pad(steps, ((before, after), (0, 0))).T[::-1], PICTURES[of])
+    return _png(np.pad(steps, (_missing(levels, seconds), (0, 0))).T[::-1], PICTURES[of])
 
 
 def _missing(levels: Levels, seconds: float) -> tuple[int, int]:
@@ -115,7 +117,7 @@ def _palette(colours: int) -> list[int]:
 
 
 def time_ticks(seconds: float) -> list[Tick]:
-    """Marks along a clip, ten or so."""
+    """Marks along a clip, about ten."""
     return _ticks(seconds, SECONDS, 10, 1)
 
 
@@ -140,50 +142,87 @@ def _ticks(length: float, steps: Sequence[float], most: int, unit: float) -> lis
     return [Tick(float(mark / length), f"{mark / unit:g}") for mark in marks]
 
 
-TITLES: Final = {
-    "clip": "Original",
-    "theta": "Masking threshold θ of the original",
-    "delta": "Perturbation δ",
-    "excess": "Perturbation above the threshold",
-}
-OF_THE_CLIP: Final = {"clip", "theta"}  # alike in all versions
+# ---- of an item
 
 
 class Exhibit(NamedTuple):
     """What an item has to be heard and seen.
 
     Attributes:
-        label: of its version; empty where there is only one.
+        label: of its attempt; empty where there is only one.
+        entry: its row.
         sounds: None: they cannot be read.
         levels: None: there is nothing to draw from.
-        cells: its row.
-        problems: why something is missing.
+        problem: why something is missing; empty: nothing is.
     """
 
     label: str
-    sounds: Sounds | None
-    levels: Levels | None
-    cells: Mapping[str, Any]
-    problems: list[str]
+    entry: Entry
+    sounds: Sounds | None = None
+    levels: Levels | None = None
+    problem: str = ""
 
 
-@dataclass(frozen=True)
-class Track:
-    """A sound to choose in a player: what it is, and what has to be known of it."""
+def exhibit(label: str, entry: Entry) -> Exhibit:
+    """Read what an item has to be heard and seen, and note what cannot be read."""
+    folder, record = entry.folder, entry.record
+    if folder is None or record is None:
+        return Exhibit(label, entry)
+    try:
+        sounds = read_sounds(folder, record)
+    except MondegreenError as error:
+        return Exhibit(label, entry, problem=f"Its sounds cannot be played: {error}")
+    if LEVELS not in record.files and not (folder / LEVELS).is_file():
+        return Exhibit(label, entry, sounds)
+    try:
+        return Exhibit(label, entry, sounds, levels_of(folder, record))
+    except MondegreenError as error:
+        return Exhibit(label, entry, sounds, problem=f"It cannot be drawn: {error}")
+
+
+class Track(NamedTuple):
+    """A sound to choose in a player, and what to know about it."""
 
     label: str
     detail: str
     medium: Medium
 
 
-@dataclass(frozen=True)
-class Drawing:
+def tracks(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Track]:
+    """The recording, the adversarial files, and their perturbations, in this order.
+
+    The recording comes once, unless attempts were made on different samples.
+    """
+    heard = [(one.label, one.sounds) for one in exhibits if one.sounds is not None]
+    originals = [_track("Original", label, s.original, s.rate, shelf) for label, s in heard]
+    if len({track.medium.name for track in originals}) == 1:
+        originals = [originals[0]._replace(detail="")]
+    return [
+        *originals,
+        *(_track("Adversarial", label, s.adversarial, s.rate, shelf) for label, s in heard),
+        *(track for label, s in heard for track in _perturbation(label, s, shelf)),
+    ]
+
+
+def _track(what: str, label: str, pcm: Pcm, rate: int, shelf: Shelf) -> Track:
+    return Track(what, label, shelf.put(what.lower(), encode(pcm, rate, "FLAC"), "flac"))
+
+
+def _perturbation(label: str, sounds: Sounds, shelf: Shelf) -> Iterator[Track]:
+    if sounds.perturbation is not None:
+        gain = f"{sounds.gain_db:+.1f} dB, to a peak of {PEAK_DB:.0f} dB".replace("-", "−")
+        detail = f"{label}, {gain}" if label else gain
+        track = _track("Perturbation", detail, sounds.perturbation, sounds.rate, shelf)
+        yield track._replace(label="Perturbation alone")
+
+
+class Spectrogram(NamedTuple):
     """A spectrogram with its axes.
 
     Attributes:
         title: what it shows.
-        of: a name of `mondegreen.report.page.exhibits.PICTURES`.
-        alt: what is to be seen, in words and numbers.
+        of: a name of `PICTURES`.
+        alt: what can be seen, in words and numbers.
         medium: the picture.
         times, frequencies: marks on its axes, in seconds and kHz.
     """
@@ -196,104 +235,31 @@ class Drawing:
     frequencies: list[Tick]
 
 
-def exhibit(label: str, version: Version) -> Exhibit:
-    """Read what an item has to be heard and seen, and note what cannot be read."""
-    cells, record = cells_to_show(version.entry), version.entry.record
-    if version.folder is None or version.entry.status != "done":
-        return Exhibit(label, None, None, cells, [])
-    try:
-        sounds = read_sounds(version.folder, record)
-    except MondegreenError as error:
-        return Exhibit(label, None, None, cells, [f"Its sounds cannot be played: {error}"])
-    try:
-        return Exhibit(label, sounds, _levels(version), cells, [])
-    except MondegreenError as error:
-        return Exhibit(label, sounds, None, cells, [f"It cannot be drawn: {error}"])
+def spectrograms(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Spectrogram]:
+    """The spectrograms of a clip; those of the recording once, the others for each attempt."""
+    seen: dict[tuple[str, str], Spectrogram] = {}
+    for of in PICTURES:
+        for one in exhibits:
+            if one.sounds and one.levels:
+                drawn = _spectrogram(of, one, one.sounds.seconds, one.levels, shelf)
+                seen.setdefault((drawn.medium.name, drawn.title), drawn)
+    return list(seen.values())
 
 
-def _levels(version: Version) -> Levels | None:
-    """The levels of an item; None: it was made without."""
-    assert version.folder is not None
-    path, files = version.folder / LEVELS, version.entry.record["files"]
-    if not path.is_file() and LEVELS not in files:
-        return None
-    levels = read_levels(path)
-    if LEVELS in files and hash_of(path) != files[LEVELS]:
-        raise MondegreenError(f"{path} is not the file that was saved: no picture is drawn of it")
-    return levels
-
-
-# ---- sounds
-
-
-def tracks(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Track]:
-    """The recording, the adversarial files, and their perturbations, in this order.
-
-    The recording stands once, unless versions were made from different samples.
-    """
-    heard = [(e.label, e.sounds) for e in exhibits if e.sounds is not None]
-    originals = [(label, s.original, s.rate) for label, s in heard]
-    adversarial = [(label, s.adversarial, s.rate) for label, s in heard]
-    return [
-        *_once([_track("Original", *one, shelf) for one in originals]),
-        *(_track("Adversarial", *one, shelf) for one in adversarial),
-        *(track for label, s in heard for track in _perturbation(label, s, shelf)),
-    ]
-
-
-def _once(originals: list[Track]) -> list[Track]:
-    same = len({track.medium.name for track in originals}) == 1
-    return [Track("Original", "", originals[0].medium)] if same else originals
-
-
-def _track(what: str, label: str, pcm: Pcm, rate: int, shelf: Shelf) -> Track:
-    return Track(what, label, shelf.put(what.lower(), encode(pcm, rate, "FLAC"), "flac"))
-
-
-def _perturbation(label: str, sounds: Sounds, shelf: Shelf) -> Iterator[Track]:
-    if sounds.perturbation is not None:
-        louder = f"{sounds.gain_db:+.1f} dB, to a peak of {PEAK_DB:.0f} dB".replace("-", "−")
-        medium = shelf.put("perturbation", encode(sounds.perturbation, sounds.rate, "FLAC"), "flac")
-        yield Track("Perturbation alone", f"{label}, {louder}" if label else louder, medium)
-
-
-# ---- pictures
-
-
-def drawings(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Drawing]:
-    """The spectrograms of a clip; those of the recording once, the others for each version."""
-    seen: dict[tuple[str, str], Drawing] = {}
-    for found in exhibits:
-        for of in PICTURES:
-            drawing = _drawing(of, found, shelf)
-            if drawing is not None:
-                again = "" if of in OF_THE_CLIP else found.label
-                seen.setdefault((drawing.medium.name, again), drawing)
-    return sorted(seen.values(), key=lambda drawing: list(PICTURES).index(drawing.of))
-
-
-def _drawing(of: str, found: Exhibit, shelf: Shelf) -> Drawing | None:
-    if found.sounds is None or found.levels is None:
-        return None
-    seconds = found.sounds.seconds
-    medium = shelf.put(of, picture(found.levels, of, seconds), "png")
-    named = f"{TITLES[of]}, {found.label}" if found.label else TITLES[of]
-    return Drawing(
-        TITLES[of] if of in OF_THE_CLIP else named,
+def _spectrogram(
+    of: str, one: Exhibit, seconds: float, levels: Levels, shelf: Shelf
+) -> Spectrogram:
+    title, over = TITLES[of], f"over {seconds:.1f} s and all frequencies"
+    alt = f"Spectrogram: {title}, {over}."
+    if of == "excess" and one.entry.record:
+        above = one.entry.record.quality.masking
+        by = f"{above.max_excess_db:.0f} dB at most"
+        alt = f"{title}, {over}: in {above.share_above:.1%} of all bins, by {by}."
+    return Spectrogram(
+        title if of in OF_THE_CLIP or not one.label else f"{title}, {one.label}",
         of,
-        _alt(of, found),
-        medium,
+        alt,
+        shelf.put(of, picture(levels, of, seconds), "png"),
         time_ticks(seconds),
-        frequency_ticks(found.levels),
+        frequency_ticks(levels),
     )
-
-
-def _alt(of: str, found: Exhibit) -> str:
-    """What a picture shows, for those who cannot see it."""
-    assert found.sounds is not None
-    over = f"over {found.sounds.seconds:.1f} s and all frequencies"
-    share = found.cells.get("masking_share_above")
-    if of == "excess" and share is not None:
-        most = found.cells.get("masking_max_excess_db", 0.0)
-        return f"{TITLES[of]}, {over}: in {share:.1%} of all bins, by {most:.0f} dB at most."
-    return f"Spectrogram: {TITLES[of]}, {over}."

@@ -1,7 +1,7 @@
-"""Sounds and pictures of a page: inside it, or beside it where they are many.
+"""Sounds and pictures of a page: inside it, or in a folder beside it if they are many.
 
-A medium is named by the hash of its content, so that what occurs twice is kept once, and a page
-never plays the media of another.
+A medium is named by the hash of its content: duplicates are kept once, and a page never plays the
+media of another.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from mondegreen.errors import StorageError
@@ -22,9 +21,8 @@ TYPES: Final = {"flac": "audio/flac", "png": "image/png"}
 OURS: Final = re.compile(r"[a-z]+-[0-9a-f]{24}\.(flac|png)")
 
 
-@dataclass(frozen=True)
-class Medium:
-    """A sound or a picture on a shelf; its `address` is known when all media are."""
+class Medium(NamedTuple):
+    """A sound or a picture on a shelf; its `address` is final when all media are there."""
 
     name: str
     shelf: Shelf
@@ -36,7 +34,7 @@ class Medium:
 
 
 class Shelf:
-    """Where a page's media stand: in memory, and beyond a limit in a folder beside the page.
+    """Where a page's media are: in memory, and beyond a limit in a folder beside the page.
 
     Args:
         page: the page's file; report.html has report-files/.
@@ -59,7 +57,7 @@ class Shelf:
         """Keep a medium.
 
         Args:
-            kind: a word in small letters that its name begins with.
+            kind: a lower-case word that its name begins with.
             content: the file.
             suffix: one of `TYPES`.
 
@@ -76,7 +74,7 @@ class Shelf:
         return Medium(name, self)
 
     def address(self, name: str) -> str:
-        """What the page refers to a medium by: all of it, or where it lies from there."""
+        """What the page refers to a medium by: all of its content, or a relative path."""
         if self.beside:
             return quote(f"{self.folder.name}/{name}")
         kind = TYPES[name.rpartition(".")[2]]
@@ -95,7 +93,7 @@ class Shelf:
         self._held.clear()
 
     def clear_away(self) -> None:
-        """Delete what an earlier page of the same name has left beside it, and nothing else."""
+        """Delete what an earlier page of the same name left beside it, and nothing else."""
         if not self.folder.is_dir():
             return
         kept = self.names if self.beside else set()

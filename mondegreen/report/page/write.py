@@ -1,6 +1,6 @@
 """The page of a run, or of several side by side: one HTML file to send to a colleague.
 
-Built from what lies in the folders alone; nothing in it asks a network for anything.
+Built from the folders alone; nothing in it is loaded from a network.
 """
 
 from __future__ import annotations
@@ -8,23 +8,31 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from mondegreen.files import write_whole
-from mondegreen.report.figures.charts import Chart, Series, charts
-from mondegreen.report.numbers.outcomes import FILTERS
+from mondegreen.report.figures.charts import charts
+from mondegreen.report.numbers.contrast import contrast
+from mondegreen.report.numbers.measures import MEASURES
+from mondegreen.report.numbers.series import Series
 from mondegreen.report.numbers.sources import Gathered, Source, gather
 from mondegreen.report.numbers.summary_text import one_line, side_by_side
 from mondegreen.report.page.cards import Card, OnCard, make_cards
 from mondegreen.report.page.exhibits import EXCESS, LEVEL, legend, scale_ticks
 from mondegreen.report.page.frame import check_name, render
-from mondegreen.report.page.head import contrast, head, made_with
+from mondegreen.report.page.head import head
 from mondegreen.report.page.media import INSIDE, Shelf
-from mondegreen.report.page.rows import columns, counts, rows
+from mondegreen.report.page.outcomes import FILTERS
 
 SCRIPTS: Final = ("table", "player", "cards")
-OPEN: Final = 20  # cards that stand open from the beginning, if there are no more
+OPEN: Final = 20  # cards that are open from the start, if there are no more
+COLUMNS: Final = (  # of the table
+    *("wer_target", "rooms_heard", "passes", "max_abs", "snr_db", "masking_loss"),
+    *("masking_share_above", "masking_max_excess_db", "pesq"),
+)
+NARROW: Final = ("snr_db", "pesq")  # columns that a narrow screen shows too
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Written:
 
     Attributes:
         page: its file.
-        files: the folder that belongs to it; None: all is in the page.
+        files: the folder that belongs to it; None: everything is in the page.
         clips: how many have a card.
         media_bytes: of all sounds and pictures.
     """
@@ -44,13 +52,6 @@ class Written:
     media_bytes: int
 
 
-class Address(NamedTuple):
-    """A chart with what an `<img>` shows it by."""
-
-    chart: Chart
-    address: str
-
-
 def write_report(
     sources: Sequence[Source], page: Path, *, inside: int = INSIDE, on_card: OnCard | None = None
 ) -> Written:
@@ -58,42 +59,48 @@ def write_report(
 
     Args:
         sources: each one or more folders that are taken together: a run, or items.
-        page: where it goes. If its media are many, they go into a folder beside it, which is named
-            after it: report-files for report.html.
+        page: where it goes. Many media go into a folder beside it: report-files for report.html.
         inside: bytes of media that the page may hold itself.
         on_card: called after each card.
 
     Raises:
         OptionError: its name is not that of a page.
         MondegreenError: a folder is not there or holds nothing, or its list of clips is damaged.
-        StorageError: the page, or what lies beside it, cannot be written.
+        StorageError: the page, or the folder beside it, cannot be written.
     """
     check_name(page)
     gathered = gather(sources)
     shelf = Shelf(page, inside)
     cards = list(make_cards(gathered, shelf, on_card))
-    html = render(
-        "mondegreen.report", "report", scripts=SCRIPTS, **_content(gathered, cards, shelf)
-    )
+    content = _content(gathered, cards, shelf)
+    html = render("mondegreen.report", "report", scripts=SCRIPTS, **content)
     write_whole(page, html.encode())
     shelf.clear_away()
     folder = shelf.folder if shelf.beside else None
     return Written(page, folder, len(cards), shelf.size)
 
 
-def _content(gathered: Gathered, cards: list[Card], shelf: Shelf) -> dict[str, Any]:
+def _content(gathered: Gathered, cards: Sequence[Card], shelf: Shelf) -> dict[str, Any]:
     """What the template shows."""
-    shown, found = columns(cards), counts(cards)
+    parts, shown = gathered.parts, [one for card in cards for one in card.attempts]
+    kinds = [kind for one in shown for kind in one.outcome.kinds]
+    several = len(parts) > 1
+    drawn = charts([Series(part.label, part.entries) for part in parts])
+    known = {name for one in shown for name in one.cells}
     return {
         "title": _title(gathered),
-        "several": len(gathered.parts) > 1,
-        "heads": [head(part, _broken(cards, n)) for n, part in enumerate(gathered.parts)],
+        "several": several,
+        "heads": [
+            head(part, sum(one.part == n and one.outcome.word == "files damaged" for one in shown))
+            for n, part in enumerate(parts)
+        ],
         "contrast": contrast(gathered),
-        "comparison": _comparison(gathered),
-        "charts": [_addressed(chart) for chart in _charts(gathered)],
-        "filters": [(name, label, found[name]) for name, label in FILTERS.items()],
-        "columns": shown,
-        "rows": list(rows(cards, shown)),
+        "comparison": side_by_side([part.summary for part in parts])[1] if several else None,
+        "charts": [(chart, _data(chart.svg.encode(), "image/svg+xml")) for chart in drawn],
+        "filters": [(name, label, kinds.count(name)) for name, label in FILTERS.items()],
+        "columns": {name: MEASURES[name] for name in COLUMNS if name in known},
+        "narrow": NARROW,
+        "rows": len(shown),
         "cards": cards,
         "opened": len(cards) <= OPEN,
         "scales": {
@@ -101,7 +108,7 @@ def _content(gathered: Gathered, cards: list[Card], shelf: Shelf) -> dict[str, A
             for name, scale in (("level", LEVEL), ("excess", EXCESS))
         },
         "beside": shelf.folder.name if shelf.beside else None,
-        "made_with": made_with(),
+        "made_with": f"mondegreen {version('mondegreen')}",
     }
 
 
@@ -110,28 +117,6 @@ def _title(gathered: Gathered) -> str:
     names = dict.fromkeys(part.summary.victim or "a recogniser" for part in gathered.parts)
     aside = ", side by side" if len(gathered.parts) > 1 else ""
     return one_line(f"Adversarial examples for {' and '.join(names)}{aside}")
-
-
-def _broken(cards: Sequence[Card], part: int) -> int:
-    """How many items of a part have sounds that are not those of their records."""
-    shown = (version for card in cards for version in card.versions if version.part == part)
-    return sum(version.record != "" and "damaged" in version.outcome.kinds for version in shown)
-
-
-def _comparison(gathered: Gathered) -> tuple[list[str], list[list[str]]] | None:
-    """The numbers of several parts, under their labels; None: there is only one."""
-    if len(gathered.parts) < 2:
-        return None
-    _, lines = side_by_side([part.summary for part in gathered.parts])
-    return [part.label for part in gathered.parts], lines
-
-
-def _charts(gathered: Gathered) -> list[Chart]:
-    return charts([Series(part.label, part.entries) for part in gathered.parts])
-
-
-def _addressed(chart: Chart) -> Address:
-    return Address(chart, _data(chart.svg.encode(), "image/svg+xml"))
 
 
 def _data(content: bytes, kind: str) -> str:
