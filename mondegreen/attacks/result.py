@@ -21,17 +21,11 @@ from mondegreen.results.record import Record
 
 @dataclass(frozen=True)
 class Result:
-    """The result of an attack on one clip.
+    """The result of an attack on one clip."""
 
-    Attributes:
-        record: what is claimed.
-        clean: [T] float32, the clip on the 16-bit grid.
-        adversarial: [T] float32, the samples that were proved.
-    """
-
-    record: Record
-    clean: NDArray[np.float32]
-    adversarial: NDArray[np.float32]
+    record: Record  # what is claimed
+    clean: NDArray[np.float32]  # [T] float32, the clip on the 16-bit grid
+    adversarial: NDArray[np.float32]  # [T] float32, the samples that were proved
 
     @property
     def verified(self) -> bool:

@@ -58,15 +58,10 @@ class Count:
 
 @dataclass(frozen=True)
 class Repetition:
-    """Two transcripts and two losses of one sound.
+    """Two transcripts and two losses of one sound."""
 
-    Attributes:
-        heard: the transcripts.
-        loss: of the target, in nats.
-    """
-
-    heard: tuple[str, str]
-    loss: tuple[float, float]
+    heard: tuple[str, str]  # the transcripts
+    loss: tuple[float, float]  # of the target, in nats
 
     @property
     def same_words(self) -> bool:
@@ -81,64 +76,39 @@ class Repetition:
 
 @dataclass(frozen=True)
 class Sweep:
-    """How many clips an attack succeeds on, at rising limits.
+    """How many clips an attack succeeds on, at rising limits."""
 
-    Attributes:
-        unit: of the levels.
-        levels: the limits, rising.
-        hits: the clips it succeeded on, level by level.
-        clips: of how many.
-    """
-
-    unit: str
-    levels: tuple[int, ...]
-    hits: tuple[int, ...]
-    clips: int
+    unit: str  # of the levels
+    levels: tuple[int, ...]  # the limits, rising
+    hits: tuple[int, ...]  # the clips it succeeded on, level by level
+    clips: int  # of how many
 
 
 @dataclass(frozen=True)
 class Leak:
-    """What a bank's test split has in common with the splits that an attack uses.
+    """What a bank's test split has in common with the splits that an attack uses."""
 
-    Attributes:
-        responses: its impulse responses that are among theirs, sample for sample.
-        rooms: its rooms that are among theirs.
-    """
-
-    responses: Count
-    rooms: tuple[str, ...]
+    responses: Count  # its impulse responses that are among theirs, sample for sample
+    rooms: tuple[str, ...]  # its rooms that are among theirs
 
 
 @dataclass(frozen=True)
 class Rivalry:
-    """Examples made on another recogniser against a run's own, on the same clips and targets.
+    """Examples made on another recogniser against a run's own, on the same clips and targets."""
 
-    Attributes:
-        maker: the recogniser that the others were made on.
-        transferred: of theirs, those that the run's recogniser hears as the target.
-        own: the same of the run's.
-    """
-
-    maker: str
-    transferred: Count
-    own: Count
+    maker: str  # the recogniser that the others were made on
+    transferred: Count  # of theirs, those that the run's recogniser hears as the target
+    own: Count  # the same of the run's
 
 
 @dataclass(frozen=True)
 class Hunt:
-    """Whether one stage of an attack found a planted vulnerability.
+    """Whether one stage of an attack found a planted vulnerability."""
 
-    Attributes:
-        stage: its name.
-        minimises: it is meant to find the smallest norm.
-        norm: ‖δ‖∞ of what it found; None: nothing.
-        least: the smallest ‖δ‖∞ that is heard as the target.
-    """
-
-    stage: str
-    minimises: bool
-    norm: float | None
-    least: float
+    stage: str  # its name
+    minimises: bool  # it is meant to find the smallest norm
+    norm: float | None  # ‖δ‖∞ of what it found; None: nothing
+    least: float  # the smallest ‖δ‖∞ that is heard as the target
 
     @property
     def excess(self) -> float:
@@ -154,19 +124,12 @@ LOOSE: Final = 2.0  # times the least norm that a stage which minimises it may e
 
 @dataclass(frozen=True)
 class Check(Generic[E]):
-    """A sign that an evaluation should not be believed.
+    """A sign that an evaluation should not be believed."""
 
-    Attributes:
-        id: its name in findings and in `docs/checks.md`.
-        severity: see `Finding`.
-        title: the fault, in one line.
-        judge: whether the evidence shows the fault, and the evidence in words.
-    """
-
-    id: str
-    severity: Literal["error", "warning"]
-    title: str
-    judge: Callable[[E], Verdict]
+    id: str  # its name in findings and in `docs/checks.md`
+    severity: Literal["error", "warning"]  # see `Finding`
+    title: str  # the fault, in one line
+    judge: Callable[[E], Verdict]  # whether the evidence shows the fault, and the evidence in words
 
     def find(self, evidence: E | NotMeasured) -> Finding:
         """Judge evidence, or say why there is none."""

@@ -31,30 +31,20 @@ from mondegreen.victims.embedded import NAMES
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a recogniser hears of a saved sound in rooms.
+    """What a recogniser hears of a saved sound in rooms."""
 
-    Attributes:
-        sound: the path given.
-        victim: who heard.
-        bank: the key of the bank.
-        target, original: the phrases that shares and word error rates speak of; no original: None.
-        normaliser: see `mondegreen.text`.
-        survival: the sound in the rooms, and without any.
-        clean: the clean clip likewise, where it is known.
-        transfers: what each of the other recognisers that answered hears, without a room.
-        warnings: what stands against believing it.
-    """
-
-    sound: str
-    victim: str
-    bank: str
+    sound: str  # the path given
+    victim: str  # who heard
+    bank: str  # the key of the bank
+    # target, original: the phrases that shares and word error rates speak of; no original: None
     target: str
     original: str | None
-    normaliser: str
-    survival: Survival
-    clean: Survival | None
+    normaliser: str  # see `mondegreen.text`
+    survival: Survival  # the sound in the rooms, and without any
+    clean: Survival | None  # the clean clip likewise, where it is known
+    # what each of the other recognisers that answered hears, without a room
     transfers: list[Transfer]
-    warnings: list[str]
+    warnings: list[str]  # what stands against believing it
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; the parts of `survival` stand beside the other fields."""

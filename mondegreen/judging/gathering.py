@@ -157,17 +157,11 @@ def _is_heard(recogniser: Recogniser, example: Example) -> bool:
 
 @dataclass(frozen=True)
 class Cost:
-    """What attacking again may cost.
+    """What attacking again may cost."""
 
-    Attributes:
-        checks: how many of them attack again.
-        clips: how many are attacked.
-        passes: gradient passes at most: a search ends when it succeeds.
-    """
-
-    checks: int
-    clips: int
-    passes: int
+    checks: int  # how many of them attack again
+    clips: int  # how many are attacked
+    passes: int  # gradient passes at most: a search ends when it succeeds
 
 
 def cost(subject: Subject) -> Cost:

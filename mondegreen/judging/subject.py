@@ -66,25 +66,15 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is checked, and with what.
+    """What is checked, and with what."""
 
-    Attributes:
-        victim: the recogniser that was attacked.
-        items: all results.
-        drawn: a random sample of them.
-        verified: a random sample of those that are verified.
-        bank: the bank of rooms; None: none was used, or given.
-        others: results on other recognisers.
-        seed: of the draws.
-    """
-
-    victim: Victim
-    items: Sequence[Example]
-    drawn: Sequence[Drawn]
-    verified: Sequence[Drawn]
-    bank: RoomBank | None
-    others: Sequence[Example]
-    seed: int
+    victim: Victim  # the recogniser that was attacked
+    items: Sequence[Example]  # all results
+    drawn: Sequence[Drawn]  # a random sample of them
+    verified: Sequence[Drawn]  # a random sample of those that are verified
+    bank: RoomBank | None  # the bank of rooms; None: none was used, or given
+    others: Sequence[Example]  # results on other recognisers
+    seed: int  # of the draws
 
     @classmethod
     def of(

@@ -21,17 +21,12 @@ from mondegreen.victims.base import Recogniser
 
 @dataclass(frozen=True)
 class Transcribed:
-    """One recogniser's transcript of a sound, compared.
+    """One recogniser's transcript of a sound, compared."""
 
-    Attributes:
-        transcript: what it prints.
-        matched: it is the target.
-        wer_target, wer_original: word error rates to the target and to the original; None where
-            there is no original.
-    """
-
-    transcript: str
-    matched: bool
+    transcript: str  # what it prints
+    matched: bool  # it is the target
+    # wer_target, wer_original: word error rates to the target and to the original; None where there
+    # is no original
     wer_target: float
     wer_original: float | None
 

@@ -26,22 +26,15 @@ BINS_PER_BAND: Final = 4  # 31 Hz at 16 kHz
 
 @dataclass(frozen=True)
 class Levels:
-    """Levels in decibels on the scale of eq. (13), where the clip's loudest bin has 96 dB.
+    """Levels in decibels on the scale of eq. (13), where the clip's loudest bin has 96 dB."""
 
-    Attributes:
-        frame_seconds: from one frame to the next.
-        band_hertz: width of a band; the first begins at 0 Hz.
-        clip: [F, K] uint8, half decibels, of the clean clip; 0 where it is below 0 dB.
-        theta: [F, K] of its masking threshold.
-        delta: [F, K] of the perturbation.
-        excess: [F, K] how far the perturbation exceeds the threshold in the band's worst bin.
-    """
-
-    frame_seconds: float
-    band_hertz: float
+    frame_seconds: float  # from one frame to the next
+    band_hertz: float  # width of a band; the first begins at 0 Hz
+    # [F, K] uint8, half decibels, of the clean clip; 0 where it is below 0 dB
     clip: NDArray[np.uint8]
-    theta: NDArray[np.uint8]
-    delta: NDArray[np.uint8]
+    theta: NDArray[np.uint8]  # [F, K] of its masking threshold
+    delta: NDArray[np.uint8]  # [F, K] of the perturbation
+    # [F, K] how far the perturbation exceeds the threshold in the band's worst bin
     excess: NDArray[np.uint8]
 
     @property

@@ -29,19 +29,12 @@ PEAK_DB: Final = 20 * log10(PEAK / FULL_SCALE)  # dBFS
 
 @dataclass(frozen=True)
 class Sounds:
-    """The sounds of an item.
+    """The sounds of an item."""
 
-    Attributes:
-        rate: Hz.
-        original: [T] int16, the recording.
-        adversarial: [T] int16, as saved.
-        perturbation: [T] int16, amplified by `gain_db`; None if nothing was changed.
-    """
-
-    rate: int
-    original: Pcm
-    adversarial: Pcm
-    perturbation: Pcm | None
+    rate: int  # Hz
+    original: Pcm  # [T] int16, the recording
+    adversarial: Pcm  # [T] int16, as saved
+    perturbation: Pcm | None  # [T] int16, amplified by `gain_db`; None if nothing was changed
     gain_db: float
 
     @property

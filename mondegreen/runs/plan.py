@@ -29,27 +29,16 @@ KEY_DIGITS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A clip of a run.
+    """A clip of a run."""
 
-    Attributes:
-        key: names its item folder: the hash of its audio, target, attack and victim.
-        id: names it for people.
-        audio: the recording's path.
-        text: what is said in it; None: not known.
-        target: the phrase asked for.
-        sha256: of the recording; None: it could not be read when the run was planned.
-        seconds: its length, if known.
-        problem: why it cannot be attacked; None: it can.
-    """
-
-    key: str
-    id: str
-    audio: str
-    text: str | None
-    target: str
-    sha256: str | None
-    seconds: float | None
-    problem: str | None
+    key: str  # names its item folder: the hash of its audio, target, attack and victim
+    id: str  # names it for people
+    audio: str  # the recording's path
+    text: str | None  # what is said in it; None: not known
+    target: str  # the phrase asked for
+    sha256: str | None  # of the recording; None: it could not be read when the run was planned
+    seconds: float | None  # its length, if known
+    problem: str | None  # why it cannot be attacked; None: it can
 
 
 def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> list[Utterance]:
