@@ -1,11 +1,11 @@
-"""What a batch's lengths and targets decide, worked out once and not at every step.
+"""What follows from a batch's lengths and targets is worked out once, not at every step.
 
-The lengths and targets of a batch stay the same from step to step, and much follows from them:
-which frames are real, masks, padded targets. To compare what such tensors hold would wait for the
-device, so they are told apart by identity.
+They stay the same from step to step, and much follows from them: which frames are real, masks,
+padded targets. Comparing their values would wait for the device, so tensors are compared by
+identity.
 
-Some architectures normalise over time, padding included, so that a clip in a padded batch is heard
-differently from the same clip alone. They never see padding: clips of equal length share a pass.
+Some architectures normalise over time, padding included, so a clip in a padded batch would get
+other results than alone. They never see padding: clips of equal length share a pass.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 Made = TypeVar("Made")
-LATEST: Final = 8  # a step asks for few kinds of rows: as many draws as fit at once, and the rest
+LATEST: Final = 8  # a step has few kinds of rows: as many draws as fit at once, and the rest
 
 
 class Remembered(Generic[Made]):
     """A function of tensors and numbers that keeps its latest results.
 
-    A result serves again for the very same tensors, unchanged, and equal numbers. What it was made
-    of is kept with it, so that no other tensor can be taken for one of them.
+    A result is reused for the very same tensors, unchanged, and equal numbers. Its arguments are
+    kept with it, so that no other tensor can get their identity.
 
     Args:
         make: the function; its result must not be changed, and carries no gradient.
@@ -37,12 +37,12 @@ class Remembered(Generic[Made]):
         self._kept: deque[tuple[Sequence[Tensor | int], list[int], Made]] = deque(maxlen=LATEST)
 
     def __call__(self, *given: Tensor | int) -> Made:
-        """The result for `given`, made now or before."""
+        """The result for `given`, computed now or before."""
         states = [_state(value) for value in given]
         for known, known_states, made in self._kept:
             if known_states == states and all(map(_same, known, given)):
                 return made
-        with torch.inference_mode(False), torch.no_grad():  # whoever asks first, all can use it
+        with torch.inference_mode(False), torch.no_grad():  # usable by every later caller
             made = self._make(*given)
         self._kept.append((given, states, made))
         return made
@@ -54,7 +54,7 @@ def _same(one: Tensor | int, other: Tensor | int) -> bool:
 
 
 def _state(value: Tensor | int) -> int:
-    """A number itself; how often a tensor was changed in place (0 where nobody counts)."""
+    """A number itself; for a tensor, its count of changes in place (0 if there is none)."""
     if isinstance(value, Tensor):
         return 0 if value.is_inference() else value._version
     return value
