@@ -28,8 +28,7 @@ def cache_folder() -> Path:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file in one step: whatever happens, `path` is the old file or the whole new one.
 
-    Raises:
-        StorageError: the file cannot be written (disk full, no such folder, no permission).
+    Raises StorageError if it cannot be written (disk full, no such folder, no permission).
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -40,8 +39,8 @@ def write_whole(path: Path, content: bytes) -> None:
         part.replace(path)
     except OSError as error:
         raise StorageError(
-            f"{path} could not be written: {error.strerror or error}. Expected an existing folder"
-            " with free space and permission to write; free space or choose another."
+            f"{path} could not be written: {error.strerror or error}. Free space, or choose an"
+            " existing folder that you may write to."
         ) from error
     finally:
         with suppress(OSError):  # it may not even exist

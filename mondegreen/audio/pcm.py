@@ -59,20 +59,12 @@ def load(
     mono = frames.mean(axis=1, dtype=np.float32)
     audio = np.clip(resample(mono, rate, sample_rate), -1.0, 1.0)
     if np.abs(audio).max() * FULL_SCALE <= 0.5:  # half a step is rounded to zero
-        raise AudioError(
-            f"{path} is silent: as mono, no sample reaches one 16-bit step. Expected speech; check"
-            " the recording."
-        )
+        raise AudioError(f"{path} is silent (no sample reaches one 16-bit step), expected speech.")
     return audio
 
 
 def resample(audio: Samples, rate: int, sample_rate: int) -> Samples:
-    """Convert a clip from `rate` to `sample_rate` (Hz) with soxr at high quality.
-
-    Args:
-        audio: float32 `[T]`.
-        rate: of `audio`.
-        sample_rate: of the result; if it is `rate`, nothing changes.
+    """Convert a clip `[T]` from `rate` to `sample_rate` (Hz) with soxr at high quality.
 
     Returns:
         float32 `[T * sample_rate / rate]`, rounded; steep edges may exceed the old peak.
@@ -99,10 +91,8 @@ def to_pcm16(audio: NDArray[np.floating]) -> Pcm:
     """
     values = np.asarray(audio)
     if values.dtype.kind != "f":
-        raise AudioError(
-            f"Got audio as {values.dtype}, expected floats in [-1, 1]. "
-            f"Divide 16-bit integers by {FULL_SCALE}."
-        )
+        hint = f"Divide 16-bit integers by {FULL_SCALE}."
+        raise AudioError(f"Got audio as {values.dtype}, expected floats in [-1, 1]. {hint}")
     if not np.isfinite(values).all():
         raise AudioError("Got audio with NaN or infinite samples, expected numbers in [-1, 1].")
     steps = np.rint(values.astype(np.float64) * FULL_SCALE)  # half precision cannot hold 32767
@@ -169,7 +159,7 @@ def _decode(path: Path, max_seconds: float) -> tuple[Samples, int]:
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, which has no header
         raise AudioError(
             f"{path} cannot be read as audio ({reason(error)}). Expected an undamaged wav, flac,"
-            " ogg or mp3 file; open it in a player, or convert it to wav."
+            " ogg or mp3 file; convert it to wav."
         ) from error
 
 
@@ -177,10 +167,8 @@ def _check_file(path: Path) -> None:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise AudioError(
-            f"{path} does not exist or cannot be reached ({error.strerror}). Expected an audio"
-            " file; check the path."
-        ) from error
+        what = f"does not exist or cannot be reached ({error.strerror})"
+        raise AudioError(f"{path} {what}. Expected an audio file; check the path.") from error
     if path.is_dir():
         raise AudioError(f"{path} is a folder, expected an audio file. Name a file in it.")
     if not path.is_file():  # reading from a pipe or a device may never end
@@ -193,14 +181,10 @@ def _check_header(path: Path, file: soundfile.SoundFile, max_seconds: float) -> 
     """Refuse a file by its header, before anything is decoded."""
     low, high = SAMPLE_RATES
     if not low <= file.samplerate <= high:
-        raise AudioError(
-            f"{path} claims a sample rate of {file.samplerate} Hz, expected {low} to {high} Hz."
-            " Convert the recording to a usual rate."
-        )
+        rate = f"a sample rate of {file.samplerate} Hz, expected {low} to {high} Hz"
+        raise AudioError(f"{path} claims {rate}. Convert the recording to a usual rate.")
     if file.frames == UNKNOWN_FRAMES:
-        raise AudioError(
-            f"{path} does not say how long it is; it may have been streamed. Convert it to wav."
-        )
+        raise AudioError(f"{path} does not say how long it is. Convert it to wav.")
     _check_duration(path, file.frames, file.samplerate, max_seconds)
     if file.frames * file.channels > MAX_SAMPLES:
         raise AudioError(
@@ -235,9 +219,7 @@ def _read(path: Path, file: soundfile.SoundFile, max_seconds: float) -> Samples:
 def _check_values(path: Path, frames: Samples) -> None:
     peak = float(np.abs(frames).max())
     if not np.isfinite(peak):
-        raise AudioError(
-            f"{path} holds NaN or infinite samples, expected numbers in [-1, 1]. Export it again."
-        )
+        raise AudioError(f"{path} holds NaN or infinite samples. Export the recording again.")
     if peak > MAX_PEAK:
         raise AudioError(
             f"{path} holds samples up to {peak:g}, expected [-1, 1]. Scale it first: divide by"

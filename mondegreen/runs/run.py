@@ -78,8 +78,7 @@ class Drive:
     """A run under way.
 
     Args:
-        ledger: of its folder.
-        engine: whose workers do the jobs.
+        ledger, engine: of the run.
         rows: all clips.
         finished: keys of finished items, and whether they are verified.
         batch: clips in a job.
@@ -98,18 +97,12 @@ class Drive:
         verified, done = sum(finished.values()), len(finished)
         self.tally = Tally(len(self.rows), verified, done - verified, before=done)
         if repeats := len(rows) - len(self.rows):
-            self.tally.notes.append(
-                f"{repeats} with the same audio and target as another clip: attacked once"
-            )
+            what = f"{repeats} with the same audio and target as another clip"
+            self.tally.notes.append(f"{what}: attacked once")
         self.todo = deque(make_jobs(list(self.rows.values()), finished.keys(), batch))
 
     def run(self, on_tally: Callable[[Tally], object]) -> Tally:
-        """Drive to the end.
-
-        Raises:
-            StorageError: nothing can be written.
-            VictimError: no worker can load the recogniser any more.
-        """
+        """Drive to the end; raises StorageError, or VictimError when no worker is left."""
         for row in self.rows.values():
             if row.problem is not None:
                 self._fail(row, row.problem, attempts=1)
@@ -272,10 +265,9 @@ def run(
         drive = Drive(ledger, engine, rows, finished, config.batch)
         drive.tally.notes += complaints
         if before:
-            begun, clips_in_all = len(list(ledger.searches.iterdir())), drive.tally.clips
-            drive.tally.notes.append(
-                f"resuming: {len(finished)} of {clips_in_all} finished, {begun} under way"
-            )
+            done, begun = len(finished), len(list(ledger.searches.iterdir()))
+            note = f"resuming: {done} of {drive.tally.clips} finished, {begun} under way"
+            drive.tally.notes.append(note)
         drive.tally.workers = engine.grow(attacked, len(drive.todo))
         return drive.run(on_tally or (lambda _: None))
 
@@ -287,19 +279,15 @@ def _move_aside(folder: Path) -> None:
         try:
             folder.rename(place)
         except OSError as error:
-            raise StorageError(
-                f"{folder} cannot be moved to {place}: {error.strerror}. Choose another --out."
-            ) from error
+            what = f"{folder} cannot be moved to {place}: {error.strerror}"
+            raise StorageError(f"{what}. Choose another --out.") from error
 
 
 def _check_folder(folder: Path) -> None:
     """Refuse a folder that holds something other than a run."""
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"{folder} is a file, expected a folder. Choose another --out.")
-    if folder.is_dir() and not is_run(folder):
-        strange = {path.name for path in folder.iterdir()} - BEGUN
-        if strange:
-            raise OptionError(
-                f"{folder} is not empty and holds no run ({', '.join(sorted(strange)[:3])}, ...)."
-                " Choose another --out."
-            )
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if not is_run(folder) and (strange := sorted(there - BEGUN)):
+        what = f"is not empty and holds no run ({', '.join(strange[:3])}, ...)"
+        raise OptionError(f"{folder} {what}. Choose another --out.")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event as Flag
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from mondegreen.errors import MondegreenError, VictimError
 from mondegreen.runs.config import RunConfig
@@ -29,9 +29,6 @@ from mondegreen.runs.engines.base import (
 )
 from mondegreen.runs.job import Advanced, Assignment, Event, Job
 from mondegreen.runs.manifest import Attacked
-
-if TYPE_CHECKING:
-    from mondegreen.runs.worker import Worker
 
 try:
     import ray
@@ -101,7 +98,7 @@ class RayEngine(Engine[_ActorHandle]):
         needs = {"num_cpus": assignment.threads, "num_gpus": int(self._on_gpu)}
         # two threads: one works, the other answers
         actor = ray.remote(max_concurrency=2, **needs)(_WorkerActor).remote(assignment)
-        return _ActorHandle(assignment=assignment, actor=actor, pending=actor.load.remote())
+        return _ActorHandle(assignment=assignment, actor=actor, pending=actor.loaded.remote())
 
     def devices(self, attacked: Attacked, jobs: int) -> list[str]:
         """See `Engine`."""
@@ -134,24 +131,19 @@ class _WorkerActor:
     """Runs a `Worker` where Ray puts it."""
 
     def __init__(self, assignment: Assignment) -> None:
-        self._assignment = assignment
-        self._stop = Flag()
-        self._worker: Worker | None = None
-        self._passes = (0, 0)
-
-    def load(self) -> Attacked | MondegreenError:
         from mondegreen.runs.worker import load_worker
 
-        worker = load_worker(self._assignment, self._stop)
-        if isinstance(worker, MondegreenError):
-            return worker
-        self._worker = worker
-        return worker.describe()
+        self._stop, self._passes = Flag(), (0, 0)
+        self._worker = load_worker(assignment, self._stop)
+
+    def loaded(self) -> Attacked | MondegreenError:
+        worker = self._worker
+        return worker if isinstance(worker, MondegreenError) else worker.describe()
 
     def work(self, job: Job) -> Event:
         from mondegreen.runs.worker import run_job
 
-        assert self._worker is not None, "it has loaded"
+        assert not isinstance(self._worker, MondegreenError), "it has loaded"
         self._set_passes(0, 0)
         return run_job(self._worker, job, self._set_passes)
 
@@ -168,15 +160,11 @@ class _WorkerActor:
 def _connect(address: str | None, least: int) -> None:
     """Join the cluster at an address, or start one of all processors, `least` or more."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage reports to Ray's makers
-    own: dict[str, Any] = {"num_cpus": max(least, processors()), "include_dashboard": False}
+    own = {"num_cpus": max(least, processors()), "include_dashboard": False}
+    options: dict[str, Any] = {} if address else own
     try:
         _check_address(address)
-        ray.init(
-            address or "local",
-            log_to_driver=False,
-            logging_level="ERROR",
-            **({} if address else own),
-        )
+        ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **options)
     except (RayError, OSError, RuntimeError, ValueError) as error:
         raise VictimError(
             f"No Ray cluster at {address or 'this machine'}: {error}. Check that it runs, or use"
