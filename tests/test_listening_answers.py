@@ -1,4 +1,4 @@
-"""Answers of listeners: JSON and CSV, of the right study, and nothing but what was asked."""
+"""Answers of listeners: JSON and CSV that fit the study; everything else is refused."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def test_a_session_is_read_as_it_was_sent(tmp_path: Path) -> None:
     (found,) = read(tmp_path, sent)
     assert (found.listener, found.form, found.wears_headphones) == ("P1", 1, True)
     assert found.started == "2026-01-02T09:59:00.000Z"
-    told = [(a.trial, a.answer, a.heard_difference, a.seconds) for a in found.answers]
+    answers = [(a.trial, a.answer, a.heard_difference, a.seconds) for a in found.answers]
     names = ("trial", "answer", "heard_difference", "seconds")
-    assert told == [tuple(answer[name] for name in names) for answer in sent["answers"]]
+    assert answers == [tuple(answer[name] for name in names) for answer in sent["answers"]]
 
 
 @pytest.mark.parametrize("headphones", [None, True, False])
-def test_the_table_of_a_session_says_the_same(tmp_path: Path, headphones: bool | None) -> None:
+def test_csv_and_json_of_a_session_are_equal(tmp_path: Path, headphones: bool | None) -> None:
     check = None if headphones is None else {"right": 6, "of": 6, "passed": headphones}
     sent = [session(KEY, f"P{at}", form=at, headphones=check) for at in (0, 1)]
     study = study_of(tmp_path)
@@ -75,7 +75,7 @@ def test_the_table_of_a_session_says_the_same(tmp_path: Path, headphones: bool |
     assert from_csv[0].started == "2026-01-02T10:00:00.000Z"  # the first answer
 
 
-def test_a_byte_order_mark_and_columns_in_another_order_are_no_matter(tmp_path: Path) -> None:
+def test_a_byte_order_mark_and_the_order_of_columns_do_not_matter(tmp_path: Path) -> None:
     study = study_of(tmp_path)
     header = "at,seconds,heard_difference,answer,trial,headphones,form,listener,protocol,study,note"
     row = f",1.5,true,a,t001,,0,P1,abx,{study.study},seen"
@@ -85,14 +85,14 @@ def test_a_byte_order_mark_and_columns_in_another_order_are_no_matter(tmp_path: 
     assert found.started is None
 
 
-def test_an_apostrophe_that_guards_a_formula_is_not_the_listeners(tmp_path: Path) -> None:
+def test_an_apostrophe_that_guards_a_formula_is_removed(tmp_path: Path) -> None:
     sent = [session(KEY, name) for name in ("'=1+1", "'@x", "'tis", "'")]
     found = read_answers([write_csv(tmp_path / "table.csv", sent)], study_of(tmp_path))
     assert [s.listener for s in found] == ["=1+1", "@x", "'tis", "'"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_whatever_a_listener_calls_themselves_is_text(tmp_path: Path, name: str) -> None:
+def test_any_name_of_a_listener_is_plain_text(tmp_path: Path, name: str) -> None:
     (found,) = read(tmp_path, session(KEY, name))
     assert found.listener == name
 
@@ -140,13 +140,15 @@ def test_answers_of_another_study_are_refused(tmp_path: Path) -> None:
         (with_answer(0, answer="yes"), "takes a or b, not yes"),
     ],
 )
-def test_what_was_not_asked_is_refused(tmp_path: Path, sent: dict[str, Any], about: str) -> None:
+def test_answers_that_do_not_fit_the_form_are_refused(
+    tmp_path: Path, sent: dict[str, Any], about: str
+) -> None:
     with pytest.raises(MondegreenError, match=about) as refused:
         read(tmp_path, sent)
     assert "0000.json" in str(refused.value)
 
 
-def test_a_trial_of_another_form_is_told_from_one_of_none(tmp_path: Path) -> None:
+def test_the_error_says_whether_a_trial_belongs_to_another_form(tmp_path: Path) -> None:
     key = abx_key(forms=2, each=2)
     key["forms"][1].append({**key["forms"][1][-1], "id": "t900"})
     sent = session(key, "P1", form=0)
@@ -165,14 +167,14 @@ def test_the_papers_questions_have_their_own_answers(tmp_path: Path) -> None:
         read(tmp_path, session(key, "P1", unsure), key=key)
 
 
-def test_whether_a_difference_is_heard_is_asked_in_abx_alone(tmp_path: Path) -> None:
+def test_only_abx_asks_whether_a_difference_is_heard(tmp_path: Path) -> None:
     key = paper_key()
 
-    def told(asked: dict[str, Any], rng: Any) -> dict[str, Any]:
+    def listener(asked: dict[str, Any], rng: Any) -> dict[str, Any]:
         return {"trial": asked["id"], "answer": "yes", "heard_difference": False}
 
     with pytest.raises(MondegreenError, match="does not ask whether a difference is heard"):
-        read(tmp_path, session(key, "P1", told), key=key)
+        read(tmp_path, session(key, "P1", listener), key=key)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,7 @@ def cells(change: Callable[[list[str]], list[str]]) -> str:
         (cells(lambda row: [*row[:2], "x" * 200_000, *row[3:]]), "field"),
     ],
 )
-def test_a_damaged_table_is_refused_with_what_is_wrong(
+def test_a_damaged_table_is_refused_with_the_reason(
     tmp_path: Path, content: str, about: str
 ) -> None:
     study, path = study_of(tmp_path), saved(tmp_path, content, "table.csv")
@@ -242,7 +244,7 @@ def test_a_damaged_table_is_refused_with_what_is_wrong(
     assert about in str(refused.value)
 
 
-def test_all_files_that_are_refused_are_named_at_once_with_what_to_do_said_once(
+def test_all_refused_files_are_named_and_advice_is_given_once(
     tmp_path: Path,
 ) -> None:
     study = study_of(tmp_path)
@@ -266,7 +268,7 @@ def test_all_files_that_are_refused_are_named_at_once_with_what_to_do_said_once(
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_whatever_are_more_than_refused(
+def test_arbitrary_bytes_are_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     folder = tmp_path_factory.mktemp("bytes")

@@ -82,7 +82,7 @@ def test_treatments_and_arrangements_are_even_within_a_form(**design: int) -> No
             )
 
 
-def test_the_seed_decides_and_order_is_no_clips_own() -> None:
+def test_the_seed_decides_the_order_of_clips() -> None:
     design = {"clips": 12, "treatments": 2, "arrangements": 4, "most": 12}
     assert forms_of(**design, seed=3) == forms_of(**design, seed=3)
     assert forms_of(**design, seed=3) != forms_of(**design, seed=4)
@@ -94,7 +94,7 @@ def test_the_seed_decides_and_order_is_no_clips_own() -> None:
     rare=st.integers(0, 8),
     seed=st.integers(0, 2**32),
 )
-def test_what_is_rare_is_spread_over_the_session(ordinary: int, rare: int, seed: int) -> None:
+def test_rare_items_are_spread_over_the_session(ordinary: int, rare: int, seed: int) -> None:
     mixed = spread(list(range(ordinary)), [f"rare {at}" for at in range(rare)], Random(seed))
     assert [one for one in mixed if isinstance(one, int)] == list(range(ordinary))
     assert sorted(str(one) for one in mixed if isinstance(one, str)) == [
@@ -109,6 +109,6 @@ def test_what_is_rare_is_spread_over_the_session(ordinary: int, rare: int, seed:
         assert ordinary * at // rare <= count <= ordinary * (at + 1) // rare
 
 
-def test_which_of_the_rare_comes_first_is_drawn() -> None:
+def test_which_rare_item_comes_first_is_random() -> None:
     first = {spread([0] * 10, ["a", "b"], Random(seed))[:10].count("a") for seed in range(20)}
     assert first == {0, 1}

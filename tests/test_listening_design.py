@@ -27,7 +27,7 @@ CW, OURS = Condition("carlini-wagner paper", "carlini-wagner"), Condition("ours"
 
 
 def heard(trial: Trial, names: Names) -> dict[str, str]:
-    """What a trial's sounds are, by what the listener calls them."""
+    """The conditions of a trial's sounds, by their letters."""
     known = {name: stimulus for (stimulus, _), name in names.of.items()}
     assert {known[name].clip for name in trial.sounds.values()} == {trial.clip}
     return {letter: known[name].condition for letter, name in trial.sounds.items()}
@@ -57,7 +57,7 @@ def test_the_four_arrangements_of_abx(
 
 
 @pytest.mark.parametrize("arrangement", range(4))
-def test_three_times_the_same_sound_has_no_right_answer(arrangement: int) -> None:
+def test_three_identical_sounds_have_no_correct_answer(arrangement: int) -> None:
     trial, found = asked(Treatment("abx", ("clean",)), arrangement)
     assert set(found.values()) == {"clean"}
     assert trial.correct is None
@@ -92,7 +92,7 @@ def test_the_protocol_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize("conditions", [[CW], [OURS], [CW, CW], [CW, OURS, OURS]])
-def test_the_paper_compares_just_two(conditions: list[Condition]) -> None:
+def test_the_paper_compares_exactly_two_conditions(conditions: list[Condition]) -> None:
     with pytest.raises(MondegreenError, match=r"one carlini-wagner run with one imperceptible"):
         paper(conditions)
 
@@ -130,7 +130,7 @@ def test_a_form_is_training_then_tests_among_catch_trials(
                 assert not {"obvious", "training"} & set(sounds.values())
 
 
-def test_listeners_get_solutions_in_training_alone() -> None:
+def test_listeners_get_correct_answers_only_in_training() -> None:
     names = Names(Random(0))
     ids = [f"clip {at}" for at in range(8)]
     for form in make_forms(abx([CW, OURS]), ids, 4, Random(0), names):

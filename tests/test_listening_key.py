@@ -1,4 +1,4 @@
-"""Keys of studies: found, read, and refused where they contradict themselves."""
+"""Keys of studies: found, read, and refused if they contradict themselves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_key_says_what_its_trials_compare(tmp_path: Path) -> None:
 
 
 def test_conditions_come_from_the_sounds(tmp_path: Path) -> None:
-    """Whichever of them the listener calls A."""
+    """Whichever of them is A."""
     key = abx_key(forms=1, each=1, conditions=("ours",))
     asked = key["forms"][0][1]
     blind = asked["sounds"]["a"], asked["sounds"]["b"]
@@ -38,7 +38,7 @@ def test_conditions_come_from_the_sounds(tmp_path: Path) -> None:
     assert study.compared(study.forms[0][1]) == ("ours", "clean")
 
 
-def test_one_sound_of_the_paper_is_one_condition(tmp_path: Path) -> None:
+def test_a_noise_question_is_about_one_condition(tmp_path: Path) -> None:
     study = read_key(written(tmp_path, paper_key()))
     assert [study.compared(t) for t in study.forms[0] if t.kind == "noise"] == [
         *(("clean",), ("carlini-wagner paper",), ("imperceptible fast",), ("obvious",))
@@ -65,12 +65,12 @@ def test_the_nearest_key_wins(tmp_path: Path) -> None:
     assert find_key([inner]) == (inner / "key.json").resolve()
 
 
-def test_without_a_key_it_is_said_where_to_name_one(tmp_path: Path) -> None:
+def test_without_a_key_the_error_names_the_option(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="--key"):
         find_key([tmp_path])
 
 
-def test_answers_of_two_studies_are_not_scored_at_once(tmp_path: Path) -> None:
+def test_answers_to_two_studies_are_refused(tmp_path: Path) -> None:
     folders = [write_study(tmp_path / name, abx_key(), []) for name in ("one", "two")]
     with pytest.raises(MondegreenError, match="2 keys"):
         find_key(folders)
@@ -109,7 +109,7 @@ def changed(path: list[Any], value: Any) -> dict[str, Any]:
         (changed(["sounds", "0000"], {"clip": 1, "condition": "clean"}), "clip"),
     ],
 )
-def test_a_damaged_key_is_refused_with_what_is_wrong(tmp_path: Path, key: Any, about: str) -> None:
+def test_a_damaged_key_is_refused_with_the_reason(tmp_path: Path, key: Any, about: str) -> None:
     path = written(tmp_path, key)
     with pytest.raises(MondegreenError, match="not a key") as refused:
         read_key(path)
@@ -117,17 +117,17 @@ def test_a_damaged_key_is_refused_with_what_is_wrong(tmp_path: Path, key: Any, a
     assert str(path) in str(refused.value)
 
 
-def test_a_key_that_is_not_there_is_told_apart(tmp_path: Path) -> None:
+def test_a_missing_key_has_an_error_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="cannot be read"):
         read_key(tmp_path / "key.json")
 
 
-def test_a_key_of_bytes_that_are_no_text_is_damaged(tmp_path: Path) -> None:
+def test_a_key_that_is_not_text_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MondegreenError, match="not a key"):
         read_key(tmp_path / "key.json")
 
 
-def test_answers_that_are_not_there_are_named(tmp_path: Path) -> None:
+def test_missing_answers_are_named(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match=r"nowhere does not exist\. Expected answers"):
         find_key([tmp_path / "nowhere"])

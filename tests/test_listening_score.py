@@ -1,4 +1,4 @@
-"""Scores: counted by hand, and of listeners of known hearing, through files."""
+"""Scores: counted by hand, and of simulated listeners, through files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def only(found: StudyScore, label: str) -> QuestionScore:
 
 
 def right_in(count: int, condition: str) -> Any:
-    """A listener who is right in the first so many trials of a condition, and then wrong."""
+    """A listener who is right in the first `count` trials of a condition, and then wrong."""
     seen = 0
 
     def listener(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def test_right_answers_are_counted_by_condition(tmp_path: Path) -> None:
     assert pooled == {"low": ours.pooled[0], "high": ours.pooled[1]}
 
 
-def test_who_has_no_name_is_still_told_of(tmp_path: Path) -> None:
+def test_a_listener_without_a_name_is_named_as_such(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=4)
     with pytest.raises(MondegreenError, match=r"listeners counts: \(no name\) \(right in 0 of 2"):
         scored(tmp_path, key, session(key, "", wrong_in_obvious))
@@ -89,7 +89,7 @@ def wrong_in_obvious(asked: dict[str, Any], rng: random.Random) -> dict[str, Any
 
 
 def test_the_share_is_the_mean_of_the_listeners(tmp_path: Path) -> None:
-    """Forms may ask unlike numbers; a listener is one observation all the same."""
+    """Forms may differ in length; each listener is one observation."""
     key = abx_key(forms=2, each=4, conditions=(OURS,))
     tests = [t for t in key["forms"][1] if t["role"] == "test"]
     key["forms"][1] = [t for t in key["forms"][1] if t not in tests[1:]]
@@ -118,7 +118,7 @@ def test_hearing_and_d_prime_come_from_the_same_shares(tmp_path: Path) -> None:
     )
 
 
-def test_claims_of_a_difference_are_counted_by_themselves(tmp_path: Path) -> None:
+def test_claimed_differences_are_counted_separately(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=4)
 
     def listener(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def test_a_clips_answers_by_one_listener_are_one_observation(tmp_path: Path) -> 
 # ---- who counts
 
 
-def test_who_is_left_out_is_named_and_counts_among_everybody(tmp_path: Path) -> None:
+def test_excluded_listeners_are_named_and_count_among_everybody(tmp_path: Path) -> None:
     key = abx_key(forms=2, each=6, catches=6)
     sent = [session(key, f"P{n}", guesser, form=n % 2) for n in range(8)]
     found = scored(
@@ -186,7 +186,7 @@ def test_who_is_left_out_is_named_and_counts_among_everybody(tmp_path: Path) -> 
         assert (with_all[result.question].listeners, with_all[result.question].answers) == (9, 54)
 
 
-def test_an_unfinished_session_counts_among_everybody_alone(tmp_path: Path) -> None:
+def test_an_unfinished_session_counts_only_among_everybody(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=4, conditions=(OURS,))
     left = session(key, "left", hears_everything)
     left["answers"] = left["answers"][:3]  # training, and two tests
@@ -194,7 +194,7 @@ def test_an_unfinished_session_counts_among_everybody_alone(tmp_path: Path) -> N
     assert (found.results[0].rate.answers, found.everybody[0].rate.answers) == (4, 6)
 
 
-def test_when_nobody_is_left_it_is_said_why(tmp_path: Path) -> None:
+def test_if_nobody_counts_the_error_says_why(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=4, catches=8)
     sent = [session(key, f"P{n}", hears_nothing) for n in range(12)]
     with pytest.raises(MondegreenError, match="nothing is left to score") as refused:
@@ -204,7 +204,7 @@ def test_when_nobody_is_left_it_is_said_why(tmp_path: Path) -> None:
     assert "and 2 more" in str(refused.value)
 
 
-def test_what_nobody_was_asked_is_not_known(tmp_path: Path) -> None:
+def test_a_question_that_nobody_was_asked_is_unknown(tmp_path: Path) -> None:
     key = abx_key(forms=2, each=2)
     key["forms"][0] = [t for t in key["forms"][0] if BASELINE not in t["conditions"]]
     found = scored(tmp_path, key, session(key, "P0"))
@@ -214,10 +214,10 @@ def test_what_nobody_was_asked_is_not_known(tmp_path: Path) -> None:
     assert [claim.may for claim in conclusions(found)][1].startswith("Nothing")
 
 
-# ---- listeners of known hearing
+# ---- simulated listeners
 
 
-def test_guessers_are_bounded_and_nothing_is_shown(tmp_path: Path) -> None:
+def test_guessers_give_a_bound_and_no_difference(tmp_path: Path) -> None:
     key = abx_key(forms=8, each=6)
     sent = [session(key, f"P{n}", guesser, form=n % 8) for n in range(40)]
     found = scored(tmp_path, key, *sent)
@@ -230,7 +230,7 @@ def test_guessers_are_bounded_and_nothing_is_shown(tmp_path: Path) -> None:
         assert claim.may_not.startswith("that nobody can")
 
 
-def test_who_hears_everything_is_found(tmp_path: Path) -> None:
+def test_listeners_who_hear_everything_are_found(tmp_path: Path) -> None:
     key = abx_key(forms=8, each=6)
     sent = [session(key, f"P{n}", hears_everything, form=n % 8) for n in range(12)]
     found = scored(tmp_path, key, *sent)
@@ -244,7 +244,7 @@ def test_who_hears_everything_is_found(tmp_path: Path) -> None:
         assert claim.may_not == "that it is imperceptible."
 
 
-def test_one_who_hears_everything_among_guessers_is_enough_to_be_perceptible(
+def test_one_listener_who_hears_everything_makes_it_perceptible(
     tmp_path: Path,
 ) -> None:
     key = abx_key(forms=8, each=12, conditions=(OURS,))
@@ -259,7 +259,7 @@ def test_one_who_hears_everything_among_guessers_is_enough_to_be_perceptible(
     assert claim.may_not == "that it is imperceptible."
 
 
-def test_a_table_scores_like_the_files_it_was_made_from(tmp_path: Path) -> None:
+def test_a_csv_scores_like_the_json_files(tmp_path: Path) -> None:
     key = abx_key(forms=4, each=3)
     sent = [session(key, f"P{n}", guesser, form=n % 4) for n in range(9)]
     sent.append(session(key, "=1+1", hears_nothing))
@@ -320,11 +320,11 @@ def test_the_papers_questions_are_counted_by_pairs(tmp_path: Path) -> None:
     )
 
 
-def test_of_the_papers_questions_no_bound_is_claimed(tmp_path: Path) -> None:
+def test_the_papers_questions_give_no_bound(tmp_path: Path) -> None:
     key = with_preference(paper_key(), "clean")
     found = scored(tmp_path, key, session(key, "P0", paper_listener))
-    told = list(conclusions(found))
-    assert [claim.about for claim in told] == [
+    claims = list(conclusions(found))
+    assert [claim.about for claim in claims] == [
         "Do you hear background noise?",
         "Which sounds more natural?",
         "Are these identical?",
@@ -338,9 +338,9 @@ def test_of_the_papers_questions_no_bound_is_claimed(tmp_path: Path) -> None:
 def test_the_score_is_plain_data_without_nan(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=3)
     sent = [session(key, "P0", hears_everything), session(key, "<b>", hears_nothing)]
-    told = to_json(scored(tmp_path, key, *sent))
-    again = json.loads(json.dumps(told, allow_nan=False))
-    assert again == told
+    data = to_json(scored(tmp_path, key, *sent))
+    again = json.loads(json.dumps(data, allow_nan=False))
+    assert again == data
     assert again["results"][0]["d_prime"]["value"] is None  # no bound
     assert again["results"][0]["hearing"]["at_most"] == 1
     assert again["results"][0]["hits"] == 3
@@ -353,7 +353,7 @@ def test_the_score_is_plain_data_without_nan(tmp_path: Path) -> None:
     assert {"rule", "notes", "everybody", "left_out", "repeated"} <= again.keys()
 
 
-def test_nothing_is_claimed_of_a_question_that_nobody_was_asked(tmp_path: Path) -> None:
+def test_nothing_can_be_claimed_about_a_question_that_nobody_was_asked(tmp_path: Path) -> None:
     key = with_preference(paper_key(), "clean")
     key["forms"][0] = [t for t in key["forms"][0] if t["role"] != "test" or t["kind"] != "natural"]
     found = scored(tmp_path, key, session(key, "P0", paper_listener))
@@ -362,7 +362,7 @@ def test_nothing_is_claimed_of_a_question_that_nobody_was_asked(tmp_path: Path) 
     assert said["Are these identical?"].startswith("The shares in the table")
 
 
-def test_one_listener_who_hears_everything_leaves_no_claim_of_nothing(tmp_path: Path) -> None:
+def test_a_single_listener_who_hears_everything_is_a_claim(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=8, conditions=(OURS,))
     (claim,) = conclusions(scored(tmp_path, key, session(key, "anna", hears_everything)))
     assert claim.may.startswith("At least 1 of these 1 listeners can tell")

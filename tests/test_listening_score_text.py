@@ -1,4 +1,4 @@
-"""A score in words: aligned, within 80 columns, and deaf to what names would do to a terminal."""
+"""A score as text: aligned, within 80 columns, and safe from names that control a terminal."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def described(folder: Path, key: dict[str, Any], *sent: dict[str, Any]) -> str:
 
 
 def rows(text: str, first: str) -> list[list[str]]:
-    """The table whose heading begins so, as cells."""
+    """The cells of the table whose heading starts with `first`."""
     lines = text.splitlines()
     start = next(at for at, line in enumerate(lines) if line.startswith(first))
     block = lines[start : lines.index("", start)]
@@ -92,7 +92,7 @@ def test_bounds_are_rounded_outward(value: float, most: str, least: str) -> None
     assert (at_most(value), at_least(value)) == (most, least)
 
 
-def test_the_rows_say_what_came_out(tmp_path: Path) -> None:
+def test_the_rows_show_the_results(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=5, conditions=("ours",))
     sent = [session(key, f"P{n}", hears_everything) for n in range(4)]
     text = described(tmp_path, key, *sent, session(key, "deaf", hears_nothing))
@@ -106,7 +106,7 @@ def test_the_rows_say_what_came_out(tmp_path: Path) -> None:
     assert "explain the answers (p > 0.05)" in " ".join(text.split())
 
 
-def test_clips_that_are_told_apart_most_come_first_and_the_rest_is_counted(tmp_path: Path) -> None:
+def test_the_most_audible_clips_come_first_and_the_rest_is_counted(tmp_path: Path) -> None:
     key = abx_key(forms=4, each=12, conditions=("ours",))
     sent = [session(key, f"P{n:02}", guesser, form=n % 4) for n in range(15)]
     text = described(tmp_path, key, *sent)
@@ -117,9 +117,7 @@ def test_clips_that_are_told_apart_most_come_first_and_the_rest_is_counted(tmp_p
 
 
 @pytest.mark.parametrize("protocol", ["abx", "paper"])
-def test_whatever_listeners_call_themselves_80_columns_are_kept(
-    tmp_path: Path, protocol: str
-) -> None:
+def test_the_text_fits_80_columns_whatever_the_names(tmp_path: Path, protocol: str) -> None:
     long = ("imperceptible robust fast", "carlini-wagner " + "w" * 100)
     key = abx_key(forms=2, each=3, conditions=long) if protocol == "abx" else paper_key()
 
