@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mondegreen.attacks.options import Options
 
 from bench import in_rooms, memory, page, passes, quality, results, rooms, threshold
 from bench.subjects import VICTIMS, WORDS, Subject, subjects
 from mondegreen.air.rooms.cached import default_bank
-from mondegreen.attacks.options import Options
 from mondegreen.victims import Victim, load_victim
 
 PEERS = Path(__file__).with_name("work") / "peers"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from mondegreen.attacks.options import Options
+
 from bench.quality import score_sound, settings_of
 from bench.results import Row
 from bench.subjects import Subject
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.attacks.attack import Attack
 from mondegreen.attacks.clip import prepare
-from mondegreen.attacks.options import Options
 from mondegreen.attacks.proof import prove
 from mondegreen.search.presets import preset as stages_of
 from mondegreen.search.presets import within

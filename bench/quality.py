@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from mondegreen.attacks.options import Options
 from numpy.typing import NDArray
 
 from bench.results import Row
 from bench.subjects import Subject
 from mondegreen.attacks.attack import Attack
 from mondegreen.attacks.clip import prepare
-from mondegreen.attacks.options import Options
 from mondegreen.attacks.proof import prove, verify
 from mondegreen.audio.batch import quantise
 from mondegreen.audio.pcm import ADVERSARIAL_MARK, load, save

@@ -19,13 +19,13 @@ from mondegreen.judging import checks, controls
 from mondegreen.judging.checks import (
     CHECKS,
     Check,
+    Count,
     Hunt,
     Leak,
     NotMeasured,
     Repetition,
     Rivalry,
     Sweep,
-    Count,
 )
 from mondegreen.judging.controls import Case, leak
 from mondegreen.judging.sweeps import (
