@@ -18,25 +18,15 @@ from torch import Tensor
 from toy import TARGET, LinearVictim, linear_victim, speech
 
 from mondegreen import MondegreenError, Options, Result, attack, attack_batch
-from mondegreen.attacks import attack as runs_attack
+from mondegreen.attacks import attack as attacks
 from mondegreen.audio.pcm import load, save
 from mondegreen.errors import AudioError, OptionError, TargetError
 from mondegreen.measures import quality as metrics
 from mondegreen.search.progress import Progress
 
 PROMISED = {
-    *(
-        "id",
-        "audio",
-        "target",
-        "transcript_clean",
-        "heard",
-        "verified",
-        "method",
-        "preset",
-        "victim",
-    ),
-    *("seed", "passes", "seconds", "max_abs", "snr_db", "masking", "pesq", "stoi"),
+    *("id", "audio", "target", "transcript_clean", "transcript", "verified", "method", "preset"),
+    *("victim", "seed", "passes", "seconds", "max_abs", "snr_db", "masking", "pesq", "stoi"),
 }
 
 
@@ -89,7 +79,7 @@ def test_the_record_has_what_was_promised(clip: Path, result: Result, tmp_path: 
     assert record["id"] == "clip"
     assert record["audio"] == str(clip)
     assert (record["target"], record["spelled"]) == ("open the door", TARGET)
-    assert (record["transcript_clean"], record["heard"]) == ("Nothing at all.", TARGET)
+    assert (record["transcript_clean"], record["transcript"]) == ("Nothing at all.", TARGET)
     assert record["masking"].keys() == {
         *("profile", "loss", "share_above", "mean_excess_db", "max_excess_db", "edges_db")
     }
@@ -149,14 +139,14 @@ def test_a_match_that_the_file_does_not_prove_is_no_success(clip: Path) -> None:
 
 
 class Interrupted(LinearVictim):
-    """Is stopped by hand while it hears the file."""
+    """Is interrupted while it transcribes the file, after the clean clip."""
 
-    heard_clean = False
+    calls = 0
 
     def transcribe(self, audio: Tensor) -> str:
-        if self.transcript_clean:
+        self.calls += 1
+        if self.calls > 1:
             raise KeyboardInterrupt
-        self.transcript_clean = True
         return super().transcribe(audio)
 
 
@@ -164,8 +154,8 @@ def test_ctrl_c_while_proving_keeps_what_was_found(clip: Path, tmp_path: Path) -
     linear = linear_victim()
     victim = Interrupted(linear.weight, linear.bias)
     record = record_of(attack(victim, clip, TARGET, max_passes=60).save(tmp_path / "out"))
-    assert (record["verified"], record["interrupted"], record["heard"]) == (False, True, "")
-    assert "stopped by hand" in record["warnings"][-1]
+    assert (record["verified"], record["interrupted"], record["transcript"]) == (False, True, "")
+    assert "proof was interrupted" in record["warnings"][-1]
     saved = torch.from_numpy(load(tmp_path / "out" / "adversarial.wav", 16_000))
     assert linear.transcribe(saved) == TARGET  # it is the success, only not proved
 
@@ -174,8 +164,8 @@ def test_a_click_that_the_masking_loss_does_not_see_is_warned_of(clip: Path) -> 
     found = attack(linear_victim(), clip, TARGET, preset="paper", max_passes=300)
     quiet = replace(found.record.quality.masking, max_excess_db=10.0, edges_db=15.9)
     for masking, warned in ((quiet, False), (replace(quiet, edges_db=16.0), True)):
-        told = runs_attack._clicks(replace(found.record.quality, masking=masking))
-        assert bool(told) == warned
+        told = attacks._clicks(replace(found.record.quality, masking=masking))
+        assert bool(list(told)) == warned
 
 
 def test_ctrl_c_while_measuring_keeps_what_was_proved(
@@ -188,7 +178,7 @@ def test_ctrl_c_while_measuring_keeps_what_was_proved(
             raise KeyboardInterrupt
         return measure(*what)
 
-    monkeypatch.setattr(runs_attack, "measure", stopped_once)
+    monkeypatch.setattr(attacks, "measure", stopped_once)
     found = attack(linear_victim(), clip, TARGET, max_passes=60)
     assert found.verified
     assert found.record.interrupted  # so that whoever drives it does stop
@@ -233,7 +223,7 @@ def test_an_unreachable_target_fails_and_says_what_was_heard(clip: Path) -> None
 
 def test_a_clip_that_is_the_target_already_is_warned_about(clip: Path) -> None:
     found = attack(linear_victim(bias=-1e3), clip, TARGET, max_passes=2)
-    assert any("already heard as the target" in warning for warning in found.record.warnings)
+    assert any("already transcribed as the target" in warning for warning in found.record.warnings)
 
 
 def test_a_target_faster_than_speech_is_warned_about(clip: Path) -> None:
@@ -241,7 +231,7 @@ def test_a_target_faster_than_speech_is_warned_about(clip: Path) -> None:
     assert any("words a second" in warning for warning in found.record.warnings)
 
 
-# ---- stopped by hand
+# ---- interrupted
 
 
 @pytest.mark.parametrize("after_success", [True, False])
@@ -333,7 +323,8 @@ def test_an_earlier_stage_vouches_for_a_later_one_that_fails_its_proof(clip: Pat
     found = attack(victim, clip, TARGET)
     assert found.verified
     assert found.record.stage == stage_1
-    assert any("comes from the stage" in warning for warning in found.record.warnings)
+    told = f"the last stage, “{stage_2}”, found nothing: what is saved is from “{stage_1}”"
+    assert any(told in warning for warning in found.record.warnings)
 
 
 def test_clips_of_one_name_get_ids_of_their_own(clip: Path, tmp_path: Path) -> None:
@@ -353,7 +344,7 @@ def test_an_old_record_does_not_outlive_its_file(
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mondegreen.results.item.write_whole", crash)
+    monkeypatch.setattr("mondegreen.attacks.result.write_whole", crash)
     with pytest.raises(KeyboardInterrupt):
         result.save(folder)
     assert not (folder / "record.json").exists()

@@ -19,6 +19,7 @@ from mondegreen.air.rooms import Room, RoomBank, Split
 from mondegreen.air.transformations import Gain, Noise
 from mondegreen.attacks.clip import prepare
 from mondegreen.attacks.proof import prove
+from mondegreen.attacks.setup import Setup
 from mondegreen.audio.pcm import load, save
 from mondegreen.errors import OptionError, RoomError, TargetError
 from mondegreen.judging.evaluate import evaluate
@@ -170,14 +171,14 @@ def test_ctrl_c_before_any_room_keeps_what_was_found(clip: Path, tmp_path: Path,
 
 def test_only_the_last_stage_s_successes_are_chosen_from(clip: Path) -> None:
     victim = linear_victim()
-    options = Options(method="combined", rooms=BANK)
-    (ready,) = prepare(victim, [clip], [TARGET], options)
+    setup = Setup(Options(method="combined"), BANK)
+    (ready,) = prepare(victim, [clip], [TARGET], setup.options)
     loud = 0.03 * victim.weight.sign()
     found = Trajectory(loud, deque())
     found.candidates.append(Candidate(loud, 1.0, 1, 1, "first"))
     found.candidates.append(Candidate(loud * 0, 1.0, 11, 11, "last"))
     found.candidates.append(Candidate(loud * 0.01, 1.0, 21, 21, "last"))
-    proven = prove(victim, ready, found, options, lambda *_: None)
+    proven = prove(victim, ready, found, setup, lambda *_: None)
     assert proven.candidate is not None
     assert proven.candidate.stage == "last"
 
@@ -188,13 +189,13 @@ def test_ctrl_c_between_the_choice_and_the_first_room_keeps_the_choice(clip: Pat
             raise KeyboardInterrupt
 
     victim = linear_victim()
-    options = Options(method="combined", rooms=BANK)
-    (ready,) = prepare(victim, [clip], [TARGET], options)
+    setup = Setup(Options(method="combined"), BANK)
+    (ready,) = prepare(victim, [clip], [TARGET], setup.options)
     loud = 0.03 * victim.weight.sign()
     heard, silent = Candidate(loud, 1.0, 1, 1, "last"), Candidate(loud * 0, 1.0, 11, 11, "last")
     found = Trajectory(loud, deque([heard, silent]))
     stopped = Interrupted(victim.weight, victim.bias)
-    proven = prove(stopped, ready, found, options, lambda *_: None)
+    proven = prove(stopped, ready, found, setup, lambda *_: None)
     assert proven.candidate is heard
     assert not proven.verified
 
@@ -220,10 +221,10 @@ def test_a_batch_gives_what_its_clips_give_alone(tmp_path: Path) -> None:
     paths = [tmp_path / f"{i}.wav" for i in range(3)]
     for i, path in enumerate(paths):
         save(path, speech(i, 4000 + 2000 * i), 16_000)
-    options = Options(method="robust", rooms=BANK, max_passes=60)
-    together = attack_batch(linear_victim(), paths, [TARGET] * 3, options)
+    options = Options(method="robust", max_passes=60)
+    together = attack_batch(linear_victim(), paths, [TARGET] * 3, options, rooms=BANK)
     for path, row in zip(paths, together, strict=True):
-        (alone,) = attack_batch(linear_victim(), [path], [TARGET], options)
+        (alone,) = attack_batch(linear_victim(), [path], [TARGET], options, rooms=BANK)
         assert np.array_equal(row.adversarial, alone.adversarial)
 
 
@@ -259,12 +260,17 @@ def test_a_start_of_another_clip_or_target_is_refused(clip: Path, tmp_path: Path
     save(tmp_path / "other.wav", speech(1), 16_000)
     with pytest.raises(OptionError, match="another recording"):
         in_rooms(tmp_path / "other.wav", "combined", start=robust)
-    for field, value in {"target": "else", "victim": "other", "method": "imperceptible"}.items():
-        record = dataclasses.replace(robust.record, **{field: value})
-        with pytest.raises(OptionError, match=f"{field} '{value}'"):
+    method = {"options": Options(method="imperceptible")}
+    for fields, told in (
+        ({"target": "else"}, "the target 'else'"),
+        ({"victim": "other"}, "the victim 'other'"),
+        (method, "the method 'imperceptible'"),
+    ):
+        record = dataclasses.replace(robust.record, **fields)
+        with pytest.raises(OptionError, match=told):
             in_rooms(clip, "combined", start=dataclasses.replace(robust, record=record))
     failed = dataclasses.replace(robust, record=dataclasses.replace(robust.record, found_at=None))
-    with pytest.raises(OptionError, match="found nothing"):
+    with pytest.raises(OptionError, match="never matched"):
         in_rooms(clip, "combined", start=failed)
     with pytest.raises(OptionError, match="takes no start"):
         in_rooms(clip, "robust", start=robust)
@@ -296,7 +302,7 @@ def test_an_item_reads_back_as_it_was_written(clip: Path, tmp_path: Path) -> Non
     item = read_item(result.save(tmp_path / "out"))
     assert np.array_equal(item.clean, load(clip, 16_000))
     assert np.array_equal(item.delta, result.delta)
-    assert item.told("target") == TARGET
+    assert item.record == dataclasses.replace(result.record, files=item.record.files)
 
 
 # ---- bad input
@@ -333,7 +339,7 @@ def test_an_evaluation_says_when_it_was_stopped(clip: Path) -> None:
             raise KeyboardInterrupt
 
     seen = evaluate(linear_victim(), clip, BANK, target=TARGET, on_room=stop)
-    assert seen.warnings == ["stopped by hand after 3 of 10 rooms"]
+    assert seen.warnings == ["interrupted after 3 of 10 rooms"]
 
 
 def test_responses_of_one_room_are_said_not_to_be_independent(clip: Path) -> None:

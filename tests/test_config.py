@@ -37,10 +37,11 @@ def test_a_flag_for_the_target_goes_before_the_files_choice_of_targets(tmp_path:
     ("text", "said"),
     [
         ('clips = "a"\nmax_pases = 3', "did you mean max_passes?"),
-        ('clips = "a"\nzebra = 3', "there are: clips"),
+        ('clips = "a"\nzebra = 3', "there are: method, preset"),
         ('clips = "a"\nseed = "3"', "seed = '3'"),
         ('clips = "a"\nlimit = 0', "limit = 0"),
         ('clips = "a"\nlimit = 1.5', "limit = 1.5"),
+        ('clips = "a"\nmethod = "magic"', "method = 'magic'"),
         ('clips = "a"\nengine = "slurm"', "engine = 'slurm'"),
         ('clips = "a"\nmax_clean_wer = nan', "max_clean_wer"),
         ("seed = 1", "No clips were given"),

@@ -17,8 +17,9 @@ import mondegreen.victims
 from mondegreen import attack, cli
 from mondegreen.audio.pcm import save
 from mondegreen.cli import output
-from mondegreen.judging.checks import Finding
+from mondegreen.findings import Finding
 from mondegreen.results.heard import Listening, read_hearings
+from mondegreen.results.item import read_record
 
 
 @pytest.fixture
@@ -51,26 +52,26 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     return call
 
 
-def test_verify_counts_the_claims_that_stand(run, results: Path) -> None:
+def test_verify_counts_the_claims_that_are_confirmed(run, results: Path) -> None:
     status, out, _ = run("verify", results)
     assert status == 0
     assert "claims             2" in out
-    assert "stand              2" in out
+    assert "confirmed          2" in out
 
 
-def test_verify_names_the_claims_that_fall(run, results: Path) -> None:
+def test_verify_names_the_claims_that_are_not_confirmed(run, results: Path) -> None:
     status, out, err = run("verify", results, bias=1e6)
     assert status == 1
-    assert "fall               2" in out
-    assert "c0 no longer stands: heard 'Nothing at all.'" in err
+    assert "not confirmed      2" in out
+    assert "c0 is not confirmed: 'Nothing at all.'" in err
 
 
 def test_verify_as_json_is_a_line_an_item_and_one_of_all(run, results: Path) -> None:
     status, out, _ = run("verify", results, "--json", "--batch", "2")
     *claims, total = map(json.loads, out.splitlines())
     assert status == 0
-    assert [claim["stands"] for claim in claims] == [True, True]
-    assert (total["claims"], total["stand"], total["fall"]) == (2, 2, 0)
+    assert [claim["confirmed"] for claim in claims] == [True, True]
+    assert (total["claims"], total["confirmed"], total["not_confirmed"]) == (2, 2, 0)
 
 
 def test_verify_keeps_what_was_heard_for_each_way_of_listening(run, results: Path) -> None:
@@ -80,22 +81,21 @@ def test_verify_keeps_what_was_heard_for_each_way_of_listening(run, results: Pat
     batched, alone = sorted(read_hearings(results), key=lambda kept: kept.how.batch is None)
     assert alone.how == Listening("moonshine-tiny", 1, "float32", None)
     assert batched.how == Listening("moonshine-tiny", 1, "float64", 2)
-    assert [heard.heard for heard in alone.heard] == ["Nothing at all."] * 2
-    assert [heard.verified for heard in batched.heard] == [True, True]
+    assert [claim.transcript for claim in alone.claims] == ["Nothing at all."] * 2
+    assert [claim.verified for claim in batched.claims] == [True, True]
     assert alone.whole
-    record = json.loads((results / "1" / "record.json").read_text())
-    assert alone.of("1", record) == alone.heard[1]
+    assert alone.of("1", read_record(results / "1")) == alone.claims[1]
 
 
 def test_verify_of_one_item_keeps_what_was_heard_in_it(run, results: Path) -> None:
     assert run("verify", results / "0")[0] == 0
     (kept,) = read_hearings(results / "0")
-    assert [heard.item for heard in kept.heard] == ["0"]
-    assert read_hearings(results) == []
+    assert [claim.item for claim in kept.claims] == ["0"]
+    assert list(read_hearings(results)) == []
     assert "claims             2" in run("verify", results)[1]  # it is no item of its own
 
 
-def test_verify_stopped_by_hand_keeps_what_was_heard(
+def test_verify_interrupted_keeps_what_was_heard(
     run, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = mondegreen.judging.verify.recheck
@@ -108,14 +108,14 @@ def test_verify_stopped_by_hand_keeps_what_was_heard(
         monkeypatch.setattr("mondegreen.judging.verify.recheck", partial(stopped, after=after))
         assert run("verify", results)[0] == 1
         (kept,) = read_hearings(results)
-        assert (kept.whole, kept.items, len(kept.heard)) == (False, 2, 1)
+        assert (kept.whole, kept.items, len(kept.claims)) == (False, 2, 1)
 
 
 def test_verify_where_nothing_can_be_kept_judges_all_the_same(run, results: Path) -> None:
     (results / "heard").write_text("a file")
     status, out, err = run("verify", results)
     assert status == 0
-    assert "stand              2" in out
+    assert "confirmed          2" in out
     assert "what was heard is not kept" in err
 
 
@@ -146,7 +146,7 @@ def test_sanity_prints_and_keeps_what_it_finds(
     assert "noise-succeeds" in out
 
 
-def test_sanity_stopped_by_hand_keeps_what_it_has(
+def test_sanity_interrupted_keeps_what_it_has(
     run, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def examine(*_: object, **__: object):
@@ -156,7 +156,7 @@ def test_sanity_stopped_by_hand_keeps_what_it_has(
     monkeypatch.setattr("mondegreen.judging.sanity.examine", examine)
     status, _, err = run("sanity", results)
     assert status == 1
-    assert "stopped by hand" in err
+    assert "interrupted" in err
     assert len(json.loads((results / "sanity.json").read_text())["findings"]) == 1
     assert "not run" in run("summary", results)[1]  # in part is not at all
 
@@ -165,7 +165,7 @@ def test_sanity_on_a_healthy_victim_asks_every_check(run, results: Path) -> None
     status, out, err = run("sanity", results, "--sample", "1", "--json")
     found = {finding["id"]: finding["state"] for finding in map(json.loads, out.splitlines())}
     assert len(found) == 13, err
-    told = "3 checks attack 1 clip over again (--sample), in 660 gradient passes at most"
+    told = "3 checks attack 1 clip again (--sample), in at most 660 gradient passes"
     assert told in err
     assert found["gradient-zero"] == found["not-deterministic"] == found["noise-succeeds"] == "ok"
     assert status == (1 if "fires" in found.values() else 0)

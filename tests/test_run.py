@@ -45,7 +45,7 @@ ONE = ("--workers", "1", "--threads", "1")
 class Scripted:
     """An engine of so many workers, which do with a job what a function says."""
 
-    weights = "w" * 64
+    weights, stages = "w" * 64, "s" * 16
 
     def __init__(self, does: Callable[[Job], list[Event]], workers: int = 2) -> None:
         self.does, self.workers = does, workers
@@ -56,7 +56,7 @@ class Scripted:
 
     def open(self) -> Attacked:
         self.opened = True
-        return Attacked("toy", self.weights, 16_000, None, ("cpu",))
+        return Attacked("toy", self.weights, 16_000, None, self.stages, ("cpu",))
 
     def grow(self, attacked: Attacked, jobs: int) -> int:
         return min(self.workers, jobs)
@@ -438,7 +438,7 @@ def test_workers_that_die_or_raise_cost_their_clip_alone(tmp_path: Path, clips: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_by_hand_writes_down_what_is_under_way(
+def test_an_interruption_writes_down_what_is_under_way(
     tmp_path: Path, clips: Path, number: signal.Signals
 ) -> None:
     out = tmp_path / "run"
@@ -473,8 +473,8 @@ def test_a_victim_that_cannot_be_loaded_ends_it_before_anything(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (("--method", "carlini"), "no method is called 'carlini'"),
-        (("--preset", "slow"), "no preset 'slow'"),
+        (("--method", "carlini"), "'carlini' is not one of"),
+        (("--preset", "slow"), "'slow' is not one of"),
         (("--targets", "x" * 300, "--target", ""), "targets"),
         (("--rooms", "none.rooms"), "takes no rooms"),
     ],

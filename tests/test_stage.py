@@ -222,5 +222,5 @@ def test_what_begins_with_silence_takes_no_start(method: str) -> None:
 
 @pytest.mark.parametrize(("method", "name"), [("nonsense", "fast"), ("imperceptible", "nonsense")])
 def test_unknown_names_are_refused_with_what_there_is(method: str, name: str) -> None:
-    with pytest.raises(OptionError, match=r"nonsense.*there are: .*(imperceptible|paper)"):
+    with pytest.raises(OptionError, match=r"nonsense.*should be .*(imperceptible|paper)"):
         preset(method, name)

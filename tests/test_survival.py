@@ -58,7 +58,7 @@ def test_shares_and_word_errors_are_counted_by_hand(sound: NDArray[np.float32]) 
     assert (seen.dry.heard, seen.dry.wer_target, seen.dry.wer_original) == (0.0, 1.0, 0.0)
 
 
-def test_every_hearing_tells_its_room_s_rt60(sound: NDArray[np.float32]) -> None:
+def test_every_transcript_has_its_room_s_rt60(sound: NDArray[np.float32]) -> None:
     split = split_of(3)
     times = (0.25, None, 0.75)
     rooms = tuple(
@@ -66,7 +66,7 @@ def test_every_hearing_tells_its_room_s_rt60(sound: NDArray[np.float32]) -> None
     )
     split = dataclasses.replace(split, rooms=rooms)
     (seen,) = survival(Scripted(*["x"] * 4), [sound], PHRASES, split)
-    assert [hearing.rt60 for hearing in seen.rooms.each] == list(times)
+    assert [room.rt60 for room in seen.rooms.each] == list(times)
 
 
 def test_every_room_is_the_sound_convolved_and_normalised(sound: NDArray[np.float32]) -> None:
@@ -120,7 +120,7 @@ def test_sounds_are_heard_room_by_room_together(sound: NDArray[np.float32]) -> N
     answers = ["dry 1", "dry 2", "open the door", "no", "open the door", "no"]
     one, other = survival(Scripted(*answers), [sound, sound / 2], PHRASES, split_of(2))
     assert (one.rooms.heard, other.rooms.heard) == (1, 0)
-    assert [hearing.heard for hearing in other.rooms.each] == ["no", "no"]
+    assert [seen.transcript for seen in other.rooms.each] == ["no", "no"]
 
 
 def test_ctrl_c_reports_the_rooms_heard_by_then(sound: NDArray[np.float32]) -> None:

@@ -166,14 +166,14 @@ def test_an_ear_that_fails_costs_neither_the_rooms_nor_the_others(item: Path) ->
     assert seen.warnings == ["deaf has not heard it: it is down"]
 
 
-def test_a_stop_by_hand_leaves_out_the_ears_that_remain(item: Path) -> None:
+def test_an_interruption_leaves_out_the_ears_that_remain(item: Path) -> None:
     last = Ear("last", "door")
     ears = [Ear("first", "door"), Deaf(KeyboardInterrupt()), last]
     seen = evaluate(toy.linear_victim(), item, toy.toy_bank(), others=ears)
     assert seen.survival.rooms.count == 10
     assert [t.recogniser for t in seen.transfers] == ["first"]
     assert last.sounds == []
-    assert seen.warnings == ["stopped by hand after 1 of 3 recognisers"]
+    assert seen.warnings == ["interrupted after 1 of 3 recognisers"]
 
 
 # ---- on the command line
@@ -208,7 +208,7 @@ def test_it_is_printed_below_the_rooms(run, item: Path, bank: Path) -> None:
     status, out, _ = run("evaluate", item, "--rooms", bank, "--with", "other_ear")
     assert status == 0
     assert out.endswith(
-        "heard by           other_ear\n"
+        "recogniser         other_ear\n"
         "  the sound        the target, WER 0.0% to the target, 100.0% to the original:"
         " Open the door!\n"
         "  the clean clip   not the target, WER 100.0% to the target, 0.0% to the original:"
@@ -218,8 +218,18 @@ def test_it_is_printed_below_the_rooms(run, item: Path, bank: Path) -> None:
 
 def test_it_is_in_the_json(run, item: Path, bank: Path) -> None:
     _, out, _ = run("evaluate", item, "--rooms", bank, "--with", "other_ear", "--json")
-    clean = {"heard": "Nothing [at] all.", "matched": False, "wer_target": 1.0, "wer_original": 0.0}
-    sound = {"heard": "Open the door!", "matched": True, "wer_target": 0.0, "wer_original": 1.0}
+    clean = {
+        "transcript": "Nothing [at] all.",
+        "matched": False,
+        "wer_target": 1.0,
+        "wer_original": 0.0,
+    }
+    sound = {
+        "transcript": "Open the door!",
+        "matched": True,
+        "wer_target": 0.0,
+        "wer_original": 1.0,
+    }
     assert json.loads(out)["with"] == [{"recogniser": "other_ear", **sound, "clean": clean}]
     assert json.loads(run("evaluate", item, "--rooms", bank, "--json")[1])["with"] == []
 
@@ -232,7 +242,7 @@ def test_an_ear_that_has_not_heard_it_is_told_by_the_exit_status(
         *("evaluate", item, "--rooms", bank), "--with", "deaf", "--with", "other_ear"
     )
     assert status == 1
-    assert "heard by           other_ear" in out
+    assert "recogniser         other_ear" in out
     assert "deaf has not heard it: it is down" in err
 
 

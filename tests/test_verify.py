@@ -1,4 +1,4 @@
-"""What was claimed is heard again: it stands, it falls, and either is said."""
+"""What was claimed is transcribed again: it is confirmed or not, and either is said."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from mondegreen import MondegreenError, attack
 from mondegreen.air.rooms import RoomBank
 from mondegreen.audio.pcm import save
 from mondegreen.errors import OptionError
-from mondegreen.judging.verify import Claim, bank_of, made_on, recheck
+from mondegreen.judging.verify import bank_of, made_on, recheck
+from mondegreen.results.heard import Claim
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def heard(folder: Path, victim: LinearVictim | None = None, **options: object) -
 
 
 @pytest.mark.parametrize("batch", [None, 1, 2, 3])
-def test_claims_stand_with_the_victim_that_they_were_made_on(results: Path, batch) -> None:
+def test_claims_are_confirmed_with_the_victim_that_they_were_made_on(results: Path, batch) -> None:
     claims = heard(results, batch=batch)
     assert [claim.id for claim in claims] == ["c0", "c1", "c2"]
     assert [claim.confirmed for claim in claims] == [True, True, False]
@@ -48,7 +49,7 @@ def test_claims_stand_with_the_victim_that_they_were_made_on(results: Path, batc
 
 
 @pytest.mark.parametrize("batch", [None, 2])
-def test_claims_fall_with_one_that_hears_something_else(results: Path, batch) -> None:
+def test_claims_are_not_confirmed_with_one_that_hears_something_else(results: Path, batch) -> None:
     claims = heard(results, linear_victim(bias=1e6), batch=batch)
     assert [claim.confirmed for claim in claims] == [False, False, False]
 
@@ -60,7 +61,9 @@ def test_what_was_not_claimed_may_be_heard(results: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", [None, 2])
-def test_a_file_that_is_another_is_a_claim_that_falls(results: Path, tmp_path: Path, batch) -> None:
+def test_a_file_that_is_another_is_a_claim_that_is_not_confirmed(
+    results: Path, tmp_path: Path, batch
+) -> None:
     folder = copied(results, tmp_path)
     (folder / "0" / "adversarial.wav").write_bytes((folder / "c0.wav").read_bytes())
     (folder / "1" / "record.json").write_text("{")
@@ -71,7 +74,9 @@ def test_a_file_that_is_another_is_a_claim_that_falls(results: Path, tmp_path: P
     assert "cannot be read" in str(claims[1].problem)
 
 
-def test_a_record_that_claims_more_than_its_file_holds_falls(results: Path, tmp_path: Path) -> None:
+def test_a_record_that_claims_more_than_its_file_holds_is_not_confirmed(
+    results: Path, tmp_path: Path
+) -> None:
     folder = copied(results, tmp_path)
     path = folder / "2" / "record.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"verified": True}))
@@ -142,8 +147,11 @@ def in_rooms(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RoomBank]:
 
 def test_what_was_proved_in_rooms_is_heard_in_rooms(in_rooms: tuple[Path, RoomBank]) -> None:
     folder, bank = in_rooms
-    assert bank_of(folder) == bank.key
-    (claim,) = heard(folder, bank=bank)
+    bank.save(folder / "named.rooms")
+    found = bank_of(folder, str(folder / "named.rooms"), 16_000)
+    assert found is not None
+    assert found.key == bank.key
+    (claim,) = heard(folder, bank=found)
     assert claim.confirmed
 
 

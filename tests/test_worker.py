@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from run_folders import records
@@ -259,10 +260,10 @@ def test_other_weights_than_the_runs_are_refused(
         ({"victim": "toy_victims:broken"}, "no such weights"),
         ({"victim": "none-such"}, "none-such"),
         ({"rooms": "fast"}, "takes no rooms"),
-        ({"method": "magic"}, "no method is called 'magic'"),
+        ({"max_passes": 50, "under_threshold": 3.0}, "max_passes=50"),
     ],
 )
-def test_what_cannot_be_loaded_is_said(tmp_path: Path, options: dict[str, str], said: str) -> None:
+def test_what_cannot_be_loaded_is_said(tmp_path: Path, options: dict[str, Any], said: str) -> None:
     found = load_worker(Assignment(str(tmp_path), config(**options), "cpu", 1), Event())
     assert isinstance(found, MondegreenError)
     assert said in str(found)
