@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,13 @@ from mondegreen.runs.manifest import Attacked
 from mondegreen.runs.run import Tally, make_jobs, run
 
 ONE = ("--workers", "1", "--threads", "1")
+MOUNTS = (
+    shutil.which("unshare") is not None
+    and subprocess.run(
+        ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True
+    ).returncode
+    == 0
+)
 
 
 # ---- a driver with an engine that needs no processes
@@ -508,6 +516,29 @@ def test_a_read_only_folder_and_a_full_disk_say_what_to_do(
     with pytest.raises(StorageError, match="No space left"):
         drive(succeeding)
     monkeypatch.undo()
+
+
+@pytest.mark.skipif(not MOUNTS, reason="needs a mount of its own")
+def test_a_disk_that_fills_up_ends_a_run_with_4_and_leaves_no_torn_item(
+    tmp_path: Path, clips: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    run_on_it = shlex.join(
+        command("run", clips, *QUICK, *ONE, "--max-passes", "30", "--out", disk / "run")
+    )
+    # room for the plan, not for the first item's files
+    mount = f"mount -t tmpfs -o size=24k tmpfs {disk}"
+    script = f"{mount} && {{ {run_on_it}; echo $?; ls {disk}/run/items; }}"
+    ran = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script],
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert ran.stdout == "4\n"
+    assert "No space left on device" in " ".join(ran.stderr.split())
+    assert "Traceback" not in ran.stderr
 
 
 def full(_: int) -> None:
