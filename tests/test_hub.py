@@ -70,7 +70,7 @@ def test_weights_come_in_the_type_that_was_asked_for(wav2vec2: Path) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_types_that_the_features_do_not_have(wav2vec2: Path, dtype: torch.dtype) -> None:
     for name in (str(wav2vec2), "moonshine-tiny-ctc"):
-        with pytest.raises(VictimError, match=f"float32 and float64, not in {dtype}"):
+        with pytest.raises(VictimError, match=f"got {dtype}, but .* float32 or float64"):
             load_victim(name, device="cpu", dtype=dtype)
 
 
@@ -169,7 +169,7 @@ def test_pickled_weights(copy: Path) -> None:
 def test_no_weights_at_all(copy: Path) -> None:
     (copy / "model.safetensors").unlink()
     said = refusal(copy)
-    assert "it holds no model.safetensors" in said
+    assert "it has no model.safetensors" in said
     assert "pickled" not in said
 
 
@@ -306,7 +306,7 @@ def test_a_file_with_something_else_in_it(
 @pytest.mark.parametrize(
     ("file", "damage", "said"),
     [
-        ("tokenizer.json", gone, "tokenizer has 9 symbols, but the model says 372"),
+        ("tokenizer.json", gone, "tokenizer has 9 symbols, but the model has 372"),
         ("tokenizer.json", empty, "a folder must hold"),
         ("generation_config.json", empty, "a folder must hold"),
         ("generation_config.json", having(language="xx"), "language='xx'.*lang_to_id={"),

@@ -1,4 +1,4 @@
-"""How far a perturbation stands above the masking threshold: what attacks and measures use.
+"""How far a perturbation is above the masking threshold, for attacks and measurements.
 
 Source: Qin, Carlini, Cottrell, Goodfellow and Raffel, ICML 2019, supplement, sections 1 and 2.
 """
@@ -51,11 +51,11 @@ def normalised_power(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
 
 
 def masking_loss(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
-    """How far a perturbation stands out: the paper's loss of imperceptibility, linear power.
+    """The paper's loss of imperceptibility ℓθ: linear power above the threshold.
 
     Shape: delta ``[B, T]`` -> ``[B]``: the mean of max(power - theta, 0) over all bins of its own
     frames, never over padding. Exactly 0, with gradient 0, for what stays under theta. On a
-    silent clip the loss is finite, but means only what ``normalised_power`` says of it.
+    silent clip the loss is finite, with the reference of ``normalised_power``.
 
     Raises ``AudioError`` as ``normalised_power`` does.
 
@@ -108,8 +108,8 @@ def worst_excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
 def rounding_power(threshold: MaskingThreshold) -> Tensor:
     """Power that rounding to 16 bits is expected to add to each bin, normalised as eq. (13).
 
-    An error evenly spread over one step has a variance of a twelfth of its square; a periodic Hann
-    window keeps 3/8 of that.
+    An error uniform over one step has a variance of a twelfth of its square; a periodic Hann window
+    keeps 3/8 of that: E|Σ w e / N|² = Σ w² σ² / N² = 3/8 σ² / N.
 
     Shape: ``[B]``.
 
@@ -125,12 +125,12 @@ def rounding_power(threshold: MaskingThreshold) -> Tensor:
 
 
 def guarded(threshold: MaskingThreshold, audio: Tensor, share: float) -> MaskingThreshold:
-    """The threshold, and nowhere more than a share of the clip's own power nearby.
+    """The threshold, limited to a share of the clip's own power nearby.
 
-    A loud low sound masks far upward (eq. 9), where the clip itself may be all but silent. What is
-    put there is under θ, and is still what makes a perturbation sound like noise.
+    A loud low sound masks far upward (eq. 9), where the clip itself may be almost silent. A
+    perturbation there is under θ, but makes it sound like noise.
 
-    Shape: audio ``[B, T]`` of the same clips -> theta = min(theta, share · p̄), where p̄ is the mean
+    Shape: audio ``[B, T]`` of the same clips -> theta = min(theta, share · p̄); p̄ is the mean
     of the clip's normalised power over the bins less than 0.5 Bark away.
 
     Raises ``AudioError`` as ``normalised_power`` does.
@@ -154,5 +154,5 @@ def _check_delta(delta: Tensor, threshold: MaskingThreshold) -> None:
     if delta.ndim != 2 or len(delta) != clips or given < frames:
         raise AudioError(
             f"the perturbation has shape {list(delta.shape)}; its threshold is of {clips} clips and"
-            f" {frames} frames: give [{clips}, samples] with as many samples as the longest clip"
+            f" {frames} frames: pass [{clips}, samples] with as many samples as the longest clip"
         )

@@ -20,7 +20,7 @@ Windows: TypeAlias = tuple[tuple[Tensor, Tensor, Tensor], ...]
 
 @dataclass(frozen=True)
 class Axis:
-    """What selection and thresholds need to know of each bin. Tensors are ``[bins]``."""
+    """Per-bin constants of selection and thresholds. Tensors are ``[bins]``."""
 
     bark: Tensor
     quiet: Tensor  # eq. (3) as power, with the profile's offset, at every frequency
@@ -31,7 +31,7 @@ class Axis:
 def local_maxima(power: Tensor, *, strict: bool = False) -> Tensor:
     """Bins at least as loud as both neighbours, eq. (1); louder than both if ``strict``.
 
-    Shape: ``[..., bins]`` -> bool ``[..., bins]``. The first and the last bin, which have but one
+    Shape: ``[..., bins]`` -> bool ``[..., bins]``. The first and the last bin, with one
     neighbour, are never maxima. Equal neighbours are both maxima, unless ``strict``.
 
     >>> power = torch.tensor([9.0, 1.0, 3.0, 3.0, 2.0])
@@ -59,7 +59,7 @@ def loudest_nearby(power: Tensor, barks: Tensor) -> Tensor:
 
 
 def nearby(barks: Tensor) -> Windows:
-    """The bins less than 0.5 Bark from each bin, as `_window_maximum` takes them.
+    """The bins less than 0.5 Bark from each bin, in the form of `_window_maximum`.
 
     >>> [(here.tolist(), left.tolist()) for here, left, _ in nearby(torch.tensor([0.0, 0.4, 0.9]))]
     [([], []), ([0, 1, 2], [0, 0, 1])]
@@ -77,9 +77,9 @@ def nearby(barks: Tensor) -> Windows:
 def _window_maximum(power: Tensor, windows: Windows) -> Tensor:
     """Maximum over a window of bins around every bin, with O(bins log bins) comparisons.
 
-    Two runs of the same power-of-two length cover each window; runs double from turn to turn.
+    Two runs of the same power-of-two length cover each window; runs double in each round.
     """
-    runs, length = power.movedim(-1, 0).contiguous(), 1  # a bin of all frames is copied as one
+    runs, length = power.movedim(-1, 0).contiguous(), 1  # contiguous per bin
     maximum = torch.empty_like(runs)
     for here, left, right in windows:
         maximum[here] = torch.maximum(runs[left], runs[right])
@@ -114,9 +114,9 @@ def select_paper(power: Tensor, axis: Axis) -> Tensor:
 def select_authors(power: Tensor, axis: Axis) -> Tensor:
     """Maskers as the authors' released code keeps them: pairs from left to right.
 
-    A masker and the next one, when closer than 0.5 Bark, are compared on their smoothed level and
-    the weaker goes (the right one of equals). Only there does the threshold in quiet count: a left
-    one below it goes first, and then the next pair is compared whatever its distance.
+    Of a masker and the next, if closer than 0.5 Bark, the one with the lower smoothed level is
+    dropped (the right one if equal). Only there does the threshold in quiet count: a left one below
+    it is dropped first, and then the next pair is compared at any distance.
 
     >>> barks = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.4])
     >>> axis = Axis(barks, torch.ones(5), torch.ones(5).bool(), nearby(barks))
@@ -132,14 +132,14 @@ def select_authors(power: Tensor, axis: Axis) -> Tensor:
     kept = present.clone()
 
     def at(values: Tensor, rank: Tensor) -> Tensor:
-        # A rank past the end is clamped: what it reads is masked by the caller.
+        # A rank past the end is clamped; the caller masks the result.
         return values.gather(-1, rank.clamp(max=values.shape[-1] - 1)[:, None]).squeeze(-1)
 
     def drop(rank: Tensor, where: Tensor) -> None:
         frame = where.nonzero().squeeze(-1)
         kept[frame, rank[frame]] = False
 
-    while bool((pending := right < count).any()):  # `right` moves on by one or two each turn
+    while bool((pending := right < count).any()):  # `right` advances by one or two each round
         close = pending & (at(barks, right) - at(barks, left) < NEARBY_BARK)
         faint = close & (at(quiet, left) > at(level, left))
         drop(left, faint)
@@ -156,8 +156,8 @@ def select_authors(power: Tensor, axis: Axis) -> Tensor:
 def packed(chosen: Tensor) -> tuple[Tensor, Tensor]:
     """The chosen bins of each frame, moved to the front.
 
-    Shape: bool ``[F, bins]`` -> bins ``[F, M]`` and bool ``[F, M]`` telling which are real, where M
-    is the largest count of any frame.
+    Shape: bool ``[F, bins]`` -> bins ``[F, M]`` and bool ``[F, M]``: which are real; M is
+    the largest count of any frame.
 
     >>> bins, real = packed(torch.tensor([[True, False, True], [False, True, False]]))
     >>> bins.tolist(), real.tolist()

@@ -1,4 +1,4 @@
-"""Named readings of the supplement, where it is open or differs from the authors' released code."""
+"""Named readings of the supplement where it is ambiguous or differs from the released code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _above_one_bark(hz: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Profile:
-    """One reading of the supplement where it is open, or departs from the released code."""
+    """One reading of the supplement."""
 
     name: str
     ath_offset_db: float  # added to eq. (3)
@@ -66,7 +66,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType({p.name: p for p in (_PAPER, 
 
 
 def profile_of(name: str) -> Profile:
-    """A profile by its name; `OptionError` if there is none.
+    """A profile by its name; raises `OptionError` if there is none.
 
     >>> profile_of("authors").ath_offset_db
     -12

@@ -1,9 +1,9 @@
 """Speech2Text (Wang et al. 2020, fairseq S2T): filter bank energies in, sequence to sequence.
 
-The encoder begins with strided convolutions that see a few frames past a clip's end. Alone, those
-are zeros at every layer; in a padded batch, the second layer meets what the first has made of the
-padding. So clips of equal length are encoded together and others apart. The decoder, which attends
-to a clip's own states, takes them all at once.
+The encoder starts with strided convolutions that see a few frames past a clip's end. Alone, those
+are zeros at every layer; in a padded batch, the second layer sees what the first made of the
+padding. So only clips of equal length are encoded together. The decoder, which attends to a clip's
+own states, takes the whole batch.
 """
 
 from __future__ import annotations
@@ -28,22 +28,17 @@ from mondegreen.victims.tokens.spelling import PretrainedVocabulary
 
 
 class Speech2Text(Pretrained):
-    """A Speech2Text checkpoint as a victim.
+    """A Speech2Text checkpoint as a victim; arguments as `Pretrained`.
 
-    A multilingual one begins with the symbol of a language: the generation config's
-    `forced_bos_token_id`, else the one that its tokenizer is set to.
+    The output of a multilingual one starts with a language symbol: `forced_bos_token_id` of the
+    generation config, or else the one its tokenizer is set to.
 
     Attributes:
         generation: its prompt, end and suppressed symbols.
         room: the most symbols of one output, end included.
 
-    Args:
-        name: what `load_victim` calls it.
-        model: transformers' model, weights in place.
-        processor: its processor.
-
     Raises:
-        VictimError: features, or settings of its generation, that are not reproduced.
+        VictimError: as `Pretrained`, or its generation config is not reproduced.
     """
 
     auto_classes = MappingProxyType({"speech_to_text": "AutoModelForSpeechSeq2Seq"})
@@ -55,9 +50,8 @@ class Speech2Text(Pretrained):
         self._language = config.forced_bos_token_id
         if self._language is None:
             self._language = _language(processor.tokenizer)
-        prompt = [config.decoder_start_token_id]
-        if self._language is not None:
-            prompt.append(self._language)
+        given = (config.decoder_start_token_id, self._language)
+        prompt = [symbol for symbol in given if symbol is not None]
         self.generation = Generation.of(config, model.config.vocab_size, prompt)
         self.room = longest(config, given=1) - len(prompt)
         self._barred = self.generation.barred().to(self.device, self.dtype)
@@ -68,8 +62,8 @@ class Speech2Text(Pretrained):
         """Tokens of `target` and the end; see `Victim.encode`."""
         if length < self.frontend.shortest:
             raise TargetError(
-                f"the clip has {length} samples, too few for one to be heard: this recogniser"
-                f" needs {self.frontend.shortest}; choose a longer clip"
+                f"the clip has {length} samples, but this recogniser needs"
+                f" {self.frontend.shortest}; choose a longer clip"
             )
         tokens = self.generation.encode(target, self._vocabulary)
         check_room(tokens, self.room)
@@ -90,7 +84,7 @@ class Speech2Text(Pretrained):
 
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
-        """Generation, greedy unless there are more `beams`; audio [T] in [-1, 1]."""
+        """Generation, greedy unless `beams` is over one; audio [T] in [-1, 1]."""
         ids = self.model.generate(
             **self.features(audio),
             forced_bos_token_id=self._language,
@@ -105,9 +99,9 @@ class Speech2Text(Pretrained):
         return states
 
     def _attention(self, sizes: Tensor, states: int, places: int) -> Any:
-        """What keeps attention from padding, as the decoder's layers want it; None: none is there.
+        """The decoder layers' mask over the memory's padding; None: there is no padding.
 
-        The decoder would make it of a plain mask at every call, and wait for the device to do so.
+        From a plain mask, the decoder would make it at every call, and wait for the device.
         """
         config, like = self.model.config, self.model.lm_head.weight
         asking, memory = (
@@ -118,6 +112,6 @@ class Speech2Text(Pretrained):
 
 
 def _language(tokenizer: Any) -> int | None:
-    """The symbol of the language that a multilingual tokenizer is set to."""
+    """The language symbol that a multilingual tokenizer is set to."""
     known: dict[str, int] = getattr(tokenizer, "lang_code_to_id", {})
     return known.get(getattr(tokenizer, "tgt_lang", None) or "")

@@ -1,4 +1,4 @@
-"""What a frontend is: a checkpoint's feature extractor, written so that a gradient passes through.
+"""What a frontend is: a checkpoint's feature extractor, written so that gradients pass through.
 
 The extractors of transformers work in numpy, or in torch without a graph. A `Frontend` gives the
 same numbers differentiably, for padded batches in which every clip is treated as if it were alone.
@@ -18,19 +18,19 @@ from mondegreen.victims.batching import Remembered
 
 
 class Frontend(torch.nn.Module, ABC):
-    """Sound in, the features a model reads out.
+    """Audio in, the features that a model reads out.
 
-    What stands past a clip's length, be it NaN, changes nothing and gets a gradient of zero.
-    Constants are kept in float64, as buffers, and cast to the audio's type when they are used.
+    Samples past a clip's length, even NaN, change nothing and get a gradient of zero. Constants are
+    float64 buffers, cast to the audio's type when they are used.
 
     Attributes:
-        padding: the extractor's argument by which its users have a batch padded.
-        standardises: each band is divided by its deviation over time, which at silence is zero.
+        padding: the extractor's argument for padding a batch.
+        standardises: each band is divided by its deviation over time, which is zero at silence.
 
     Args:
         sample_rate: samples per second.
         shortest: least length of a clip in samples.
-        longest: greatest length of a clip in samples; None: there is none.
+        longest: greatest length of a clip in samples; None: unlimited.
     """
 
     padding: ClassVar[bool | str] = True
@@ -51,25 +51,25 @@ class Frontend(torch.nn.Module, ABC):
             lengths: [B] int64, samples.
 
         Returns:
-            Features in the layout the processor hands to the model, in the audio's type, and [B],
-            how many frames (samples, where the waveform is the feature) of each clip are real.
+            Features in the layout that the processor passes to the model, in the audio's type; and
+            `counts` of the lengths.
 
         Raises:
-            AudioError: a clip is shorter or longer than what the extractor has features for.
+            AudioError: a clip is shorter or longer than the extractor allows.
         """
         counts = self._counted(lengths)
         return self.extract(without_padding(audio, lengths), lengths), counts
 
     @abstractmethod
     def counts(self, lengths: Tensor) -> Tensor:
-        """Real frames (or samples) of clips of such lengths, [B]."""
+        """Real frames (or samples, of a waveform) of clips of `lengths`: [B] int64."""
 
     @abstractmethod
     def extract(self, audio: Tensor, lengths: Tensor) -> Tensor:
-        """Features as of `forward`, of audio with zeros in the padding and lengths in range."""
+        """As `forward`, for allowed lengths and audio with zeros in the padding; without counts."""
 
     def _admit(self, lengths: Tensor) -> Tensor:
-        """The counts of clips, none of which is too short or too long."""
+        """Counts of clips, after checking their lengths; once per batch, since it reads them."""
         shortest, longest = int(lengths.min()), int(lengths.max())
         if self.longest is not None and longest > self.longest:
             raise AudioError(
@@ -104,7 +104,7 @@ def centred(values: Tensor, inside: Tensor) -> Tensor:
 
 
 def deviation(centred_values: Tensor, count: Tensor) -> Tensor:
-    """√(sum of squares over time / count), whose gradient is zero, not infinite, where it is zero.
+    """√(sum of squares over time / count), with gradient zero, not infinite, where it is zero.
 
     Shape: centred_values [B, T, ...], count broadcastable to [B, 1, ...] -> [B, 1, ...].
     """

@@ -10,16 +10,13 @@ from torch import Tensor
 from mondegreen.victims.frontends.base import Frontend, first, power
 
 FLOOR = 1e-10  # of the mel power
-RANGE = 8.0  # powers of ten below the clip's loudest cell, where the picture ends
+RANGE = 8.0  # powers of ten below the clip's loudest cell, where features are cut off
 
 
 class WhisperMel(Frontend):
     """log10 of the mel power, cut off 8 below its maximum, (x + 4) / 4: [B, mels, frames].
 
-    Every clip is padded to the window; its count is of the frames whose centre lies in the clip.
-
-    Args:
-        extractor: a WhisperFeatureExtractor.
+    Every clip is padded to the window; its count is of the frames whose centre is in the clip.
     """
 
     padding: ClassVar[bool | str] = "max_length"
