@@ -151,6 +151,7 @@ def test_clips_and_listeners_have_their_own_rows(tmp_path: Path) -> None:
     )
     (first,), (second,) = (listener.rates.values() for listener in found.listeners)
     assert (first.hits, second.hits) == (1, 3)
+    assert (first.answers, first.listeners) == (4, 1)
     assert (second.low, second.high) == pytest.approx(
         (beta.ppf(0.025, 3, 2), beta.ppf(0.975, 4, 1)), abs=1e-8
     )

@@ -149,7 +149,12 @@ def _read(path: Path, key: StudyKey) -> list[Session]:
             " away to score the others.",
         ) from error
     for session in sessions:
-        _check(path, session, key)
+        if wrong := _misfit(session, key):
+            raise _FileError(
+                f"{path}: {session.name}, form {session.form}: {wrong}.",
+                "Score answers with the key of the page that collected them (was the study made"
+                " again in the same folder?), or move the file away.",
+            )
     return sessions
 
 
@@ -181,28 +186,11 @@ def _from_csv(content: bytes) -> Iterator[Session]:
         yield _SESSION.validate_python(session)
 
 
-def _check(path: Path, session: Session, key: StudyKey) -> None:
-    """Check that a session fits the study.
-
-    Raises:
-        _FileError: it belongs to another study, or answers what its form does not ask.
-    """
-    if (session.study, session.protocol) != (key.study, key.protocol):
-        raise _FileError(
-            f"{path} answers the {one_line(session.protocol)} study {one_line(session.study)}, but"
-            f" the key belongs to the {key.protocol} study {key.study}.",
-            f"Score each study with its own {KEY}.",
-        )
-    if wrong := _misfit(session, key):
-        raise _FileError(
-            f"{path}: {session.name}, form {session.form}: {wrong}.",
-            "Was the file edited, or was the study made again in the same folder? Score answers"
-            " with the key of the page that collected them, or move the file away.",
-        )
-
-
 def _misfit(session: Session, key: StudyKey) -> str | None:
-    """Why the answers of a session do not fit its form; None if they do."""
+    """Why the answers of a session do not fit the study; None if they do."""
+    if (session.study, session.protocol) != (key.study, key.protocol):
+        answered = f"{one_line(session.protocol)} study {one_line(session.study)}"
+        return f"it answers the {answered}, but the key is of the {key.protocol} study {key.study}"
     if not 0 <= session.form < len(key.forms):
         return f"the study has forms 0 to {len(key.forms) - 1}"
     form = {trial.id: trial for trial in key.forms[session.form]}

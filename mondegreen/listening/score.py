@@ -12,15 +12,9 @@ from statistics import fmean, median
 from typing import Final, NamedTuple
 
 from mondegreen.errors import MondegreenError
+from mondegreen.listening import detection
 from mondegreen.listening.answers import Judged, Session, judge, one_each
-from mondegreen.listening.detection import (
-    HearingShare,
-    Interval,
-    beyond_guessing,
-    d_prime,
-    hearing,
-    interval,
-)
+from mondegreen.listening.detection import HearingShare, Interval
 from mondegreen.listening.key import KINDS, Question, StudyKey
 
 NAMED: Final = 10  # listeners whom an error names
@@ -180,7 +174,7 @@ def _rate(units: Sequence[Sequence[bool]]) -> Rate:
         return Rate(0, 0, 0, None, None, None)
     shares = list(map(fmean, units))
     hits, answers = sum(map(sum, units)), sum(map(len, units))
-    return Rate(hits, answers, len(units), fmean(shares), *interval(shares))
+    return Rate(hits, answers, len(units), fmean(shares), *detection.interval(shares))
 
 
 def _result(question: Question, scored: ByListener) -> QuestionScore:
@@ -189,18 +183,20 @@ def _result(question: Question, scored: ByListener) -> QuestionScore:
     rate = _rate(hits)
     if not answers:
         return QuestionScore(question, rate, None)
-    pooled = interval([float(hit) for theirs in hits for hit in theirs])
+    pooled = detection.interval([float(hit) for theirs in hits for hit in theirs])
     if question.kind != "abx":
         return QuestionScore(question, rate, pooled)
-    ends = (None if at is None else d_prime(at) for at in (rate.share, rate.low, rate.high))
+    ends = (
+        None if at is None else detection.d_prime(at) for at in (rate.share, rate.low, rate.high)
+    )
     return QuestionScore(
         question,
         rate,
         pooled,
-        hearing=hearing(list(map(fmean, hits))),
+        hearing=detection.hearing(list(map(fmean, hits))),
         d_prime=Sensitivity(*ends),
         claimed=_rate([[answer.claimed for answer in theirs] for theirs in answers]),
-        telling=beyond_guessing([(sum(theirs), len(theirs)) for theirs in hits]),
+        telling=detection.beyond_guessing([(sum(theirs), len(theirs)) for theirs in hits]),
     )
 
 

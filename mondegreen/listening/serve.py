@@ -118,11 +118,7 @@ def _sending(index: Path, key: StudyKey) -> bytes:
 
 
 class _HttpError(Exception):
-    """A request that is refused."""
-
-    def __init__(self, status: HTTPStatus, why: str = "") -> None:
-        super().__init__(why)
-        self.status = status
+    """A request that is refused: the status, and why."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -147,8 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._check_origin()
             act()
         except _HttpError as error:
-            text = f"{error.status.phrase}. {error}\n"
-            self._send(error.status, "text/plain", text.encode())
+            status, why = error.args
+            self._send(status, "text/plain", f"{status.phrase}. {why}\n".encode())
 
     def _check_origin(self) -> None:
         """Refuse other host names and origins: DNS rebinding, or another site's page."""
@@ -167,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif sound := self.server.site.sound(address.path):
             self._send(HTTPStatus.OK, "text/javascript; charset=utf-8", sound)
         else:
-            raise _HttpError(HTTPStatus.NOT_FOUND)
+            raise _HttpError(HTTPStatus.NOT_FOUND, "")
 
     def _get_page(self, query: dict[str, str]) -> None:
         if "form" in query:
@@ -181,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _post(self) -> None:
         if self.path != f"/{POST_TO}":
-            raise _HttpError(HTTPStatus.NOT_FOUND)
+            raise _HttpError(HTTPStatus.NOT_FOUND, "")
         if self.headers.get_content_type() != "application/json":
             raise _HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send answers as application/json.")
         body = self._body()
@@ -199,9 +195,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch(r"[0-9]{1,12}", length):
-            raise _HttpError(HTTPStatus.LENGTH_REQUIRED)
+            raise _HttpError(HTTPStatus.LENGTH_REQUIRED, "")
         if int(length) > LARGEST:
-            raise _HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise _HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "")
         body = self.rfile.read(int(length))
         if len(body) != int(length):
             raise _HttpError(HTTPStatus.BAD_REQUEST, "The answers are cut short.")
