@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -31,13 +30,8 @@ from mondegreen.report.page.exhibits import (
 from mondegreen.report.page.media import Shelf
 from mondegreen.report.page.sounds import flac, read_sounds
 from mondegreen.results.folder import DELTA, WAV
+from mondegreen.results.item import read_record
 from mondegreen.results.levels import Levels
-
-
-def record_of(folder: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((folder / "record.json").read_text())
-    return found
-
 
 # ---- sounds
 
@@ -45,7 +39,7 @@ def record_of(folder: Path) -> dict[str, object]:
 def test_the_recording_is_the_saved_file_without_its_perturbation(tmp_path: Path) -> None:
     clean, delta = steps(0.5, noise=3)
     folder = sound_item(tmp_path / "a", 0.5, noise=3, audio="/somewhere/else.wav")
-    sounds = read_sounds(folder, record_of(folder))
+    sounds = read_sounds(folder, read_record(folder))
     np.testing.assert_array_equal(sounds.original, clean)
     np.testing.assert_array_equal(sounds.adversarial, clean + delta)
     assert (sounds.rate, sounds.seconds) == (RATE, 0.5)
@@ -69,7 +63,7 @@ def test_the_perturbation_is_brought_to_half_of_full_scale(
     clean = np.where(delta > 0, -1, 0)  # so that the sum is 16-bit
     write_sounds(folder, clean, delta)
     sign(folder, a_record())
-    sounds = read_sounds(folder, record_of(folder))
+    sounds = read_sounds(folder, read_record(folder))
     assert sounds.perturbation is not None
     assert sounds.perturbation[:3].tolist() == [0, 16_384, -16_384]
     assert sounds.gain_db == pytest.approx(decibels, abs=1e-3)
@@ -79,7 +73,7 @@ def test_of_no_perturbation_there_is_nothing_to_hear(tmp_path: Path) -> None:
     folder = sound_item(tmp_path / "a")
     write_sounds(folder, np.ones(400, np.int16), np.zeros(400, int))
     sign(folder, a_record())
-    assert read_sounds(folder, record_of(folder)).perturbation is None
+    assert read_sounds(folder, read_record(folder)).perturbation is None
 
 
 def damage_audio(folder: Path) -> None:
@@ -99,7 +93,7 @@ def test_other_files_than_those_that_were_saved_are_refused(tmp_path: Path, harm
     folder = sound_item(tmp_path / "a")
     harm(folder)
     with pytest.raises(MondegreenError, match=r"is missing|is not the file that was saved"):
-        read_sounds(folder, record_of(folder))
+        read_sounds(folder, read_record(folder))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +111,7 @@ def test_what_no_attack_writes_is_refused(tmp_path: Path, delta: np.ndarray, why
     (folder / DELTA).write_bytes(safetensors_bytes({"delta": delta.astype(np.float32)}))
     sign(folder, a_record())
     with pytest.raises(MondegreenError, match=why):
-        read_sounds(folder, record_of(folder))
+        read_sounds(folder, read_record(folder))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +125,7 @@ def test_files_that_cannot_be_read_are_an_error_that_says_so(
         (folder / name).write_bytes(content)
         sign(folder, a_record())
         with pytest.raises(MondegreenError, match="cannot be read"):
-            read_sounds(folder, record_of(folder))
+            read_sounds(folder, read_record(folder))
 
 
 # ---- pictures
