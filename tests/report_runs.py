@@ -101,6 +101,8 @@ def every_kind(folder: Path) -> Path:
     )
     write_item(run / "items" / "later2", '{"id": ')
     with (run / "clips.jsonl").open("a") as clips:
-        clips.write(json.dumps({"key": "later2", "id": "id-later2", "target": "open"}) + "\n")
+        clips.write(
+            json.dumps({"key": "later2", "id": "id-later2", "audio_filepath": "later2.wav"}) + "\n"
+        )
     (run / "items" / "changed" / WAV).write_bytes(b"RIFF")
     return run

@@ -590,7 +590,7 @@ def test_what_is_no_page_is_refused_before_anything_is_printed(command, tmp_path
     for words in (("report", run, "--out"), ("compare", run, run, "--html")):
         status, out, err = command(*words, tmp_path / "page.txt")
         assert (status, out) == (2, "")
-        assert "ends in .html" in err
+        assert "does not end in .html" in err
         assert not (tmp_path / "page.txt").exists()
 
 
