@@ -251,19 +251,19 @@ def checked(run: Path, *findings: tuple[str, Any, Any]) -> Path:
 
 def test_what_sanity_found_is_told(tmp_path: Path) -> None:
     run = sound_run(tmp_path / "run", {"a": {}})
-    assert the_head(run).checks.line == "Not run. Run `mondegreen sanity RUN`."
+    assert the_head(run).verdict == "Not run. Run `mondegreen sanity RUN`."
     checked(run, ("gradient-zero", "error", "ok"), ("rooms-leak", "error", "skipped"))
-    checks = the_head(run).checks
-    assert checks.line == "None of the checks fired (1 skipped)."
-    assert [(one.id, one.detail) for one in checks.skipped] == [
+    told = the_head(run)
+    assert told.verdict == "None of the checks fired (1 skipped)."
+    assert [(one.id, one.detail) for one in told.skipped] == [
         ("rooms-leak", "detail of rooms-leak"),
     ]
     checked(run, ("clean-not-understood", "warning", "fires"))
-    assert the_head(run).checks.line == "These numbers mean less than they seem to."
+    assert the_head(run).verdict == "These numbers mean less than they seem to."
     checked(run, ("noise-succeeds", "error", "fires"), ("eps-does-not-help", "warning", "fires"))
-    checks = the_head(run).checks
-    assert checks.line.startswith("Do not trust these numbers")
-    assert [one.id for one in checks.fired] == ["noise-succeeds", "eps-does-not-help"]
+    told = the_head(run)
+    assert told.verdict.startswith("Do not trust these numbers")
+    assert [one.id for one in told.fired] == ["noise-succeeds", "eps-does-not-help"]
     assert "detail of noise-succeeds" in text_of(written(tmp_path, run))
 
 
@@ -271,13 +271,13 @@ def test_checks_of_other_items_count_as_none(tmp_path: Path) -> None:
     run = checked(sound_run(tmp_path / "run", {"a": {}}), ("x", "error", "ok"))
     sound_item(tmp_path / "new", id="another")
     (run / "items/a/record.json").write_bytes((tmp_path / "new/record.json").read_bytes())
-    assert the_head(run).checks.line.startswith("Not run.")
+    assert the_head(run).verdict.startswith("Not run.")
 
 
 def test_checks_of_one_folder_are_none_of_another(tmp_path: Path) -> None:
     folders = [sound_item(tmp_path / name) for name in ("a", "b")]
     checked(folders[0], ("x", "error", "ok"))
-    assert the_head(*folders).checks.line == f"None of the checks fired (not run in {folders[1]})."
+    assert the_head(*folders).verdict == f"None of the checks fired (not run in {folders[1]})."
 
 
 def test_every_page_says_what_no_number_establishes(tmp_path: Path) -> None:
