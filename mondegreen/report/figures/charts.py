@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +15,6 @@ from matplotlib.ticker import FuncFormatter
 
 from mondegreen.report.figures.ink import COLUMN, INK, Draw, legend, log_axis, look, page_svg
 from mondegreen.report.numbers.series import (
-    Floats,
     RoomShare,
     Series,
     fifths,
@@ -32,19 +31,21 @@ STEPS: Final = 250  # of a line over more clips than that
 THICK, THIN = 1.3, 0.6  # points
 SMALLEST: Final = 1e-3  # masking loss: almost 0, but still on a logarithmic axis
 GOLDEN: Final = (5**0.5 - 1) / 2
-QUALITY: Final = {  # columns of the tables
+TITLES: Final = {  # of axes, by the columns of the tables
     "snr_db": "SNR, dB",
     "masking_share_above": "share of bins above the masking threshold",
     "masking_mean_excess_db": "mean excess in those bins, dB",
     "pesq": "PESQ",
+    "masking_loss": "masking loss",
 }
-MEDIANS: Final = {"pesq": "PESQ", "masking_loss": "masking loss", "snr_db": "SNR, dB"}
 SHOWN: Final = {  # what an axis shows at least, so that small differences do not fill it
     "snr_db": (20.0, 30.0),
     "masking_share_above": (0.0, 0.2),
     "masking_mean_excess_db": (0.0, 6.0),
     "pesq": (1.0, 4.6),
 }
+QUALITY: Final = tuple(SHOWN)
+MEDIANS: Final = ("pesq", "masking_loss", "snr_db")
 
 
 def draw_passes(figure: Figure, series: Sequence[Series]) -> None:
@@ -71,14 +72,14 @@ def draw_passes(figure: Figure, series: Sequence[Series]) -> None:
 
 def draw_quality(figure: Figure, series: Sequence[Series]) -> None:
     """How audible the perturbations are: a dot per clip; of very many clips, their distribution."""
-    shown = [c for c in QUALITY if any(some.measured(c) for some in series)]
+    shown = [c for c in QUALITY if any(c in e.cells for some in series for e in some.entries)]
     many = max(len(some.records) for some in series) > DOTS
     keys = _names(series) + _kinds(series, many)
     heights = [1.25 if many else 0.5 + 0.22 * len(series)] * len(shown)
     for axes, column in zip(_panels(figure, heights, keys), shown, strict=True):
         for index, some in enumerate(series):
             (_shares_below if many else _dots)(axes, index, some, column)
-        axes.set_title(QUALITY[column])
+        axes.set_title(TITLES[column])
         _widen(axes, column)
         _percent(axes.yaxis) if many else _rows(axes, len(series))
         if column == "masking_share_above":
@@ -120,7 +121,7 @@ def draw_methods(figure: Figure, series: Sequence[Series]) -> None:
         for index, some in enumerate(series):
             if len(values := some.values(column)):
                 _interval(axes, index, *map(float, np.quantile(values, [0.25, 0.5, 0.75])))
-        axes.set_title(f"{MEDIANS[column]}, median and quartiles")
+        axes.set_title(f"{TITLES[column]}, median and quartiles")
         _widen(axes, column)
         if column == "masking_loss":
             log_axis(axes, "x")
@@ -220,37 +221,22 @@ def _percent(axis: Axis) -> None:
 
 
 class Kind(NamedTuple):
-    """A kind of chart.
-
-    Attributes:
-        title: what it shows.
-        draw: draws it into a figure.
-        describe: one series in words and numbers; empty where there is nothing to draw.
-        needs: what has to be there, in a sentence.
-        least: of how many series there must be something.
-    """
+    """A kind of chart."""
 
     title: str
     draw: Callable[[Figure, Sequence[Series]], None]
-    describe: Callable[[Series], str]
-    needs: str
-    least: int = 1
+    describe: Callable[[Series], str]  # in words and numbers; empty where there is nothing to draw
+    needs: str  # what has to be there, in a sentence
+    least: int = 1  # of how many series there must be something
 
 
 class Chart(NamedTuple):
-    """A chart for a page.
+    """A chart for a page."""
 
-    Attributes:
-        name: one of `CHARTS`.
-        title: what it shows.
-        alt: the same in words and numbers, for those who cannot see it.
-        svg: a standalone SVG document, dark on light or light on dark as the reader prefers.
-    """
-
-    name: str
+    name: str  # one of `CHARTS`
     title: str
-    alt: str
-    svg: str
+    alt: str  # the same in words and numbers, for those who cannot see it
+    svg: str  # a document of its own, dark on light or light on dark as the reader prefers
 
 
 def charts(series: Sequence[Series]) -> list[Chart]:
@@ -295,7 +281,7 @@ def _passes(some: Series) -> str:
 
 
 def _quality(some: Series) -> str:
-    if not any(map(some.measured, QUALITY)):
+    if not some.records:
         return ""
     found = f"{some.verified.hits:,} of {some.verified.clips:,} finished clips are verified"
     return "; ".join([found, *_medians(some, QUALITY)])
@@ -325,14 +311,11 @@ def _heard(rooms: Sequence[RoomShare]) -> str:
     return f"{heard:,} of {listened:,} times"
 
 
-def _medians(some: Series, columns: Mapping[str, str]) -> list[str]:
-    known = {name: some.values(column) for column, name in columns.items()}
-    return [f"{name}, {_spread(values)}" for name, values in known.items() if len(values)]
-
-
-def _spread(values: Floats) -> str:
-    low, median, high = (_number(v) for v in np.quantile(values, [0.25, 0.5, 0.75]))
-    return f"median {median} (quartiles {low} to {high})"
+def _medians(some: Series, columns: Sequence[str]) -> Iterator[str]:
+    for column in columns:
+        if len(values := some.values(column)):
+            low, median, high = (_number(v) for v in np.quantile(values, [0.25, 0.5, 0.75]))
+            yield f"{TITLES[column]}, median {median} (quartiles {low} to {high})"
 
 
 def _number(value: float) -> str:

@@ -81,23 +81,15 @@ class Failure:
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one clip.
+    """What became of one clip."""
 
-    Attributes:
-        cells: what is known, by the names of `COLUMNS`. The `status` is "done", "error" (the attack
-            failed), "pending" or "damaged" (its files are not what mondegreen writes); for an error
-            and a damaged item, `error` says why.
-        record: None unless the clip is done.
-        folder: of its item; None: it has none.
-    """
-
-    cells: dict[str, Any]
-    record: Record | None = None
-    folder: Path | None = None
+    cells: dict[str, Any]  # what is known, by the names of `COLUMNS`
+    record: Record | None = None  # None unless the clip is done
+    folder: Path | None = None  # of its item; None: it has none
 
     @property
     def status(self) -> Status:
-        """See `cells`."""
+        """Damaged items are not what mondegreen writes; for these and errors, `error` says why."""
         status: Status = self.cells["status"]
         return status
 

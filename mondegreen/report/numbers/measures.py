@@ -8,17 +8,11 @@ from typing import Final, NamedTuple
 
 
 class Measure(NamedTuple):
-    """A number of a clip.
-
-    Attributes:
-        label: what it is called, in a word or two.
-        write: a value as text.
-        meaning: what it is, in a line.
-    """
+    """A number of a clip."""
 
     label: str
-    write: Callable[[float], str]
-    meaning: str
+    write: Callable[[float], str]  # a value as text
+    meaning: str  # what it is, in a line
 
 
 def _whole(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,15 +25,10 @@ FIFTHS: Final = 5  # groups of rooms that a line goes over, of three rooms each 
 
 @dataclass(frozen=True)
 class Series:
-    """What one recogniser, method and preset came to in one run or folder.
+    """What one recogniser, method and preset came to in one run or folder."""
 
-    Attributes:
-        label: its name in legends.
-        entries: its clips, whatever became of them.
-    """
-
-    label: str
-    entries: Sequence[Entry]
+    label: str  # its name in legends
+    entries: Sequence[Entry]  # its clips, whatever became of them
 
     @cached_property
     def records(self) -> list[Record]:
@@ -49,10 +44,6 @@ class Series:
         """[N] the known values in a column of the tables, of the verified clips or the others."""
         found = [e.cells for e in self.entries if e.record and e.record.verified is verified]
         return np.array([cells[column] for cells in found if column in cells], float)
-
-    def measured(self, column: str) -> bool:
-        """Whether any finished clip has a value in a column."""
-        return any(column in entry.cells for entry in self.entries if entry.record)
 
 
 # ---- over passes
@@ -137,16 +128,13 @@ def room_shares(records: Iterable[Record], *, clean: bool = False) -> list[RoomS
 
     Those of unknown RT60 are left out.
     """
-    heard: Counter[tuple[float, str, str]] = Counter()
-    listened: Counter[tuple[float, str, str]] = Counter()
+    matched: defaultdict[tuple[float, str, str], list[bool]] = defaultdict(list)
     for record in records:
         survival = record.clean if clean else record.survival
         for room in survival.rooms.each if survival else ():
             if room.rt60 is not None:
-                where = (room.rt60, room.room, record.bank or "")
-                listened[where] += 1
-                heard[where] += room.matched
-    return [RoomShare(where[0], heard[where], listened[where]) for where in sorted(listened)]
+                matched[room.rt60, room.room, record.bank or ""].append(room.matched)
+    return [RoomShare(where[0], sum(some), len(some)) for where, some in sorted(matched.items())]
 
 
 def fifths(rooms: Sequence[RoomShare]) -> list[tuple[float, float]]:
@@ -154,7 +142,7 @@ def fifths(rooms: Sequence[RoomShare]) -> list[tuple[float, float]]:
     if len(rooms) < 3 * FIFTHS:
         return []
     ends = [len(rooms) * fifth // FIFTHS for fifth in range(FIFTHS + 1)]
-    groups = [rooms[first:end] for first, end in pairwise(ends)]
+    groups = (rooms[first:end] for first, end in pairwise(ends))
     return [
         (
             sum(room.rt60 for room in group) / len(group),

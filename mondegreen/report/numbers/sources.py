@@ -23,17 +23,11 @@ Source: TypeAlias = Sequence[Path]
 
 
 class Attempt(NamedTuple):
-    """What became of a clip in one part.
+    """What became of a clip in one part."""
 
-    Attributes:
-        part: the index of the part in `Gathered.parts`.
-        entry: its row.
-        claims: what `mondegreen verify` found in its file, by the way of listening.
-    """
-
-    part: int
+    part: int  # the index of the part in `Gathered.parts`
     entry: Entry
-    claims: dict[str, Claim]
+    claims: dict[str, Claim]  # what `mondegreen verify` found, by the way of listening
 
 
 @dataclass
@@ -45,18 +39,10 @@ class TargetedClip:
     attempts: list[Attempt] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Part:
-    """What one recogniser, method and preset came to in one source.
+class Part(NamedTuple):
+    """What one recogniser, method and preset came to in one source."""
 
-    Attributes:
-        label: what tells it from the others, or the name of its source.
-        source: its folders.
-        summary: its numbers.
-        attempts: its clips.
-    """
-
-    label: str
+    label: str  # what tells it from the others, or the name of its source
     source: Source
     summary: Summary
     attempts: list[Attempt]
@@ -67,8 +53,7 @@ class Part:
         return [attempt.entry for attempt in self.attempts]
 
 
-@dataclass(frozen=True)
-class Gathered:
+class Gathered(NamedTuple):
     """All that a page shows, before sounds and pictures."""
 
     parts: list[Part]

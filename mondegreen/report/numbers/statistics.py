@@ -43,12 +43,12 @@ class Distribution:
 
     count: int
     skipped: int  # verified clips that have no such value
+    mean: float
     least: float
     quartile_1: float
     median: float
     quartile_3: float
     greatest: float
-    mean: float
 
 
 @dataclass(frozen=True)
@@ -90,17 +90,9 @@ def distribution(values: Sequence[float | None]) -> Distribution | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
-    least, quartile_1, median, quartile_3, greatest = np.quantile(known, [0, 0.25, 0.5, 0.75, 1])
-    return Distribution(
-        count=len(known),
-        skipped=len(values) - len(known),
-        least=float(least),
-        quartile_1=float(quartile_1),
-        median=float(median),
-        quartile_3=float(quartile_3),
-        greatest=float(greatest),
-        mean=float(np.mean(known)),
-    )
+    quantiles = np.quantile(known, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    skipped = len(values) - len(known)
+    return Distribution(len(known), skipped, float(np.mean(known)), *quantiles)
 
 
 def pooled(counts: Sequence[WordErrors]) -> ErrorRate:

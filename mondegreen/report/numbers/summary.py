@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from mondegreen.errors import MondegreenError
 from mondegreen.findings import Finding
@@ -41,6 +41,10 @@ class Group(NamedTuple):
     preset: str | None
 
 
+COUNTED: Final = {  # statuses, as `Counts` calls them
+    **{"done": "finished", "error": "errors"},
+    **{"damaged": "damaged", "pending": "pending"},
+}
 Visit = Callable[[tuple[Group, Path, Entry]], object]
 
 
@@ -61,52 +65,46 @@ class Counts:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the clips of one victim, method and preset came to.
+    """What the clips of one victim, method and preset came to."""
 
-    Attributes:
-        victim, method, preset: as in the records; None: not known.
-        folders: where the clips are, as given.
-        bounds: in dB above the masking threshold, each once; None among them: without a bound.
-        counts: see `Counts`.
-        verified: of the finished clips.
-        verified_understood: of those whose clean recording the victim transcribes well.
-        spreads: the distributions of `SPREADS`, over verified clips; None: no clip has the value.
-            Units as in the record: `max_abs` of 32768, decibels, PESQ.
-        to_target: word errors of the transcripts to the target. A clip whose proof was interrupted
-            before it was transcribed is left out, here and in the next.
-        to_original: to what is said in the clip, or to the transcript of the original where that is
-            not known; only words are compared, as in the records' `wer_original`.
-        clean: likewise of the transcript of the original to what is said, where that is known.
-        rooms: share of test rooms in which the target is heard; None: a method without rooms.
-        clean_rooms: the same of the clean clips, the control.
-        findings: what `mondegreen sanity` found, by folder; None: it was not run there, not to its
-            end, or the items have changed since.
-        errors: why clips could not be attacked, and how many; the most frequent first.
-        damaged: what is wrong with the items that cannot be read.
-    """
-
-    victim: str | None
+    victim: str | None  # as in the records; None: not known, like the next two
     method: str | None
     preset: str | None
-    folders: tuple[str, ...]
-    bounds: tuple[float | None, ...]
+    folders: tuple[str, ...]  # where the clips are, as given
+    bounds: tuple[float | None, ...]  # dB above the masking threshold; None: clips without a bound
     counts: Counts
-    verified: Share
-    verified_understood: Share
-    spreads: Mapping[str, Distribution | None]
+    verified: Share  # of the finished clips
+    verified_understood: Share  # of those whose clean recording the victim transcribes well
+    spreads: Mapping[str, Distribution | None]  # those of `SPREADS`, over verified clips
+    # Word errors of the transcripts: to the target by the records' own rule; to what is said in the
+    # clip, or to the transcript of the original where that is not known, by words alone. A clip
+    # whose proof was interrupted before it was transcribed has neither.
     to_target: ErrorRate
     to_original: ErrorRate
-    clean: ErrorRate
-    rooms: Mean | None
-    clean_rooms: Mean | None
+    clean: ErrorRate  # of the transcripts of the originals to what is said, where that is known
+    rooms: Mean | None  # share of test rooms that hear the target; None: a method without rooms
+    clean_rooms: Mean | None  # the same of the clean clips, the control
+    # What `mondegreen sanity` found, by folder; None: it was not run there, not to its end, or the
+    # items have changed since.
     findings: Mapping[str, tuple[Finding, ...] | None]
-    errors: Mapping[str, int]
-    damaged: tuple[str, ...]
+    errors: Mapping[str, int]  # why clips could not be attacked; the most frequent first
+    damaged: tuple[str, ...]  # what is wrong with the items that cannot be read
 
     @property
     def group(self) -> Group:
         """What it is of."""
         return Group(self.victim, self.method, self.preset)
+
+    @property
+    def checked(self) -> list[Finding] | None:
+        """What `mondegreen sanity` found in all folders; None: it was run in none of them."""
+        ran = [found for found in self.findings.values() if found is not None]
+        return [one for found in ran for one in found] if ran else None
+
+    @property
+    def unchecked(self) -> list[str]:
+        """The folders in which it was not run."""
+        return [folder for folder, found in self.findings.items() if found is None]
 
     @property
     def label(self) -> str:
@@ -188,7 +186,7 @@ class _Tally:
     def __init__(self) -> None:
         self.folders: dict[Path, None] = {}
         self.bounds: dict[float | None, None] = {}
-        self.counts: Counter[str] = Counter()  # of statuses and of what is said of finished clips
+        self.counts: Counter[str] = Counter()
         self.values: defaultdict[str, list[float | None]] = defaultdict(list)
         self.words: defaultdict[str, list[WordErrors]] = defaultdict(list)
         self.rooms: list[float] = []
@@ -199,7 +197,7 @@ class _Tally:
     def add(self, path: Path, entry: Entry) -> None:
         """Count a clip of a folder."""
         self.folders[path] = None
-        self.counts.update(["clips", entry.status])
+        self.counts.update(["clips", COUNTED[entry.status]])
         if entry.record:
             self._finished(entry.record, entry.cells)
         elif entry.status == "error":
@@ -209,10 +207,10 @@ class _Tally:
 
     def _finished(self, record: Record, cells: Mapping[str, Any]) -> None:
         self.bounds[record.options.bound] = None
-        self.counts["verified"] += record.verified
+        self.counts["verified" if record.verified else "unverified"] += 1
         self.counts["interrupted"] += record.interrupted
         if record.understood is not None:
-            self.counts["understood" if record.understood else "not understood"] += 1
+            self.counts["understood" if record.understood else "not_understood"] += 1
             self.counts["verified and understood"] += record.verified and record.understood
         for name in SPREADS if record.verified else ():
             self.values[name].append(cells.get(name))
@@ -228,18 +226,8 @@ class _Tally:
             *group,
             folders=tuple(map(str, self.folders)),
             bounds=tuple(self.bounds),
-            counts=Counts(
-                clips=counts["clips"],
-                finished=counts["done"],
-                verified=counts["verified"],
-                unverified=counts["done"] - counts["verified"],
-                interrupted=counts["interrupted"],
-                not_understood=counts["not understood"],
-                errors=counts["error"],
-                damaged=counts["damaged"],
-                pending=counts["pending"],
-            ),
-            verified=share(counts["verified"], counts["done"]),
+            counts=Counts(**{field.name: counts[field.name] for field in fields(Counts)}),
+            verified=share(counts["verified"], counts["finished"]),
             verified_understood=share(counts["verified and understood"], counts["understood"]),
             spreads={name: distribution(self.values[name]) for name in SPREADS},
             to_target=pooled(self.words["target"]),

@@ -134,18 +134,14 @@ def _distribution(found: Distribution | None, write: Callable[[float], str]) -> 
 
 
 def _findings(summary: Summary) -> str:
-    checked = [found for found in summary.findings.values() if found is not None]
-    if not checked:
+    if summary.checked is None:
         return f"{NOT_RUN} (mondegreen sanity)"
     fired = [
         f"{found.id} ({found.severity}): {one_line(found.detail)}"
-        for findings in checked
-        for found in findings
+        for found in summary.checked
         if found.state == "fires"
     ]
-    unchecked = [
-        f"{NOT_RUN} in {folder}" for folder, found in summary.findings.items() if found is None
-    ]
+    unchecked = [f"{NOT_RUN} in {folder}" for folder in summary.unchecked]
     return "; ".join(map(one_line, [*(fired or ["none fired"]), *unchecked]))
 
 

@@ -1,10 +1,11 @@
-"""The card of a clip: its texts, its sounds and pictures, its numbers, and its records."""
+"""The card of a clip: its outcome, texts, sounds, pictures, numbers, and records."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from mondegreen.report.numbers.entries import Entry
 from mondegreen.report.numbers.measures import MEASURES
@@ -19,60 +20,84 @@ from mondegreen.report.page.exhibits import (
     tracks,
 )
 from mondegreen.report.page.media import Shelf
-from mondegreen.report.page.outcomes import Outcome, never_transcribed, outcome
-from mondegreen.report.page.transcripts import Transcript, transcripts
+from mondegreen.report.page.transcripts import Tone, Transcript, never_transcribed, transcripts
 from mondegreen.results.record import InRooms, Record
 
 OnCard = Callable[[int, int], object]  # cards made, and how many there will be
 
+FILTERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "verified": "Verified",
+        "failed": "Not verified",
+        "error": "Errors",
+        "pending": "Pending",
+        "damaged": "Damaged",
+        "misunderstood": "Not understood",
+        "interrupted": "Interrupted",
+    }
+)
+
+
+class Outcome(NamedTuple):
+    """What became of a clip."""
+
+    word: str  # in a word or two
+    tone: Tone
+    kinds: tuple[str, ...]  # the names of the `FILTERS` that find it
+
+
+def outcome(entry: Entry, *, files_whole: bool = True) -> Outcome:
+    """What became of a clip.
+
+    Args:
+        entry: its row.
+        files_whole: its sounds are those that its record was written with. If not, it counts by its
+            record's claim as everywhere, and is found among the damaged ones as well.
+    """
+    record = entry.record
+    if record is None:
+        return Outcome(
+            entry.status, "faint" if entry.status == "pending" else "bad", (entry.status,)
+        )
+    kinds = ["verified" if record.verified else "failed"]
+    kinds += ["misunderstood"] if record.understood is False else []
+    kinds += ["interrupted"] if record.interrupted else []
+    word, tone = _word(record)
+    if not files_whole:
+        word, tone, kinds = "files damaged", "bad", [*kinds, "damaged"]
+    return Outcome(word, tone, tuple(kinds))
+
+
+def _word(record: Record) -> tuple[str, Tone]:
+    if record.verified:
+        return "verified", "good"
+    return ("not transcribed", "doubt") if never_transcribed(record) else ("not verified", "bad")
+
 
 class Shown(NamedTuple):
-    """One attempt on a card.
+    """One attempt on a card."""
 
-    Attributes:
-        part: the index of its part in `Gathered.parts`.
-        label: of that; empty where there is only one.
-        entry: its row.
-        outcome: what became of it.
-        cells: what is shown of its row.
-        pictured: there are levels to draw.
-        problem: why something cannot be played or drawn; may be empty.
-        rooms: in how many rooms the target is heard, in a sentence; empty: a method without rooms.
-        json: the whole record to be read; empty: it has none.
-    """
-
-    part: int
-    label: str
+    part: int  # the index of its part in `Gathered.parts`
+    label: str  # of that; empty where there is only one
     entry: Entry
     outcome: Outcome
-    cells: Mapping[str, Any]
-    pictured: bool
-    problem: str
-    rooms: str
-    json: str
+    cells: Mapping[str, Any]  # what is shown of its row
+    pictured: bool  # there are levels to draw
+    problem: str  # why something cannot be played or drawn; may be empty
+    rooms: str  # in how many the target is heard, in a sentence; empty: a method without rooms
+    json: str  # the whole record; empty: it has none
 
 
 class Card(NamedTuple):
-    """All that is shown of a clip.
+    """All that is shown of a clip."""
 
-    Attributes:
-        number: from 1.
-        name, target: of the clip.
-        attempts: what became of it in each part.
-        texts: see `mondegreen.report.page.transcripts`.
-        numbers: names, and a value for each attempt.
-        seconds: how long its sounds are.
-        tracks: its sounds.
-        spectrograms: its pictures.
-    """
-
-    number: int
+    number: int  # from 1
     name: str
     target: str | None
     attempts: list[Shown]
     texts: list[Transcript]
-    numbers: list[tuple[str, list[str]]]
-    seconds: float
+    numbers: list[tuple[str, list[str]]]  # names, and a value for each attempt
+    seconds: float  # how long its sounds are
     tracks: list[Track]
     spectrograms: list[Spectrogram]
 

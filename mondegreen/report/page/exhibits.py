@@ -20,7 +20,7 @@ from PIL import Image
 from mondegreen.audio.pcm import Pcm, encode
 from mondegreen.errors import MondegreenError
 from mondegreen.report.numbers.entries import Entry
-from mondegreen.report.page.media import Medium, Shelf
+from mondegreen.report.page.media import Shelf
 from mondegreen.results.folder import LEVELS
 from mondegreen.results.levels import STEPS_PER_DB, Levels, levels_of
 from mondegreen.results.sounds import PEAK_DB, Sounds, read_sounds
@@ -31,19 +31,11 @@ SECONDS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
 class Scale(NamedTuple):
-    """What colours stand for.
+    """What colours stand for."""
 
-    Attributes:
-        top_db: the brightest colour; the darkest is 0 dB.
-        step_db: levels within a step have one colour.
-        ticks_db: what is written beside it.
-        beyond: levels above the brightest colour occur.
-    """
-
-    top_db: int
-    step_db: float
-    ticks_db: tuple[int, ...]
-    beyond: bool
+    top_db: int  # the brightest colour; the darkest is 0 dB
+    step_db: float  # levels within a step have one colour
+    beyond: bool  # levels above the brightest colour occur
 
     @property
     def colours(self) -> int:
@@ -58,8 +50,8 @@ class Tick(NamedTuple):
     label: str
 
 
-LEVEL: Final = Scale(96, 1.0, (0, 24, 48, 72, 96), beyond=False)
-EXCESS: Final = Scale(20, 0.5, (0, 5, 10, 15, 20), beyond=True)
+LEVEL: Final = Scale(96, 1.0, beyond=False)
+EXCESS: Final = Scale(20, 0.5, beyond=True)
 PICTURES: Final = {"clip": LEVEL, "theta": LEVEL, "delta": LEVEL, "excess": EXCESS}
 TITLES: Final = {
     "clip": "Original",
@@ -127,10 +119,10 @@ def frequency_ticks(levels: Levels) -> list[Tick]:
 
 
 def scale_ticks(scale: Scale) -> list[Tick]:
-    """Marks along a scale, in decibels."""
-    more = "+" if scale.beyond else ""
-    last = scale.ticks_db[-1]
-    return [Tick(db / scale.top_db, f"{db}{more if db == last else ''}") for db in scale.ticks_db]
+    """Five marks along a scale, in decibels."""
+    labels = [f"{quarter * scale.top_db // 4}" for quarter in range(5)]
+    labels[-1] += "+" if scale.beyond else ""
+    return [Tick(quarter / 4, label) for quarter, label in enumerate(labels)]
 
 
 def _ticks(length: float, steps: Sequence[float], most: int, unit: float) -> list[Tick]:
@@ -146,21 +138,13 @@ def _ticks(length: float, steps: Sequence[float], most: int, unit: float) -> lis
 
 
 class Exhibit(NamedTuple):
-    """What an item has to be heard and seen.
+    """What an item has to be heard and seen."""
 
-    Attributes:
-        label: of its attempt; empty where there is only one.
-        entry: its row.
-        sounds: None: they cannot be read.
-        levels: None: there is nothing to draw from.
-        problem: why something is missing; empty: nothing is.
-    """
-
-    label: str
+    label: str  # of its attempt; empty where there is only one
     entry: Entry
     sounds: Sounds | None = None
     levels: Levels | None = None
-    problem: str = ""
+    problem: str = ""  # why something cannot be played or drawn
 
 
 def exhibit(label: str, entry: Entry) -> Exhibit:
@@ -181,11 +165,11 @@ def exhibit(label: str, entry: Entry) -> Exhibit:
 
 
 class Track(NamedTuple):
-    """A sound to choose in a player, and what to know about it."""
+    """A sound to choose in a player, what to know about it, and its name on the shelf."""
 
     label: str
     detail: str
-    medium: Medium
+    medium: str
 
 
 def tracks(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Track]:
@@ -195,7 +179,7 @@ def tracks(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Track]:
     """
     heard = [(one.label, one.sounds) for one in exhibits if one.sounds is not None]
     originals = [_track("Original", label, s.original, s.rate, shelf) for label, s in heard]
-    if len({track.medium.name for track in originals}) == 1:
+    if len({track.medium for track in originals}) == 1:
         originals = [originals[0]._replace(detail="")]
     return [
         *originals,
@@ -217,22 +201,13 @@ def _perturbation(label: str, sounds: Sounds, shelf: Shelf) -> Iterator[Track]:
 
 
 class Spectrogram(NamedTuple):
-    """A spectrogram with its axes.
-
-    Attributes:
-        title: what it shows.
-        of: a name of `PICTURES`.
-        alt: what can be seen, in words and numbers.
-        medium: the picture.
-        times, frequencies: marks on its axes, in seconds and kHz.
-    """
+    """A spectrogram with its axes."""
 
     title: str
-    of: str
-    alt: str
-    medium: Medium
-    times: list[Tick]
-    frequencies: list[Tick]
+    alt: str  # what can be seen, in words and numbers
+    medium: str  # its name on the shelf
+    times: list[Tick]  # s
+    frequencies: list[Tick]  # kHz
 
 
 def spectrograms(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Spectrogram]:
@@ -242,7 +217,7 @@ def spectrograms(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Spectrogram]
         for one in exhibits:
             if one.sounds and one.levels:
                 drawn = _spectrogram(of, one, one.sounds.seconds, one.levels, shelf)
-                seen.setdefault((drawn.medium.name, drawn.title), drawn)
+                seen.setdefault((drawn.medium, drawn.title), drawn)
     return list(seen.values())
 
 
@@ -257,7 +232,6 @@ def _spectrogram(
         alt = f"{title}, {over}: in {above.share_above:.1%} of all bins, by {by}."
     return Spectrogram(
         title if of in OF_THE_CLIP or not one.label else f"{title}, {one.label}",
-        of,
         alt,
         shelf.put(of, picture(levels, of, seconds), "png"),
         time_ticks(seconds),

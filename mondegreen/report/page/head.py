@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -39,53 +38,33 @@ MEDIANS: Final = ("snr_db", "pesq", "masking_share_above", "passes")
 WORST: Final = {"snr_db": "least", "pesq": "least", "masking_share_above": "greatest"}
 
 
-class Checks(NamedTuple):
-    """What `mondegreen sanity` found; see docs/checks.md.
-
-    Attributes:
-        line: in a sentence.
-        fired: the checks that fired.
-        skipped: those that were skipped.
-    """
-
-    line: str
-    fired: list[Finding]
-    skipped: list[Finding]
-
-
-@dataclass(frozen=True)
-class Head:
-    """What is said of one part of a page.
-
-    Attributes:
-        label: of the part.
-        lead: whether it worked, in a sentence.
-        figures: the numbers that are read first: name, value, meaning.
-        note: what they are of.
-        facts: what was attacked, how, and at what cost, by name.
-        checks: whether it can be believed.
-        left: unfinished and doubtful clips, a phrase for each kind.
-    """
+class Head(NamedTuple):
+    """What is said of one part of a page."""
 
     label: str
-    lead: str
-    figures: list[tuple[str, str, str]]
-    note: str
-    facts: dict[str, str]
-    checks: Checks
-    left: list[str]
+    lead: str  # whether it worked, in a sentence
+    figures: list[tuple[str, str, str]]  # the numbers that are read first: name, value, meaning
+    note: str  # what they are of
+    facts: dict[str, str]  # what was attacked, how, and at what cost
+    verdict: str  # what `mondegreen sanity` found, in a sentence; see docs/checks.md
+    fired: list[Finding]
+    skipped: list[Finding]
+    left: list[str]  # unfinished and doubtful clips, a phrase for each kind
 
 
 def head(part: Part, broken: int) -> Head:
     """What is said of a part, of whose items `broken` have sounds that their records do not fit."""
-    summary = part.summary
+    summary, checked = part.summary, part.summary.checked or []
+    fired, skipped = ([c for c in checked if c.state == s] for s in ("fires", "skipped"))
     return Head(
         part.label,
         _lead(summary),
         list(_figures(summary)),
         _note(summary),
         dict(_facts(part)),
-        _checks(summary),
+        _verdict(summary, fired, len(skipped)),
+        fired,
+        skipped,
         list(_left(summary, broken)),
     )
 
@@ -225,18 +204,9 @@ def _again(part: Part) -> str:
 # ---- what to doubt
 
 
-def _checks(summary: Summary) -> Checks:
-    checked = {folder: found for folder, found in summary.findings.items() if found is not None}
-    if not checked:
-        return Checks("Not run. Run `mondegreen sanity RUN`.", [], [])
-    found = [one for some in checked.values() for one in some]
-    fired = [one for one in found if one.state == "fires"]
-    skipped = [one for one in found if one.state == "skipped"]
-    unchecked = [folder for folder in summary.findings if folder not in checked]
-    return Checks(_verdict(fired, len(skipped), unchecked), fired, skipped)
-
-
-def _verdict(fired: Sequence[Finding], skipped: int, unchecked: Sequence[str]) -> str:
+def _verdict(summary: Summary, fired: Sequence[Finding], skipped: int) -> str:
+    if summary.checked is None:
+        return "Not run. Run `mondegreen sanity RUN`."
     if not fired:
         line = "None of the checks fired"
     elif any(finding.severity == "error" for finding in fired):
@@ -244,7 +214,8 @@ def _verdict(fired: Sequence[Finding], skipped: int, unchecked: Sequence[str]) -
     else:
         line = "These numbers mean less than they seem to"
     parts = [f"{skipped} skipped"] if skipped else []
-    parts += [f"{NOT_RUN} in {', '.join(map(one_line, unchecked))}"] if unchecked else []
+    if summary.unchecked:
+        parts.append(f"{NOT_RUN} in {', '.join(map(one_line, summary.unchecked))}")
     return f"{line} ({', '.join(parts)})." if parts else f"{line}."
 
 

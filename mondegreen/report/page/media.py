@@ -10,27 +10,15 @@ import base64
 import hashlib
 import re
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
 
 from mondegreen.errors import StorageError
 from mondegreen.files import write_whole
 
-INSIDE: Final = 12_000_000  # bytes of media that a page holds itself; a third more as text in it
+INSIDE: Final = 12_000_000  # bytes of media that a page holds itself; base64 adds a third
 TYPES: Final = {"flac": "audio/flac", "png": "image/png"}
 OURS: Final = re.compile(r"[a-z]+-[0-9a-f]{24}\.(flac|png)")
-
-
-class Medium(NamedTuple):
-    """A sound or a picture on a shelf; its `address` is final when all media are there."""
-
-    name: str
-    shelf: Shelf
-
-    @property
-    def address(self) -> str:
-        """What a page refers to it by."""
-        return self.shelf.address(self.name)
 
 
 class Shelf:
@@ -53,13 +41,16 @@ class Shelf:
         """Whether they are too many for the page itself."""
         return self.size > self._inside
 
-    def put(self, kind: str, content: bytes, suffix: str) -> Medium:
+    def put(self, kind: str, content: bytes, suffix: str) -> str:
         """Keep a medium.
 
         Args:
             kind: a lower-case word that its name begins with.
             content: the file.
             suffix: one of `TYPES`.
+
+        Returns:
+            Its name.
 
         Raises:
             StorageError: it, or the folder, cannot be written.
@@ -71,14 +62,13 @@ class Shelf:
             self._held[name] = content
             if self.beside:
                 self._write()
-        return Medium(name, self)
+        return name
 
     def address(self, name: str) -> str:
-        """What the page refers to a medium by: all of its content, or a relative path."""
+        """What the page refers to a medium by, once all are there: its content, or its path."""
         if self.beside:
             return quote(f"{self.folder.name}/{name}")
-        kind = TYPES[name.rpartition(".")[2]]
-        return f"data:{kind};base64,{base64.b64encode(self._held[name]).decode()}"
+        return data_address(self._held[name], TYPES[name.rpartition(".")[2]])
 
     def _write(self) -> None:
         try:
@@ -102,3 +92,8 @@ class Shelf:
                 path.unlink()
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
+
+
+def data_address(content: bytes, kind: str) -> str:
+    """A file of a MIME type as an address that contains it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

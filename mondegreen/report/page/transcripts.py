@@ -13,10 +13,11 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import jiwer
 
 from mondegreen.report.numbers.sources import Attempt
-from mondegreen.report.page.outcomes import Tone, never_transcribed
 from mondegreen.results.heard import Claim
 from mondegreen.results.record import Record
 from mondegreen.text import matches, normalise, word_errors
+
+Tone = Literal["good", "bad", "doubt", "faint"]
 
 MOST_WORDS: Final = 2_000  # nobody reads more, and aligning them takes quadratic time
 ENOUGH: Final = (
@@ -105,21 +106,13 @@ Named: TypeAlias = tuple[str, Attempt]
 
 
 class Transcript(NamedTuple):
-    """A text of a card.
-
-    Attributes:
-        label: what it is.
-        of: which attempt it belongs to; empty where that need not be said.
-        pieces: the text, its differences marked; unmarked, a single piece that is the same.
-        note: what there is to say about it; may be empty.
-        tone: of the note.
-    """
+    """A text of a card."""
 
     label: str
-    of: str
-    pieces: list[Piece]
+    of: str  # which attempt it belongs to; empty where that need not be said
+    pieces: list[Piece]  # the text, its differences marked; unmarked, one piece that is the same
     note: str = ""
-    tone: Tone = "faint"
+    tone: Tone = "faint"  # of the note
 
 
 def transcripts(named: Sequence[Named]) -> list[Transcript]:
@@ -140,6 +133,11 @@ def transcripts(named: Sequence[Named]) -> list[Transcript]:
             for listener, claim in claims.items()
         ),
     ]
+
+
+def never_transcribed(record: Record) -> bool:
+    """Whether the proof was interrupted before the file was transcribed."""
+    return record.interrupted and not record.transcript
 
 
 def _known(label: str, column: str, named: Sequence[Named]) -> list[Transcript]:

@@ -5,12 +5,10 @@ Built from the folders alone; nothing in it is loaded from a network.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mondegreen.files import write_whole
 from mondegreen.report.figures.charts import charts
@@ -19,12 +17,11 @@ from mondegreen.report.numbers.measures import MEASURES
 from mondegreen.report.numbers.series import Series
 from mondegreen.report.numbers.sources import Gathered, Source, gather
 from mondegreen.report.numbers.summary_text import one_line, side_by_side
-from mondegreen.report.page.cards import Card, OnCard, make_cards
+from mondegreen.report.page.cards import FILTERS, Card, OnCard, make_cards
 from mondegreen.report.page.exhibits import EXCESS, LEVEL, legend, scale_ticks
 from mondegreen.report.page.frame import check_name, render
 from mondegreen.report.page.head import head
-from mondegreen.report.page.media import INSIDE, Shelf
-from mondegreen.report.page.outcomes import FILTERS
+from mondegreen.report.page.media import INSIDE, Shelf, data_address
 
 SCRIPTS: Final = ("table", "player", "cards")
 OPEN: Final = 20  # cards that are open from the start, if there are no more
@@ -35,21 +32,12 @@ COLUMNS: Final = (  # of the table
 NARROW: Final = ("snr_db", "pesq")  # columns that a narrow screen shows too
 
 
-@dataclass(frozen=True)
-class Written:
-    """A page on the disk.
-
-    Attributes:
-        page: its file.
-        files: the folder that belongs to it; None: everything is in the page.
-        clips: how many have a card.
-        media_bytes: of all sounds and pictures.
-    """
+class Written(NamedTuple):
+    """A page on the disk."""
 
     page: Path
-    files: Path | None
-    clips: int
-    media_bytes: int
+    files: Path | None  # the folder that belongs to it; None: everything is in the page
+    clips: int  # how many have a card
 
 
 def write_report(
@@ -76,8 +64,7 @@ def write_report(
     html = render("mondegreen.report", "report", scripts=SCRIPTS, **content)
     write_whole(page, html.encode())
     shelf.clear_away()
-    folder = shelf.folder if shelf.beside else None
-    return Written(page, folder, len(cards), shelf.size)
+    return Written(page, shelf.folder if shelf.beside else None, len(cards))
 
 
 def _content(gathered: Gathered, cards: Sequence[Card], shelf: Shelf) -> dict[str, Any]:
@@ -96,7 +83,7 @@ def _content(gathered: Gathered, cards: Sequence[Card], shelf: Shelf) -> dict[st
         ],
         "contrast": contrast(gathered),
         "comparison": side_by_side([part.summary for part in parts])[1] if several else None,
-        "charts": [(chart, _data(chart.svg.encode(), "image/svg+xml")) for chart in drawn],
+        "charts": [(chart, data_address(chart.svg.encode(), "image/svg+xml")) for chart in drawn],
         "filters": [(name, label, kinds.count(name)) for name, label in FILTERS.items()],
         "columns": {name: MEASURES[name] for name in COLUMNS if name in known},
         "narrow": NARROW,
@@ -104,9 +91,10 @@ def _content(gathered: Gathered, cards: Sequence[Card], shelf: Shelf) -> dict[st
         "cards": cards,
         "opened": len(cards) <= OPEN,
         "scales": {
-            name: (_data(legend(scale), "image/png"), scale_ticks(scale))
+            name: (data_address(legend(scale), "image/png"), scale_ticks(scale))
             for name, scale in (("level", LEVEL), ("excess", EXCESS))
         },
+        "address": shelf.address,
         "beside": shelf.folder.name if shelf.beside else None,
         "made_with": f"mondegreen {version('mondegreen')}",
     }
@@ -117,7 +105,3 @@ def _title(gathered: Gathered) -> str:
     names = dict.fromkeys(part.summary.victim or "a recogniser" for part in gathered.parts)
     aside = ", side by side" if len(gathered.parts) > 1 else ""
     return one_line(f"Adversarial examples for {' and '.join(names)}{aside}")
-
-
-def _data(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
