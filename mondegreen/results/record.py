@@ -251,11 +251,17 @@ def typed(kind: type[T], data: object) -> T:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
         made: T = _adapter(cast(Any, kind)).validate_json(text, strict=True)
     except ValidationError as error:
-        wrong = dict.fromkeys(".".join(map(str, one["loc"])) for one in error.errors())
+        wrong = dict.fromkeys(map(_place, error.errors()))
         raise MondegreenError(f"look at {', '.join(list(wrong)[:5])}") from None
     except (TypeError, ValueError) as error:
         raise MondegreenError(f"it holds what JSON does not know: {error}") from None
     return made
+
+
+def _place(found: Mapping[str, Any]) -> str:
+    """Where a value is wrong, and why if the options say so."""
+    where, why = ".".join(map(str, found["loc"])), found.get("ctx", {}).get("error")
+    return f"{where} ({why})" if why else where
 
 
 @cache
