@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mondegreen.attacks.options import Options
 
 from bench import in_rooms, memory, page, passes, quality, results, rooms, threshold
 from bench.subjects import VICTIMS, WORDS, Subject, subjects
 from mondegreen.air.rooms.cached import default_bank
+from mondegreen.attacks.setup import Setup
+from mondegreen.options import Options
 from mondegreen.victims import Victim, load_victim
 
 PEERS = Path(__file__).with_name("work") / "peers"
@@ -91,9 +92,9 @@ def measure_in_rooms(options: argparse.Namespace) -> None:
     for victim, clips in victims(options):
         for method in options.method:
             for preset in (name for name in options.preset if name != quality.PLANNED):
-                plan = Options(method, preset, max_passes=budget, rooms=bank)
+                plan = Options(method=method, preset=preset, max_passes=budget)
                 for clip in clips:
-                    for row in in_rooms.measured(victim, clip, bank, plan, known):
+                    for row in in_rooms.measured(victim, clip, Setup(plan, bank), known):
                         keep("in_rooms", row, options)
 
 

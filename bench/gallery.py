@@ -9,14 +9,15 @@ come from their records; no recording is copied.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from mondegreen.report.figures.plots import plot
-from mondegreen.results.folder import item_folders, read_record
+from mondegreen.results.folder import item_folders
+from mondegreen.results.item import read_record
+from mondegreen.results.record import Record
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PICTURES = DOCS / "gallery"
@@ -36,12 +37,12 @@ def main() -> None:
 
 def _head(run: Path) -> Iterator[str]:
     records = [read_record(folder) for folder in item_folders(run)]
-    first = records[0]
+    first, options = records[0], records[0].options
     yield "# Gallery"
     yield ""
     yield (
-        f"{len(records)} clips of LibriSpeech test-clean, the recogniser {first['victim']}, method"
-        f" {first['method']}, preset {first['preset']}. Every number is of the saved 16-bit files."
+        f"{len(records)} clips of LibriSpeech test-clean, the recogniser {first.victim}, method"
+        f" {options.method}, preset {options.preset}. Every number is of the saved 16-bit files."
         " The pictures are those of `mondegreen plot`, and this page is written by"
         " `bench/gallery.py`. Whether anything of it can be heard is decided by ears:"
         " [the report](report.md) plays them, [the listening test](listening.md) asks listeners."
@@ -58,36 +59,37 @@ def _of_items(run: Path) -> Iterator[str]:
     folders = sorted(item_folders(run), key=_success)
     for title, folder in (("The best of them", folders[-1]), ("The worst of them", folders[0])):
         record = read_record(folder)
-        name = record["id"]
+        name = record.id
         yield from _section(title, "example", [folder], f"{name}-example", _told(record))
         yield from _picture("curve", [folder], f"{name}-curve", "The search for it, pass by pass")
 
 
 def _success(folder: Path) -> tuple[bool, float]:
     record = read_record(folder)
-    return record["verified"], record["pesq"] or 0.0
+    return record.verified, record.quality.pesq or 0.0
 
 
 def _of_rooms(item: Path) -> Iterator[str]:
     record = read_record(item)
-    rooms = record["rooms"]
+    assert record.survival is not None, "a method in rooms is proved in rooms"
+    rooms = record.survival.rooms
     told = (
-        f"{_told(record)} Played in {rooms['count']} simulated rooms that the search had not met,"
-        f" it was heard as its target in {rooms['heard']:.0%} of them (95 %:"
-        f" {rooms['heard_low']:.0%} to {rooms['heard_high']:.0%}); it is {record['method']}, not"
+        f"{_told(record)} Played in {rooms.count} simulated rooms that the search had not met,"
+        f" it was heard as its target in {rooms.heard:.0%} of them (95 %:"
+        f" {rooms.heard_low:.0%} to {rooms.heard_high:.0%}); it is {record.options.method}, not"
         " hidden from the ear."
     )
     yield from _section("One that survives rooms", "rooms", [item], "rooms", told)
     yield from _picture("example", [item], "rooms-example", "What it does to the clip")
 
 
-def _told(record: Mapping[str, Any]) -> str:
+def _told(record: Record) -> str:
     """The transcripts before and after, and the size of the change, in words."""
-    proof = "proved from the saved file" if record["verified"] else "NOT proved from the saved file"
+    proof = "proved from the saved file" if record.verified else "NOT proved from the saved file"
     return (
-        f"Heard in the recording: “{record['heard_clean']}” Asked for, and {proof}:"
-        f" “{record['spelled']}” PESQ {_number(record['pesq'])}, signal to noise"
-        f" {_number(record['snr_db'])} dB, {record['passes']} gradient passes."
+        f"Heard in the recording: “{record.transcript_clean}” Asked for, and {proof}:"
+        f" “{record.spelled}” PESQ {_number(record.quality.pesq)}, signal to noise"
+        f" {_number(record.quality.snr_db)} dB, {record.passes} gradient passes."
     )
 
 

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from mondegreen.attacks.options import Options
-
 from bench.quality import score_sound, settings_of
 from bench.results import Row
 from bench.subjects import Subject
-from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.attacks.attack import Attack
 from mondegreen.attacks.clip import prepare
 from mondegreen.attacks.proof import prove
-from mondegreen.search.presets import preset as stages_of
-from mondegreen.search.presets import within
+from mondegreen.attacks.setup import Setup
+from mondegreen.search.presets import stages_for
 from mondegreen.victims import Victim
 
 BUDGET = 1000  # gradient passes, each in one room
 
 
 def measured(
-    victim: Victim,
-    subject: Subject,
-    bank: RoomBank,
-    options: Options,
-    known: Callable[[Row], bool],
+    victim: Victim, subject: Subject, setup: Setup, known: Callable[[Row], bool]
 ) -> Iterator[Row]:
     """A clip's row, if it is not known yet: the saved file in every test room, and without one."""
-    stages = within(stages_of(options.method, options.preset), options.max_passes)
+    assert setup.rooms is not None, "a method in rooms has a bank"
+    options = setup.options
     head: Row = {
         "victim": victim.name,
         "method": options.method,
@@ -36,16 +30,16 @@ def measured(
         "clip": subject.clip,
         "budget": options.max_passes,
         "target": subject.target,
-        "settings": settings_of(stages, f"{subject.target}, {bank.key}"),
+        "settings": settings_of(stages_for(options), f"{subject.target}, {setup.rooms.key}"),
     }
     if known(head):
         return
     (clip,) = prepare(victim, [subject.path], [subject.target], options)
-    attack = Attack(victim, [clip], options)
+    attack = Attack(victim, [clip], setup)
     for _ in attack.run():
         pass
     (trajectory,) = attack.search.trajectories
-    proven = prove(victim, clip, trajectory, options, lambda *_: None)
+    proven = prove(victim, clip, trajectory, setup, lambda *_: None)
     assert proven.survival is not None, "a method in rooms is proved in rooms"
     assert proven.clean is not None, "and so is its clean clip"
     rooms = proven.survival.rooms

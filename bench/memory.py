@@ -28,14 +28,14 @@ def peak(victim: str, size: int) -> Row:
 
 def main() -> None:
     from bench.passes import recordings, steps
-    from mondegreen.search.presets import preset
+    from mondegreen.search.presets import PRESETS
     from mondegreen.victims import load_victim
 
     name, size = sys.argv[1], int(sys.argv[2])
     victim = load_victim(name)
     loaded = resident_peak()
     clips = recordings(size, victim.sample_rate)
-    for stage in preset("imperceptible", "paper"):
+    for stage in PRESETS["imperceptible"]["paper"]:
         step = steps(victim, clips, stage)
         for _ in range(STEPS):
             step()

@@ -27,10 +27,11 @@ from mondegreen.air.rooms.reverb import Reverb
 from mondegreen.air.transformations import Rooms
 from mondegreen.audio.batch import pad, quantise
 from mondegreen.audio.pcm import load
+from mondegreen.options import Options
 from mondegreen.psychoacoustics.excess import masking_loss
 from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.search.loop import Search
-from mondegreen.search.presets import preset
+from mondegreen.search.presets import PRESETS, stages_for
 from mondegreen.search.scoring import at_once
 from mondegreen.search.stage import Stage
 from mondegreen.victims import Victim
@@ -128,10 +129,11 @@ def target(victim: Victim, clip: Tensor) -> Tensor:
 def split(victim: Victim, turns: int) -> Iterator[Row]:
     """Stage 1, stage 2, and a step in ten rooms, each compared with the recogniser alone."""
     clips = recordings(1, victim.sample_rate)
-    norm, masked = preset("imperceptible", "paper")
+    norm, masked = PRESETS["imperceptible"]["paper"]
     yield _row(victim, "stage 1", clips, norm, turns)
     yield _row(victim, "stage 2", clips, masked, turns)
-    _, _, in_rooms, _ = preset("combined", "paper", (Rooms(_reverb(victim)),))
+    paper = Options(method="combined", preset="paper")
+    _, _, in_rooms, _ = stages_for(paper, (Rooms(_reverb(victim)),))
     yield _row(victim, "ten rooms", clips, in_rooms, max(3, turns // 3))
 
 
@@ -204,7 +206,7 @@ def rooms(victim: Victim, clips: list[Tensor], stage: Stage) -> Kind:
 
 def throughput(victim: Victim, turns: int, sizes: Sequence[int] = SIZES) -> Iterator[Row]:
     """Passes of stage 2 on batches, in wall time and processor time, compared with one clip."""
-    (_, stage) = preset("imperceptible", "paper")
+    (_, stage) = PRESETS["imperceptible"]["paper"]
     clips = recordings(max(sizes), victim.sample_rate)
     kinds = {str(size): steps(victim, clips[:size], stage) for size in sizes}
     taken = in_turns(kinds, turns, lambda: np.array([time.perf_counter(), time.process_time()]))

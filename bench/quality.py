@@ -16,11 +16,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
-from mondegreen.attacks.options import Options
 from numpy.typing import NDArray
 
 from bench.results import Row
@@ -28,15 +27,18 @@ from bench.subjects import Subject
 from mondegreen.attacks.attack import Attack
 from mondegreen.attacks.clip import prepare
 from mondegreen.attacks.proof import prove, verify
+from mondegreen.attacks.setup import Setup
 from mondegreen.audio.batch import quantise
 from mondegreen.audio.pcm import ADVERSARIAL_MARK, load, save
 from mondegreen.files import key_of
 from mondegreen.measures.quality import measure
+from mondegreen.options import Options
+from mondegreen.search.presets import PRESETS as STAGES
 from mondegreen.search.presets import Stages, within
-from mondegreen.search.presets import preset as stages_of
 from mondegreen.victims import Victim
 
-METHOD, PLANNED = "imperceptible", "paper, planned"
+METHOD: Final = "imperceptible"
+PLANNED = "paper, planned"
 PRESETS = ("fast", "paper", PLANNED)
 BUDGETS = (100, 250, 500, 1000)  # gradient passes; a run of `fast` for each
 CURVE = (100, *range(250, 5001, 250))  # passes after which `paper` is proved
@@ -60,7 +62,7 @@ def score_file(victim: Victim, clean: NDArray[np.float32], path: Path, target: s
     quality = measure(clean, load(path, victim.sample_rate), victim.sample_rate)
     return {
         "verified": proof.verified,
-        "heard": proof.heard,
+        "heard": proof.transcript,
         "pesq": quality.pesq,
         "masking_loss": quality.masking.loss,
         "share_above": quality.masking.share_above,
@@ -121,7 +123,7 @@ def _begins(short: Stages, long: Stages) -> bool:
 
 def stages_for(preset: str, budget: int) -> Stages:
     """The stages that are run for a budget; `paper` in full, since it is stopped early."""
-    stages = stages_of(METHOD, "fast" if preset == "fast" else "paper")
+    stages = STAGES[METHOD]["fast" if preset == "fast" else "paper"]
     if preset == PLANNED:
         stages = tuple(replace(stage, planned=True) for stage in stages)
     return stages if preset == "paper" else within(stages, budget)
@@ -142,15 +144,15 @@ def _proved(
     victim: Victim, subject: Subject, stages: Stages, budgets: Sequence[int]
 ) -> Iterator[tuple[int, Row]]:
     """Search, and at each budget prove the best so far, as `attack` proves its result."""
-    options = Options(METHOD)
-    (clip,) = prepare(victim, [subject.path], [subject.target], options)
-    attack = Attack(victim, [clip], options)
+    setup = Setup(Options(method=METHOD))
+    (clip,) = prepare(victim, [subject.path], [subject.target], setup.options)
+    attack = Attack(victim, [clip], setup)
     attack.stages = stages
     (trajectory,) = attack.search.trajectories
     left, seconds, began = list(budgets), 0.0, time.process_time()
 
     def row() -> Row:
-        proven = prove(victim, clip, trajectory, options, lambda *_: None)
+        proven = prove(victim, clip, trajectory, setup, lambda *_: None)
         return {
             "passes": trajectory.passes,
             "first_match": trajectory.first_match,

@@ -61,24 +61,23 @@ def hear(arguments: argparse.Namespace) -> None:
     for path in sorted(arguments.work.glob("*/*/record.json")):
         item = read_item(path)
         record = item.record
-        phrases = Phrases(record["target"], record["heard_clean"], record["normaliser"])
+        phrases = Phrases(record.target, record.transcript_clean, record.options.normaliser)
         for ear in ears:
-            heard = transfer(
-                ear, item.adversarial, item.clean, record["sample_rate"], phrases
-            ).to_json()
+            heard = transfer(ear, item.adversarial, item.clean, record.sample_rate, phrases)
+            assert heard.clean is not None, "an item has its clean clip"
             row = {
                 "made on": path.parts[-3],
                 "clip": path.parts[-2],
-                "target": record["target"],
-                "verified": record["verified"],
-                "passes": record["passes"],
-                "snr_db": record["snr_db"],
-                "pesq": record["pesq"],
-                "masking": record["masking"]["loss"],
+                "target": record.target,
+                "verified": record.verified,
+                "passes": record.passes,
+                "snr_db": record.quality.snr_db,
+                "pesq": record.quality.pesq,
+                "masking": record.quality.masking.loss,
                 "ear": ear.name,
-                "heard": heard["heard"],
-                "matched": heard["matched"],
-                "clean": heard["clean"]["heard"],
+                "heard": heard.sound.transcript,
+                "matched": heard.sound.matched,
+                "clean": heard.clean.transcript,
             }
             print(json.dumps(row), flush=True)
 

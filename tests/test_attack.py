@@ -111,6 +111,33 @@ def test_a_batch_gives_what_its_clips_give_alone(tmp_path: Path) -> None:
         assert np.array_equal(row.adversarial, alone.adversarial)
 
 
+def test_an_attack_leaves_the_global_generator_alone(clip: Path) -> None:
+    before = torch.get_rng_state()
+    attack(linear_victim(), clip, TARGET, max_passes=3)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(("most", "understood"), [(0.5, False), (2 / 3, True), (0.0, False)])
+def test_a_clip_that_is_not_understood_is_flagged(
+    clip: Path, most: float, understood: bool
+) -> None:
+    """Of “nothing at all”, two words of three are wrong for one who said “nothing else here”."""
+    paths, texts = [clip, clip, clip], ["nothing else here", "Nothing at all!", None]
+    options = Options(max_passes=1, max_clean_wer=most)
+    found = attack_batch(linear_victim(), paths, [TARGET] * 3, options, texts=texts)
+    assert [row.record.text for row in found] == texts
+    assert [row.record.wer_clean for row in found] == [pytest.approx(2 / 3), 0.0, None]
+    assert [row.record.understood for row in found] == [understood, True, None]
+    said = "the clean clip is not understood: 67% of its words are wrong"
+    warned = [said in row.record.warnings for row in found]
+    assert warned == [not understood, False, False]
+
+
+def test_texts_must_be_as_many_as_clips(clip: Path) -> None:
+    with pytest.raises(OptionError, match="2 texts for 1 clips"):
+        attack_batch(linear_victim(), [clip], [TARGET], texts=["a", "b"])
+
+
 def test_any_rate_and_channel_count_comes_in(tmp_path: Path) -> None:
     stereo = np.repeat(speech(length=24_000).numpy()[:, None], 2, axis=1)
     soundfile.write(tmp_path / "stereo.flac", stereo, 44_100)

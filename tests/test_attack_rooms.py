@@ -217,6 +217,12 @@ def test_the_same_seed_gives_the_same_file_and_another_does_not(clip: Path) -> N
     assert not np.array_equal(first.adversarial, other.adversarial)
 
 
+def test_an_attack_in_rooms_leaves_the_global_generator_alone(clip: Path) -> None:
+    before = torch.get_rng_state()
+    in_rooms(clip, max_passes=5, air=[Noise(snr_db=(10, 20))])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_batch_gives_what_its_clips_give_alone(tmp_path: Path) -> None:
     paths = [tmp_path / f"{i}.wav" for i in range(3)]
     for i, path in enumerate(paths):

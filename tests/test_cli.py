@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 COMMANDS = ["attack", "evaluate", "transcribe", "check-victim", "threshold", "demo", "doctor"]
 
 
+VICTIM = toy.linear_victim()
+VICTIM.name = "moonshine-tiny"  # which a record may have loaded
+
+
 class Ran:
     """Exit status and what was printed."""
 
@@ -35,9 +41,7 @@ class Ran:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run the entry point in this process, with a toy recogniser in place of the embedded one."""
-    victim = toy.linear_victim()
-    victim.name = "moonshine-tiny"  # which a record may have loaded
-    monkeypatch.setattr(mondegreen.victims, "load_victim", lambda *_, **__: victim)
+    monkeypatch.setattr(mondegreen.victims, "load_victim", lambda *_, **__: VICTIM)
 
     def call(*arguments: str | Path) -> Ran:
         monkeypatch.setattr(sys, "argv", ["mondegreen", *map(str, arguments)])
@@ -62,6 +66,11 @@ def test_help_has_examples(run, command: list[str]) -> None:
     ran = run(*command, "--help")
     assert ran.status == 0
     assert all(c in ran.out for c in COMMANDS) if not command else "Examples" in ran.out
+
+
+def test_the_version_is_printed(run) -> None:
+    ran = run("--version")
+    assert (ran.status, ran.out) == (0, f"mondegreen {version('mondegreen')}\n")
 
 
 def test_attack_writes_and_prints_what_it_proved(run, clip: Path, tmp_path: Path) -> None:
@@ -346,6 +355,27 @@ def test_attack_in_rooms_prints_the_rooms_and_the_control(
     assert json.loads(again.out)["passes"] == 30
 
 
+def test_results_in_rooms_keep_their_bank_and_are_verified_with_it(
+    run, monkeypatch: pytest.MonkeyPatch, clip: Path, bank: Path, tmp_path: Path
+) -> None:
+    """Wherever the bank came from is gone, and the default one is another."""
+    monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: VICTIM)
+    other = replace(toy.toy_bank(), key="another")
+    monkeypatch.setattr(mondegreen.air.rooms.cached, "default_bank", lambda *_, **__: other)
+    how = ("--method", "robust", "--rooms", bank, "--max-passes", "150")
+    for clips, out in (([clip], "one"), ([clip, clip], "two")):
+        ran = run("attack", *clips, "--target", toy.TARGET, *how, "--out", tmp_path / out)
+        assert ran.status == 0
+    bank.unlink()
+    for folder, claims in (("one", 1), ("two", 2), ("two/clip-2", 1)):
+        ran = run("verify", tmp_path / folder)
+        assert ran.status == 0, ran.err
+        assert f"confirmed          {claims}\n" in ran.out
+    ran = run("verify", tmp_path / "one", "--rooms", "fast")
+    assert ran.status == 2
+    assert "proved in another bank of rooms than fast" in ran.err
+
+
 def test_a_bank_is_named_by_its_preset_too(
     run, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -420,6 +450,17 @@ def test_the_demo_goes_from_robust_to_combined(run, toy_demo, tmp_path: Path) ->
     assert second["masking"]["loss"] < first["masking"]["loss"]
     assert ran.status == (0 if second["verified"] else 1)
     assert (tmp_path / "out" / "robust" / "picture.png").is_file()
+
+
+def test_what_the_demo_leaves_in_rooms_is_verified_with_its_bank(
+    run, monkeypatch: pytest.MonkeyPatch, toy_demo, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: VICTIM)
+    monkeypatch.setitem(cli.attack.DEMO_STEPS, "robust", [("robust", 150)])
+    assert run("demo", "--method", "robust", "--out", tmp_path / "out").status == 0
+    ran = run("verify", tmp_path / "out")
+    assert ran.status == 0, ran.err
+    assert "confirmed          1\n" in ran.out
 
 
 def test_the_demo_stops_where_it_is_stopped(run, monkeypatch, toy_demo, tmp_path: Path) -> None:

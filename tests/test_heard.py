@@ -1,38 +1,36 @@
-"""What `verify` heard lies beside the items: what is kept is read, and nothing else is believed."""
+"""What `verify` heard is kept beside the items, and is that of the files it was heard in."""
 
 from __future__ import annotations
 
 import json
 import math
 import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import DRY
 
 from mondegreen.errors import StorageError
-from mondegreen.results.heard import Claim, Heard, Hearings, Listening, keep_hearings, read_hearings
+from mondegreen.results.heard import Claim, Hearings, Listening, keep_hearings, read_hearings
+from mondegreen.results.record import Record
 
 GREEDY = Listening("moonshine-tiny", 1, "float32", None)
 
 
-def an_item(folder: Path, file: str | None = "abc") -> Path:
-    folder.mkdir(parents=True)
-    files = {} if file is None else {"files": {"adversarial.wav": file}}
-    (folder / "record.json").write_text(json.dumps(files))
-    return folder
-
-
-def a_claim(folder: Path, heard: str | None = "open the door", **changes: Any) -> Claim:
-    told = {"id": "a clip", "target": "open", "claimed": True, "heard": heard, "verified": True}
-    return Claim(str(folder), **told | changes)
+def a_claim(item: Path | str, transcript: str | None = "open the door", **changes: Any) -> Claim:
+    known: dict[str, Any] = {"file": "abc", "id": "a clip", "target": "open", "claimed": True}
+    return Claim(str(item), **{**known, "transcript": transcript, "verified": True, **changes})
 
 
 @pytest.fixture
 def item(tmp_path: Path) -> Path:
-    return an_item(tmp_path / "run" / "items" / "key")
+    folder = tmp_path / "run" / "items" / "key"
+    folder.mkdir(parents=True)
+    return folder
 
 
 @pytest.fixture
@@ -40,33 +38,31 @@ def run(item: Path) -> Path:
     return item.parents[1]
 
 
-def record(file: str) -> dict[str, Any]:
-    return {"files": {"adversarial.wav": file}}
+def record(**files: str) -> Record:
+    """A record of which only the files matter."""
+    return replace(DRY, files={f"{name}.wav": file for name, file in files.items()})
 
 
 # ---- what is kept is read
 
 
 def test_what_was_heard_comes_back_item_by_item(run: Path, item: Path) -> None:
-    other = an_item(run / "items" / "other", file="def")
-    claims = [a_claim(item), a_claim(other, None, verified=False, problem="it is another")]
-    path = keep_hearings(run, GREEDY, claims, 2)
+    damaged = a_claim(run / "items" / "other", None, file="def", verified=False, problem="changed")
+    path = keep_hearings(run, GREEDY, [a_claim(item), damaged], 2)
     assert path.parent == run / "heard"
     (found,) = read_hearings(run)
-    first = Heard("key", "abc", True, "open the door", True, None)
-    second = Heard("other", "def", True, None, False, "it is another")
+    first, second = a_claim("key"), replace(damaged, item="other")
     assert found == Hearings(GREEDY, True, 2, (first, second))
-    assert found.of("key", record("abc")) == first
-    assert found.of("other", record("def")) == second
+    assert found.of("key", record(adversarial="abc")) == first
+    assert found.of("other", record(adversarial="def")) == second
 
 
 def test_the_file_has_the_claims_and_how_they_were_heard(run: Path, item: Path) -> None:
     how = Listening("another", 5, "float64", 8)
     kept = json.loads(keep_hearings(run, how, [a_claim(item)], 3).read_text())
     assert kept == {
-        **{"listener": "another", "beams": 5, "dtype": "float64", "batch": 8},
-        **{"whole": False, "items": 3},
-        "claims": [{**a_claim(item).to_json(), "item": "key", "file": "abc"}],
+        "how": {"listener": "another", "beams": 5, "dtype": "float64", "batch": 8},
+        **{"whole": False, "items": 3, "claims": [asdict(a_claim("key"))]},
     }
 
 
@@ -74,7 +70,7 @@ def test_the_same_listening_again_replaces_what_it_left(run: Path, item: Path) -
     keep_hearings(run, GREEDY, [a_claim(item, "first")], 1)
     keep_hearings(run, Listening("other", 1, "float32", None), [a_claim(item, "other")], 1)
     keep_hearings(run, GREEDY, [a_claim(item, "second")], 1)
-    heard = {found.how.listener: found.heard[0].heard for found in read_hearings(run)}
+    heard = {found.how.listener: found.claims[0].transcript for found in read_hearings(run)}
     assert heard == {"moonshine-tiny": "second", "other": "other"}
 
 
@@ -82,25 +78,22 @@ def test_an_item_alone_keeps_what_was_heard_in_it(item: Path, monkeypatch) -> No
     monkeypatch.chdir(item)
     keep_hearings(Path(), GREEDY, [a_claim(Path())], 1)
     (found,) = read_hearings(item)
-    assert found.of("key", record("abc")) is not None
+    assert found.of("key", record(adversarial="abc")) == a_claim("key")
 
 
 def test_what_was_heard_in_an_earlier_file_is_not_of_this_one(run: Path, item: Path) -> None:
     keep_hearings(run, GREEDY, [a_claim(item)], 1)
     (found,) = read_hearings(run)
-    assert found.of("key", record("changed since")) is None
-    assert found.of("unheard", record("abc")) is None
-    for other in ({}, {"files": None}, {"files": {}}):
-        assert found.of("key", other) is None
+    assert found.of("key", record(adversarial="changed since")) is None
+    assert found.of("unheard", record(adversarial="abc")) is None
+    assert found.of("key", record()) is None
 
 
-def test_an_item_whose_record_tells_no_file_is_of_none(run: Path, item: Path) -> None:
-    for text in ("{}", "{"):
-        (item / "record.json").write_text(text)
-        keep_hearings(run, GREEDY, [a_claim(item)], 1)
-        (found,) = read_hearings(run)
-        assert found.heard[0].file is None
-        assert found.of("key", {}) is None
+def test_what_was_heard_in_no_file_that_is_known_is_of_none(run: Path, item: Path) -> None:
+    keep_hearings(run, GREEDY, [a_claim(item, file=None)], 1)
+    (found,) = read_hearings(run)
+    assert found.of("key", record(adversarial="abc")) is None
+    assert found.of("key", record()) is None
 
 
 # ---- names
@@ -149,27 +142,26 @@ def test_a_label_tells_what_is_not_as_usual() -> None:
 
 
 def test_a_folder_that_nobody_listened_to_has_no_hearings(run: Path) -> None:
-    assert read_hearings(run) == []
-    assert read_hearings(run / "none") == []
+    assert list(read_hearings(run)) == []
+    assert list(read_hearings(run / "none")) == []
 
 
 CLAIM = {
-    **{"item": "key", "file": "abc", "claimed": True},
-    **{"heard": "", "verified": True, "problem": None},
+    **{"item": "key", "file": "abc", "id": "a clip", "target": "open", "claimed": True},
+    **{"transcript": "", "verified": True, "problem": None, "over_db": None},
 }
-GOOD = {
-    **{"listener": "x", "beams": 1, "dtype": "float32", "batch": None, "whole": True, "items": 1},
-    "claims": [CLAIM],
-}
+HOW = {"listener": "x", "beams": 1, "dtype": "float32", "batch": None}
+GOOD = {"how": HOW, "whole": True, "items": 1, "claims": [CLAIM]}
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"listener": None}, {"beams": True}, {"beams": "5"}, {"dtype": 32}, {"batch": "8"}),
+        *({"how": HOW | wrong} for wrong in ({"listener": None}, {"beams": True}, {"beams": "5"})),
+        *({"how": HOW | {"dtype": 32}}, {"how": HOW | {"batch": "8"}}, {"how": {}}, {"how": "x"}),
         *({"whole": 1}, {"items": None}, {"items": math.nan}, {"claims": None}, {"claims": 3}),
         *({"claims": ["x"]}, {"claims": [{}]}, {"claims": [CLAIM | {"item": 3}]}),
-        *({"claims": [CLAIM | {"heard": ["x"]}]}, {"claims": [CLAIM | {"verified": "yes"}]}),
+        *({"claims": [CLAIM | {"transcript": ["x"]}]}, {"claims": [CLAIM | {"verified": "yes"}]}),
     ],
     ids=repr,
 )
@@ -182,20 +174,20 @@ def test_a_damaged_file_keeps_nobody_from_the_others(run: Path, changes: dict[st
     (run / "heard" / ".e.json.part").write_text("{")
     (run / "heard" / "z.json").write_text(json.dumps(GOOD))
     (found,) = read_hearings(run)
-    assert found.heard == (Heard("key", "abc", True, "", True, None),)
+    assert found.claims == (Claim(**CLAIM),)
 
 
 def test_half_of_a_surrogate_pair_can_be_written_on_a_page(run: Path, item: Path) -> None:
     keep_hearings(run, GREEDY, [a_claim(item, "a\ud800b")], 1)
     (found,) = read_hearings(run)
-    assert found.heard[0].heard == "a?b"
+    assert found.claims[0].transcript == "a?b"
 
 
 def test_a_folder_that_takes_nothing_says_so(run: Path, item: Path) -> None:
     (run / "heard").write_text("a file")
     with pytest.raises(StorageError, match="heard could not be made"):
         keep_hearings(run, GREEDY, [a_claim(item)], 1)
-    assert read_hearings(run) == []
+    assert list(read_hearings(run)) == []
     shutil.rmtree(run)
     with pytest.raises(StorageError):
         keep_hearings(run, GREEDY, [a_claim(item)], 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -72,6 +74,41 @@ def test_verify_as_json_is_a_line_an_item_and_one_of_all(run, results: Path) -> 
     assert status == 0
     assert [claim["confirmed"] for claim in claims] == [True, True]
     assert (total["claims"], total["confirmed"], total["not_confirmed"]) == (2, 2, 0)
+
+
+def test_verify_counts_a_tampered_item_as_damaged_and_nothing_else(run, results: Path) -> None:
+    wav = results / "0" / "adversarial.wav"
+    wav.write_bytes(wav.read_bytes()[:-2] + b"\1\1")
+    for how in ((), ("--batch", "2")):
+        status, out, err = run("verify", results, *how)
+        assert status == 1
+        counts = dict(re.findall(r"^(.*?)  +(\d+)$", out, re.M))
+        assert counts == {
+            **{"items": "2", "claims": "2", "confirmed": "1", "not confirmed": "0"},
+            **{"damaged": "1", "heard unclaimed": "0"},
+        }
+        assert "adversarial.wav is not the file that was saved" in err
+
+
+def test_verify_scores_batches_greedily_and_refuses_beams_with_them(
+    run, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mondegreen.judging.verify.made_on", lambda _: pytest.fail("begun"))
+    status, out, err = run("verify", results, "--batch", "2", "--beams", "5")
+    assert (status, out) == (2, "")
+    assert "give --batch or --beams, not both" in " ".join(err.split())
+    assert not (results / "heard").exists()
+
+
+def test_findings_of_sanity_do_not_vouch_for_results_saved_later(
+    run, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [Finding("noise-succeeds", "error", "ok", "0 of 10 draws")]
+    monkeypatch.setattr("mondegreen.judging.sanity.examine", lambda *_, **__: iter(found))
+    assert run("sanity", results)[0] == 0
+    assert "not run" not in run("summary", results)[1]
+    shutil.copytree(results / "0", results / "later")
+    assert "not run" in run("summary", results)[1]
 
 
 def test_verify_keeps_what_was_heard_for_each_way_of_listening(run, results: Path) -> None:

@@ -462,7 +462,7 @@ def test_an_interruption_writes_down_what_is_under_way(
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "the same command goes on" in said
+    assert "run the same command again to resume" in said
     assert "Traceback" not in said
     assert len(list((out / "searches").iterdir())) == 1
 

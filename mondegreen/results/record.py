@@ -11,7 +11,7 @@ or dB, as the name says; a value without a definition is None, never NaN.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar, cast
@@ -206,7 +206,7 @@ class Record:
         """Plain data, flat: the parts of options, quality and survival are fields of their own."""
         data = asdict(self)
         last = {name: data.pop(name) for name in ("clean", "curve", "key", "files")}
-        options, quality, survival = (data.pop(name) for name in ("options", *PARTS))
+        options, quality, survival = (data.pop(part) for part in PARTS)
         flat = {"schema": SCHEMA, "adversarial": True, **data, **options.model_dump(), **quality}
         return flat | (survival or dict.fromkeys(PARTS["survival"])) | last
 
@@ -223,17 +223,20 @@ class Record:
                 f" reads schema {SCHEMA}. Attack the clip again, or read it with the version that"
                 " wrote it"
             )
-        rest = {
-            name: value for name, value in data.items() if name not in ("schema", "adversarial")
-        }
-        options = {name: rest.pop(name) for name in Options.model_fields if name in rest}
-        parts = {part: {n: rest.pop(n, None) for n in names} for part, names in PARTS.items()}
+        rest = dict(data)
+
+        def taken(names: Iterable[str]) -> dict[str, Any]:
+            return {name: rest.pop(name) for name in names if name in rest}
+
+        taken(("schema", "adversarial"))
+        parts: dict[str, Any] = {part: taken(names) for part, names in PARTS.items()}
         if parts["survival"] == dict.fromkeys(PARTS["survival"]):
-            del parts["survival"]
-        return typed(cls, {"survival": None, **rest, "options": options, **parts})
+            parts["survival"] = None
+        return typed(cls, {**rest, **parts})
 
 
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "options": tuple(Options.model_fields),
     "quality": tuple(part.name for part in fields(Quality)),
     "survival": tuple(part.name for part in fields(Survival)),
 }
@@ -253,11 +256,17 @@ def typed(kind: type[T], data: object) -> T:
         made: T = adapter.validate_json(text, strict=True)
         json.dumps(adapter.dump_python(made), allow_nan=False)  # a huge integer became infinite
     except ValidationError as error:
-        wrong = dict.fromkeys(".".join(map(str, one["loc"])) for one in error.errors())
+        wrong = dict.fromkeys(map(_place, error.errors()))
         raise MondegreenError(f"look at {', '.join(list(wrong)[:5])}") from None
     except (TypeError, ValueError) as error:
         raise MondegreenError(f"it holds what JSON does not know: {error}") from None
     return made
+
+
+def _place(found: Mapping[str, Any]) -> str:
+    """Where a value is wrong, and why if the options say so."""
+    where, why = ".".join(map(str, found["loc"])), found.get("ctx", {}).get("error")
+    return f"{where} ({why})" if why else where
 
 
 @cache

@@ -1,0 +1,95 @@
+"""Typed records, made in no time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mondegreen.options import Options
+from mondegreen.results.record import (
+    Dry,
+    InRooms,
+    MaskingExcess,
+    Point,
+    Quality,
+    Record,
+    RoomTranscript,
+    Survival,
+)
+
+QUALITY = Quality(
+    max_abs=120.0,
+    snr_db=-3.5,
+    masking=MaskingExcess("paper", 5.5, 0.25, 3.0, 9.0, edges_db=0.0),
+    pesq=3.4,
+    stoi=0.99,
+)
+SURVIVAL = Survival(
+    rooms=InRooms(
+        split="test",
+        count=1,
+        distinct=1,
+        heard=1.0,
+        heard_low=0.2,
+        heard_high=1.0,
+        heard_original=0.0,
+        wer_target=0.0,
+        wer_original=1.0,
+        each=(RoomTranscript("test-0", 0.3, "open the door", matched=True),),
+    ),
+    dry=Dry(1.0, 0.0, 1.0),
+)
+DRY = Record(
+    id="clip",
+    audio="clip.wav",
+    target="open the door",
+    spelled="Open the door.",
+    text="nothing at all",
+    transcript_clean="Nothing at all.",
+    transcript="Open the door.",
+    verified=True,
+    options=Options(),
+    stages="0123456789abcdef",
+    wer_target=0.0,
+    wer_original=1.0,
+    wer_clean=0.0,
+    understood=True,
+    victim="linear",
+    passes=500,
+    looks=0,
+    first_match=7,
+    found_at=480,
+    stage="last",
+    interrupted=False,
+    seconds=2.5,
+    quality=QUALITY,
+    bank=None,
+    air=(),
+    survival=None,
+    clean=None,
+    sample_rate=16_000,
+    device="cpu",
+    dtype="float32",
+    versions={"torch": "2.13.0"},
+    warnings=("doubtful",),
+    curve=(Point(10, "first", 1.5, True, 1, 1, 0.01, None, None),),
+    key="key",
+    files={"adversarial.wav": "abc"},
+)
+BOUNDED = replace(DRY, options=Options(under_threshold=3.0, exact=True, max_passes=700))
+IN_ROOMS = replace(
+    DRY,
+    options=Options(method="robust", seed=2**63 - 1),
+    bank="b" * 64,
+    air=("Gain(db=(-3, 0))",),
+    survival=SURVIVAL,
+    clean=SURVIVAL,
+)
+
+
+def rewrite(folder: Path, **changes: Any) -> None:
+    """Change fields of an item's record."""
+    path = folder / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))

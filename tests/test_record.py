@@ -1,0 +1,212 @@
+"""A record is read as it was written, or refused: nothing half understood goes any further."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records import BOUNDED, DRY, IN_ROOMS, rewrite
+from toy import TARGET, linear_victim, speech, toy_bank
+
+from mondegreen import MondegreenError, attack
+from mondegreen.audio.pcm import save
+from mondegreen.judging.evaluate import evaluate
+from mondegreen.judging.sanity import examine
+from mondegreen.judging.verify import recheck
+from mondegreen.options import Options
+from mondegreen.report.numbers.entries import entries
+from mondegreen.results.item import read_record
+from mondegreen.results.record import (
+    SCHEMA,
+    Dry,
+    InRooms,
+    MaskingExcess,
+    Point,
+    Quality,
+    Record,
+    RoomTranscript,
+    Survival,
+)
+
+WRONG = {"wrong": 3}  # for a number, a text, a list, and for every object in a record
+
+# ---- both ways
+
+
+@pytest.mark.parametrize("record", [DRY, BOUNDED, IN_ROOMS], ids=["dry", "bounded", "in rooms"])
+def test_a_record_is_read_as_it_was_written(record: Record) -> None:
+    assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
+
+
+def test_what_attacks_write_is_read_as_they_meant_it(tmp_path: Path) -> None:
+    save(tmp_path / "clip.wav", speech(), 16_000)
+    for how in ({}, {"under_threshold": 30.0}, {"method": "robust", "rooms": toy_bank()}):
+        result = attack(linear_victim(), tmp_path / "clip.wav", TARGET, max_passes=110, **how)
+        written = read_record(result.save(tmp_path / "item"))
+        assert written.files.keys() >= {"adversarial.wav", "delta.safetensors"}
+        plain = json.loads(json.dumps(result.record.to_json()))
+        assert Record.from_json(plain) == result.record
+        assert written.to_json() == {**result.record.to_json(), "files": written.files}
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+counts = st.integers(0, 2**63 - 1)
+options = st.fixed_dictionaries(
+    {"preset": st.sampled_from(["fast", "paper"]), "exact": st.booleans(), "seed": counts},
+    optional={
+        "method": st.sampled_from(["robust", "combined", "carlini-wagner"]),
+        "max_passes": st.integers(1, 10**6),
+        "max_clean_wer": st.floats(0, 2),
+    },
+).map(lambda chosen: Options(**chosen))
+rooms = st.builds(RoomTranscript, texts, st.none() | numbers, texts, st.booleans())
+survivals = st.builds(
+    Survival,
+    st.builds(
+        InRooms,
+        *(texts, counts, counts, numbers, numbers, numbers, st.none() | numbers, numbers),
+        *(st.none() | numbers, st.lists(rooms, max_size=2).map(tuple)),
+    ),
+    st.builds(Dry, numbers, numbers, st.none() | numbers),
+)
+qualities = st.builds(
+    Quality,
+    *(numbers, st.none() | numbers),
+    st.builds(MaskingExcess, texts, *[numbers] * 5),
+    *[st.none() | numbers] * 2,
+)
+points = st.builds(
+    Point,
+    counts,
+    texts,
+    st.none() | numbers,
+    st.booleans(),
+    counts,
+    counts,
+    *[st.none() | numbers] * 3,
+)
+KINDS: dict[str, st.SearchStrategy[Any]] = {
+    **{"str": texts, "bool": st.booleans(), "float": numbers, "Count": counts},
+    **{"Options": options, "Quality": qualities, "Survival": survivals},
+    "tuple[str, ...]": st.lists(texts, max_size=2).map(tuple),
+    "tuple[Point, ...]": st.lists(points, max_size=2).map(tuple),
+    "Mapping[str, str]": st.dictionaries(texts, texts, max_size=2),
+}
+
+
+def values(kind: str) -> st.SearchStrategy[Any]:
+    """What a field of a record may hold."""
+    plain = KINDS[kind.removesuffix(" | None")]
+    return st.none() | plain if kind.endswith("None") else plain
+
+
+@given(st.builds(Record, **{field.name: values(str(field.type)) for field in fields(Record)}))
+def test_any_record_is_read_as_it_was_written(record: Record) -> None:
+    assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
+
+
+# ---- what is no record of this version
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The place of every value in plain data, and of what holds it."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, part in inner:
+        yield (*path, name)
+        if isinstance(part, dict | list | tuple):
+            yield from leaves(part, (*path, name))
+
+
+def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    """The plain data of a record in rooms with another value in one place."""
+    whole: Any = json.loads(json.dumps(IN_ROOMS.to_json()))
+    *outer, last = path
+    place = whole
+    for name in outer:
+        place = place[name]
+    place[last] = value
+    assert isinstance(whole, dict)
+    return whole
+
+
+PLACES = [path for path in leaves(IN_ROOMS.to_json()) if path != ("adversarial",)]
+
+
+@pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
+def test_every_value_of_another_type_is_refused(path: tuple[Any, ...]) -> None:
+    with pytest.raises(MondegreenError):
+        Record.from_json(changed(path, WRONG))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("passes", True), ("passes", -1), ("passes", 2.5), ("passes", 2**63)),
+        *(("verified", 1), ("verified", None), ("wer_target", float("nan")), ("seconds", "2.5")),
+        *(("method", "magic"), ("under_threshold", 3.0), ("max_passes", 0)),  # robust: no bound
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_and_named(name: str, value: object) -> None:
+    with pytest.raises(MondegreenError) as refused:
+        Record.from_json(IN_ROOMS.to_json() | {name: value})
+    assert name in str(refused.value) or "JSON" in str(refused.value)
+
+
+NEEDED = {name for name in DRY.to_json() if name not in {*Options.model_fields, "adversarial"}}
+
+
+@pytest.mark.parametrize("name", sorted(NEEDED - {"key", "files"}))
+def test_a_field_that_is_missing_is_refused(name: str) -> None:
+    rest = {other: value for other, value in DRY.to_json().items() if other != name}
+    with pytest.raises(MondegreenError):
+        Record.from_json(rest)
+
+
+@pytest.fixture(scope="module")
+def item(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("record")
+    save(folder / "clip.wav", speech(), 16_000)
+    result = attack(linear_victim(), folder / "clip.wav", TARGET, max_passes=40)
+    return result.save(folder / "item")
+
+
+@pytest.mark.parametrize("schema", [1, None, 3, "2", {}])
+def test_a_record_of_another_schema_is_refused_by_whoever_reads_it(
+    item: Path, schema: object
+) -> None:
+    before = (item / "record.json").read_text()
+    rewrite(item, schema=schema)
+    said = (
+        f"it is a record of schema {schema}, and this version of mondegreen reads schema {SCHEMA}"
+    )
+    try:
+        for read in (
+            lambda: read_record(item),
+            lambda: evaluate(linear_victim(), item, toy_bank()),
+            lambda: examine(item, linear_victim()),
+        ):
+            with pytest.raises(MondegreenError) as refused:
+                read()
+            assert said in str(refused.value)
+        (claim,) = recheck(item, linear_victim())
+        assert (claim.claimed, claim.confirmed) == (True, False)
+        assert said in str(claim.problem)
+        (row,) = entries(item)
+        assert row.status == "damaged"
+        assert said in row.cells["error"]
+    finally:
+        (item / "record.json").write_text(before)
+
+
+def test_a_record_without_a_schema_is_of_the_first(item: Path) -> None:
+    plain = DRY.to_json()
+    del plain["schema"]
+    with pytest.raises(MondegreenError, match=r"of schema 1, .* Attack the clip again"):
+        Record.from_json(plain)
