@@ -100,10 +100,10 @@ def _prove_dry(victim: Victim, clip: Clip, trajectory: Trajectory, options: Opti
         return _proven(victim, clip, None, trajectory.delta, options)
     outcomes = []
     for candidate in (*reversed(trajectory.candidates), *reversed(trajectory.milestones)):
-        proof = _proven(victim, clip, candidate, candidate.delta, options)
-        if proof.matched:
-            return proof
-        outcomes.append(proof)
+        proven = _proven(victim, clip, candidate, candidate.delta, options)
+        if proven.verified:
+            return proven
+        outcomes.append(proven)
     target, by = clip.target, options.normaliser
     return next((one for one in outcomes if matches(one.transcript, target, by)), outcomes[0])
 
