@@ -1,14 +1,14 @@
 """Measure, merge into `bench/results.json`, and write `docs/benchmarks.md` from it.
 
-    python -m bench CLIPS.tsv                # a quick look
-    python -m bench CLIPS.tsv --full         # everything: hours; begin again to go on
+    python -m bench CLIPS.tsv                # a sample
+    python -m bench CLIPS.tsv --full         # everything, in hours; run it again to resume
     python -m bench CLIPS.tsv --only quality --victim moonshine-tiny --preset fast --budgets 100 500
-    python -m bench --only page              # nothing but the page
+    python -m bench --only page              # only the page
 
-CLIPS.tsv has the columns id, audio (relative to it) and target. Parts are measured in one process,
-of one thread unless they say otherwise; several processes may run side by side, and merge. What
-tells time should run alone. Quality is not measured again where stages and target are the same,
-unless with --again.
+CLIPS.tsv has the columns id, audio (relative to it) and target. Parts are measured in one process
+with one thread, unless they say otherwise. Several processes may run at once and merge their
+results, but timings should run alone. Quality that was measured with the same stages and target is
+kept, unless --again is given.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mondegreen.options import Options
 from mondegreen.victims import Victim, load_victim
 
 PEERS = Path(__file__).with_name("work") / "peers"
-QUICK_CLIPS, QUICK_BUDGET = 1, 250  # the shortest, and passes at most
+QUICK_CLIPS, QUICK_BUDGET = 1, 250  # of a sample: the shortest clip, and passes at most
 
 
 def main() -> None:
@@ -47,17 +47,24 @@ def parsed() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("clips", type=Path, nargs="?", help="the table of clips")
-    parser.add_argument("--full", action="store_true", help="everything, not a quick look")
-    parser.add_argument("--again", action="store_true", help="also what is known")
+    parser.add_argument("--full", action="store_true", help="measure everything, not a sample")
+    parser.add_argument("--again", action="store_true", help="measure again what is already known")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--victim", nargs="+", choices=VICTIMS, default=list(VICTIMS))
-    parser.add_argument("--method", nargs="+", default=["combined"], help="of in-rooms")
+    parser.add_argument(
+        "--method", nargs="+", default=["combined"], help="methods of the part in-rooms"
+    )
     parser.add_argument("--preset", nargs="+", choices=quality.PRESETS, default=quality.PRESETS)
-    parser.add_argument("--clip", nargs="+", default=[], help="ids; default: all, or the shortest")
+    parser.add_argument(
+        "--clip",
+        nargs="+",
+        default=[],
+        help="clip ids (default: all; without --full, the shortest)",
+    )
     parser.add_argument("--budgets", type=int, nargs="+", help="gradient passes")
-    parser.add_argument("--turns", type=int, default=15, help="of what is timed in turns")
+    parser.add_argument("--turns", type=int, default=15, help="turns of each timing")
     parser.add_argument("--results", type=Path, default=results.PATH)
-    parser.add_argument("--peers", type=Path, default=PEERS, help="the folder that they left")
+    parser.add_argument("--peers", type=Path, default=PEERS, help="folder with the peers' results")
     return parser.parse_args()
 
 
@@ -98,7 +105,7 @@ def time_passes(options: argparse.Namespace) -> None:
 
 
 def time_batches(options: argparse.Namespace) -> None:
-    """On all cores: this is about what one machine gets done."""
+    """On all cores: this measures what one machine gets done."""
     torch.set_num_threads(os.cpu_count() or 1)
     for name in options.victim:
         for row in passes.throughput(load_victim(name), max(3, options.turns // 3)):
@@ -123,14 +130,14 @@ def time_rooms(options: argparse.Namespace) -> None:
 
 
 def victims(options: argparse.Namespace) -> Iterator[tuple[Victim, list[Subject]]]:
-    """Each victim that is asked for, and its clips: in a quick look the shortest ones.
+    """Each victim asked for, and its clips; of a sample, the shortest.
 
     Raises:
-        SystemExit: no clips were given, or they are not there.
+        SystemExit: no table of clips was given, or it does not exist.
     """
     if options.clips is None or not options.clips.is_file():
         raise SystemExit(
-            f"There is no table of clips {options.clips or ''}: give one, as in python -m bench"
+            f"There is no table of clips {options.clips or ''}. Give one: python -m bench"
             " CLIPS.tsv, or make bench CLIPS=CLIPS.tsv."
         )
     for name in options.victim:
@@ -145,7 +152,7 @@ def budgets_of(preset: str, full: bool) -> list[int]:
 
 
 def is_known(part: str, options: argparse.Namespace, head: results.Row) -> bool:
-    """Whether a row is there that was made just so, and is not to be made again."""
+    """Whether there is a row with the same settings, and --again is not given."""
     wanted = {field: head[field] for field in (*results.KEYS[part], "settings")}
     return not options.again and bool(results.find(results.read(options.results), part, **wanted))
 

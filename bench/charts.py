@@ -20,13 +20,13 @@ from mondegreen.report.figures.ink import PAGE, legend, log_axis, look, rendered
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 WIDTH = 1100  # pixels
-PASSES = (80, 6000)  # from where to where is drawn
-FLOOR = 0.01  # of the masking loss as drawn: below it there is nothing to see
-DRAWN_FROM = "drawn from"  # the field of the PNG that names its rows
+PASSES = (80, 6000)  # range of the x-axis
+FLOOR = 0.01  # lowest masking loss drawn
+DRAWN_FROM = "drawn from"  # field of the PNG with the hash of its rows
 
 
 def draw(results: Results, victim: str, docs: Path = DOCS) -> None:
-    """Draw a victim's chart, small, and with the name of the rows that it shows."""
+    """Draw a victim's chart; the PNG carries the hash of the rows that it shows."""
     png = rendered(lambda figure: _fill(figure, results, victim), ".png", facecolor="white")
     with Image.open(io.BytesIO(png)) as drawn:
         scale = min(1.0, WIDTH / drawn.width)
@@ -43,7 +43,7 @@ def name_of(victim: str) -> str:
 
 
 def rows_key(results: Results, victim: str) -> str:
-    """A name of the numbers that a chart shows."""
+    """The hash of the numbers that a chart shows."""
     fields = ("preset", "clip", "budget", "verified", PESQ.field, LOSS.field)
     rows = find(results, "quality", victim=victim)
     return key_of({"rows": [[row[field] for field in fields] for row in rows]})[:16]
@@ -76,7 +76,7 @@ def _fill(figure: Figure, results: Results, victim: str) -> None:
 def _line(
     ax: Axes, measure: Measure, budgets: Sequence[int], groups: Sequence[list[Row]], index: int
 ) -> Line2D:
-    """Medians joined, and a band from the worst clip to the best; failures leave a gap."""
+    """A line of medians, and a band from the worst clip to the best; failures leave a gap."""
     color, marker, style = look(index)
     bands = [[_drawn(measure, f(measure, rows)) for rows in groups] for f in (worst, best)]
     ax.fill_between(budgets, *bands, color=color, alpha=0.12, linewidth=0)

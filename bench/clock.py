@@ -1,4 +1,4 @@
-"""Timing in turns: what is compared takes turns, so that a busy machine slows all of it."""
+"""Timing in turns: the kinds compared alternate, so that a busy machine slows all of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-Seconds = Mapping[str, list[Any]]  # of each kind, turn by turn; what differences of the clock are
+Seconds = Mapping[str, list[Any]]  # by kind, one for each turn; differences of clock readings
 
 
 def in_turns(
@@ -17,7 +17,7 @@ def in_turns(
 ) -> Seconds:
     """Seconds of each kind in each turn; a first turn warms up and is not counted.
 
-    The clock is the processor's unless said otherwise: other work on the machine blurs it less.
+    The default clock is processor time, which other work on the machine disturbs less.
     """
     seconds: dict[str, list[Any]] = {name: [] for name in kinds}
     for turn in range(turns + 1):

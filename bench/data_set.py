@@ -1,10 +1,10 @@
 """What driving a run costs: its start with 10,000 clips, the driver's work and memory, two workers.
 
-    python bench/data_set.py               # all of it, some minutes
+    python bench/data_set.py               # everything, in some minutes
     python bench/data_set.py --clips 1000  # fewer for the driver
 
-The driver is timed with an engine whose workers finish at once, so that nothing but its own work is
-left. Workers are timed with the embedded recogniser on clips that are equally long.
+The driver is timed with an engine whose workers finish at once, so that only its own work counts.
+Workers are timed with the embedded recogniser on clips of equal length.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RATE = 16_000
 
 
 class Instant:
-    """An engine that says of every clip at once that it is finished."""
+    """An engine that reports every clip as finished at once."""
 
     def __init__(self) -> None:
         self.said: list[Event] = []
@@ -41,7 +41,7 @@ class Instant:
     def open(self) -> Attacked:
         return Attacked("instant", "0" * 64, RATE, None, ("cpu",))
 
-    def staff(self, *_: object) -> int:
+    def grow(self, *_: object) -> int:
         return 2
 
     def start(self, job: Job) -> bool:
@@ -93,16 +93,16 @@ def drive(count: int) -> None:
     tenth = len(flat) // 10
     print(f"clips                      {count}, of 3 s")
     print(f"until the first job        {engine.began - begun:.2f} s, without loading a recogniser")
-    print(f"driver, a clip             {1000 * (ended - engine.began) / count:.3f} ms")
-    print(f"memory before and with     {before / 2**20:.0f} and {flat[0] / 2**20:.0f} MiB")
+    print(f"driver, per clip           {1000 * (ended - engine.began) / count:.3f} ms")
+    print(f"memory before, with clips  {before / 2**20:.0f}, {flat[0] / 2**20:.0f} MiB")
     print(
-        f"memory, first tenth, last  {statistics.median(flat[:tenth]) / 2**20:.1f} and"
+        f"memory, first, last tenth  {statistics.median(flat[:tenth]) / 2**20:.1f},"
         f" {statistics.median(flat[-tenth:]) / 2**20:.1f} MiB"
     )
 
 
 def workers(clips: int, passes: int) -> None:
-    """One worker and two, each of one thread, in turn."""
+    """One worker and two workers, in turn; each has one thread."""
     from mondegreen.audio.pcm import load
     from mondegreen.victims.embedded import bundled
 
@@ -110,7 +110,7 @@ def workers(clips: int, passes: int) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "clips"
         folder.mkdir()
-        for i in range(clips):  # the same speech, but no two files alike
+        for i in range(clips):  # the same speech, but no two files are equal
             soundfile.write(folder / f"{i}.wav", np.roll(speech, 160 * i), RATE, subtype="PCM_16")
         took: dict[int, list[float]] = {1: [], 2: []}
         for number in range(3):
@@ -119,7 +119,7 @@ def workers(clips: int, passes: int) -> None:
     ratios = [one / two for one, two in zip(took[1], took[2], strict=True)]
     print(f"workers                    {clips} clips of 6 s, {passes} passes each, 1 thread each")
     print(f"one, two                   {took[1]} s, {took[2]} s from first job to last")
-    print(f"one over two, median       {statistics.median(ratios):.2f} ({ratios})")
+    print(f"speed-up of two, median    {statistics.median(ratios):.2f} ({ratios})")
 
 
 def search(clips: Path, out: Path, count: int, passes: int) -> float:

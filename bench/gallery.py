@@ -1,9 +1,9 @@
-"""Make docs/gallery.md, and its pictures, from what attacks on the embedded recogniser have left.
+"""Make docs/gallery.md and its pictures from results of attacks on the embedded recogniser.
 
     python bench/gallery.py RUN ROOMS
 
-RUN is the folder of a run without rooms, ROOMS that of one result of a method in rooms. What is
-written is read from their records; no recording is copied.
+RUN is the folder of a run without rooms, ROOMS that of one result of a method in rooms. All numbers
+come from their records; no recording is copied.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _of_run(run: Path) -> Iterator[str]:
 
 
 def _of_items(run: Path) -> Iterator[str]:
-    """The clip that came out best by PESQ, and the one that came out worst; failures are worst."""
+    """The clip with the best PESQ, and the one with the worst; failures count as worst."""
     folders = sorted(item_folders(run), key=_success)
     for title, folder in (("The best of them", folders[-1]), ("The worst of them", folders[0])):
         record = read_record(folder)
@@ -84,7 +84,7 @@ def _of_rooms(item: Path) -> Iterator[str]:
 
 
 def _told(record: Record) -> str:
-    """What was heard before and after, and how far the change shows, in words."""
+    """The transcripts before and after, and the size of the change, in words."""
     proof = "proved from the saved file" if record.verified else "NOT proved from the saved file"
     return (
         f"Heard in the recording: “{record.transcript_clean}” Asked for, and {proof}:"
@@ -105,7 +105,7 @@ def _section(title: str, figure: str, paths: Sequence[Path], name: str, text: st
 
 
 def _picture(figure: str, paths: Sequence[Path], name: str, alt: str) -> Iterator[str]:
-    """Draw it, make it small, and refer to it."""
+    """Draw a figure, scale it down, and link it."""
     path = PICTURES / f"{name}.png"
     plot(paths, path, figure)
     with Image.open(path) as drawn:

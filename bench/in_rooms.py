@@ -1,4 +1,4 @@
-"""How far methods in rooms get with so many room-passes, proved in rooms they have not met."""
+"""Results of methods in rooms with a given number of room passes, proved in unseen rooms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUDGET = 1000  # gradient passes, each in one room
 def measured(
     victim: Victim, subject: Subject, setup: Setup, known: Callable[[Row], bool]
 ) -> Iterator[Row]:
-    """A clip's row, if it is not known yet: the saved file in every test room, and in none."""
+    """A clip's row, if it is not known yet: the saved file in every test room, and without one."""
     assert setup.rooms is not None, "a method in rooms has a bank"
     options = setup.options
     head: Row = {

@@ -1,4 +1,4 @@
-"""Peak memory of a batch of ten-second clips, in a process of its own.
+"""Peak memory of a batch of ten-second clips, measured in a new process.
 
 python -m bench.memory moonshine-tiny 8
 """
@@ -16,7 +16,7 @@ STEPS = 3  # of each stage
 
 
 def peak(victim: str, size: int) -> Row:
-    """Ask a new process, which has held nothing else."""
+    """Measure in a new process, which has held nothing else."""
     asked = subprocess.run(
         [sys.executable, "-m", "bench.memory", victim, str(size)],
         capture_output=True,
@@ -43,10 +43,9 @@ def main() -> None:
 
 
 def resident_peak() -> float:
-    """The most that this process has held, in GiB.
+    """Peak memory of this process, in GiB.
 
-    Of the kernel's two counts this is the one that begins anew with a program; `getrusage` goes on
-    from what the process that started it held.
+    VmHWM starts anew with a program; `getrusage` includes what the process held that started it.
     """
     status = Path("/proc/self/status").read_text("utf-8")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))

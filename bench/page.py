@@ -1,6 +1,6 @@
-"""Write `docs/benchmarks.md` from `bench/results.json`: numbers from the one, words from `page.md`.
+"""Write `docs/benchmarks.md`: numbers from `bench/results.json`, text from `page.md`.
 
-`render` is a pure function, so that a test can say whether the page is what the results say.
+`render` is a pure function, so that a test can compare the page with the results.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def render(results: Results) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of Markdown; what has no rows says so."""
+    """A Markdown table; without rows it says so."""
     body = [list(row) for row in rows] or [[NONE, *[""] * (len(head) - 1)]]
     lines = [list(head), ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -80,7 +80,7 @@ def _standing(results: Results, victim: str, measure: Measure) -> str:
 
 
 def clip_by_clip(results: Results, victim: str) -> str:
-    """Every file that was scored at the budgets of the page."""
+    """Every file scored at the budgets of the page."""
     head = (
         *("clip", "preset", "budget", "passes", "first success", "heard", "PESQ", "masking loss"),
         *("above θ", "STOI", "SNR, dB", "largest change"),
@@ -109,9 +109,9 @@ def _scored(row: Row) -> list[str]:
 
 
 def first(row: Row) -> str:
-    """Peers do not say at which pass they first succeeded."""
+    """Peers do not report at which pass they first succeeded."""
     if "first_match" not in row:
-        return "not told"
+        return "not reported"
     return "none" if row["first_match"] is None else str(row["first_match"])
 
 
@@ -120,7 +120,7 @@ def number(value: float | None, form: str) -> str:
 
 
 def in_rooms(results: Results, victim: str) -> str:
-    head = ("method", "preset", "clip", "passes", "rooms heard", "heard dry", "masking loss")
+    head = ("method", "preset", "clip", "passes", "heard in rooms", "heard without", "masking loss")
     rows = find(results, "in_rooms", victim=victim)
     lines = [
         (
@@ -161,9 +161,9 @@ def _medians_in_rooms(rows: Sequence[Row]) -> Iterable[tuple[str, ...]]:
 
 
 def passes(results: Results) -> str:
-    """Milliseconds of each part, and the whole over the recogniser's own."""
+    """Milliseconds of each part, and the ratio of the whole to the recogniser's own pass."""
     names = ("forward", "backward", "loop", "masking", "rooms", "bookkeeping")
-    head = ("recogniser", "pass", *names, "over the recogniser’s own")
+    head = ("recogniser", "pass", *names, "ratio to the recogniser’s own")
     rows = [
         (
             f"`{row['victim']}`",
@@ -185,7 +185,13 @@ def spread(row: Row) -> str:
 
 
 def batches(results: Results) -> str:
-    head = ("recogniser", "clips", "seconds a clip and pass", "over one alone, wall", "processor")
+    head = (
+        "recogniser",
+        "clips",
+        "seconds per clip and pass",
+        "ratio to one clip: wall",
+        "processor",
+    )
     rows = (
         (
             f"`{row['victim']}`",
@@ -200,7 +206,7 @@ def batches(results: Results) -> str:
 
 
 def memory(results: Results) -> str:
-    head = ("recogniser", "clips", "after loading", "at most")
+    head = ("recogniser", "clips", "after loading", "peak")
     rows = (
         (
             f"`{row['victim']}`",
@@ -214,7 +220,7 @@ def memory(results: Results) -> str:
 
 
 def ratios(rows: Iterable[Row]) -> str:
-    head = ("", "ratio (middle half)", "milliseconds", "over")
+    head = ("", "ratio (middle half)", "first", "second")
     lines = (
         (
             row["kind"],
@@ -228,7 +234,7 @@ def ratios(rows: Iterable[Row]) -> str:
 
 
 def circumstances(results: Results) -> str:
-    """Which rows were measured where, and when."""
+    """Where and when the rows were measured."""
     lines = []
     for where, here in results["circumstances"].items():
         rows = [(part, row) for part in KEYS for row in results[part] if row["where"] == where]
@@ -245,4 +251,4 @@ def _machine(here: Row) -> tuple[str, str, str]:
     parts += [f"{cores} cores"] if cores else []
     parts += [f"{memory_gib} GiB"] if memory_gib else []
     versions = ", ".join(f"{name} {version}" for name, version in here["versions"].items())
-    return ", ".join(parts), str(threads) if threads else "not noted", versions
+    return ", ".join(parts), str(threads) if threads else "not recorded", versions

@@ -1,9 +1,8 @@
 """Where the time of a pass goes, and what a batch saves.
 
-A pass of the attack and the recogniser's own forward and backward pass take turns: what the first
-costs over the second is the overhead. Its parts are taken where nothing else runs: the masking
-loss and the rooms alone, and the loop with a recogniser that takes no time; of the loop,
-bookkeeping is what the functions of `BOOKKEEPING` take.
+A pass of the attack and the recogniser's own forward and backward pass take turns; their ratio is
+the overhead. Its parts are timed separately: the masking loss and the rooms alone, and the loop
+with a recogniser that takes no time. Bookkeeping is the loop's time in `BOOKKEEPING`.
 """
 
 from __future__ import annotations
@@ -31,20 +30,20 @@ from mondegreen.audio.pcm import load
 from mondegreen.options import Options
 from mondegreen.psychoacoustics.excess import masking_loss
 from mondegreen.psychoacoustics.threshold import masking_threshold
-from mondegreen.search.hearing import at_once
 from mondegreen.search.loop import Search
 from mondegreen.search.presets import PRESETS, stages_for
+from mondegreen.search.scoring import at_once
 from mondegreen.search.stage import Stage
 from mondegreen.victims import Victim
 from mondegreen.victims.base import Score
 from mondegreen.victims.embedded import bundled
 
-TARGETS = {LETTERS: "send the money"}  # what is asked for elsewhere
+TARGETS = {LETTERS: "send the money"}  # as in the rest of the benchmark
 TARGET = "Everyone can hear what nobody ever said."
 SIZES = (1, 2, 4, 8)
 SECONDS = 10.0
 ROOM_SECONDS = 0.5
-BOOKKEEPING = ("_keep", "_count")  # of `Search`: the best so far, counters and curve
+BOOKKEEPING = ("_keep", "_count")  # methods of `Search`: best so far, counters and curve
 
 Kind = Callable[[], object]
 
@@ -64,7 +63,7 @@ class Instant:
 
 @dataclass
 class Split:
-    """Seconds that some methods of the search take, added up."""
+    """Total seconds in some methods of the search."""
 
     seconds: float = 0.0
     patched: ExitStack = field(default_factory=ExitStack)
@@ -88,7 +87,7 @@ class Split:
 
 
 def recordings(size: int, sample_rate: int) -> list[Tensor]:
-    """Clips of ten seconds, each another cut of one recording run round."""
+    """Clips of ten seconds: rotations of one recording."""
     speech = quantise(torch.from_numpy(load(bundled.asset(bundled.RECORDING), sample_rate)))
     samples = int(SECONDS * sample_rate)
     speech = speech.repeat(2)[:samples]
@@ -96,9 +95,9 @@ def recordings(size: int, sample_rate: int) -> list[Tensor]:
 
 
 def bare(victim: Victim, clips: list[Tensor], draws: int = 1, *, backward: bool = True) -> Kind:
-    """Passes of the recogniser over so many copies of each clip, and nothing else.
+    """Passes of the recogniser alone, over `draws` copies of each clip.
 
-    It hears as many at once as in an attack, so that nothing but the attack's own work differs.
+    Its batches are as large as in an attack, so that only the attack's own work differs.
     """
     audio, lengths = pad([clip.to(victim.device, victim.dtype) for clip in clips])
     tokens = [target(victim, clip) for clip in clips]
@@ -115,7 +114,7 @@ def bare(victim: Victim, clips: list[Tensor], draws: int = 1, *, backward: bool 
 
 
 def steps(victim: Victim, clips: list[Tensor], stage: Stage) -> Kind:
-    """The steps of a stage, one a call."""
+    """The steps of a stage, one per call."""
     here = [clip.to(victim.device, victim.dtype) for clip in clips]
     threshold = masking_threshold(*pad(here), victim.sample_rate)
     tokens = [target(victim, clip) for clip in clips]
@@ -128,7 +127,7 @@ def target(victim: Victim, clip: Tensor) -> Tensor:
 
 
 def split(victim: Victim, turns: int) -> Iterator[Row]:
-    """Stage 1, stage 2, and a step in ten rooms, each over the recogniser alone."""
+    """Stage 1, stage 2, and a step in ten rooms, each compared with the recogniser alone."""
     clips = recordings(1, victim.sample_rate)
     norm, masked = PRESETS["imperceptible"]["paper"]
     yield _row(victim, "stage 1", clips, norm, turns)
@@ -166,7 +165,7 @@ def _row(victim: Victim, kind: str, clips: list[Tensor], stage: Stage, turns: in
 
 
 def _own(victim: Victim, clips: list[Tensor], stage: Stage, turns: int) -> dict[str, float]:
-    """Seconds of our own parts of a step."""
+    """Seconds of the parts of a step that are not the recogniser's."""
     kinds: dict[str, Kind] = {"loop": steps(Instant(victim), clips, stage)}
     if stage.masking:
         kinds["masking"] = masking(victim, clips)
@@ -181,7 +180,7 @@ def _own(victim: Victim, clips: list[Tensor], stage: Stage, turns: int) -> dict[
 
 
 def masking(victim: Victim, clips: list[Tensor]) -> Kind:
-    """The masking loss and its gradient, alone."""
+    """Only the masking loss and its gradient."""
     audio, lengths = pad(clips)
     threshold = masking_threshold(audio, lengths, victim.sample_rate)
     delta = 1e-3 * torch.randn(audio.shape, generator=torch.Generator().manual_seed(0))
@@ -194,7 +193,7 @@ def masking(victim: Victim, clips: list[Tensor]) -> Kind:
 
 
 def rooms(victim: Victim, clips: list[Tensor], stage: Stage) -> Kind:
-    """The rooms of a step, there and back, alone."""
+    """Only the rooms of a step, forward and backward."""
     audio, lengths = pad(clips)
     reverb, index = _reverb(victim), torch.arange(stage.over.draws).expand(len(clips), -1)
 
@@ -206,7 +205,7 @@ def rooms(victim: Victim, clips: list[Tensor], stage: Stage) -> Kind:
 
 
 def throughput(victim: Victim, turns: int, sizes: Sequence[int] = SIZES) -> Iterator[Row]:
-    """Passes of stage 2 on batches, by the wall's clock and the processor's, over a clip alone."""
+    """Passes of stage 2 on batches, in wall time and processor time, compared with one clip."""
     (_, stage) = PRESETS["imperceptible"]["paper"]
     clips = recordings(max(sizes), victim.sample_rate)
     kinds = {str(size): steps(victim, clips[:size], stage) for size in sizes}

@@ -1,13 +1,11 @@
-"""Quality against gradient passes, of presets and of peers, all from saved 16-bit files.
+"""Quality against gradient passes, of presets and peers, all from saved 16-bit files.
 
-`score_file(victim, clean, path, target)` is how every file is scored, whoever made it: `victim` is
-a loaded one, `clean` the clip [T] on the 16-bit grid at its rate, `path` the saved file, `target`
-the phrase. It returns the fields of `mondegreen.evaluation`, flat and ready for JSON.
+`score_file` scores every file, whoever made it.
 
-`paper` is run once, and proved at each budget on its way: the best so far. So is `fast`, which ends
-by itself. `paper, planned` is `paper` with its stages shortened in proportion, as a user with a
-budget might do, and each budget is a run of its own. What has been measured with the same stages
-and target is not measured again.
+`paper` is run once, and its best so far is proved at each budget. So is `fast`, which ends by
+itself. `paper, planned` is `paper` with its stages shortened in proportion, as a user with a budget
+might do; each budget is a separate run. What was measured with the same stages and target is not
+measured again.
 """
 
 from __future__ import annotations
@@ -43,13 +41,19 @@ METHOD: Final = "imperceptible"
 PLANNED = "paper, planned"
 PRESETS = ("fast", "paper", PLANNED)
 BUDGETS = (100, 250, 500, 1000)  # gradient passes; a run of `fast` for each
-CURVE = (100, *range(250, 5001, 250))  # where `paper` is proved on its way
+CURVE = (100, *range(250, 5001, 250))  # passes after which `paper` is proved
 
-Known = Callable[[Row], bool]  # whether a row of these key fields and settings is there already
+Known = Callable[[Row], bool]  # whether there is a row with these key fields and settings
 
 
 def score_file(victim: Victim, clean: NDArray[np.float32], path: Path, target: str) -> Row:
-    """What a saved file proves and what it costs the ear.
+    """What a saved file proves, and its quality, as a flat row.
+
+    Args:
+        victim: hears the file.
+        clean: the clip `[T]`, 16-bit samples at the victim's rate.
+        path: the saved file.
+        target: the phrase.
 
     Raises:
         AudioError: it cannot be read, or is not as long as the clip.
@@ -73,7 +77,7 @@ def score_file(victim: Victim, clean: NDArray[np.float32], path: Path, target: s
 def score_sound(
     victim: Victim, clean: NDArray[np.float32], adversarial: NDArray[np.float32], target: str
 ) -> Row:
-    """The same of samples [T], by way of a file."""
+    """Save samples [T] to a file, and score that."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "adversarial.wav"
         save(path, adversarial, victim.sample_rate, comment=ADVERSARIAL_MARK)
@@ -83,7 +87,7 @@ def score_sound(
 def measured(
     victim: Victim, subject: Subject, preset: str, budgets: Sequence[int], known: Known
 ) -> Iterator[Row]:
-    """A clip's rows at those of the budgets that are not known yet."""
+    """A clip's rows at the budgets that are not known yet."""
     plans = {budget: _head(victim, subject, preset, budget) for budget in budgets}
     missing = [budget for budget in sorted(plans) if not known(plans[budget])]
     for run in runs({budget: stages_for(preset, budget) for budget in missing}):
@@ -92,7 +96,7 @@ def measured(
 
 
 def runs(plans: Mapping[int, Stages]) -> list[list[int]]:
-    """Budgets, rising, that one run passes on its way: it does what those of the smaller do."""
+    """Budgets, rising, in groups that one run can serve: it begins as the smaller ones do."""
     found: list[list[int]] = []
     for budget in sorted(plans, reverse=True):
         for run in found:
@@ -105,7 +109,7 @@ def runs(plans: Mapping[int, Stages]) -> list[list[int]]:
 
 
 def _begins(short: Stages, long: Stages) -> bool:
-    """Whether stages are those of `long`, left early."""
+    """Whether `short` is `long` stopped early."""
     *done, last = short
     whole = long[len(done)] if len(done) < len(long) else None
     if whole is None or tuple(done) != long[: len(done)]:
@@ -118,7 +122,7 @@ def _begins(short: Stages, long: Stages) -> bool:
 
 
 def stages_for(preset: str, budget: int) -> Stages:
-    """What is run for a budget; `paper` in full, for it is left on its way."""
+    """The stages that are run for a budget; `paper` in full, since it is stopped early."""
     stages = STAGES[METHOD]["fast" if preset == "fast" else "paper"]
     if preset == PLANNED:
         stages = tuple(replace(stage, planned=True) for stage in stages)
@@ -139,7 +143,7 @@ def _head(victim: Victim, subject: Subject, preset: str, budget: int) -> Row:
 def _proved(
     victim: Victim, subject: Subject, stages: Stages, budgets: Sequence[int]
 ) -> Iterator[tuple[int, Row]]:
-    """Search, and at each budget prove the best so far as a caller's result would be proved."""
+    """Search, and at each budget prove the best so far, as `attack` proves its result."""
     setup = Setup(Options(method=METHOD))
     (clip,) = prepare(victim, [subject.path], [subject.target], setup.options)
     attack = Attack(victim, [clip], setup)
@@ -161,18 +165,18 @@ def _proved(
         if trajectory.passes >= left[0]:
             seconds += time.process_time() - began
             yield left.pop(0), row()
-            began = time.process_time()  # proving and measuring are no part of the search
+            began = time.process_time()  # without proving and measuring
         if not left:
             return
     seconds += time.process_time() - began
-    for budget in left:  # the search ended before them: it stays as it ended
+    for budget in left:  # the search ended before them
         yield budget, row()
 
 
 def of_peers(
     victim: Victim, subjects: Sequence[Subject], folder: Path, known: Known
 ) -> Iterator[tuple[Row, Row]]:
-    """Score what `bench/peers` left in a folder: rows, and where each run was made."""
+    """Score the runs of `bench/peers` in a folder: rows, and where each run was made."""
     path, clips = folder / "runs.jsonl", {subject.clip: subject for subject in subjects}
     runs = path.read_text("utf-8").splitlines() if path.exists() else []
     for run in map(json.loads, runs):
@@ -203,16 +207,16 @@ def of_peers(
 
 
 def settings_of(stages: Stages, target: str) -> str:
-    """A name of how a row was made: the stages' numbers, as far as they differ from defaults.
+    """A hash of how a row was made: the target, and the stages' numbers that are not defaults.
 
-    How they came to have so many steps is no part of it.
+    It does not depend on whether the number of steps was planned.
     """
     fixed = tuple(replace(stage, planned=False) for stage in stages)
     return key_of({"stages": described(fixed), "target": target})[:16]
 
 
 def described(value: object) -> Any:
-    """Dataclasses as plain data, without what is at its default, so that new fields may come."""
+    """Dataclasses as plain data, without default values, so that new fields change nothing."""
     if isinstance(value, tuple | list):
         return [described(one) for one in value]
     if not is_dataclass(value) or isinstance(value, type):

@@ -1,8 +1,8 @@
-"""The one file of measurements: rows by part, merged safely, each with where it was taken.
+"""The file of measurements: rows by part, merged safely, each with where it was measured.
 
-A row is plain data. Rows of a part are told apart by the fields of `KEYS`; one that comes again
-replaces the earlier. The machine, the versions and the threads stand once in `circumstances`, and
-each row names its own by `where`.
+A row is plain data. The fields of `KEYS` identify a row within its part; a new row replaces an old
+one. Machine, versions and threads are listed in `circumstances`, to which each row refers by
+`where`.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ PACKAGES = ("mondegreen", "torch", "transformers", "numpy", "scipy", "pesq", "py
 
 
 def read(path: Path = PATH) -> Results:
-    """All that was measured; nothing where there is no file yet."""
+    """All measurements; none if there is no file yet."""
     empty: Results = {"circumstances": {}, **{part: [] for part in KEYS}}
     return empty | json.loads(path.read_text("utf-8")) if path.exists() else empty
 
 
 def add(part: str, row: Row, path: Path = PATH, here: Row | None = None) -> None:
-    """Put a row in its place, whoever else is writing.
+    """Add or replace a row, even while other processes write.
 
     Args:
         part: a key of `KEYS`.
-        row: it has the fields that the part's rows are told apart by.
+        row: with the fields that identify it within its part.
         path: the file.
-        here: where it was measured, if not here and now.
+        here: where it was measured; default: here and now.
     """
     here = here or circumstances()
     dated = row if "date" in row else {**row, "date": date.today().isoformat()}
@@ -69,7 +69,7 @@ def find(results: Results, part: str, **wanted: object) -> list[Row]:
 
 
 def key(part: str, row: Row) -> tuple[Any, ...]:
-    """What tells a row from the others of its part."""
+    """What identifies a row within its part."""
     return tuple(row[field] for field in KEYS[part])
 
 
@@ -101,7 +101,7 @@ def _processor() -> str:
 
 
 def _write(path: Path, results: Results) -> None:
-    """One row a line, so that versions can be compared; circumstances only if referred to."""
+    """One row per line, for readable diffs; only the circumstances that rows refer to."""
     used = {row["where"] for part in KEYS for row in results[part]}
     known = {k: v for k, v in sorted(results["circumstances"].items()) if k in used}
     parts = [f'"circumstances": {json.dumps(known, indent=1)}']

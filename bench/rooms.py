@@ -1,9 +1,9 @@
-"""What rooms cost: beside scipy's convolution, and beside the recogniser's own gradient passes.
+"""What rooms cost, compared with scipy's convolution and with the recogniser's gradient passes.
 
-Puts ten seconds of speech into ten rooms of half a second. Beside `scipy.signal.fftconvolve`, room
-by room and forward only, stand our forward pass and our forward and backward pass, beside the
-literal convolution our forward pass; beside the gradient passes of the recogniser on ten such
-clips, which are what a step of a robust attack cannot do without, stands what rooms add to them.
+Ten seconds of speech in ten rooms of half a second. Our forward pass, and forward and backward
+pass, are compared with `scipy.signal.fftconvolve`, room by room and forward only; our forward pass
+with the literal convolution; and forward and backward with the recogniser's gradient passes on ten
+such clips, which a step of a robust attack needs anyway.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ PAIRS = (
 
 
 def exponential_rooms(count: int, seconds: float, rate: int = RATE) -> Tensor:
-    """Noise that falls by 60 dB: as good as rooms, where only time counts. `[count, L]`."""
+    """Noise that falls by 60 dB, in place of rooms where only time counts. `[count, L]`."""
     samples = int(seconds * rate)
     generator = torch.Generator().manual_seed(0)
     return torch.randn(count, samples, generator=generator) * torch.logspace(0, -3, samples)
 
 
 def speech() -> Tensor:
-    """Ten seconds, less a little. `[T]`."""
+    """Just under ten seconds. `[T]`."""
     return torch.from_numpy(load(bundled.asset(bundled.RECORDING), RATE))
 
 
 def measure(victim: Victim, turns: int) -> Iterator[Row]:
-    """The ratios of `PAIRS`, and our forward pass over a convolution sample by sample."""
+    """The ratios of `PAIRS`, and of a convolution sample by sample to our forward pass."""
     kinds = convolutions(Reverb(exponential_rooms(ROOMS, ROOM_SECONDS)), speech())
     twin = {"literal": kinds.pop("literal"), "forward": kinds["forward"]}
     kinds["recogniser"] = recogniser(victim, speech())
@@ -58,7 +58,7 @@ def measure(victim: Victim, turns: int) -> Iterator[Row]:
 
 
 def convolutions(reverb: Reverb, clip: Tensor) -> dict[str, Callable[[], object]]:
-    """The rooms of one clip: forward, there and back; by scipy, sample by sample, and bare FFTs."""
+    """Ten rooms of one clip: ours (forward, gradient), scipy's, sample by sample, and bare FFTs."""
     audio, lengths = clip[None, None], torch.tensor([len(clip)])
     rooms = torch.arange(ROOMS)[None]
     samples, rirs = clip.numpy(), reverb.rirs.numpy()
@@ -78,7 +78,7 @@ def convolutions(reverb: Reverb, clip: Tensor) -> dict[str, Callable[[], object]
         return np.stack([np.convolve(samples, rir)[: len(samples)] for rir in rirs])
 
     def transforms() -> object:
-        """What no convolution by FFT can do without: one there, and one back for each room."""
+        """The FFTs that any convolution needs: one forward, and one inverse for each room."""
         spectrum = torch.fft.rfft(clip, size)
         return torch.fft.irfft(spectrum.expand(ROOMS, -1), size)
 

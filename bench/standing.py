@@ -1,4 +1,4 @@
-"""How presets and peers stand at a budget: medians and worst clips, failures counted as worst.
+"""How presets and peers compare at a budget: medians and worst clips.
 
 A file that is not heard as its target has no quality: whatever it sounds like, it counts as the
 worst of its group, and is never left out.
@@ -16,7 +16,7 @@ from bench.subjects import LETTERS, WORDS
 
 FAST, PAPER, PLANNED = "fast", "paper", "paper, planned"
 ART = ("ART", "ART, masker fixed")
-PEERS: Mapping[str, Sequence[str]] = {  # whom a recogniser can be given to, measured or not
+PEERS: Mapping[str, Sequence[str]] = {  # those that can attack a victim, measured or not
     WORDS: ART,
     LETTERS: (*ART, "asr-attacks", "asr-attacks, with copy"),
 }
@@ -31,7 +31,7 @@ class Measure:
     Attributes:
         field: its name in the row.
         title: its name on the page.
-        sign: 1 where more is better, -1 where less is.
+        sign: 1 if more is better, -1 if less is.
         form: how it is printed.
     """
 
@@ -41,7 +41,7 @@ class Measure:
     form: Callable[[float], str]
 
     def of(self, row: Row) -> float:
-        """The row's number; of a failure, or without one, the worst there is."""
+        """The row's number; for a failure, or without one, the worst possible."""
         value = row[self.field]
         return float(value) if row["verified"] and value is not None else -self.sign * math.inf
 
@@ -66,12 +66,12 @@ HEARD = Measure("heard_in", "rooms heard", 1, "{:.0%}".format)
 
 
 def at(results: Results, victim: str, preset: str, budget: int) -> list[Row]:
-    """A preset's rows at a budget, a clip each."""
+    """A preset's rows at a budget, one per clip."""
     return find(results, "quality", victim=victim, preset=preset, budget=budget)
 
 
 def presets(results: Results, victim: str) -> list[str]:
-    """Everyone who is to be measured, ours first, and whoever else was."""
+    """All presets and peers, ours first, then any others that were measured."""
     there = {row["preset"] for row in find(results, "quality", victim=victim)}
     asked = [FAST, PAPER, PLANNED, *PEERS[victim]]
     return [*asked, *sorted(there - set(asked), key=str.lower)]

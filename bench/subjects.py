@@ -1,4 +1,4 @@
-"""Who is attacked in the benchmark, on which clips, and with what targets."""
+"""The victims, clips and targets of the benchmark."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mondegreen.errors import OptionError
 
 WORDS, LETTERS = "moonshine-tiny", "moonshine-tiny-ctc"
 VICTIMS = (WORDS, LETTERS)
-SPOKEN = {  # shorter than the clips' own targets: the head of letters hears less
+SPOKEN = {  # shorter than the clips' own targets, for the weaker victim
     "3575-170457-0013": "open the front door",
     "2961-960-0020": "turn off the alarm",
     "8224-274381-0007": "good morning",
@@ -24,7 +24,7 @@ SPOKEN = {  # shorter than the clips' own targets: the head of letters hears les
 
 @dataclass(frozen=True)
 class Subject:
-    """A clip and what a victim is to hear in it.
+    """A clip and its target.
 
     Attributes:
         clip: its id.

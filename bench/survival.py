@@ -1,9 +1,9 @@
-"""How survival in rooms grows with gradient passes and with the bound, one room a step.
+"""How survival in rooms grows with gradient passes and with the bound, one room per step.
 
     python bench/survival.py CLIPS.tsv BANK --eps 500 1000 2000 --every 200 >> survival.jsonl
 
-CLIPS.tsv has the columns id, audio (relative to it) and target. Every line written is one clip
-under one fixed bound after some number of passes: the share of the bank's test rooms in which
+CLIPS.tsv has the columns id, audio (relative to it) and target. Each line of output is one clip
+under one fixed bound after some number of passes, with the share of the bank's test rooms in which
 greedy decoding of x + δ, rounded to 16 bits, is the target. The rates are those of `fast`.
 """
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", type=Path)
     parser.add_argument("bank", type=Path)
-    parser.add_argument("--only", nargs="*", help="ids of the clips to take")
+    parser.add_argument("--only", nargs="*", help="ids of the clips to use")
     parser.add_argument("--eps", nargs="+", type=float, default=[500, 1000, 2000])
     parser.add_argument("--passes", type=int, default=1600)
     parser.add_argument("--every", type=int, default=200)
@@ -59,7 +59,7 @@ def main() -> None:
 def growth(
     victim: Victim, bank: RoomBank, clean: Tensor, target: str, eps: float, options: Any
 ) -> Iterator[dict[str, Any]]:
-    """Search under one bound, and look every so many passes."""
+    """Search under one bound, and evaluate every `options.every` passes."""
     tokens = victim.encode(as_sentence(target), len(clean))
     threshold = masking_threshold(clean[None], None, victim.sample_rate)
     search = Search(victim, [clean], [tokens], threshold)

@@ -1,4 +1,4 @@
-"""What was asked for, what was measured, and whether it was met: worked out, never typed."""
+"""The targets, what was measured, and whether they were met; all computed from the results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Verdict:
     Attributes:
         asked: what was asked for.
         measured: what came out.
-        met: None: it was not measured, or not wholly.
+        met: None if it was not measured, or only in part.
     """
 
     asked: str
@@ -67,10 +67,10 @@ def verdicts(results: Results) -> list[Verdict]:
 
 
 def equals_paper(results: Results, victim: str, budget: int) -> Verdict:
-    """Clip by clip: the best PESQ of `paper`'s own curve, and its masking loss there."""
+    """Clip by clip: the best PESQ of `paper`'s curve, and its masking loss there."""
     asked = (
-        f"{victim}: within {budget} passes `fast` has, clip by clip, the best PESQ of `paper`’s own"
-        " curve and its masking loss at that point"
+        f"{victim}: within {budget} passes `fast` reaches, on every clip, the best PESQ of"
+        " `paper`’s curve and its masking loss at that point"
     )
     curve = find(results, "quality", victim=victim, preset=PAPER)
     pairs = [(row, peak(curve, row["clip"])) for row in at(results, victim, FAST, budget)]
@@ -85,23 +85,23 @@ def equals_paper(results: Results, victim: str, budget: int) -> Verdict:
     end = min(max(r["budget"] for r in curve if r["clip"] == row["clip"]) for row, _ in known)
     text = f"both on {both} of {len(known)} clips ({apart})"
     if end < PAPER_WHOLE:
-        text += f"; `paper` measured to {end:,} passes only"
+        text += f"; `paper` measured only up to {end:,} passes"
     whole = len(known) == CLIPS and end >= PAPER_WHOLE
     return Verdict(asked, text, None if both == len(known) and not whole else both == CLIPS)
 
 
 def peak(curve: Sequence[Row], clip: str) -> Row | None:
-    """Where a clip's curve has its best PESQ; None: no point of it is verified."""
+    """The point of a clip's curve with the best PESQ; None if no point is verified."""
     heard = [row for row in curve if row["clip"] == clip and row["verified"]]
     return max(heard, key=PESQ.of, default=None)
 
 
 def ahead(results: Results, victim: str, budget: int) -> Verdict:
-    """By the medians, over the clips that both have, and clip by clip for the record.
+    """By the medians over the clips that both have; the counts clip by clip are for information.
 
-    Medians of some of the clips are told and decide nothing, here and below.
+    Medians over only some of the clips are reported but decide nothing, here and below.
     """
-    asked = f"{victim}: at {budget:,} passes `fast` is ahead of `paper` and of every peer on both"
+    asked = f"{victim}: at {budget:,} passes `fast` beats `paper` and all peers on both measures"
     ours = at(results, victim, FAST, budget)
     rivals = [name for name in presets(results, victim) if name != FAST]
     texts, won, whole = [], [], True
@@ -114,12 +114,12 @@ def ahead(results: Results, victim: str, budget: int) -> Verdict:
         wins = [m.title for m in MEASURES if m.better(middle(m, mine), middle(m, theirs))]
         won.append(len(wins) == len(MEASURES))
         counts = ", ".join(
-            f"{m.title} {m.shown(middle(m, mine))} to {m.shown(middle(m, theirs))}"
+            f"{m.title} {m.shown(middle(m, mine))} against {m.shown(middle(m, theirs))}"
             f" ({_wins(m, mine, theirs)} of {len(mine)})"
             for m in MEASURES
         )
         texts.append(f"{rival}: {counts}")
-    whole &= not all(won) or len(won) == len(rivals)  # to lose to one is enough
+    whole &= not all(won) or len(won) == len(rivals)  # losing to one is enough
     return Verdict(asked, "; ".join(texts), all(won) if won and whole else None)
 
 
@@ -140,7 +140,7 @@ def reaches_four(results: Results, victim: str) -> Verdict:
 
 
 def first_success(results: Results, victim: str) -> Verdict:
-    """Over all rows of `fast`; budgets that one run passes on its way tell of it alike."""
+    """Over all rows of `fast`; those of one run agree."""
     rows = find(results, "quality", victim=victim, preset=FAST)
     asked = f"{victim}: first success of `fast` within {FIRST_SUCCESS} passes on every clip"
     if not rows:
@@ -154,8 +154,8 @@ def first_success(results: Results, victim: str) -> Verdict:
 
 def in_rooms(results: Results, victim: str) -> Verdict:
     asked = (
-        f"{victim}: `combined` with 1,000 room-passes: more rooms heard and less masking loss than"
-        " `paper` given the same"
+        f"{victim}: `combined` with 1,000 room passes: heard in more rooms, with less masking loss,"
+        " than `paper` with as many"
     )
     mine, theirs = (
         find(results, "in_rooms", victim=victim, method="combined", preset=preset, budget=1000)
@@ -167,7 +167,7 @@ def in_rooms(results: Results, victim: str) -> Verdict:
     heard = [_median(rows, HEARD.field) for rows in (mine, theirs)]
     loss = [_median(rows, LOSS.field) for rows in (mine, theirs)]
     text = (
-        f"{heard[0]:.0%} to {heard[1]:.0%}, {LOSS.form(loss[0])} to {LOSS.form(loss[1])}"
+        f"{heard[0]:.0%} against {heard[1]:.0%}, {LOSS.form(loss[0])} against {LOSS.form(loss[1])}"
         f" (medians of {len(mine)} clips)"
     )
     met = heard[0] > heard[1] and loss[0] < loss[1]
@@ -175,7 +175,7 @@ def in_rooms(results: Results, victim: str) -> Verdict:
 
 
 def _median(rows: Sequence[Row], field: str) -> float:
-    """Of the files as they are: the rooms judge them, not whether they are heard without any."""
+    """Of all files, whether or not they are heard without a room."""
     return statistics.median(float(row[field]) for row in rows)
 
 
@@ -186,12 +186,12 @@ def overheads(results: Results, victim: str) -> Iterator[Verdict]:
 
 
 def threshold(results: Results) -> Verdict:
-    asked = f"threshold of 10 s within {STFTS:g} times its bare STFT"
+    asked = f"threshold of a clip of 10 s: at most {STFTS:g} times its bare STFT"
     return _ratio(asked, find(results, "threshold", kind="threshold over STFT"), STFTS)
 
 
 def _ratio(asked: str, rows: Sequence[Row], limit: float) -> Verdict:
-    """Ratios of what took turns: the median decides, the middle half is told."""
+    """The median of the ratios decides; the middle half is reported."""
     if not rows:
         return Verdict(asked, UNKNOWN, None)
     (row,) = rows

@@ -1,4 +1,4 @@
-"""The masking threshold and its loss, against the literal twin and against a bare STFT."""
+"""The masking threshold and its loss, compared with the literal twin and with a bare STFT."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def measure(turns: int, twin_turns: int) -> Iterator[Row]:
 
 
 def works(clip: Tensor) -> dict[str, Callable[[], object]]:
-    """Everything that is timed, of a clip [1, T] in float64."""
+    """Everything that is timed, for a clip [1, T] in float64."""
     audio = clip.float()
     threshold = masking_threshold(audio, None, RATE)
 
@@ -61,7 +61,7 @@ def works(clip: Tensor) -> dict[str, Callable[[], object]]:
 
 
 def speech_like(seconds: float) -> Tensor:
-    """Harmonics of a wandering voice and some breath, four syllables a second. `[1, T]`."""
+    """Harmonics of a wandering voice and some breath, four syllables per second. `[1, T]`."""
     t = torch.arange(int(seconds * RATE), dtype=torch.float64) / RATE
     phase = 2 * math.pi * (120 * t + 3 * torch.sin(2 * math.pi * 0.7 * t))
     voice = sum((torch.sin(n * phase) / n for n in range(1, 30)), torch.zeros_like(t))

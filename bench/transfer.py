@@ -1,10 +1,10 @@
-"""Which recognisers hear what an example made on one of them was made to say.
+"""Which recognisers hear the target of an example that was made on another.
 
     python bench/transfer.py attack CLIPS --victim moonshine-tiny-ctc --preset fast --work DIR
     python bench/transfer.py hear DIR --with pocketsphinx > bench/transfer/results.jsonl
     python bench/transfer.py table bench/transfer/results.jsonl
 
-CLIPS is a folder with a `clips.tsv` (columns: id, audio, text). Targets are short ones, in TARGETS.
+CLIPS is a folder with a `clips.tsv` (columns: id, audio, text). The targets, in TARGETS, are short.
 """
 
 from __future__ import annotations

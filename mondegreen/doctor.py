@@ -1,4 +1,4 @@
-"""What this installation is made of, and what is wrong with it."""
+"""Checks of an installation: versions, devices, the embedded model, the cache, known conflicts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from typing import Literal
 
 import torch
 
@@ -17,49 +18,33 @@ from mondegreen.files import cache_folder
 from mondegreen.findings import Finding
 from mondegreen.victims.embedded import bundled
 
-PACKAGES = (
-    "mondegreen",
-    "torch",
-    "transformers",
-    "onnxruntime",
-    "moonshine-voice",
-    "soundfile",
-    "soxr",
-    "pyroomacoustics",
-    "safetensors",
-    "pystoi",
-    "pesq",
-    "pocketsphinx",
+REQUIRED = (
+    *("mondegreen", "torch", "transformers", "onnxruntime", "moonshine-voice"),
+    *("soundfile", "soxr", "safetensors", "pystoi"),
 )
 OPTIONAL = {
-    "pocketsphinx": "no pocketsphinx to listen with; run: pip install 'mondegreen[ears]'",
+    "pocketsphinx": "the recogniser pocketsphinx needs it; run: pip install 'mondegreen[ears]'",
     "pesq": "PESQ will be null; run: pip install pesq (needs a C compiler)",
-    "pyroomacoustics": "no rooms can be simulated; run: pip install 'mondegreen[rooms]'",
+    "pyroomacoustics": "needed to simulate rooms; run: pip install 'mondegreen[rooms]'",
 }
-CONFLICTS = {  # their mere presence has broken transformers' audio models
-    "torchaudio": "transformers imports it when it is there; run: pip uninstall torchaudio",
-    "torchcodec": "transformers imports it when it is there; run: pip uninstall torchcodec",
-}
+CONFLICTS = ("torchaudio", "torchcodec")  # installed, they have broken transformers' audio models
 CONVERTED_BYTES = 150_000_000
 
 
 def examine() -> list[Finding]:
-    """Look at versions, devices, the embedded model, the cache and known conflicts."""
+    """Check versions, devices, the embedded model, the cache and known conflicts."""
     return [*_versions(), *_devices(), _model(), _cache(), *_conflicts()]
 
 
 def _versions() -> Iterator[Finding]:
     yield Finding("python", "error", "ok", sys.version.split()[0])
-    for package in PACKAGES:
+    for package in (*REQUIRED, *OPTIONAL):
         try:
             yield Finding(package, "error", "ok", version(package))
         except PackageNotFoundError:
-            if package in OPTIONAL:
-                yield Finding(package, "warning", "warning", f"not installed; {OPTIONAL[package]}")
-            else:
-                yield Finding(
-                    package, "error", "error", "not installed; run: pip install mondegreen"
-                )
+            remedy = OPTIONAL.get(package, "run: pip install mondegreen")
+            wrong: Literal["warning", "error"] = "warning" if package in OPTIONAL else "error"
+            yield Finding(package, wrong, wrong, f"not installed; {remedy}")
 
 
 def _devices() -> Iterator[Finding]:
@@ -97,16 +82,17 @@ def _cache() -> Finding:
 
 
 def _conflicts() -> Iterator[Finding]:
-    for package, remedy in CONFLICTS.items():
+    for package in CONFLICTS:
+        remedy = f"transformers imports it; run: pip uninstall {package}"
         if find_spec(package) is None:
-            yield Finding(package, "error", "ok", "absent, as it should be")
-            continue
-        # in a process of its own: a broken binary can take the interpreter down with it
-        command = [sys.executable, "-c", f"import {package}"]
-        broken = subprocess.run(command, capture_output=True, check=False).returncode != 0
-        if broken:
-            yield Finding(package, "error", "error", f"installed, and fails to import; {remedy}")
+            yield Finding(package, "error", "ok", "not installed (not needed)")
+        elif _imports(package):
+            yield Finding(package, "warning", "warning", f"installed, but not needed; {remedy}")
         else:
-            yield Finding(
-                package, "warning", "warning", f"installed, though nothing here needs it; {remedy}"
-            )
+            yield Finding(package, "error", "error", f"installed, but fails to import; {remedy}")
+
+
+def _imports(package: str) -> bool:
+    """Whether a package can be imported; in another process, which a broken one may crash."""
+    command = [sys.executable, "-c", f"import {package}"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0

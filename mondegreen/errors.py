@@ -1,7 +1,4 @@
-"""The errors a user can meet: one tree.
-
-Each message says what came, what was expected, and what to do.
-"""
+"""The errors that a user can meet. Messages say what came, what was expected, and what to do."""
 
 from __future__ import annotations
 
@@ -9,42 +6,42 @@ import json
 
 
 class MondegreenError(Exception):
-    """Anything that mondegreen refuses or cannot do; its text is meant for the user."""
+    """Anything that mondegreen refuses or cannot do; the text is for the user."""
 
 
 class AudioError(MondegreenError, ValueError):
-    """A recording that cannot be read, or that no attack could start from."""
+    """A recording that cannot be read, or cannot be attacked."""
 
 
 class TargetError(MondegreenError, ValueError):
-    """A target phrase that the victim cannot be made to say on this clip."""
+    """A target phrase that the victim cannot transcribe this clip as."""
 
 
 class VictimError(MondegreenError, RuntimeError):
-    """A recogniser that cannot be found, loaded or used for what was asked."""
+    """A recogniser that cannot be found, loaded or used in this way."""
 
 
 class OptionError(MondegreenError, ValueError):
-    """An option outside of what is offered."""
+    """An option that is not one of those offered, or does not go with another."""
 
 
 class RoomError(MondegreenError, ValueError):
-    """A room, or a bank of rooms, that cannot be drawn, read, made or used."""
+    """A room or bank of rooms that cannot be simulated, read or used."""
 
 
 class StorageError(MondegreenError, RuntimeError):
-    """A file that cannot be written: a full disk, a folder that is gone or read-only."""
+    """A file that cannot be written: the disk is full, or its folder missing or read-only."""
 
 
 def reason(error: Exception) -> str:
-    """Why something could not be read, as a part of a message; nothing that only Python says."""
+    """Why something could not be read, as a clause of a message, without Python's own terms."""
     match error:
         case OSError():
             return error.strerror or str(error)
         case UnicodeDecodeError():
-            return "it is no text in UTF-8"
+            return "it is not UTF-8 text"
         case json.JSONDecodeError():
-            return f"it is no JSON from line {error.lineno} on"
+            return f"it is not JSON from line {error.lineno} on"
         case KeyError():
             return f"it has no {error.args[0]}"
         case _:

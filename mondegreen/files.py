@@ -1,7 +1,7 @@
-"""Files that a crash, a full disk or a second process never leaves half written; identity by hash.
+"""Writing files in one step, and identity by hash.
 
-Banks of rooms, runs and their items are each named by the hash of what they are made from: the same
-command finds what is there, and another one is told what is different.
+Banks of rooms, runs and their items are named by the hash of what they are made from: the same
+command finds them again, and another one is told what is different.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ from mondegreen.errors import StorageError
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept: `MONDEGREEN_CACHE`, or the user's cache directory."""
+    """The folder for files that can be made again: `MONDEGREEN_CACHE`, or the user's cache."""
     return Path(os.environ.get("MONDEGREEN_CACHE") or user_cache_path("mondegreen"))
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Put `content` at `path` in one step: a reader meets the old file or the new, never a part.
+    """Write a file in one step: whatever happens, `path` is the old file or the whole new one.
 
-    Raises:
-        StorageError: the file cannot be written (disk full, no such folder, no permission).
+    Raises StorageError if it cannot be written (disk full, no such folder, no permission).
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -40,11 +39,11 @@ def write_whole(path: Path, content: bytes) -> None:
         part.replace(path)
     except OSError as error:
         raise StorageError(
-            f"{path} could not be written: {error.strerror or error}. Expected a folder that "
-            "exists, with room and permission to write; free space or choose another."
+            f"{path} could not be written: {error.strerror or error}. Free space, or choose an"
+            " existing folder that you may write to."
         ) from error
     finally:
-        with suppress(OSError):  # where it could not be made, it cannot be deleted either
+        with suppress(OSError):  # it may not even exist
             part.unlink(missing_ok=True)
 
 
@@ -55,10 +54,10 @@ def key_of(description: Mapping[str, Any]) -> str:
 
 
 def differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[str]:
-    """Where two descriptions differ, a clause each, for an error message."""
+    """The differences between two descriptions, each as a clause of an error message."""
     for name in sorted(there.keys() | asked.keys()):
         old, new = there.get(name), asked.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from differences(old, new)
-        elif json.dumps(old) != json.dumps(new):  # for which a tuple is the list it is read as
-            yield f"its {name} is {json.dumps(old)}, asked for is {json.dumps(new)}"
+        elif json.dumps(old) != json.dumps(new):  # in JSON, a tuple is a list
+            yield f"its {name} is {json.dumps(old)}, not {json.dumps(new)}"

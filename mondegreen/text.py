@@ -1,16 +1,16 @@
-"""What counts as the same words: declared normalisers, word errors, and usable targets.
+"""What counts as the same words: named normalisers, word errors, and usable targets.
 
-A claim "the model heard the target" is only as good as the rule of comparison, so the rule has a
-name. `default` compares words: case, punctuation and spacing do not matter, and neither do
-apostrophes ("isn't" is "isnt"). `exact` compares what the model printed.
+The rule by which a transcript counts as the target has a name. `default` compares words: case,
+spacing, apostrophes ("isn't" is "isnt") and punctuation do not matter, but symbols that are read
+aloud do ("50%" is "50 %", and is not "50"). `exact` compares what the model printed.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 import jiwer
@@ -19,41 +19,43 @@ from mondegreen.errors import OptionError, TargetError
 
 Normaliser = Callable[[str], str]
 
-APOSTROPHES: Final = frozenset(
-    "'\u2018\u2019\u02bc`"
-)  # typewriter, curly, modifier letter, backtick
+# typewriter, curly, modifier letter, backtick
+APOSTROPHES: Final = frozenset("'\u2018\u2019\u02bc`")
+SPOKEN: Final = frozenset("#%&*@\u00a7\u2030\u2031\u066a")  # last four: § ‰ ‱, Arabic percent
+FRACTION_SLASH: Final = "\u2044"  # a symbol to Unicode, but "½" is to be "1/2"
 
 
 def words_only(text: str) -> str:
     """Normaliser `default`: lower-case words with single spaces between them.
 
-    Unicode NFKC; apostrophes and invisible format characters vanish; every other punctuation mark
-    (Unicode category P: dashes, quotes, commas, ...) separates words. Symbols that are spoken,
-    such as "$" or "+", are category S and stay.
+    Unicode NFKC. Apostrophes and invisible format characters are dropped; other punctuation
+    (`is_punctuation`) becomes a space. Every symbol that is read aloud becomes a word of its own:
+    `SPOKEN`, and Unicode category S, such as "$", "+" and "°". So "AT&T" is "at & t".
     """
     text = unicodedata.normalize("NFKC", text).lower()
-    kept = "".join(_keep(character) for character in text)
-    return " ".join(unicodedata.normalize("NFKC", kept).split())
+    kept = (c for c in text if c not in APOSTROPHES and unicodedata.category(c) != "Cf")
+    words = map(_apart, unicodedata.normalize("NFKC", "".join(kept)))
+    return " ".join("".join(words).split())
 
 
-def _keep(character: str) -> str:
-    category = unicodedata.category(character)
-    if character in APOSTROPHES or category == "Cf":
-        return ""
-    return " " if category.startswith("P") else character
+def is_punctuation(character: str) -> bool:
+    """Whether a character is written but not read aloud: category P without `SPOKEN`."""
+    in_category = unicodedata.category(character).startswith("P")
+    return (in_category and character not in SPOKEN) or character == FRACTION_SLASH
 
 
-NORMALISERS: Final[Mapping[str, Normaliser]] = MappingProxyType(
-    {"default": words_only, "exact": str.strip}
-)
+def _apart(character: str) -> str:
+    if is_punctuation(character):
+        return " "
+    spoken = character in SPOKEN or unicodedata.category(character).startswith("S")
+    return f" {character} " if spoken else character
+
+
+NORMALISERS: Final[Mapping[str, Normaliser]] = {"default": words_only, "exact": str.strip}
 
 
 def normalise(text: str, normaliser: str = "default") -> str:
-    """Apply a normaliser by its name.
-
-    Raises:
-        OptionError: there is no normaliser of that name.
-    """
+    """Apply a normaliser by name; raises OptionError if there is none of that name."""
     if normaliser not in NORMALISERS:
         raise OptionError(
             f"Got the normaliser {normaliser!r}, expected one of: {', '.join(NORMALISERS)}."
@@ -62,11 +64,7 @@ def normalise(text: str, normaliser: str = "default") -> str:
 
 
 def matches(heard: str, target: str, normaliser: str = "default") -> bool:
-    """Tell whether a transcript is the target phrase, under a declared normaliser.
-
-    Raises:
-        OptionError: there is no normaliser of that name.
-    """
+    """Whether a transcript is the target phrase; raises OptionError as `normalise` does."""
     return normalise(heard, normaliser) == normalise(target, normaliser)
 
 
@@ -79,20 +77,15 @@ class WordErrors:
 
     @property
     def rate(self) -> float:
-        """Word error rate, errors / words; above 1 when more is inserted than was there.
+        """Word error rate, which may exceed 1; an empty reference counts as one word.
 
-        An empty reference counts as one word: 0 if nothing was heard, else the words inserted.
-        (jiwer's own rate is 1 there, for one word as for ten.)
+        (jiwer returns 1 for an empty reference, however many words are inserted.)
         """
         return self.errors / max(self.words, 1)
 
 
 def word_errors(reference: str, hypothesis: str, normaliser: str = "default") -> WordErrors:
-    """Count the word errors of `hypothesis` against `reference`, both normalised first.
-
-    Raises:
-        OptionError: there is no normaliser of that name.
-    """
+    """Word errors of a normalised hypothesis; raises OptionError as `normalise` does."""
     reference, hypothesis = normalise(reference, normaliser), normalise(hypothesis, normaliser)
     counts = jiwer.process_words(reference, hypothesis)
     errors = counts.substitutions + counts.deletions + counts.insertions
@@ -107,23 +100,19 @@ def check_target(text: str) -> None:
     """
     if not words_only(text):
         raise TargetError(
-            f"Got the target {text!r}, which has no words left once case, punctuation and "
-            "spaces are set aside. Expected a phrase for the model to mishear; give one."
+            f"Got the target {text!r}, which has no words left without its punctuation. Expected"
+            " the phrase that the model should hear."
         )
 
 
 def as_sentence(text: str) -> str:
-    """Write a phrase the way most recognisers print one: with a full stop, and in sentence case.
+    """Write a phrase the way most recognisers print one: in sentence case, with a full stop.
 
-    "OPEN THE DOOR" and "open the door" become "Open the door."; a phrase of mixed case keeps it.
-    The words stay the same under the `default` normaliser.
+    "OPEN THE DOOR" and "open the door" become "Open the door."; mixed case is kept. Under the
+    `default` normaliser the words stay the same.
     """
     text = " ".join(text.split()).rstrip(",;: ")
     if text in (text.lower(), text.upper()):
-        text = " ".join(_pronoun(word) for word in text.lower().split())
+        text = re.sub(r"(?<!\S)i(?=['\s]|$)", "I", text.lower())
         text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else text + "."
-
-
-def _pronoun(word: str) -> str:
-    return "I" + word[1:] if word.split("'")[0] == "i" else word

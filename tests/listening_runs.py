@@ -1,4 +1,4 @@
-"""Runs with sounds: item folders as an attack leaves them, of clips known to the sample."""
+"""Runs with sounds: item folders as an attack writes them, of known clips."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Pcm = NDArray[np.int16]
 
 
 def a_clip(number: int, length: int = 2400) -> Pcm:
-    """[T] int16: noise, another for each number."""
+    """[T] int16: noise that differs by number."""
     return np.random.default_rng(number).integers(-8000, 8000, length).astype(np.int16)
 
 
 def a_delta(number: int, length: int = 2400, peak: int = 300) -> Pcm:
-    """[T] int16: a change to it."""
+    """[T] int16: a perturbation of it."""
     return np.random.default_rng(1000 + number).integers(-peak, peak, length).astype(np.int16)
 
 
@@ -38,8 +38,8 @@ def write_sounds(
     save_file({"delta": (delta / np.float32(32768))}, folder / "delta.safetensors")
     names = ("adversarial.wav", "delta.safetensors")
     files = {name: hash_of(folder / name) for name in names}
-    told = {**record, "sample_rate": rate, "files": files}
-    (folder / "record.json").write_text(json.dumps(told))
+    whole = {**record, "sample_rate": rate, "files": files}
+    (folder / "record.json").write_text(json.dumps(whole))
     return folder
 
 
@@ -51,7 +51,7 @@ def listened(
     length: int = 2400,
     **changes: Any,
 ) -> Path:
-    """A run over clips 0, 1, ..., of ids clip-0, clip-1, ...; methods differ in their changes."""
+    """A run over clips 0, 1, ..., with ids clip-0, clip-1, ...; perturbations differ by method."""
     run = a_run(folder, pending=[f"key{number}" for number in range(clips)])
     peak = {"imperceptible": 300, "carlini-wagner": 900}.get(method, 600)
     for number in range(clips):

@@ -1,4 +1,4 @@
-"""Studies with a key, and listeners of known hearing who answer them, as files."""
+"""Studies with a key, and simulated listeners who answer them, as files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def trial(
     correct: str | None = None,
     sounds: dict[str, Any],
 ) -> dict[str, Any]:
-    """A trial of a key; each of its sounds gets a name of its own."""
+    """A trial of a key; each of its sounds gets its own name."""
     names = dict(zip("ab", heard, strict=False))
     if kind == "abx":
         names["x"] = heard["ab".index(correct or "a")]
@@ -134,12 +134,12 @@ def guesser(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
 
 
 def hears_everything(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
-    """Is always right, and claims a difference where there is one."""
+    """Is always right, and claims every difference that exists."""
     return all_right(asked, rng)
 
 
 def hears_nothing(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
-    """Guesses even where everybody hears it, and claims differences all over."""
+    """Guesses even obvious trials, and claims differences everywhere."""
     return _answer(asked, rng.choice("ab"), heard=True)
 
 
@@ -163,7 +163,7 @@ def session(
     seed: int = 0,
     **others: Any,
 ) -> dict[str, Any]:
-    """What a listener sends who goes through a form; fields can be set to something else."""
+    """What a listener sends after a form; keyword arguments replace fields."""
     rng = random.Random(f"{name} {seed}")
     sent = {
         **{"study": key["study"], "protocol": key["protocol"], "listener": name, "form": form},

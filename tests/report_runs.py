@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from safetensors.numpy import save as safetensors_bytes
-from test_tables import IN_ROOMS, a_record, a_run, write_item
+from test_tables import DRY, IN_ROOMS, a_record, a_run, write_item
 
 from mondegreen.results.folder import DELTA, LEVELS, RECORD, WAV, hash_of
 from mondegreen.results.levels import Levels
@@ -76,20 +76,24 @@ def sound_run(folder: Path, items: Mapping[str, Mapping[str, Any]], **others: An
 
 def every_kind(folder: Path) -> Path:
     """A run with a clip of each outcome, one hostile and one long."""
-    failed = {"verified": False, "heard": "open a window", "wer_target": 2 / 3, "pesq": 1.5}
-    stopped = {"verified": False, "heard": "", "interrupted": True, "found_at": None}
-    rooms = {"bank": "b" * 64, "rooms": IN_ROOMS, "clean": {"rooms": {**IN_ROOMS, "heard": 0.0}}}
+    failed = {"verified": False, "transcript": "open a window", "wer_target": 2 / 3, "pesq": 1.5}
+    stopped = {"verified": False, "transcript": "", "interrupted": True, "found_at": None}
+    clean = {"rooms": {**IN_ROOMS, "heard": 0.0}, "dry": DRY}
+    rooms = {"bank": "b" * 64, "rooms": IN_ROOMS, "clean": clean}
     run = sound_run(
         folder,
         {
             "good": {"snr_db": 30.0, "pesq": 4.0},
             "failed": {**failed, "snr_db": 9.5},
             "stopped": stopped,
-            "deaf": {"understood": False, "wer_clean": 1.5, "heard_clean": "", "snr_db": None},
-            "bare": {"pictured": False, "masking": None, "pesq": None, "stoi": None},
+            "deaf": {"understood": False, "wer_clean": 1.5, "transcript_clean": "", "snr_db": None},
+            "bare": {"pictured": False, "pesq": None, "stoi": None},
             "rooms": rooms,
-            "hostile": {"id": HOSTILE, "heard": HOSTILE, "target": HOSTILE, "warnings": [HOSTILE]},
-            "long": {"heard": LONG, "heard_clean": LONG, "verified": False},
+            "hostile": {
+                **{"id": HOSTILE, "transcript": HOSTILE, "target": HOSTILE},
+                "warnings": [HOSTILE],
+            },
+            "long": {"transcript": LONG, "transcript_clean": LONG, "verified": False},
             "changed": {},
         },
         errors={"broken": "the recording is silent: " + HOSTILE},
@@ -97,6 +101,8 @@ def every_kind(folder: Path) -> Path:
     )
     write_item(run / "items" / "later2", '{"id": ')
     with (run / "clips.jsonl").open("a") as clips:
-        clips.write(json.dumps({"key": "later2", "id": "id-later2", "target": "open"}) + "\n")
+        clips.write(
+            json.dumps({"key": "later2", "id": "id-later2", "audio_filepath": "later2.wav"}) + "\n"
+        )
     (run / "items" / "changed" / WAV).write_bytes(b"RIFF")
     return run

@@ -373,11 +373,11 @@ def test_a_file_of_a_result_is_the_result(clip: Path, tmp_path: Path) -> None:
 
 
 def test_the_default_bank_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from mondegreen.air.rooms import Counts
+    from mondegreen.air.rooms import SplitSizes
     from mondegreen.air.rooms import cached as rooms
 
     monkeypatch.setenv("MONDEGREEN_CACHE", str(tmp_path))
-    few, made = Counts(attack=2, validate=1, test=1), list[int]()
+    few, made = SplitSizes(attack=2, validate=1, test=1), list[int]()
     first = rooms.default_bank(16_000, few, lambda done, total: made.append(done))
     assert made == [1, 2, 3, 4]
     again: RoomBank = rooms.default_bank(16_000, few, lambda done, total: made.append(done))

@@ -106,9 +106,7 @@ def test_a_file_that_is_no_ort_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_recogniser_is_refused_with_what_there_is() -> None:
-    with pytest.raises(
-        VictimError, match="to listen with, and no more: moonshine-tiny-int8"
-    ) as told:
+    with pytest.raises(VictimError, match="or, to transcribe only: moonshine-tiny-int8") as told:
         load_recogniser("no-such-model")
     assert all(name in str(told.value) for name in NAMES)
 
@@ -116,6 +114,11 @@ def test_an_unknown_recogniser_is_refused_with_what_there_is() -> None:
 def test_a_recogniser_without_a_gradient_cannot_be_attacked() -> None:
     with pytest.raises(VictimError, match="only transcribe"):
         load_victim("moonshine-tiny-int8")
+
+
+def test_float64_is_refused_where_the_device_has_none() -> None:
+    with pytest.raises(VictimError, match=r"mps.* has no float64; use float32"):
+        load_victim("moonshine-tiny", device="mps", dtype=torch.float64)
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "nonsense"])

@@ -19,14 +19,13 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 from playwright.sync_api import Browser
-from test_series import a_clip, a_point, in_rooms
-from test_tables import a_record, a_run
+from test_series import a_clip, a_point, an_entry, in_rooms, read_series
+from test_tables import DRY, MASKING, a_record, a_run
 
 from mondegreen.report.figures.charts import (
     CHARTS,
     DOTS,
     Chart,
-    Series,
     charts,
     draw_methods,
     draw_passes,
@@ -36,7 +35,7 @@ from mondegreen.report.figures.charts import (
 )
 from mondegreen.report.figures.ink import COLOURS, INK, MARKERS, STYLE, look
 from mondegreen.report.numbers.entries import Entry
-from mondegreen.report.numbers.series import read_series
+from mondegreen.report.numbers.series import Series
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = [
@@ -69,13 +68,17 @@ def a_series(*clips: Entry, label: str = "a run") -> Series:
 def clip(
     verified: bool = True,
     first: int | None = 10,
-    rooms: dict[str, Any] | None = None,
     losses: dict[int, float] | None = None,
-    **cells: Any,
+    **changes: Any,
 ) -> Entry:
-    told = [a_point(at, masking_loss=loss) for at, loss in (losses or {}).items()]
-    made = a_clip(first, curve=told, rooms=rooms, bank="b")
-    return Entry(made.cells | {"verified": verified} | cells, made.record)
+    """A finished clip of which nothing was measured but what is told; `masking_` is its masking."""
+    masking = {n.removeprefix("masking_"): changes.pop(n) for n in [*changes] if "masking_" in n}
+    told = {
+        **{"verified": verified, "bank": "b", "snr_db": None, "pesq": None},
+        **{"curve": [a_point(at, masking_loss=loss) for at, loss in (losses or {}).items()]},
+        **{"masking": {**MASKING, **masking}},
+    }
+    return an_entry(a_clip(first, **(told | changes)))
 
 
 def some_clips(count: int, seed: int = 0) -> list[Entry]:
@@ -85,8 +88,8 @@ def some_clips(count: int, seed: int = 0) -> list[Entry]:
         clip(
             draws.random() < 0.9,
             draws.randrange(1, 99),
-            in_rooms(*(draws.random() < 0.7 for _ in range(20))),
             {at: draws.lognormvariate(5, 1) / at for at in range(51, 100, 10)},
+            rooms=in_rooms(*(draws.random() < 0.7 for _ in range(20))),
             snr_db=draws.gauss(25, 3),
             pesq=draws.uniform(2, 4.5),
             masking_loss=draws.lognormvariate(2, 1),
@@ -102,7 +105,7 @@ def some_clips(count: int, seed: int = 0) -> list[Entry]:
 
 def test_a_run_has_the_charts_that_its_records_tell(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", {"a": a_record()}, {"b": "no"}, ["c"])
-    assert [chart.name for chart in charts(read_series([run]))] == ["passes", "quality"]
+    assert [chart.name for chart in charts(read_series(run))] == ["passes", "quality"]
 
 
 def test_rooms_and_several_series_have_charts_of_their_own() -> None:
@@ -115,10 +118,6 @@ def test_of_nothing_there_are_no_charts() -> None:
     pending = Entry({"status": "pending", "key": "a"})
     assert charts([]) == charts([a_series()]) == charts([a_series(pending)] * 2) == []
     assert drawing("methods", [a_series(*some_clips(1)), a_series(pending)]) is None
-
-
-def test_a_clip_of_which_nothing_was_measured_has_no_quality() -> None:
-    assert [chart.name for chart in charts([a_series(clip())])] == ["passes"]
 
 
 # ---- what is drawn
@@ -149,7 +148,7 @@ def test_a_masking_loss_of_nothing_stays_on_the_axis() -> None:
 
 def test_every_clip_is_a_dot_and_failures_are_hollow() -> None:
     clips = [clip(snr_db=20.0), clip(snr_db=26.0), clip(snr_db=30.0), clip(False, snr_db=10.0)]
-    (axes,) = drawn(draw_quality, a_series(*clips)).axes
+    axes, *_ = drawn(draw_quality, a_series(*clips)).axes
     hollow, filled, median = axes.lines
     assert (hollow.get_xdata().tolist(), hollow.get_markerfacecolor()) == ([10.0], "none")
     assert filled.get_xdata().tolist() == [20.0, 26.0, 30.0]
@@ -161,7 +160,7 @@ def test_every_clip_is_a_dot_and_failures_are_hollow() -> None:
 def test_of_very_many_clips_the_share_below_is_drawn() -> None:
     values = range(DOTS + 51)
     clips = [clip(snr_db=float(value)) for value in reversed(values)]
-    (axes,) = drawn(draw_quality, a_series(*clips)).axes
+    axes, *_ = drawn(draw_quality, a_series(*clips)).axes
     (line,) = axes.lines
     at = dict(line.get_xydata().tolist())
     assert len(at) <= DOTS
@@ -172,7 +171,7 @@ def test_of_very_many_clips_the_share_below_is_drawn() -> None:
 
 def test_of_very_many_clips_failures_have_a_thin_line() -> None:
     clips = [clip(i % 2 == 0, snr_db=float(i)) for i in range(2 * DOTS)]
-    (axes,) = drawn(draw_quality, a_series(*clips)).axes
+    axes, *_ = drawn(draw_quality, a_series(*clips)).axes
     verified, failed = axes.lines
     assert {value % 2 for value in verified.get_xdata()} == {0.0}
     assert {value % 2 for value in failed.get_xdata()} == {1.0}
@@ -183,20 +182,22 @@ def test_of_very_many_clips_failures_have_a_thin_line() -> None:
 def test_where_all_clips_failed_their_quality_is_drawn(count: int) -> None:
     failures = a_series(*[clip(False, snr_db=20.0)] * count)
     assert [chart.name for chart in charts([failures])] == ["passes", "quality"]
-    (axes,) = drawn(draw_quality, failures).axes
+    axes, *_ = drawn(draw_quality, failures).axes
     assert set(axes.lines[0].get_xdata()) == {20.0}
 
 
 def test_only_what_was_measured_has_axes() -> None:
+    above = ["share of bins above the masking threshold", "mean excess in those bins, dB"]
     figure = drawn(draw_quality, a_series(clip(snr_db=20.0)), a_series(clip(pesq=3.0)))
-    assert titles(figure) == ["SNR, dB", "PESQ"]
+    assert titles(figure) == ["SNR, dB", *above, "PESQ"]
+    assert titles(drawn(draw_quality, a_series(clip()))) == above
 
 
 def test_every_room_is_a_dot_at_its_rt60_and_the_clean_clip_a_control() -> None:
     first = clip(rooms=in_rooms(True, False, rt60=(0.8, 0.2)))
-    second = clip(rooms=in_rooms(True, True, rt60=(0.8, 0.2)))
-    clean = {"clean": {"rooms": in_rooms(False, rt60=(0.2,))}}
-    both = a_series(first, Entry(second.cells, dict(second.record) | clean))
+    clean = {"rooms": in_rooms(False, rt60=(0.2,)), "dry": DRY}
+    second = clip(rooms=in_rooms(True, True, rt60=(0.8, 0.2)), clean=clean)
+    both = a_series(first, second)
     (axes,) = drawn(draw_room_shares, both).axes
     control, saved, means = axes.lines
     assert control.get_xydata().tolist() == [[0.2, 0.0]]
@@ -208,8 +209,8 @@ def test_every_room_is_a_dot_at_its_rt60_and_the_clean_clip_a_control() -> None:
 def test_methods_have_their_share_with_wilson_s_interval_and_medians() -> None:
     one = a_series(clip(pesq=2.0), clip(pesq=3.0), clip(pesq=4.0), clip(False, pesq=1.0))
     figure = drawn(draw_methods, one, a_series(clip(False), label="other"))
-    assert len(titles(figure)) == 2
-    verified, pesq = figure.axes
+    assert titles(figure)[1:] == [f"{n}, median and quartiles" for n in ("PESQ", "masking loss")]
+    verified, pesq, _ = figure.axes
     low, high = verified.lines[0].get_xdata()
     assert (low, high) == pytest.approx((0.300641843, 0.954412739))  # 3 of 4
     assert verified.lines[1].get_xdata().tolist() == [0.75]
@@ -278,7 +279,7 @@ def test_the_text_says_in_numbers_what_is_to_be_seen() -> None:
     assert "half of these by pass 7, all by pass 9" in alts["passes"]
     assert "median masking loss 800 at pass 1, 4 at pass 91" in alts["passes"]
     assert "2 of 3 finished clips are verified" in alts["quality"]
-    assert "SNR, dB, median 25 (middle half 22.5 to 27.5)" in alts["quality"]
+    assert "SNR, dB, median 25 (quartiles 22.5 to 27.5)" in alts["quality"]
 
 
 def test_the_text_of_rooms_and_of_methods() -> None:

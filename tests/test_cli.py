@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -169,6 +170,19 @@ def test_a_folder_that_cannot_be_made_is_refused_before_any_pass(run, clip: Path
     assert "passes" not in ran.err  # no bar was drawn
 
 
+def test_a_full_disk_exits_with_4(run, monkeypatch, clip: Path, tmp_path: Path) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    out = tmp_path / "out"
+    ran = run("attack", clip, "--target", "open the door", "--max-passes", "3", "--out", out)
+    assert ran.status == 4
+    assert "No space left on device" in ran.err
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+
+
 def test_a_fault_of_the_program_exits_with_3(run, monkeypatch, clip: Path) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("out of memory")
@@ -293,7 +307,7 @@ def test_a_bank_is_not_made_where_a_folder_is(run, tmp_path: Path) -> None:
 def test_a_recording_is_not_taken_for_a_bank(run, clip: Path) -> None:
     ran = run("rooms", "show", clip)
     assert ran.status == 2
-    assert "no bank of rooms" in ran.err
+    assert "not a bank of rooms" in ran.err
     assert "elete" not in ran.err  # it is somebody's recording
 
 

@@ -1,4 +1,4 @@
-"""`mondegreen listen score`, as it is called."""
+"""The command `mondegreen listen score`."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ def study(tmp_path: Path) -> Path:
 
 def test_a_study_is_scored_by_its_folder(study: Path) -> None:
     text = called(study)
-    assert "6 count, of 6" in text
+    assert "6 of 6 count" in text
     assert "Is X A or B?" in text
 
 
 def test_json_is_one_object_on_one_line(study: Path) -> None:
     (line,) = called(study, "--json").splitlines()
-    told = json.loads(line)
-    assert (told["study"], told["counted"]) == ("0123456789abcdef", 6)
+    data = json.loads(line)
+    assert (data["study"], data["counted"]) == ("0123456789abcdef", 6)
 
 
 def test_the_page_is_written_beside_the_text(study: Path, tmp_path: Path) -> None:
     text = called(study, "--html", tmp_path / "score.html")
-    assert "6 count, of 6" in text
+    assert "6 of 6 count" in text
     assert (tmp_path / "score.html").read_text("utf-8").startswith("<!doctype html>")
 
 
-def test_what_is_no_page_is_refused_before_anything_is_scored(study: Path) -> None:
+def test_an_invalid_page_name_is_refused_before_scoring(study: Path) -> None:
     with pytest.raises(MondegreenError, match=r"ends in \.html"):
         called(study.parent / "none", "--html", study / "score.txt")
 
 
-def test_downloads_from_elsewhere_need_the_key_by_name(study: Path, tmp_path: Path) -> None:
+def test_downloads_in_another_folder_need_the_key_option(study: Path, tmp_path: Path) -> None:
     away = tmp_path / "downloads"
     away.mkdir()
     table = write_csv(away / "all.csv", SENT)

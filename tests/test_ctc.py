@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mondegreen.victims.batching import by_length, unpadded
+from mondegreen.victims.batching import Unpadded
 from mondegreen.victims.losses.ctc import best_path, frames_needed, score_ctc
 from mondegreen.victims.tokens.beam import prefix_beam_search
 
@@ -136,17 +136,17 @@ def test_a_beam_adds_up_what_the_best_path_keeps_apart() -> None:
     assert prefix_beam_search(torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log(), BLANK, 4) == (1,)
 
 
-def test_groups_partition_the_batch_and_keep_its_order() -> None:
-    lengths = torch.tensor([3, 5, 3, 2])
-    assert sorted(i for group in by_length(lengths) for i in group.tolist()) == [0, 1, 2, 3]
-    inputs = torch.arange(20.0).reshape(4, 5)
+def test_clips_of_equal_size_share_a_pass_and_keep_their_order() -> None:
+    counts, inputs = torch.tensor([3, 5, 3, 2]), torch.arange(20.0).reshape(4, 5)
     shapes: list[tuple[int, ...]] = []
 
     def model(batch: torch.Tensor) -> torch.Tensor:
         shapes.append(tuple(batch.shape))
-        return batch * 2
+        return batch[:, 1:] * 2
 
-    outputs = unpadded(model, inputs, lengths)
+    outputs, sizes = Unpadded(model)(inputs, counts)
     assert sorted(shapes) == [(1, 2), (1, 5), (2, 3)]
-    for row, length, output in zip(inputs, lengths, outputs, strict=True):
-        torch.testing.assert_close(output, row[:length] * 2)
+    assert sizes.tolist() == [2, 4, 2, 1]
+    for row, count, output in zip(inputs, counts, outputs, strict=True):
+        torch.testing.assert_close(output[: count - 1], row[1:count] * 2)
+        assert not output[count - 1 :].any()

@@ -109,6 +109,12 @@ def test_what_cannot_be_spelled_is_named(victim: Any) -> None:
         victim.encode("wrocław", 24_000)
 
 
+@pytest.mark.parametrize(("target", "symbol"), [("AT&T", "&"), ("pay 50\uff05", "%")])
+def test_a_spoken_symbol_is_not_left_out_of_a_target(victim: Any, target: str, symbol: str) -> None:
+    with pytest.raises(TargetError, match=f"no symbol for .*'{symbol}'"):
+        victim.encode(target, 48_000)
+
+
 def test_a_target_that_has_no_frames_is_refused(wav2vec2: Any) -> None:
     # 1,600 samples are nine frames; "ballot" takes seven, with the blank between its two l
     assert len(wav2vec2.encode("ballot", 1_600)) == 6

@@ -112,7 +112,7 @@ def test_what_cannot_be_read_is_a_problem(tmp_path: Path, make, name: str) -> No
 def test_a_path_that_leads_nowhere(tmp_path: Path, name: str) -> None:
     (seen,) = take_census(clips_of(tmp_path / name))
     assert seen.problem is not None
-    assert "it is not there, or is no file. Check the path." in seen.problem
+    assert "it does not exist, or is not a file. Check the path." in seen.problem
 
 
 def test_a_header_without_a_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

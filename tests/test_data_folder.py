@@ -111,7 +111,7 @@ def test_a_folder_without_recordings(folder: Path, names: tuple[str, ...]) -> No
 def test_two_transcripts_of_one_recording(folder: Path) -> None:
     say(folder, "a/1.trans.txt", "x HELLO\ny HELLO\n")
     say(folder, "a/2.trans.txt", "\ny BYE\n")
-    with pytest.raises(MondegreenError, match=r"2.trans.txt, line 2: y has a transcript already"):
+    with pytest.raises(MondegreenError, match=r"2.trans.txt, line 2: y already has a transcript"):
         read_folder(folder)
 
 

@@ -192,7 +192,7 @@ def test_a_damaged_set_tells_what_was_wrong_in_the_first_place(tmp_path: Path) -
 
 def test_a_set_without_audio(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("text,label\nhello,1\n")
-    columns = "has the columns text, label, expected one of audio"
+    columns = "has the columns text, label, expected one with audio"
     with pytest.raises(MondegreenError, match=f"^{tmp_path} {columns}"):
         read_hub(f"hf:{tmp_path}::test", tmp_path / "kept")
 

@@ -195,14 +195,16 @@ def test_an_id_that_is_given_twice(tmp_path: Path, pair: tuple[object, object]) 
 )
 def test_a_row_that_is_wrong_is_named(tmp_path: Path, fields: dict[str, Any], message: str) -> None:
     path = write(tmp_path / "clips.jsonl", [FULL, {"audio": "a.wav", **fields}])
-    with pytest.raises(MondegreenError, match=rf"clips.jsonl, line 2: .*{message}.* Mend the line"):
+    with pytest.raises(
+        MondegreenError, match=rf"clips.jsonl, line 2: .*{message}.* Correct the line"
+    ):
         read_manifest(path)
 
 
 @pytest.mark.parametrize(
     ("content", "suffix", "message"),
     [
-        ("", ".jsonl", "has no rows. Expected a clip a line"),
+        ("", ".jsonl", "has no rows. Expected one clip per line"),
         (" \n\n", ".json", "has no rows"),
         ("", ".csv", "has no rows"),
         ("audio,text\n", ".csv", "has no rows"),
@@ -225,9 +227,9 @@ def test_a_row_that_is_wrong_is_named(tmp_path: Path, fields: dict[str, Any], me
         (
             'audio,text\na.wav,"no end\nb.wav,c',
             ".csv",
-            "line 2: here begins what is no row of a table",
+            "line 2: not a valid row of a table",
         ),
-        ('audio,text\na.wav,"b" c', ".csv", "line 2: here begins what is no row of a table"),
+        ('audio,text\na.wav,"b" c', ".csv", "line 2: not a valid row of a table"),
         ("audio,text\n,b", ".csv", "line 2: got no audio_filepath or audio"),
         ('audio,text\n\na,"two\nlines"\n\n,b', ".csv", "line 6: got no audio_filepath or audio"),
     ],
@@ -242,7 +244,7 @@ def test_a_manifest_that_is_wrong_is_refused(
 def test_a_manifest_that_is_missing_or_no_file(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     for name in ("none.jsonl", "folder.csv"):
-        with pytest.raises(MondegreenError, match=f"{name} is not there, or is no file"):
+        with pytest.raises(MondegreenError, match=f"{name} does not exist, or is not a file"):
             read_manifest(tmp_path / name)
 
 

@@ -29,7 +29,7 @@ def test_the_hub_is_told_by_its_scheme(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["", "a.wav", "no/such/folder", "clips.txt", "a\0b", "x" * 300])
 def test_what_is_no_source(tmp_path: Path, source: str) -> None:
-    with pytest.raises(MondegreenError, match=r"for clips, expected a folder that is there"):
+    with pytest.raises(MondegreenError, match=r"for clips, expected an existing folder"):
         read_clips(source, tmp_path)
 
 

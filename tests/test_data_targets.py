@@ -53,7 +53,7 @@ def test_clips_without_a_target_are_counted_and_named() -> None:
     with pytest.raises(
         OptionError,
         match=r"Got 5 of 6 clips without a target \(00000, 00002, 00003, ...\), expected one for"
-        r" each. Give --target PHRASE, or --targets",
+        r" each. Use --target PHRASE, or --targets",
     ):
         targets_of(clips)
 
@@ -217,7 +217,7 @@ def test_what_is_dealt_stays_the_same_from_release_to_release() -> None:
 @pytest.mark.parametrize(
     ("phrases", "error", "message"),
     [
-        ("", OptionError, "has no phrases. Expected one a line"),
+        ("", OptionError, "has no phrases. Expected one per line"),
         (" \r\n\n", OptionError, "has no phrases"),
         ("fine\n\n...\n", TargetError, r"phrases.txt, line 3: Got the target '...'"),
     ],
@@ -230,7 +230,7 @@ def test_a_file_of_phrases_that_is_wrong(
 
 
 def test_a_file_of_phrases_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(MondegreenError, match=r"none.txt is not there, or is no file"):
+    with pytest.raises(MondegreenError, match=r"none.txt does not exist, or is not a file"):
         targets_of(clips_of(["a"]), targets=str(tmp_path / "none.txt"))
 
 

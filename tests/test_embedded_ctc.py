@@ -58,6 +58,8 @@ def test_targets_are_letters(victim: MoonshineCTC) -> None:
     assert "".join(ALPHABET[symbol - 1] for symbol in symbols) == "don't stop now"
     with pytest.raises(TargetError, match=r"no symbol for '7'"):
         victim.encode("room 7", 48_000)
+    with pytest.raises(TargetError, match=r"no symbol for '&' in 'AT&T'"):
+        victim.encode("AT&T", 48_000)
     with pytest.raises(TargetError, match="frames"):
         victim.encode("good morning", 4_000)
 

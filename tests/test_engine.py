@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
+import tiny
 import torch
 import torch.nn.functional as F
 from stages import preset
@@ -72,10 +74,11 @@ def stage(name: str, victim: Victim) -> Stage:
     return dataclasses.replace(kinds[name], steps=steps)
 
 
-def search(victim: Victim, clips: Sequence[Tensor]) -> Search:
+def search(victim: Victim, clips: Sequence[Tensor], target: str | None = None) -> Search:
     audio, lengths = pad(clips)
     threshold = masking_threshold(audio, lengths, victim.sample_rate)
-    tokens = [victim.encode(TARGETS.get(victim.name, "Open the door."), len(c)) for c in clips]
+    target = target or TARGETS.get(victim.name, "Open the door.")
+    tokens = [victim.encode(target, len(clip)) for clip in clips]
     return Search(victim, clips, tokens, threshold)
 
 
@@ -88,12 +91,12 @@ def clips_of(victim: Victim) -> list[Tensor]:
     return [quantise(0.1 * torch.randn(n, generator=generator)).to(victim.dtype) for n in lengths]
 
 
-def waits_of_steps(victim: Victim, stage: Stage) -> list[list[str]]:
+def waits_of_steps(victim: Victim, stage: Stage, target: str | None = None) -> list[list[str]]:
     """What each step waits for, but the first two, which lay out, and the last: clips leave."""
     clips, found = clips_of(victim), []
-    search(victim, clips)  # the frequency axis is prepared, and kept, in main memory
+    search(victim, clips, target)  # the frequency axis is prepared, and kept, in main memory
     with counted() as waits:
-        steps = search(victim, clips).run([stage])
+        steps = search(victim, clips, target).run([stage])
         for _ in range(2):
             next(steps)
         for _ in range(stage.steps - 3):
@@ -112,6 +115,29 @@ def test_a_step_waits_for_the_device_once(make: Callable[[], Victim], kind: str)
     victim = make()
     for waits in waits_of_steps(victim, stage(kind, victim)):
         assert waits == ["cpu"]
+
+
+@pytest.mark.parametrize("family", tiny.BUILDERS)
+def test_a_step_of_any_family_waits_once(family: str, tmp_path: Path) -> None:
+    victim = load_victim(str(tiny.BUILDERS[family](tmp_path)), device="cpu")
+    for waits in waits_of_steps(victim, stage("bounded", victim), target="a"):
+        assert waits == ["cpu"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("family", tiny.BUILDERS)
+def test_a_gradient_step_does_not_wait_for_a_real_device(family: str, tmp_path: Path) -> None:
+    victim = load_victim(str(tiny.BUILDERS[family](tmp_path)), device="cuda")
+    audio, lengths = pad([clip.to(victim.device) for clip in clips_of(victim)])
+    targets = [victim.encode("a", 14_000) for _ in audio]
+    audio.requires_grad_()
+    torch.autograd.grad(victim.score(audio, lengths, targets).loss.sum(), audio)  # lays out
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        torch.autograd.grad(victim.score(audio, lengths, targets).loss.sum(), audio)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 class Planted(Batched):

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
-from multiprocessing import Pipe
+import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from run_folders import QUICK, make_clips, mondegreen, records
 from toy import speech
 
 from mondegreen.audio.pcm import save
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, VictimError
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.engines import local
-from mondegreen.runs.engines.base import make_engine, worker_devices, worker_threads
-from mondegreen.runs.job import Assignment
+from mondegreen.runs.engines.base import (
+    FAILED_STARTS,
+    Engine,
+    Exited,
+    Handle,
+    make_engine,
+    worker_devices,
+    worker_threads,
+)
+from mondegreen.runs.job import Advanced, Assignment, Crashed, Ended, Event, Job, Lost
 from mondegreen.runs.manifest import Attacked
 
 HOW = ("--workers", "2", "--threads", "1", "--max-passes", "60", "--json")
@@ -41,7 +48,7 @@ def test_ray_and_processes_give_the_same_records_and_lose_the_same_clip(tmp_path
         told = json.loads(ran.stdout)
         assert (told["verified"], told["errors"]) == (4, 1), ran.stderr
         (note,) = out.glob("errors/*.json")
-        assert "ended by itself" in json.loads(note.read_text())["error"]
+        assert "ended unexpectedly" in json.loads(note.read_text())["error"]
         found[engine] = records(out)
     assert found["ray"] == found["local"]
 
@@ -56,25 +63,145 @@ def test_batches_of_several_clips_are_the_same_by_either_engine(tmp_path: Path) 
     assert records(tmp_path / "ray") == records(tmp_path / "local")
 
 
-def test_whoever_replaces_the_first_worker_must_have_its_weights(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    hired: list[Assignment] = []
+LOADED = Attacked("toy", "w" * 64, 16_000, None, ("cpu",))
+JOB = Job((), frozenset("a"))
 
-    def hire(assignment: Assignment) -> local._Hand:
-        """The first tells what it has loaded, and ends."""
-        hired.append(assignment)
-        ours, theirs = Pipe()
-        if len(hired) == 1:
-            theirs.send(Attacked("toy", "w" * 64, 16_000, None, ("cpu",)))
-            theirs.close()
-        return local._Hand(SimpleNamespace(join=lambda: None, exitcode=1), ours, assignment)
 
-    monkeypatch.setattr(local._Hand, "hire", hire)
+class Recorded(Handle):
+    """A worker that is sent jobs and does nothing."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        super().__init__(assignment=assignment)
+        self.sent: list[Job | None] = []
+        self.killed = False
+
+    def send(self, what: Job | None) -> None:
+        self.sent.append(what)
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+class Scripted(Engine[Recorded]):
+    """Workers that say what a test has them say."""
+
+    def __init__(self, *says: object, workers: int = 1) -> None:
+        self.launched: list[Recorded] = []
+        self.script: list[tuple[int, object]] = [(0, said) for said in says]
+        self.count = workers
+        super().__init__("run", config())
+
+    def launch(self, assignment: Assignment) -> Recorded:
+        self.launched.append(Recorded(assignment))
+        return self.launched[-1]
+
+    def devices(self, attacked: Attacked, jobs: int) -> list[str]:
+        return [f"cuda:{n}" for n in range(self.count)]
+
+    def messages(self, seconds: float | None):
+        said, self.script = self.script, []
+        yield from ((self.launched[number], message) for number, message in said)
+
+    def hear(self, *said: tuple[int, object]) -> list[Event]:
+        """Let workers, by the order of their launch, say something."""
+        self.script = list(said)
+        return self.wait(1.0)
+
+
+def opened(workers: int = 1) -> Scripted:
+    engine = Scripted(LOADED, workers=workers)
+    engine.grow(engine.open(), 9)
+    return engine
+
+
+def test_every_later_worker_must_have_the_weights_of_the_first() -> None:
+    engine = opened(workers=2)
+    engine.hear((0, Exited("out of memory")))
+    assigned = [worker.assignment for worker in engine.launched]
+    assert [assignment.weights for assignment in assigned] == [None, "w" * 64, "w" * 64]
+    assert [assignment.device for assignment in assigned] == ["auto", "cuda:1", "auto"]
+
+
+def test_jobs_go_to_workers_that_are_ready_and_idle() -> None:
+    engine = opened(workers=2)
+    assert [engine.start(JOB), engine.start(JOB)] == [True, False]  # the second is still loading
+    assert engine.hear((1, LOADED)) == []
+    assert [engine.start(JOB), engine.start(JOB)] == [True, False]
+    advanced, ended = Advanced(JOB, 1, 2), Ended(JOB, ())
+    assert engine.hear((0, advanced)) == [advanced]
+    assert not engine.start(JOB)
+    assert engine.hear((0, ended)) == [ended]
+    assert engine.start(JOB)
+    assert [len(worker.sent) for worker in engine.launched] == [2, 1]
+
+
+def test_the_job_of_a_lost_worker_comes_back_and_another_takes_its_place() -> None:
+    engine = opened()
+    engine.start(JOB)
+    assert engine.hear((0, Exited("signal SIGKILL"))) == [Crashed(JOB, "signal SIGKILL")]
+    assert not engine.start(JOB)
+    engine.hear((1, LOADED))
+    assert engine.start(JOB)
+
+
+def test_a_worker_that_cannot_start_is_given_up_and_the_others_go_on() -> None:
+    engine = opened(workers=2)
+    events = [engine.hear((1 + n, Exited("status 1"))) for n in range(FAILED_STARTS)]
+    assert events[:-1] == [[]] * (FAILED_STARTS - 1)
+    assert [type(event) for event in events[-1]] == [Lost]
+    assert len(engine.launched) == 1 + FAILED_STARTS
+    with pytest.raises(VictimError, match="no such weights"):
+        engine.hear((0, VictimError("no such weights")))
+
+
+def test_a_start_that_succeeds_is_none_of_the_failed_ones_in_a_row() -> None:
+    engine = opened(workers=2)
+    for number in range(1, FAILED_STARTS):
+        assert engine.hear((number, Exited("status 1"))) == []
+    engine.hear((FAILED_STARTS, LOADED))
+    assert engine.hear((FAILED_STARTS, Exited("status 1"))) == []
+    assert engine.hear((FAILED_STARTS + 1, Exited("status 1"))) == []
+
+
+@pytest.mark.parametrize(
+    ("says", "match"),
+    [
+        ([Exited("status 1")], "toy could not be loaded: status 1"),
+        ([VictimError("no such weights")], "no such weights"),
+        ([], "did not answer"),
+    ],
+)
+def test_a_first_worker_that_cannot_load_ends_the_run(says: list[object], match: str) -> None:
+    engine = Scripted(*says)
+    engine.config = config(victim="toy")
+    with pytest.raises(VictimError, match=match):
+        engine.open()
+
+
+def test_a_worker_that_ends_after_a_stop_is_not_replaced() -> None:
+    engine = opened()
+    engine.start(JOB)
+    engine.stop()
+    assert engine.hear((0, Exited("status 1"))) == [Crashed(JOB, "status 1")]
+    assert (engine.launched[0].sent, engine.workers) == ([JOB, None], [])
+
+
+def test_closing_ends_all_workers() -> None:
+    engine = opened(workers=2)
+    engine.close()
+    assert [worker.killed for worker in engine.launched] == [True, True]
+
+
+def test_how_a_process_ended_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "serve", exit_at_once)
     engine = local.LocalEngine("run", config())
-    engine.open()
-    engine.wait(1.0)
-    assert [assignment.weights for assignment in hired] == [None, "w" * 64]
+    with pytest.raises(VictimError, match=r"its process ended unexpectedly \(status 7\)"):
+        engine.open()
+    engine.close()
+
+
+def exit_at_once(*_: object) -> None:
+    os._exit(7)
 
 
 def test_a_cluster_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:

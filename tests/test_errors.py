@@ -1,4 +1,4 @@
-"""Messages say what is wrong in words, not in those that Python has for itself."""
+"""Messages say what is wrong in the user's terms, not in Python's."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def raised(call: Callable[[], object]) -> Exception:
     ("call", "said"),
     [
         (lambda: Path("/none/at/all").read_text(), "No such file or directory"),
-        (lambda: b"\xff".decode(), "it is no text in UTF-8"),
-        (lambda: json.loads('{\n"id":'), "it is no JSON from line 2 on"),
+        (lambda: b"\xff".decode(), "it is not UTF-8 text"),
+        (lambda: json.loads('{\n"id":'), "it is not JSON from line 2 on"),
         (lambda: {}["delta"], "it has no delta"),
         (lambda: int("a"), "invalid literal for int() with base 10: 'a'"),
     ],
@@ -39,8 +39,8 @@ def test_a_reason_is_what_a_reader_understands(call: Callable[[], object], said:
     ("content", "said"),
     [
         (None, "(No such file or directory)"),
-        (b"\xff", "(it is no text in UTF-8)"),
-        (b'{"id":', "(it is no JSON from line 1 on)"),
+        (b"\xff", "(it is not UTF-8 text)"),
+        (b'{"id":', "(it is not JSON from line 1 on)"),
         (b"[]", "(it holds no object)"),
     ],
 )

@@ -16,6 +16,7 @@ import tiny_seq2seq
 import tiny_transducer
 import torch
 import transformers
+from huggingface_hub import utils as hub
 from safetensors.torch import load_file, save_file
 
 from mondegreen import load_recogniser, load_victim
@@ -69,7 +70,7 @@ def test_weights_come_in_the_type_that_was_asked_for(wav2vec2: Path) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_types_that_the_features_do_not_have(wav2vec2: Path, dtype: torch.dtype) -> None:
     for name in (str(wav2vec2), "moonshine-tiny-ctc"):
-        with pytest.raises(VictimError, match=f"float32 and float64, not in {dtype}"):
+        with pytest.raises(VictimError, match=f"got {dtype}, but .* float32 or float64"):
             load_victim(name, device="cpu", dtype=dtype)
 
 
@@ -168,7 +169,7 @@ def test_pickled_weights(copy: Path) -> None:
 def test_no_weights_at_all(copy: Path) -> None:
     (copy / "model.safetensors").unlink()
     said = refusal(copy)
-    assert "it holds no model.safetensors" in said
+    assert "it has no model.safetensors" in said
     assert "pickled" not in said
 
 
@@ -191,6 +192,41 @@ def test_nobody_is_asked_to_convert_weights_and_nothing_is_logged_while_loading(
         assert os.environ.get(SETTING) == before
         assert logger.isEnabledFor(logging.WARNING)
     assert seen == [("1", False)] * 2
+
+
+def bars_shown() -> tuple[bool, bool]:
+    """Whether transformers and the hub show progress bars."""
+    logging = transformers.utils.logging
+    return logging.is_progress_bar_enabled(), not hub.are_progress_bars_disabled()
+
+
+def show_bars(shown: bool, hub_shown: bool) -> None:
+    logging = transformers.utils.logging
+    (logging.enable_progress_bar if shown else logging.disable_progress_bar)()
+    (hub.enable_progress_bars if hub_shown else hub.disable_progress_bars)()
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("hub_shown", [True, False])
+def test_loading_shows_no_progress_bars_and_leaves_their_settings(
+    wav2vec2: Path, monkeypatch: pytest.MonkeyPatch, shown: bool, hub_shown: bool
+) -> None:
+    seen = []
+
+    def spy(*given: Any, **options: Any) -> Any:
+        seen.append(bars_shown())
+        return from_pretrained(*given, **options)
+
+    from_pretrained = transformers.AutoModelForCTC.from_pretrained
+    monkeypatch.setattr(transformers.AutoModelForCTC, "from_pretrained", spy)
+    before = bars_shown()
+    try:
+        show_bars(shown, hub_shown)
+        load_checkpoint(str(wav2vec2), CPU, torch.float32)
+        assert bars_shown() == (shown, hub_shown)
+    finally:
+        show_bars(*before)
+    assert seen == [(False, False)]
 
 
 @pytest.mark.parametrize(("value", "expected"), [("no", ["owner/model"]), ("1", [])])
@@ -270,7 +306,7 @@ def test_a_file_with_something_else_in_it(
 @pytest.mark.parametrize(
     ("file", "damage", "said"),
     [
-        ("tokenizer.json", gone, "tokenizer has 9 symbols, but the model says 372"),
+        ("tokenizer.json", gone, "tokenizer has 9 symbols, but the model has 372"),
         ("tokenizer.json", empty, "a folder must hold"),
         ("generation_config.json", empty, "a folder must hold"),
         ("generation_config.json", having(language="xx"), "language='xx'.*lang_to_id={"),

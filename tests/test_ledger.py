@@ -1,7 +1,10 @@
-"""What a run folder holds: put in place whole, cleared of what was cut short, torn ones aside."""
+"""The items of a run folder: put in place whole, leftovers deleted, damaged ones moved aside."""
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,7 +79,7 @@ def test_what_killed_processes_left_is_cleared_away(ledger: Ledger, result: Resu
     [
         ("record.json", b""),
         ("record.json", b"[]"),
-        ("record.json", b'{"key": "another", "files": {}}'),
+        ("record.json", b'{"key": "b", "files": {}}'),
         ("adversarial.wav", b"RIFF"),
         ("delta.safetensors", b""),
         ("delta.safetensors", None),
@@ -93,7 +96,7 @@ def test_what_was_damaged_is_moved_aside_and_comes_up_again(
     finished, complaints = ledger.survey([row("a"), row("b")])
     assert finished == {"a": True}
     assert len(complaints) == 1
-    assert "moved to" in complaints[0]
+    assert "Moved to" in complaints[0]
     assert sound.is_dir()
     assert (ledger.run / "damaged" / "b").is_dir()
     # and a second time, beside the first
@@ -101,6 +104,43 @@ def test_what_was_damaged_is_moved_aside_and_comes_up_again(
     (ledger.items / "b" / "adversarial.wav").unlink()
     ledger.survey([row("a"), row("b")])
     assert sorted(path.name for path in (ledger.run / "damaged").iterdir()) == ["b", "b-2"]
+
+
+@pytest.mark.parametrize("change", [{"key": "a"}, {"verified": None}, {"verified": "yes"}])
+def test_an_item_with_another_ones_record_is_not_finished(
+    ledger: Ledger, result: Result, change: dict[str, object]
+) -> None:
+    """Its files are its own, so that nothing else is wrong with it."""
+    record = put(ledger, result, "b") / "record.json"
+    assert ledger.verified("b")
+    record.write_text(json.dumps({**json.loads(record.read_text()), **change}))
+    with pytest.raises(MondegreenError, match="belongs to another item"):
+        ledger.verified("b")
+    finished, complaints = ledger.survey([row("b")])
+    assert (finished, len(complaints)) == ({}, 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds a descriptor's folder in /proc")
+def test_an_item_is_on_the_disk_before_its_name_is_and_then_its_name_is(
+    ledger: Ledger, result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a power cut may leave the name of a folder without its files."""
+    calls: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def recorded_fsync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        calls.append(f"sync {'part' if path.suffix == '.part' and path.is_dir() else path.name}")
+        fsync(descriptor)
+
+    def recorded_rename(path: Path, target: Path) -> Path:
+        calls.append(f"rename {path.suffix[1:]} to {target.name}")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(Path, "rename", recorded_rename)
+    put(ledger, result, "a")
+    assert calls[-3:] == ["sync part", "rename part to a", "sync items"]
 
 
 def test_a_failure_is_told_from_a_success(ledger: Ledger, tmp_path: Path) -> None:

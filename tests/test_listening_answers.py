@@ -1,4 +1,4 @@
-"""Answers of listeners: JSON and CSV, of the right study, and nothing but what was asked."""
+"""Answers of listeners: JSON and CSV that fit the study; everything else is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from listening_studies import abx_key, guesser, paper_key, session, write_csv, w
 
 from mondegreen import MondegreenError
 from mondegreen.listening.answers import Session, read_answers
-from mondegreen.listening.study import Study, read_study
+from mondegreen.listening.key import StudyKey, read_key
 
 KEY = abx_key(forms=2, each=2)
 LAST = len(KEY["forms"][0]) - 1
@@ -33,8 +33,8 @@ HOSTILE = [
 ]
 
 
-def study_of(folder: Path, key: dict[str, Any] = KEY) -> Study:
-    return read_study(write_study(folder, key, []) / "key.json")
+def study_of(folder: Path, key: dict[str, Any] = KEY) -> StudyKey:
+    return read_key(write_study(folder, key, []) / "key.json")
 
 
 def read(folder: Path, *sent: dict[str, Any], key: dict[str, Any] = KEY) -> list[Session]:
@@ -55,15 +55,15 @@ def test_a_session_is_read_as_it_was_sent(tmp_path: Path) -> None:
     headphones = {"right": 5, "of": 6, "passed": True}
     sent = session(KEY, "P1", form=1, headphones=headphones)
     (found,) = read(tmp_path, sent)
-    assert (found.listener, found.form, found.headphones) == ("P1", 1, True)
+    assert (found.listener, found.form, found.wears_headphones) == ("P1", 1, True)
     assert found.started == "2026-01-02T09:59:00.000Z"
-    told = [(a.trial, a.answer, a.heard_difference, a.seconds) for a in found.answers.values()]
+    answers = [(a.trial, a.answer, a.heard_difference, a.seconds) for a in found.answers]
     names = ("trial", "answer", "heard_difference", "seconds")
-    assert told == [tuple(answer[name] for name in names) for answer in sent["answers"]]
+    assert answers == [tuple(answer[name] for name in names) for answer in sent["answers"]]
 
 
 @pytest.mark.parametrize("headphones", [None, True, False])
-def test_the_table_of_a_session_says_the_same(tmp_path: Path, headphones: bool | None) -> None:
+def test_csv_and_json_of_a_session_are_equal(tmp_path: Path, headphones: bool | None) -> None:
     check = None if headphones is None else {"right": 6, "of": 6, "passed": headphones}
     sent = [session(KEY, f"P{at}", form=at, headphones=check) for at in (0, 1)]
     study = study_of(tmp_path)
@@ -71,35 +71,35 @@ def test_the_table_of_a_session_says_the_same(tmp_path: Path, headphones: bool |
     from_csv = read_answers([write_csv(tmp_path / "table.csv", sent)], study)
     assert [s.listener for s in from_csv] == ["P0", "P1"]
     assert [s.answers for s in from_csv] == [s.answers for s in from_json]
-    assert [s.headphones for s in from_csv] == [headphones, headphones]
+    assert [s.wears_headphones for s in from_csv] == [headphones, headphones]
     assert from_csv[0].started == "2026-01-02T10:00:00.000Z"  # the first answer
 
 
-def test_a_byte_order_mark_and_columns_in_another_order_are_no_matter(tmp_path: Path) -> None:
+def test_a_byte_order_mark_and_the_order_of_columns_do_not_matter(tmp_path: Path) -> None:
     study = study_of(tmp_path)
     header = "at,seconds,heard_difference,answer,trial,headphones,form,listener,protocol,study,note"
-    row = f",1.5,true,a,t001,,0,P1,abx,{study.id},seen"
+    row = f",1.5,true,a,t001,,0,P1,abx,{study.study},seen"
     path = saved(tmp_path, f"\ufeff{header}\r\n{row}\r\n", "table.csv")
     (found,) = read_answers([path], study)
-    assert found.answers["t001"].heard_difference is True
+    assert found.by_trial["t001"].heard_difference is True
     assert found.started is None
 
 
-def test_an_apostrophe_that_guards_a_formula_is_not_the_listeners(tmp_path: Path) -> None:
+def test_an_apostrophe_that_guards_a_formula_is_removed(tmp_path: Path) -> None:
     sent = [session(KEY, name) for name in ("'=1+1", "'@x", "'tis", "'")]
     found = read_answers([write_csv(tmp_path / "table.csv", sent)], study_of(tmp_path))
     assert [s.listener for s in found] == ["=1+1", "@x", "'tis", "'"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_whatever_a_listener_calls_himself_is_text(tmp_path: Path, name: str) -> None:
+def test_any_name_of_a_listener_is_plain_text(tmp_path: Path, name: str) -> None:
     (found,) = read(tmp_path, session(KEY, name))
     assert found.listener == name
 
 
 def test_files_named_twice_are_read_once(tmp_path: Path) -> None:
     folder = write_study(tmp_path, KEY, [session(KEY, "P1"), session(KEY, "P2")])
-    study = read_study(folder / "key.json")
+    study = read_key(folder / "key.json")
     paths = [folder, folder / "answers", folder / "answers" / "0000.json"]
     assert [s.listener for s in read_answers(paths, study)] == ["P1", "P2"]
 
@@ -110,7 +110,7 @@ def test_a_folder_of_downloads_needs_no_answers_folder(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text(json.dumps(KEY))
     (tmp_path / ".half.json").write_text("{")
     (tmp_path / "notes.txt").write_text("not answers")
-    found = read_answers([tmp_path], read_study(tmp_path / "key.json"))
+    found = read_answers([tmp_path], read_key(tmp_path / "key.json"))
     assert sorted(s.listener for s in found) == ["P1", "P2"]
 
 
@@ -135,23 +135,25 @@ def test_answers_of_another_study_are_refused(tmp_path: Path) -> None:
         (session(KEY, "P1", protocol="paper"), "paper study"),
         ({**session(KEY, "P1"), "form": 2}, "forms 0 to 1"),
         ({**session(KEY, "P1"), "form": -1}, "forms 0 to 1"),
-        (with_answer(0, trial="t999"), "not one of the study"),
+        (with_answer(0, trial="t999"), "belongs to no form"),
         (with_answer(1, trial="t000"), "answered twice"),
         (with_answer(0, answer="yes"), "takes a or b, not yes"),
     ],
 )
-def test_what_was_not_asked_is_refused(tmp_path: Path, sent: dict[str, Any], about: str) -> None:
+def test_answers_that_do_not_fit_the_form_are_refused(
+    tmp_path: Path, sent: dict[str, Any], about: str
+) -> None:
     with pytest.raises(MondegreenError, match=about) as refused:
         read(tmp_path, sent)
     assert "0000.json" in str(refused.value)
 
 
-def test_a_trial_of_another_form_is_told_from_one_of_none(tmp_path: Path) -> None:
+def test_the_error_says_whether_a_trial_belongs_to_another_form(tmp_path: Path) -> None:
     key = abx_key(forms=2, each=2)
     key["forms"][1].append({**key["forms"][1][-1], "id": "t900"})
     sent = session(key, "P1", form=0)
     sent["answers"][0]["trial"] = "t900"
-    with pytest.raises(MondegreenError, match="one of another form"):
+    with pytest.raises(MondegreenError, match="belongs to another form"):
         read(tmp_path, sent, key=key)
 
 
@@ -165,14 +167,14 @@ def test_the_papers_questions_have_their_own_answers(tmp_path: Path) -> None:
         read(tmp_path, session(key, "P1", unsure), key=key)
 
 
-def test_whether_a_difference_is_heard_is_asked_in_abx_alone(tmp_path: Path) -> None:
+def test_only_abx_asks_whether_a_difference_is_heard(tmp_path: Path) -> None:
     key = paper_key()
 
-    def told(asked: dict[str, Any], rng: Any) -> dict[str, Any]:
+    def listener(asked: dict[str, Any], rng: Any) -> dict[str, Any]:
         return {"trial": asked["id"], "answer": "yes", "heard_difference": False}
 
     with pytest.raises(MondegreenError, match="does not ask whether a difference is heard"):
-        read(tmp_path, session(key, "P1", told), key=key)
+        read(tmp_path, session(key, "P1", listener), key=key)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ def test_whether_a_difference_is_heard_is_asked_in_abx_alone(tmp_path: Path) -> 
 )
 def test_damaged_json_is_refused_with_its_name(tmp_path: Path, content: str | bytes) -> None:
     study, path = study_of(tmp_path), saved(tmp_path, content)
-    with pytest.raises(MondegreenError, match="holds no answers that can be read") as refused:
+    with pytest.raises(MondegreenError, match="does not contain readable answers") as refused:
         read_answers([path], study)
     assert str(path) in str(refused.value)
 
@@ -216,12 +218,15 @@ def cells(change: Callable[[list[str]], list[str]]) -> str:
     ("content", "about"),
     [
         ("", "no column study"),
-        (cells(list).replace(",", ";"), "separated by commas"),
+        (cells(list).replace(",", ";"), "commas separate columns"),
         (cells(list).replace(",seconds", ""), "no column seconds"),
         (cells(lambda row: row[:-1]), "as many cells"),
         (cells(lambda row: [*row, "more"]), "as many cells"),
-        (cells(lambda row: [*row[:3], "first", *row[4:]]), "form is 'first', not a number"),
-        (cells(lambda row: [*row[:4], "maybe", *row[5:]]), "headphones is 'maybe'"),
+        (cells(lambda row: [*row[:3], "first", *row[4:]]), "form: Input should be a valid integer"),
+        (
+            cells(lambda row: [*row[:4], "maybe", *row[5:]]),
+            "headphones.passed: Input should be a valid boolean",
+        ),
         (cells(lambda row: [*row[:6], "A", *row[7:]]), "answer"),
         (cells(lambda row: [*row[:7], "perhaps", *row[8:]]), "heard_difference"),
         (cells(lambda row: [*row[:8], "soon", *row[9:]]), "seconds"),
@@ -230,16 +235,16 @@ def cells(change: Callable[[list[str]], list[str]]) -> str:
         (cells(lambda row: [*row[:2], "x" * 200_000, *row[3:]]), "field"),
     ],
 )
-def test_a_damaged_table_is_refused_with_what_is_wrong(
+def test_a_damaged_table_is_refused_with_the_reason(
     tmp_path: Path, content: str, about: str
 ) -> None:
     study, path = study_of(tmp_path), saved(tmp_path, content, "table.csv")
-    with pytest.raises(MondegreenError, match="holds no answers that can be read") as refused:
+    with pytest.raises(MondegreenError, match="does not contain readable answers") as refused:
         read_answers([path], study)
     assert about in str(refused.value)
 
 
-def test_all_files_that_are_refused_are_named_at_once_with_what_to_do_said_once(
+def test_all_refused_files_are_named_and_advice_is_given_once(
     tmp_path: Path,
 ) -> None:
     study = study_of(tmp_path)
@@ -253,7 +258,7 @@ def test_all_files_that_are_refused_are_named_at_once_with_what_to_do_said_once(
     assert first == "4 of 6 files cannot be scored:"
     for name, why in {
         "cut.json": "EOF",
-        "latin.csv": "it is no text in UTF-8",
+        "latin.csv": "it is not UTF-8 text",
         "nowhere.json": "No such file",
     }.items():
         (line,) = [line for line in lines if name in line]
@@ -263,7 +268,7 @@ def test_all_files_that_are_refused_are_named_at_once_with_what_to_do_said_once(
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_whatever_are_more_than_refused(
+def test_arbitrary_bytes_are_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     folder = tmp_path_factory.mktemp("bytes")
@@ -285,4 +290,4 @@ def test_an_unfinished_session_is_read(tmp_path: Path) -> None:
     sent = session(KEY, "P1", guesser, complete=False, finished=None)
     sent["answers"] = sent["answers"][:3]
     (found,) = read(tmp_path, sent)
-    assert list(found.answers) == ["t000", "t001", "t002"]
+    assert list(found.by_trial) == ["t000", "t001", "t002"]

@@ -1,4 +1,4 @@
-"""The conditions of a study out of runs: which clips are the same, and what is left out."""
+"""The conditions of a study from runs: which clips are the same, and what is left out."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def test_runs_are_conditions_of_the_clips_that_they_share(tmp_path: Path) -> Non
     assert material.rate == 16_000
 
 
-def test_sounds_are_the_saved_ones_to_the_bit(tmp_path: Path) -> None:
+def test_sounds_are_exactly_the_saved_ones(tmp_path: Path) -> None:
     material = gathered(listened(tmp_path / "a", 1))
     sounds = material.read(material.clips[0], "imperceptible fast")
     assert np.array_equal(sounds.original, a_clip(0))
     assert np.array_equal(sounds.adversarial, a_clip(0) + a_delta(0))
 
 
-def test_a_run_that_is_named_twice_is_one(tmp_path: Path) -> None:
+def test_a_run_that_is_passed_twice_counts_once(tmp_path: Path) -> None:
     run = listened(tmp_path / "a", 2)
     assert labels(gathered(run, tmp_path / "a" / ".." / "a")) == ["imperceptible fast"]
 
 
-def test_labels_that_would_be_the_same_say_where_they_come_from(tmp_path: Path) -> None:
+def test_labels_that_would_be_equal_name_their_folders(tmp_path: Path) -> None:
     runs = [listened(tmp_path / name, 2) for name in ("one", "two")]
     assert labels(gathered(*runs)) == ["imperceptible fast (one)", "imperceptible fast (two)"]
     runs = [listened(tmp_path / name / "run", 2) for name in ("one/x", "two/x")]
@@ -69,7 +69,7 @@ def test_a_folder_may_hold_several_conditions(tmp_path: Path) -> None:
     }
 
 
-def test_a_clip_of_the_same_name_and_other_samples_is_another(tmp_path: Path) -> None:
+def test_clips_with_equal_names_and_different_samples_differ(tmp_path: Path) -> None:
     run = listened(tmp_path / "a", 2)
     other = tmp_path / "b" / "one"
     write_sounds(other, a_clip(7), a_delta(0), a_record(id="clip-0", preset="paper"))
@@ -80,7 +80,7 @@ def test_a_clip_of_the_same_name_and_other_samples_is_another(tmp_path: Path) ->
     assert ids(gathered(run, tmp_path / "b")) == {"clip-1"}
 
 
-def test_what_is_not_verified_is_left_out_and_told(tmp_path: Path) -> None:
+def test_items_that_are_not_verified_are_left_out_and_counted(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", {"broken": "{"}, {"deaf": "no words"}, ["good", "bad", "later"])
     write_sounds(run / "items" / "good", a_clip(0), a_delta(0), a_record(id="good"))
     write_sounds(run / "items" / "bad", a_clip(1), a_delta(1), a_record(id="bad", verified=False))
@@ -89,7 +89,7 @@ def test_what_is_not_verified_is_left_out_and_told(tmp_path: Path) -> None:
     assert material.left_out == {"damaged": 1, "in error": 1, "not verified": 1, "not yet run": 1}
 
 
-def test_an_item_whose_files_are_not_those_saved_is_damaged(tmp_path: Path) -> None:
+def test_an_item_whose_files_changed_is_damaged(tmp_path: Path) -> None:
     run = listened(tmp_path / "run", 2)
     wav = run / "items" / "key0" / "adversarial.wav"
     wav.write_bytes(wav.read_bytes()[:-2] + b"\1\1")
@@ -110,10 +110,10 @@ def test_nothing_verified_is_refused_with_advice(tmp_path: Path, clips: int) -> 
         gathered(run)
 
 
-def test_one_rate_for_all(tmp_path: Path) -> None:
+def test_different_sample_rates_are_refused(tmp_path: Path) -> None:
     write_sounds(tmp_path / "out" / "a", a_clip(0), a_delta(0), a_record(id="a"))
     write_sounds(tmp_path / "out" / "b", a_clip(1), a_delta(1), a_record(id="b"), rate=8000)
-    with pytest.raises(MondegreenError, match="not of one sample rate"):
+    with pytest.raises(MondegreenError, match="differ in sample rate"):
         gathered(tmp_path / "out")
 
 
@@ -126,7 +126,7 @@ def test_clips_are_drawn_by_the_seed(tmp_path: Path) -> None:
     assert len({gathered(run, most=3, seed=seed).clips for seed in range(5)}) > 1
 
 
-def test_what_changes_meanwhile_is_noticed(tmp_path: Path) -> None:
+def test_an_item_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
     run = listened(tmp_path / "run", 2)
     material = gathered(run)
     clip = next(clip for clip in material.clips if clip.id == "clip-0")
@@ -139,13 +139,13 @@ def test_what_changes_meanwhile_is_noticed(tmp_path: Path) -> None:
         material.read(clip, "imperceptible fast")
 
 
-def test_reading_is_told_of(tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    gather([listened(tmp_path / "run", 2)], 9, Random(0), lambda *what: told.append(what))
-    assert told == [("reading run", 1, 2), ("reading run", 2, 2)]
+def test_reading_reports_its_progress(tmp_path: Path) -> None:
+    progress: list[tuple[str, int, int]] = []
+    gather([listened(tmp_path / "run", 2)], 9, Random(0), lambda *what: progress.append(what))
+    assert progress == [("reading run", 1, 2), ("reading run", 2, 2)]
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="not there"):
         gathered(tmp_path / "nowhere")
 

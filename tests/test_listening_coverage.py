@@ -114,7 +114,7 @@ def coverage(
 @pytest.mark.parametrize("each", [1, 12])
 @pytest.mark.parametrize("listeners", [8, 80])
 @pytest.mark.parametrize("population", POPULATIONS)
-def test_intervals_and_bounds_hold_as_often_as_they_say(
+def test_intervals_and_bounds_have_their_coverage(
     population: str, listeners: int, each: int
 ) -> None:
     found = measure(population, listeners, each)
@@ -122,8 +122,8 @@ def test_intervals_and_bounds_hold_as_often_as_they_say(
     assert found.bound >= 0.95
     row = re.search(rf"^\| {population} \| {listeners} \| {each} \| (.*) \|$", PAGE, re.M)
     assert row is not None
-    told = [float(cell.strip(" %")) / 100 for cell in row[1].split("|")]
-    assert told == pytest.approx(list(found), abs=0.0051)
+    published = [float(cell.strip(" %")) / 100 for cell in row[1].split("|")]
+    assert published == pytest.approx(list(found), abs=0.0051)
 
 
 @pytest.mark.slow

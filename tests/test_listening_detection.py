@@ -1,4 +1,4 @@
-"""Shares of listeners, bounds and d’: against closed forms, tables and slow twins."""
+"""Shares of listeners, bounds and d’: against closed forms, tables and slow implementations."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_bounds_of_single_answers_are_quantiles_of_beta(
 
 
 @pytest.mark.parametrize("answers", [1, 2, 8, 80])
-def test_no_hits_of_many_listeners_leave_the_known_rest(answers: int) -> None:
+def test_bounds_without_hits_have_a_closed_form(answers: int) -> None:
     assert upper_bound([0.0] * answers) == pytest.approx(1 - 0.05 ** (1 / answers), abs=CLOSE)
     assert lower_bound([1.0] * answers) == pytest.approx(0.05 ** (1 / answers), abs=CLOSE)
     assert lower_bound([0.0] * answers) == 0
@@ -88,19 +88,19 @@ def test_no_hits_of_many_listeners_leave_the_known_rest(answers: int) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.9])
-def test_one_listener_is_spread_evenly_up_to_one(share: float) -> None:
+def test_the_bound_of_one_listener_is_uniform(share: float) -> None:
     """The weight of a single share and of 1 is uniform, and so is their mean."""
     assert upper_bound([share]) == pytest.approx(share + 0.95 * (1 - share), abs=CLOSE)
     assert lower_bound([share]) == pytest.approx(share - 0.95 * share, abs=CLOSE)
 
 
-def test_two_listeners_make_a_triangle() -> None:
+def test_the_bound_of_two_listeners_is_triangular() -> None:
     """0 and 1/2, and 1: the mean has a triangular density, and 1 - 2(1 - t)² lies below t."""
     assert upper_bound([0.0, 0.5]) == pytest.approx(1 - math.sqrt(0.025), abs=CLOSE)
 
 
 @pytest.mark.parametrize("count", [1, 8, 80])
-def test_listeners_who_all_have_half_leave_half_of_what_none_leave(count: int) -> None:
+def test_the_bound_of_equal_listeners_has_a_closed_form(count: int) -> None:
     assert upper_bound([0.5] * count) == pytest.approx(1 - 0.5 * 0.05 ** (1 / count), abs=CLOSE)
 
 
@@ -140,14 +140,14 @@ def test_the_bound_is_the_quantile_of_drawn_weights(count: int) -> None:
 
 
 @given(listeners)
-def test_the_interval_holds_the_mean_and_stays_inside(shares: list[Fraction]) -> None:
+def test_the_interval_contains_the_mean_and_stays_in_range(shares: list[Fraction]) -> None:
     found = interval(floats(shares))
     assert 0 <= found.low <= fmean(shares) + CLOSE
     assert fmean(shares) - CLOSE <= found.high <= 1
 
 
 @given(listeners)
-def test_hits_and_misses_change_places(shares: list[Fraction]) -> None:
+def test_hits_and_misses_are_symmetric(shares: list[Fraction]) -> None:
     low, high = interval(floats(shares))
     other = interval(floats([1 - share for share in shares]))
     assert other == pytest.approx(Interval(1 - high, 1 - low), abs=CLOSE)
@@ -180,13 +180,13 @@ def test_one_more_listener_who_is_always_right_never_lowers_the_lower_bound(
 
 
 @given(listeners)
-def test_more_confidence_is_a_wider_interval(shares: list[Fraction]) -> None:
+def test_a_higher_level_gives_a_wider_interval(shares: list[Fraction]) -> None:
     narrow, wide = interval(floats(shares), 0.8), interval(floats(shares), 0.99)
     assert wide.low <= narrow.low + CLOSE
     assert wide.high >= narrow.high - CLOSE
 
 
-def test_listeners_count_and_not_only_their_answers() -> None:
+def test_the_number_of_listeners_counts_not_only_that_of_answers() -> None:
     """96 answers, half of them right: by 8 listeners they say less than by 96."""
     few, many = upper_bound([0.5] * 8), upper_bound([0.0, 1.0] * 48)
     assert many == pytest.approx(beta.ppf(0.95, 49, 48), abs=CLOSE)
@@ -196,20 +196,20 @@ def test_listeners_count_and_not_only_their_answers() -> None:
 # ---- the share of listeners that can tell
 
 
-def test_of_guessers_as_many_may_hear_it_as_their_number_leaves() -> None:
+def test_guessers_leave_the_bound_of_their_number() -> None:
     found = hearing([0.5] * 12)
     assert (found.share, found.at_least) == (0, 0)
     assert found.at_most == pytest.approx(1 - 0.05 ** (1 / 12), abs=CLOSE)
 
 
-def test_of_a_mixture_the_share_that_hears_it_is_found() -> None:
+def test_the_share_that_hears_it_is_found_in_a_mixture() -> None:
     found = hearing([1.0] * 20 + [0.5] * 80)
     assert found.share == pytest.approx(0.2)
     assert found.at_least == pytest.approx(2 * lower_bound([1.0] * 20 + [0.5] * 80) - 1, abs=CLOSE)
     assert 0.1 < found.at_least < 0.2 < found.at_most < 0.3
 
 
-def test_unlucky_guessers_do_not_show_more_than_no_hearing_at_all() -> None:
+def test_unlucky_guessers_do_not_lower_the_bound_further() -> None:
     found = hearing([0.2] * 12)
     assert found.share == 0
     assert found.at_most == pytest.approx(1 - 0.05 ** (1 / 12), abs=CLOSE)
@@ -237,11 +237,13 @@ def test_the_share_that_hears_it_lies_between_its_bounds(shares: list[Fraction])
         ([(12, 12), (12, 12), (0, 12), (6, 12)], 2),
     ],
 )
-def test_who_is_right_too_often_is_counted(correct: list[tuple[int, int]], found: int) -> None:
+def test_listeners_who_are_right_too_often_are_counted(
+    correct: list[tuple[int, int]], found: int
+) -> None:
     assert beyond_guessing(correct) == found
 
 
-def test_among_guessers_hardly_ever_anybody_is_found() -> None:
+def test_guessers_are_hardly_ever_counted() -> None:
     rng = np.random.default_rng(2)
     studies = [[(int(n), 12) for n in rng.binomial(12, 0.5, 40)] for _ in range(2000)]
     assert sum(beyond_guessing(study) > 0 for study in studies) <= 0.05 * 2000
@@ -251,9 +253,9 @@ def test_among_guessers_hardly_ever_anybody_is_found() -> None:
 
 
 def by_macmillan_and_creelman(d: float) -> float:
-    """The formula to the letter."""
-    told_apart, told = NORMAL.cdf(d / math.sqrt(2)), NORMAL.cdf(d / 2)
-    return told_apart * told + NORMAL.cdf(-d / math.sqrt(2)) * NORMAL.cdf(-d / 2)
+    """The formula, literally."""
+    compared, classified = NORMAL.cdf(d / math.sqrt(2)), NORMAL.cdf(d / 2)
+    return compared * classified + NORMAL.cdf(-d / math.sqrt(2)) * NORMAL.cdf(-d / 2)
 
 
 def by_bisection(correct: float) -> float:
@@ -270,7 +272,7 @@ def test_the_share_correct_is_the_formula(d: float) -> None:
 
 
 @pytest.mark.parametrize("d", [0.5, 1.0, 2.0, 3.0])
-def test_the_share_correct_is_that_of_observers_who_decide_so(d: float) -> None:
+def test_the_share_correct_is_that_of_simulated_observers(d: float) -> None:
     """A and B are d apart; the greater is taken for the changed one, and X by its half."""
     rng = np.random.default_rng(1)
     clean_first, x_changed = rng.random((2, 400_000)) < 0.5
@@ -283,7 +285,7 @@ def test_the_share_correct_is_that_of_observers_who_decide_so(d: float) -> None:
 
 
 @pytest.mark.parametrize("correct", [0.51, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.99])
-def test_d_prime_is_where_the_formula_gives_the_share(correct: float) -> None:
+def test_d_prime_solves_the_formula(correct: float) -> None:
     assert d_prime(correct) == pytest.approx(by_bisection(correct), abs=1e-6)
 
 
@@ -292,16 +294,16 @@ def test_three_of_four_right_is_a_d_prime_of_1_79() -> None:
 
 
 @given(st.floats(0, 8))
-def test_d_prime_undoes_the_share_correct(d: float) -> None:
+def test_d_prime_inverts_the_share_correct(d: float) -> None:
     found = d_prime(share_correct(d))
     assert found is not None
     assert share_correct(found) == pytest.approx(share_correct(d), abs=1e-9)
 
 
 @pytest.mark.parametrize("correct", [0.0, 0.3, 0.5])
-def test_who_does_no_better_than_a_guess_has_none(correct: float) -> None:
+def test_guessing_has_a_d_prime_of_zero(correct: float) -> None:
     assert d_prime(correct) == 0
 
 
-def test_who_is_always_right_has_no_bound() -> None:
+def test_a_perfect_score_has_an_unbounded_d_prime() -> None:
     assert d_prime(1.0) is None

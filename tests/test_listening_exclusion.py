@@ -1,4 +1,4 @@
-"""Whose answers count: the rule at its edges."""
+"""Which listeners count: the exclusion rule at its edges."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from listening_studies import (
 )
 
 from mondegreen.listening.answers import Judged, judge, one_each, read_answers
-from mondegreen.listening.study import read_study
+from mondegreen.listening.key import read_key
 
 KEY = abx_key(forms=3, each=2, catches=4)
 
 
 def judged(folder: Path, sent: dict[str, Any], key: dict[str, Any] = KEY) -> Judged:
-    study = read_study(write_study(folder, key, [sent]) / "key.json")
+    study = read_key(write_study(folder, key, [sent]) / "key.json")
     (one,) = read_answers([folder], study)
     return judge(one, study)
 
 
 def with_catches(*, obvious_right: int, same_claimed: int, of: int = 4) -> dict[str, Any]:
-    """A session with so many of its catch trials answered so."""
+    """A session with given numbers of right catch trials and of claimed differences."""
     key = abx_key(forms=3, each=2, catches=of)
     sent = session(key, "P1", hears_everything)
     roles = {asked["id"]: asked for asked in key["forms"][0]}
@@ -50,7 +50,7 @@ def other(choice: str) -> str:
 
 
 @pytest.mark.parametrize("listener", [guesser, hears_everything])
-def test_guessing_and_hearing_are_no_reasons(tmp_path: Path, listener: Any) -> None:
+def test_neither_guessing_nor_hearing_excludes_a_listener(tmp_path: Path, listener: Any) -> None:
     found = judged(tmp_path, session(KEY, "P1", listener))
     assert found.reasons == ()
     assert (found.caught.obvious_right, found.caught.obvious_of) == (4, 4)
@@ -61,7 +61,7 @@ def test_guessing_and_hearing_are_no_reasons(tmp_path: Path, listener: Any) -> N
     ("right", "of", "counts"),
     [(4, 4, True), (3, 4, True), (2, 4, False), (2, 2, True), (1, 2, False), (0, 1, False)],
 )
-def test_three_of_four_obvious_trials_have_to_be_right(
+def test_three_of_four_obvious_trials_must_be_right(
     tmp_path: Path, right: int, of: int, counts: bool
 ) -> None:
     key = abx_key(forms=3, each=2, catches=of)
@@ -74,7 +74,7 @@ def test_three_of_four_obvious_trials_have_to_be_right(
     ("claimed", "of", "counts"),
     [(0, 4, True), (2, 4, True), (3, 4, False), (1, 2, True), (2, 2, False), (1, 1, False)],
 )
-def test_half_of_the_identical_pairs_may_be_called_different(
+def test_more_than_half_of_the_identical_pairs_must_not_be_called_different(
     tmp_path: Path, claimed: int, of: int, counts: bool
 ) -> None:
     key = abx_key(forms=3, each=2, catches=of)
@@ -84,7 +84,7 @@ def test_half_of_the_identical_pairs_may_be_called_different(
 
 
 @pytest.mark.parametrize(("passed", "counts"), [(None, True), (True, True), (False, False)])
-def test_a_headphone_check_that_was_made_has_to_be_passed(
+def test_a_headphone_check_that_was_made_must_be_passed(
     tmp_path: Path, passed: bool | None, counts: bool
 ) -> None:
     check = None if passed is None else {"right": 3, "of": 6, "passed": passed}
@@ -92,7 +92,7 @@ def test_a_headphone_check_that_was_made_has_to_be_passed(
     assert found.reasons == (() if counts else ("did not pass the headphone check",))
 
 
-def test_every_trial_has_to_be_answered_but_training(tmp_path: Path) -> None:
+def test_every_trial_except_training_must_be_answered(tmp_path: Path) -> None:
     sent = session(KEY, "P1")
     asked = len(sent["answers"])
     del sent["answers"][0]  # training
@@ -103,7 +103,7 @@ def test_every_trial_has_to_be_answered_but_training(tmp_path: Path) -> None:
     )
 
 
-def test_all_reasons_are_told(tmp_path: Path) -> None:
+def test_all_reasons_are_given(tmp_path: Path) -> None:
     sent = session(KEY, "P1", hears_nothing, seed=3, headphones={"passed": False})
     wrong = {t["id"]: t for t in KEY["forms"][0] if t["role"] == "catch obvious"}
     for answer in sent["answers"]:
@@ -115,7 +115,7 @@ def test_all_reasons_are_told(tmp_path: Path) -> None:
     ]
 
 
-def test_the_rule_does_not_look_at_what_is_scored(tmp_path: Path) -> None:
+def test_the_rule_ignores_scored_trials(tmp_path: Path) -> None:
     sent = session(KEY, "P1")
     tests = {t["id"] for t in KEY["forms"][0] if t["role"] in ("test", "training")}
     before = judged(tmp_path / "before", sent)
@@ -148,7 +148,7 @@ def test_the_papers_catch_trials_have_right_answers(
 
 
 def sessions(folder: Path, *sent: dict[str, Any]) -> tuple[list[Any], list[Any]]:
-    study = read_study(write_study(folder, KEY, sent) / "key.json")
+    study = read_key(write_study(folder, KEY, sent) / "key.json")
     return one_each(read_answers([folder], study), study)
 
 
@@ -167,13 +167,13 @@ def test_the_first_complete_session_of_a_listener_counts(tmp_path: Path) -> None
     assert [(s.listener, s.form) for s in repeated] == [("P1", 2), ("P1", 0)]
 
 
-def test_of_unfinished_sessions_the_first_stands_for_the_listener(tmp_path: Path) -> None:
+def test_the_first_of_unfinished_sessions_represents_the_listener(tmp_path: Path) -> None:
     chosen, repeated = sessions(tmp_path, unfinished(at(12, 2)), unfinished(at(10, 1)))
     assert [s.form for s in chosen] == [1]
     assert [s.form for s in repeated] == [2]
 
 
-def test_who_gives_no_name_is_always_another(tmp_path: Path) -> None:
+def test_sessions_without_a_name_are_different_listeners(tmp_path: Path) -> None:
     chosen, repeated = sessions(tmp_path, session(KEY, ""), session(KEY, "", form=1))
     assert len(chosen) == 2
     assert repeated == []

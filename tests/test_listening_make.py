@@ -1,4 +1,4 @@
-"""A study on disk: what listeners get, what they do not, and that the one fits the other."""
+"""A study on disk: what listeners get, what they do not, and that both fit together."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from typer.testing import CliRunner
 
 from mondegreen.cli import app
 from mondegreen.errors import MondegreenError
-from mondegreen.listening.make import Made, Options, louder, make
-from mondegreen.listening.study import read_study
+from mondegreen.listening.key import read_key
+from mondegreen.listening.make import Made, StudyOptions, amplify_change, make
 
 
 def made(out: Path, *runs: Path, **options: Any) -> Made:
-    return make(runs, out, Options(**options), lambda what, done, total: None)
+    return make(runs, out, StudyOptions(**options), lambda what, done, total: None)
 
 
 def two_runs(folder: Path, clips: int = 5) -> list[Path]:
@@ -46,7 +46,7 @@ def page_of(out: Path) -> str:
     return (out / "page" / "index.html").read_text(encoding="utf-8")
 
 
-def told_to_listeners(out: Path) -> dict[str, Any]:
+def known_to_listeners(out: Path) -> dict[str, Any]:
     text = re.search(r'<script type="application/json" id="study">(.*?)</script>', page_of(out))
     assert text is not None
     found: dict[str, Any] = json.loads(text[1])
@@ -54,7 +54,7 @@ def told_to_listeners(out: Path) -> dict[str, Any]:
 
 
 def sound(out: Path, name: str) -> Pcm:
-    """The samples that a script hands over."""
+    """The samples in a script."""
     text = (out / "page" / "audio" / f"{name}.js").read_text()
     called = re.fullmatch(r'receive\("([0-9a-f]{16})", "([A-Za-z0-9+/=]+)"\); *\n', text)
     assert called is not None
@@ -72,7 +72,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "study"
 
 
-# ---- what there is
+# ---- the folder
 
 
 def test_the_folder_of_a_study(study: Path) -> None:
@@ -82,8 +82,8 @@ def test_the_folder_of_a_study(study: Path) -> None:
     assert files == {f"{name}.js" for name in key_of(study)["sounds"]}
 
 
-def test_the_key_is_what_is_read_back(study: Path) -> None:
-    read, key = read_study(study / "key.json"), key_of(study)
+def test_the_key_can_be_read_back(study: Path) -> None:
+    read, key = read_key(study / "key.json"), key_of(study)
     assert read.conditions == ("imperceptible fast", "carlini-wagner paper")
     assert set(read.clips) == {f"clip-{at}" for at in range(5)}
     assert len(read.forms) == 2 * 4
@@ -91,7 +91,7 @@ def test_the_key_is_what_is_read_back(study: Path) -> None:
     assert (key["protocol"], key["seed"]) == ("abx", 0)
 
 
-def test_sounds_are_what_the_key_says_to_the_bit(study: Path) -> None:
+def test_sounds_are_exactly_what_the_key_says(study: Path) -> None:
     peaks = {"imperceptible fast": 300, "carlini-wagner paper": 900}
     for name, of in key_of(study)["sounds"].items():
         number = int(of["clip"].removeprefix("clip-"))
@@ -112,13 +112,13 @@ def snr_db(clean: Pcm, samples: Pcm) -> float:
     return float(10 * np.log10(np.mean(clip**2) / np.mean((samples - clip) ** 2)))
 
 
-def test_every_sound_is_played_and_every_sound_played_is_there(study: Path) -> None:
+def test_trials_and_key_have_the_same_sounds(study: Path) -> None:
     forms = key_of(study)["forms"]
     played = {name for form in forms for trial in form for name in trial["sounds"].values()}
     assert played == key_of(study)["sounds"].keys()
 
 
-def test_over_the_forms_every_clip_meets_every_condition_equally(study: Path) -> None:
+def test_over_all_forms_every_clip_gets_every_condition_equally(study: Path) -> None:
     met: dict[tuple[str, ...], int] = {}
     for form in key_of(study)["forms"]:
         for trial in form:
@@ -130,11 +130,11 @@ def test_over_the_forms_every_clip_meets_every_condition_equally(study: Path) ->
     assert set(met.values()) == {4}
 
 
-# ---- what listeners are not told
+# ---- what listeners do not learn
 
 
-def test_the_page_knows_the_forms_and_nothing_that_tells(study: Path) -> None:
-    page, key = told_to_listeners(study), key_of(study)
+def test_the_page_knows_the_forms_but_nothing_that_reveals_conditions(study: Path) -> None:
+    page, key = known_to_listeners(study), key_of(study)
     assert page.keys() == {
         *("study", "protocol", "rate", "levels", "tone", "headphones", "code", "forms"),
     }
@@ -151,7 +151,7 @@ def test_the_page_knows_the_forms_and_nothing_that_tells(study: Path) -> None:
         assert secret not in text.lower()
 
 
-def test_neither_length_nor_name_nor_order_of_a_script_tells_its_condition(study: Path) -> None:
+def test_length_name_and_order_of_a_script_do_not_reveal_its_condition(study: Path) -> None:
     key = key_of(study)
     assert list(key["sounds"]) == sorted(key["sounds"])
     sizes: dict[str, set[int]] = {}
@@ -173,7 +173,7 @@ def test_the_page_may_load_sounds_beside_it_and_nothing_else(study: Path) -> Non
 def test_the_level_is_set_by_clean_speech_that_is_not_tested(tmp_path: Path, protocol: str) -> None:
     found = made(tmp_path / "study", *two_runs(tmp_path), protocol=protocol, trials=2)
     assert not found.heard_before
-    key, levels = found.key, told_to_listeners(tmp_path / "study")["levels"]
+    key, levels = key_of(tmp_path / "study"), known_to_listeners(tmp_path / "study")["levels"]
     for form, level in zip(key["forms"], levels, strict=True):
         assert key["sounds"][level]["condition"] == "clean"
         tested = {trial["clip"] for trial in form if trial["role"] == "test"}
@@ -182,7 +182,7 @@ def test_the_level_is_set_by_clean_speech_that_is_not_tested(tmp_path: Path, pro
 
 def test_the_tone_has_the_mean_level_of_the_clips(study: Path) -> None:
     clips = np.concatenate([a_clip(number) for number in range(5)]) / 32768
-    tone = told_to_listeners(study)["tone"]
+    tone = known_to_listeners(study)["tone"]
     assert tone == pytest.approx(np.sqrt(np.mean(clips**2)), abs=1e-6)
 
 
@@ -190,7 +190,7 @@ def test_the_tone_has_the_mean_level_of_the_clips(study: Path) -> None:
     ("clips", "trials", "advice"),
     [(3, 20, "choose --trials 2 or fewer"), (3, 2, None), (1, 20, "of more clips")],
 )
-def test_clips_that_are_heard_before_they_are_tested_are_told(
+def test_clips_that_are_heard_before_they_are_tested_give_a_warning(
     tmp_path: Path, clips: int, trials: int, advice: str | None
 ) -> None:
     run, out = listened(tmp_path / "run", clips), tmp_path / "study"
@@ -219,7 +219,7 @@ def test_the_same_command_makes_the_same_study(tmp_path: Path) -> None:
     assert not key_of(tmp_path / "three")["sounds"].keys() & key_of(tmp_path / "one")["sounds"]
 
 
-def test_other_recordings_are_another_study(tmp_path: Path) -> None:
+def test_other_recordings_make_another_study(tmp_path: Path) -> None:
     for name, length in (("a", 2400), ("b", 2401)):
         made(tmp_path / name, listened(tmp_path / f"run-{name}", 2, length=length))
     assert key_of(tmp_path / "a")["study"] != key_of(tmp_path / "b")["study"]
@@ -228,15 +228,15 @@ def test_other_recordings_are_another_study(tmp_path: Path) -> None:
 # ---- options
 
 
-def test_fewer_trials_are_more_forms(tmp_path: Path) -> None:
+def test_fewer_trials_make_more_forms(tmp_path: Path) -> None:
     study = made(tmp_path / "study", *two_runs(tmp_path), trials=2)
-    assert len(study.key["forms"]) == 3 * 2 * 4
+    assert len(study.key.forms) == 3 * 2 * 4
     assert (study.roles("test"), study.roles("catch"), study.roles("training")) == (2, 4, 3)
 
 
 def test_the_protocol_of_the_paper(tmp_path: Path) -> None:
     study = made(tmp_path / "study", *two_runs(tmp_path), protocol="paper")
-    read = read_study(tmp_path / "study" / "key.json")
+    read = read_key(tmp_path / "study" / "key.json")
     assert len(read.forms) == 10 * 2
     kinds = {trial.kind for form in read.forms for trial in form}
     assert kinds == {"noise", "natural", "identical"}
@@ -247,8 +247,8 @@ def test_consent_and_code_are_shown_as_they_are(tmp_path: Path) -> None:
     hostile = 'One <script>alert(1)</script>\nline.\n\n\n"Two" \u202eeurt'
     options = {"consent": hostile, "code": '"</script><script>', "headphones": False}
     made(tmp_path / "study", listened(tmp_path / "run", 1), **options)
-    told = told_to_listeners(tmp_path / "study")
-    assert (told["code"], told["headphones"]) == ('"</script><script>', False)
+    known = known_to_listeners(tmp_path / "study")
+    assert (known["code"], known["headphones"]) == ('"</script><script>', False)
     paragraphs = re.findall(r"<p>(One.*|&#34;Two.*)</p>", page_of(tmp_path / "study"))
     assert [html.unescape(p) for p in paragraphs] == [
         *("One <script>alert(1)</script> line.", '"Two" \u202eeurt')
@@ -263,19 +263,21 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "study").iterdir()] == ["mine.txt"]
 
 
-def test_a_protocol_that_there_is_not(tmp_path: Path) -> None:
-    with pytest.raises(MondegreenError, match="there are: abx, paper"):
+def test_an_unknown_protocol_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MondegreenError, match="not one of abx, paper"):
         made(tmp_path / "study", listened(tmp_path / "run", 1), protocol="abc")
 
 
-# ---- what is worse on purpose
+# ---- degraded sounds
 
 
 @given(seed=st.integers(0, 1000), snr_db_=st.floats(-6, 20), changed=st.booleans())
-def test_louder_by_the_ratio_asked_for(seed: int, snr_db_: float, changed: bool) -> None:
+def test_a_change_is_amplified_to_the_requested_ratio(
+    seed: int, snr_db_: float, changed: bool
+) -> None:
     clean = (a_clip(seed, 4000) // 8).astype(np.int16)
     change = a_delta(seed, 4000, 5) * changed
-    heard = louder(clean, (clean + change).astype(np.int16), snr_db_)
+    heard = amplify_change(clean, (clean + change).astype(np.int16), snr_db_)
     assert heard.dtype == np.int16
     assert snr_db(clean, heard) == pytest.approx(snr_db_, abs=0.05)
     if changed:
@@ -284,7 +286,7 @@ def test_louder_by_the_ratio_asked_for(seed: int, snr_db_: float, changed: bool)
 
 def test_what_exceeds_full_scale_is_clipped() -> None:
     clean = np.array([30_000, -30_000, 0, 0], np.int16)
-    heard = louder(clean, clean + np.array([1, -1, 0, 0], np.int16), 0.0)
+    heard = amplify_change(clean, clean + np.array([1, -1, 0, 0], np.int16), 0.0)
     assert heard.tolist() == [32_767, -32_768, 0, 0]
 
 
@@ -296,18 +298,18 @@ def test_the_command_says_what_it_made_and_left_out(tmp_path: Path) -> None:
     (tmp_path / "cw" / "items" / "key1" / "record.json").unlink()
     arguments = ["listen", "make", *runs, "--out", str(tmp_path / "study"), "--clips", "1"]
     ran = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
-    told = json.loads(ran.stdout)
-    assert told["left_out"] == {
+    made_study = json.loads(ran.stdout)
+    assert made_study["left_out"] == {
         "damaged": 1,
         "not in every condition with the same recording": 1,
         "not drawn": 1,
     }
-    assert (told["clips"], told["forms"], told["trials"]) == (1, 8, 1)
-    assert told["conditions"] == ["imperceptible fast", "carlini-wagner paper"]
-    assert Path(told["for_listeners"], "index.html").is_file()
+    assert (made_study["clips"], made_study["forms"], made_study["trials"]) == (1, 8, 1)
+    assert made_study["conditions"] == ["imperceptible fast", "carlini-wagner paper"]
+    assert Path(made_study["for_listeners"], "index.html").is_file()
 
 
-def test_the_command_in_words(tmp_path: Path) -> None:
+def test_the_output_of_the_command_as_text(tmp_path: Path) -> None:
     run = listened(tmp_path / "run", 2)
     arguments = ["listen", "make", str(run), "--out", str(tmp_path / "study")]
     ran = CliRunner().invoke(app, arguments, catch_exceptions=False)
@@ -317,7 +319,9 @@ def test_the_command_in_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, " \n", b"\xff\xfe\x00"])
-def test_a_consent_that_is_none_is_refused(tmp_path: Path, text: str | bytes | None) -> None:
+def test_a_missing_empty_or_binary_consent_is_refused(
+    tmp_path: Path, text: str | bytes | None
+) -> None:
     consent = tmp_path / "consent.txt"
     if text is not None:
         consent.write_bytes(text if isinstance(text, bytes) else text.encode())

@@ -1,4 +1,4 @@
-"""What webMUSHRA is given: a configuration that it can read, and stimuli that are where it says."""
+"""The export for webMUSHRA: a valid configuration, and stimuli at the paths that it gives."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def test_the_configuration_is_one_of_webmushra(out: Path) -> None:
+def test_the_configuration_is_valid_for_webmushra(out: Path) -> None:
     (file,) = (out / "configs").glob("*.yaml")
     configuration = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert configuration.keys() == {
@@ -74,7 +74,7 @@ def samples(path: Path) -> np.ndarray[Any, Any]:
     return np.asarray(soundfile.read(path, dtype="int16")[0])
 
 
-def test_every_path_leads_from_webmushras_own_folder(out: Path) -> None:
+def test_every_path_is_relative_to_webmushras_folder(out: Path) -> None:
     paths = {
         path
         for page in mushra_pages(out)
@@ -85,7 +85,7 @@ def test_every_path_leads_from_webmushras_own_folder(out: Path) -> None:
     assert all(path.startswith("configs/resources/mondegreen-") for path in paths)
 
 
-def test_saved_files_go_as_they_are_with_their_mark(tmp_path: Path) -> None:
+def test_saved_files_are_copied_with_their_mark(tmp_path: Path) -> None:
     run = listened(tmp_path / "run", 1)
     exported(tmp_path / "out", run)
     (page,) = mushra_pages(tmp_path / "out")
@@ -102,7 +102,7 @@ def test_long_clips_are_allowed_and_counted(tmp_path: Path, length: int, strict:
 
 
 @given(st.text())
-def test_names_are_no_markup(text: str) -> None:
+def test_names_contain_no_markup(text: str) -> None:
     assert not set(plain(text)) & set("<>&\"'\n\\:")
     assert len(plain(text)) == len(text)
 

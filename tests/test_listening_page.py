@@ -1,4 +1,4 @@
-"""The listening page in a real browser: who takes the test, and what reaches their ears."""
+"""The listening page in a real browser: the whole test, and the samples that are played."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from playwright.sync_api import Browser, Page
 from test_tables import a_record
 
 from mondegreen.listening.answers import Session, judge, read_answers
-from mondegreen.listening.make import Options, make
+from mondegreen.listening.key import read_key
+from mondegreen.listening.make import StudyOptions, make
 from mondegreen.listening.serve import make_server
-from mondegreen.listening.study import read_study
 
 Trial: TypeAlias = dict[str, Any]
-Listener = Callable[[Trial], dict[str, str]]  # what to choose, by the field
+Listener = Callable[[Trial], dict[str, str]]  # what to choose, by field
 SECTIONS = ("consent", "level", "trial", "ready", "done")
 
 
 def make_study(out: Path, *runs: Path, **options: Any) -> Path:
-    settings = Options(**{"headphones": False, **options})
+    settings = StudyOptions(**{"headphones": False, **options})
     make(runs, out, settings, lambda what, done, total: None)
     return out
 
@@ -68,13 +68,13 @@ def hears_everything(trial: Trial) -> dict[str, str]:
 
 
 def guesses(trial: Trial) -> dict[str, str]:
-    """As chance has it."""
+    """Answers at random."""
     rng = Random(trial["id"])
     return {"answer": rng.choice("ab"), "heard_difference": rng.choice(["yes", "no"])}
 
 
 def fails_catch_trials(trial: Trial) -> dict[str, str]:
-    """Hears what is not there, and not what is."""
+    """Claims differences that are not there, and misses obvious ones."""
     right = hears_everything(trial)
     if trial["role"] == "catch same":
         return {**right, "heard_difference": "yes"}
@@ -84,14 +84,14 @@ def fails_catch_trials(trial: Trial) -> dict[str, str]:
 
 
 def showing(page: Page) -> str:
-    """The section that is shown, when one is."""
+    """The section that is shown; waits for one."""
     shown = page.wait_for_selector("section:not([hidden])")
     assert shown is not None
     return str(shown.get_attribute("id"))
 
 
 def begin(tab: Watched, study: Path, query: str = "?listener=me&form=0") -> Page:
-    """As far as the first trial."""
+    """Open the page and go to the first trial."""
     page = tab.open(study / "page" / "index.html", query)
     return past_consent(page)
 
@@ -105,7 +105,7 @@ def past_consent(page: Page) -> Page:
 
 
 def listen(page: Page, letters: str = "abx") -> None:
-    """Hear every sound that there is."""
+    """Listen to every sound of the trial."""
     for letter in letters:
         if page.is_visible("#versions"):
             page.click(f"[data-version={letter}]")
@@ -124,7 +124,7 @@ def choose(page: Page, choices: dict[str, str]) -> None:
 
 
 def take(page: Page, form: list[Trial], listener: Listener, first: int = 0) -> list[str]:
-    """Answer all trials from one on; what was said after those of training."""
+    """Answer all trials from one on; the feedback after those of training."""
     said = []
     for trial in form[first:]:
         if showing(page) == "ready":
@@ -140,7 +140,7 @@ def take(page: Page, form: list[Trial], listener: Listener, first: int = 0) -> l
 
 
 def place(form: list[Trial], trial: Trial) -> str:
-    """What stands above a trial."""
+    """The text above a trial."""
     training = sum(other["role"] == "training" for other in form)
     at = form.index(trial)
     if at < training:
@@ -153,7 +153,7 @@ WHEREVER = "window.wherever = () => document.getElementById('where').textContent
 
 @pytest.fixture
 def tab(tab: Watched) -> Watched:
-    """A page that can be asked where it is."""
+    """A page that knows its place in the test."""
     tab.page.add_init_script(WHEREVER)
     return tab
 
@@ -168,8 +168,8 @@ def downloaded(page: Page, button: str, to: Path) -> Path:
 
 
 def read_back(page: Page, study: Path, to: Path) -> Session:
-    """The session that was downloaded, both ways, as the score reads it."""
-    known = read_study(study / "key.json")
+    """The session as downloaded in both formats, as the score reads it."""
+    known = read_key(study / "key.json")
     (as_json,) = read_answers([downloaded(page, "#as-json", to)], known)
     (as_csv,) = read_answers([downloaded(page, "#as-csv", to)], known)
     assert as_csv.answers == as_json.answers
@@ -189,15 +189,15 @@ def given(session: Session) -> list[dict[str, str]]:
             if answer.heard_difference is None
             else {"heard_difference": words[answer.heard_difference]}
         )
-        for answer in session.answers.values()
+        for answer in session.answers
     ]
 
 
-# ---- from beginning to end
+# ---- the whole test
 
 
 @pytest.mark.slow
-def test_who_hears_everything_takes_the_test_to_its_end(
+def test_a_listener_who_hears_everything_finishes_the_test(
     tab: Watched, abx: Path, tmp_path: Path
 ) -> None:
     form = key_of(abx)["forms"][0]
@@ -206,9 +206,9 @@ def test_who_hears_everything_takes_the_test_to_its_end(
     assert said[0].startswith("Right: X was ")
     assert said[2] == "Right: A, B and X were all the same."
     session = read_back(page, abx, tmp_path)
-    assert list(session.answers) == [trial["id"] for trial in form]
+    assert list(session.by_trial) == [trial["id"] for trial in form]
     assert given(session) == [hears_everything(trial) for trial in form]
-    assert judge(session, read_study(abx / "key.json")).reasons == ()
+    assert judge(session, read_key(abx / "key.json")).reasons == ()
     whole = json.loads(next(tmp_path.glob("*.json")).read_text())
     assert whole.keys() == {
         *("study", "protocol", "listener", "form", "started", "finished", "complete", "code"),
@@ -224,10 +224,12 @@ def test_who_hears_everything_takes_the_test_to_its_end(
 
 
 @pytest.mark.slow
-def test_who_fails_the_catch_trials_is_found_out(tab: Watched, abx: Path, tmp_path: Path) -> None:
+def test_a_listener_who_fails_the_catch_trials_is_excluded(
+    tab: Watched, abx: Path, tmp_path: Path
+) -> None:
     page = begin(tab, abx)
     take(page, key_of(abx)["forms"][0], fails_catch_trials)
-    reasons = judge(read_back(page, abx, tmp_path), read_study(abx / "key.json")).reasons
+    reasons = judge(read_back(page, abx, tmp_path), read_key(abx / "key.json")).reasons
     assert [reason.split()[0] for reason in reasons] == ["right", "claimed"]
 
 
@@ -274,7 +276,7 @@ def test_the_three_questions_of_the_paper(tab: Watched, paper: Path, tmp_path: P
     page = begin(tab, paper)
     said = take(page, form, hears_everything)
     assert said == [
-        *("Right: there was noise in it.", "No answer to this question is wrong."),
+        *("Right: there was noise in it.", "There is no wrong answer to this question."),
         *("Right: they differed.", "Right: they were identical."),
     ]
     assert given(read_back(page, paper, tmp_path)) == [hears_everything(trial) for trial in form]
@@ -282,10 +284,10 @@ def test_the_three_questions_of_the_paper(tab: Watched, paper: Path, tmp_path: P
 
 
 @pytest.mark.slow
-def test_what_is_served_arrives(tab: Watched, abx: Path, tmp_path: Path) -> None:
+def test_answers_to_a_served_page_arrive(tab: Watched, abx: Path, tmp_path: Path) -> None:
     study = Path(shutil.copytree(abx, tmp_path / "study"))
-    told: list[str] = []
-    server = make_server(study, 0, told.append)
+    lines: list[str] = []
+    server = make_server(study, 0, lines.append)
     thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -301,16 +303,16 @@ def test_what_is_served_arrives(tab: Watched, abx: Path, tmp_path: Path) -> None
         server.shutdown()
         server.server_close()
         thread.join()
-    (session,) = read_answers([study], read_study(study / "key.json"))
+    (session,) = read_answers([study], read_key(study / "key.json"))
     assert (session.listener, given(session)) == ("5f2a", [hears_everything(t) for t in form])
-    assert told[0] == f"5f2a: 1 of {len(form)} answers"
-    assert told[-1] == f"5f2a: {len(form)} of {len(form)} answers"
+    assert lines[0] == f"5f2a: 1 of {len(form)} answers"
+    assert lines[-1] == f"5f2a: {len(form)} of {len(form)} answers"
     assert tab.console == []
     assert all(request.startswith((address, "blob:")) for request in tab.requests)
 
 
 @pytest.mark.slow
-def test_what_could_not_be_sent_can_be_sent_again(tab: Watched, abx: Path) -> None:
+def test_answers_that_could_not_be_sent_can_be_sent_again(tab: Watched, abx: Path) -> None:
     server = make_server(abx, 0, lambda line: None)
     thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -331,7 +333,7 @@ def test_what_could_not_be_sent_can_be_sent_again(tab: Watched, abx: Path) -> No
 # ---- what a listener may do
 
 
-def test_nobody_answers_before_all_is_heard(tab: Watched, abx: Path) -> None:
+def test_no_answer_is_possible_before_all_sounds_are_heard(tab: Watched, abx: Path) -> None:
     page = begin(tab, abx)
     assert page.is_disabled("#next")
     for field in page.query_selector_all("#fields input"):
@@ -352,7 +354,7 @@ def test_nobody_answers_before_all_is_heard(tab: Watched, abx: Path) -> None:
     assert page.is_enabled("#next")
 
 
-def test_a_sound_that_only_began_is_not_heard(tab: Watched, tmp_path: Path) -> None:
+def test_a_sound_that_just_started_does_not_count_as_heard(tab: Watched, tmp_path: Path) -> None:
     run = listened(tmp_path / "run", 1, length=3 * RATE)
     page = begin(tab, make_study(tmp_path / "study", run))
     for letter in "abx":
@@ -361,7 +363,7 @@ def test_a_sound_that_only_began_is_not_heard(tab: Watched, tmp_path: Path) -> N
     assert page.inner_text("#missing") == "Still to hear: A, B, X."
 
 
-def test_the_keyboard_will_do(tab: Watched, abx: Path) -> None:
+def test_the_keyboard_is_enough(tab: Watched, abx: Path) -> None:
     page = begin(tab, abx)
     for letter in "abx":
         page.keyboard.press(letter)
@@ -384,7 +386,7 @@ def test_the_keyboard_will_do(tab: Watched, abx: Path) -> None:
     ]
 
 
-def test_what_has_the_focus_is_seen(tab: Watched, abx: Path) -> None:
+def test_the_focus_is_visible(tab: Watched, abx: Path) -> None:
     page = begin(tab, abx)
     listen(page)
     page.click("#play")
@@ -400,16 +402,14 @@ def test_what_has_the_focus_is_seen(tab: Watched, abx: Path) -> None:
     assert order == ["a", "b", "x", "play", "from", "to", "answer", "heard_difference"]
 
 
-def test_who_declines_leaves_nothing(tab: Watched, abx: Path) -> None:
+def test_declining_stores_nothing(tab: Watched, abx: Path) -> None:
     page = tab.open(abx / "page" / "index.html", "?listener=me")
     page.click("#decline")
     assert showing(page) == "declined"
     assert page.evaluate("Object.keys(localStorage)") == []
 
 
-def test_a_sound_that_is_missing_is_told_and_tried_again(
-    tab: Watched, abx: Path, tmp_path: Path
-) -> None:
+def test_a_missing_sound_is_reported_and_retried(tab: Watched, abx: Path, tmp_path: Path) -> None:
     study = Path(shutil.copytree(abx, tmp_path / "study"))
     audio = study / "page" / "audio"
     audio.rename(audio.with_name("away"))
@@ -422,7 +422,7 @@ def test_a_sound_that_is_missing_is_told_and_tried_again(
     page.wait_for_selector("#level:not([hidden])")
 
 
-def test_a_device_that_takes_no_other_rate_will_do(tab: Watched, abx: Path) -> None:
+def test_a_device_with_a_fixed_rate_works(tab: Watched, abx: Path) -> None:
     tab.page.add_init_script(
         """window.AudioContext = class extends AudioContext {
              constructor(options) {
@@ -439,7 +439,7 @@ def test_a_device_that_takes_no_other_rate_will_do(tab: Watched, abx: Path) -> N
     assert page.inner_text("#feedback") != ""
 
 
-# ---- who, and which form
+# ---- listener and form
 
 
 def state(page: Page) -> tuple[str, int]:
@@ -447,7 +447,7 @@ def state(page: Page) -> tuple[str, int]:
     return listener, form
 
 
-def test_the_address_may_say_who_and_which_form(tab: Watched, abx: Path) -> None:
+def test_the_address_may_set_listener_and_form(tab: Watched, abx: Path) -> None:
     index = abx / "page" / "index.html"
     assert state(tab.open(index, "?listener=me&form=3")) == ("me", 3)
     assert state(tab.open(index, "?PROLIFIC_PID=abc&form=7")) == ("abc", 7)
@@ -464,7 +464,7 @@ def test_without_a_form_it_comes_from_the_name(tab: Watched, abx: Path) -> None:
     assert state(tab.open(index, "?listener=a"))[1] == 0xE40C292C % 8
 
 
-def test_without_a_name_one_is_drawn_and_kept(tab: Watched, abx: Path) -> None:
+def test_without_a_name_one_is_drawn_and_stored(tab: Watched, abx: Path) -> None:
     index = abx / "page" / "index.html"
     first = state(tab.open(index))
     assert re.fullmatch(r"\d+-\d+", first[0])
@@ -474,10 +474,10 @@ def test_without_a_name_one_is_drawn_and_kept(tab: Watched, abx: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["8", "-1", "1.5", "x", "", "1e400", "%00", "0x1"])
-def test_a_form_that_there_is_not(tab: Watched, abx: Path, form: str) -> None:
+def test_a_form_that_does_not_exist(tab: Watched, abx: Path, form: str) -> None:
     page = tab.open(abx / "page" / "index.html", f"?listener=me&form={form}")
     assert showing(page) == "problem"
-    assert "there are 0 to 7" in page.inner_text("#what")
+    assert "The forms are 0 to 7" in page.inner_text("#what")
     assert page.is_hidden("#retry")
 
 
@@ -488,7 +488,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_hostile_name_is_a_name(tab: Watched, abx: Path, tmp_path: Path, name: str) -> None:
+def test_a_hostile_name_is_just_a_name(tab: Watched, abx: Path, tmp_path: Path, name: str) -> None:
     tab.open(abx / "page" / "index.html")
     page = tab.page
     query = page.evaluate(
@@ -504,13 +504,13 @@ def test_a_hostile_name_is_a_name(tab: Watched, abx: Path, tmp_path: Path, name:
     saved = downloaded(page, "#as-json", tmp_path)
     assert json.loads(saved.read_text())["listener"] == name[:64]
     table = downloaded(page, "#as-csv", tmp_path)
-    (session,) = read_answers([table], read_study(abx / "key.json"))
+    (session,) = read_answers([table], read_key(abx / "key.json"))
     assert session.listener == name[:64]
     assert not re.search(r'(^|,)"\s*[=+@-]', table.read_text(), re.M)  # no formula
     assert tab.console == tab.from_elsewhere == []
 
 
-def test_the_code_may_be_the_studys(tab: Watched, tmp_path: Path) -> None:
+def test_the_study_may_set_the_code(tab: Watched, tmp_path: Path) -> None:
     study = make_study(tmp_path / "study", listened(tmp_path / "run", 1), code="C0FFEE")
     page = begin(tab, study)
     assert page.evaluate("session.toJson().code") is None
@@ -519,7 +519,7 @@ def test_the_code_may_be_the_studys(tab: Watched, tmp_path: Path) -> None:
     assert page.inner_text("#code") == page.evaluate("session.toJson().code") == "C0FFEE"
 
 
-# ---- looks
+# ---- appearance
 
 
 @pytest.mark.slow
@@ -547,7 +547,7 @@ def test_every_section_is_accessible_and_fits(
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-# ---- what reaches the ears
+# ---- the sound output
 
 TAP = """
 const code = `registerProcessor("tap", class extends AudioWorkletProcessor {
@@ -587,7 +587,7 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tapped(chromium: Browser, counting: Path) -> Iterator[Page]:
-    """The first trial, with all that sounds recorded; its policy would not let a test listen."""
+    """The first test trial, with its output recorded, which the page's own policy would forbid."""
     with watched(chromium, bypass_csp=True) as tab:
         tab.page.add_init_script(WHEREVER)
         tab.page.add_init_script(TAP)
@@ -608,7 +608,7 @@ def skip_to_a_test(page: Page, study: Path) -> None:
 
 
 def heard(page: Page) -> NDArray[np.float64]:
-    """[T] what sounded since the last time, in 16-bit steps."""
+    """[T] the output since the last call, in 16-bit steps."""
     page.wait_for_timeout(150)
     samples = page.evaluate("JSON.stringify(window.recorded.splice(0))")  # which is faster
     return np.asarray(json.loads(samples)) * 32768
@@ -669,9 +669,7 @@ def test_no_version_is_louder_than_it_was(tapped: Page, counting: Path) -> None:
 
 
 @pytest.mark.slow
-def test_switches_that_follow_each_other_at_once_end_with_the_last(
-    tapped: Page, counting: Path
-) -> None:
+def test_rapid_switches_end_with_the_last_one(tapped: Page, counting: Path) -> None:
     tapped.keyboard.press("a")
     tapped.wait_for_timeout(200)
     tapped.evaluate("for (const letter of 'bxaxbab') turnTo(letter)")
@@ -685,7 +683,7 @@ def test_switches_that_follow_each_other_at_once_end_with_the_last(
 
 
 @pytest.mark.slow
-def test_a_part_is_repeated_and_pauses_keep_the_place(tapped: Page, counting: Path) -> None:
+def test_a_part_is_repeated_and_pauses_keep_the_position(tapped: Page, counting: Path) -> None:
     tapped.keyboard.press("a")
     tapped.evaluate("setLoop(0.125, 0.625)")
     heard(tapped)
@@ -715,9 +713,7 @@ def test_the_tone_has_its_frequency_and_its_level(tab: Watched, abx: Path) -> No
     )
 
 
-def test_the_level_is_right_when_speech_was_heard_not_only_the_tone(
-    tab: Watched, abx: Path
-) -> None:
+def test_the_level_can_be_confirmed_only_after_the_speech(tab: Watched, abx: Path) -> None:
     page = tab.open(abx / "page" / "index.html", "?listener=me&form=0")
     page.click("#agree")
     page.click("#tone")
@@ -773,7 +769,7 @@ def test_the_tone_is_in_one_burst_and_in_neither_ear(tab: Watched, checking: Pat
 
 
 @pytest.mark.parametrize("second", [True, False])
-def test_who_failed_may_try_once_more_and_not_by_reloading(
+def test_a_failed_check_may_be_repeated_once_even_after_a_reload(
     tab: Watched, checking: Path, second: bool
 ) -> None:
     page = tab.open(checking / "page" / "index.html", "?listener=me")
@@ -797,7 +793,9 @@ def test_who_failed_may_try_once_more_and_not_by_reloading(
 
 
 @pytest.mark.parametrize(("right", "passed"), [(6, True), (5, True), (4, False)])
-def test_five_of_six_will_do(tab: Watched, checking: Path, right: int, passed: bool) -> None:
+def test_five_of_six_rounds_are_enough(
+    tab: Watched, checking: Path, right: int, passed: bool
+) -> None:
     page = tab.open(checking / "page" / "index.html", "?listener=me")
     page.evaluate(  # bursts as short as can be, and which of them is odd
         """() => { window.bursts = (sampleRate, odd) => { window.odd = odd;
@@ -817,7 +815,7 @@ def test_five_of_six_will_do(tab: Watched, checking: Path, right: int, passed: b
     found = page.evaluate("session.toJson().headphones")
     assert found == {"right": right, "of": 6, "passed": passed, "tries": 1}
     assert page.is_visible("#again") == (not passed)
-    assert ("It does not sound" in page.inner_text("#verdict")) == (not passed)
+    assert ("do not seem to be wearing" in page.inner_text("#verdict")) == (not passed)
     page.click("#to-level")
     page.wait_for_selector("#level:not([hidden])")
     assert tab.console == []

@@ -1,4 +1,4 @@
-"""Scores: counted by hand, and of listeners of known hearing, through files."""
+"""Scores: counted by hand, and of simulated listeners, through files."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from scipy.stats import beta
 
 from mondegreen import MondegreenError
 from mondegreen.listening.answers import read_answers
-from mondegreen.listening.claims import claims, notes
+from mondegreen.listening.conclusions import conclusions, notes
 from mondegreen.listening.detection import d_prime, interval, upper_bound
-from mondegreen.listening.score import Result, Score, score
-from mondegreen.listening.score_text import to_json
-from mondegreen.listening.study import Question, read_study
+from mondegreen.listening.key import Question, read_key
+from mondegreen.listening.score import QuestionScore, StudyScore, score
+from mondegreen.listening.score_report import to_json
 
 OURS, BASELINE = CONDITIONS
 
 
-def scored(folder: Path, key: dict[str, Any], *sent: dict[str, Any]) -> Score:
-    study = read_study(write_study(folder, key, sent) / "key.json")
+def scored(folder: Path, key: dict[str, Any], *sent: dict[str, Any]) -> StudyScore:
+    study = read_key(write_study(folder, key, sent) / "key.json")
     return score(study, read_answers([folder], study))
 
 
-def only(found: Score, label: str) -> Result:
+def only(found: StudyScore, label: str) -> QuestionScore:
     (result,) = (result for result in found.results if result.question.label == label)
     return result
 
 
 def right_in(count: int, condition: str) -> Any:
-    """A listener who is right in the first so many trials of a condition, and then wrong."""
+    """A listener who is right in the first `count` trials of a condition, and then wrong."""
     seen = 0
 
     def listener(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
@@ -76,9 +76,9 @@ def test_right_answers_are_counted_by_condition(tmp_path: Path) -> None:
     assert pooled == {"low": ours.pooled[0], "high": ours.pooled[1]}
 
 
-def test_who_has_no_name_is_still_told_of(tmp_path: Path) -> None:
+def test_a_listener_without_a_name_is_named_as_such(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=4)
-    with pytest.raises(MondegreenError, match=r"none counts: \(no name\) \(right in 0 of 2"):
+    with pytest.raises(MondegreenError, match=r"listeners counts: \(no name\) \(right in 0 of 2"):
         scored(tmp_path, key, session(key, "", wrong_in_obvious))
 
 
@@ -89,7 +89,7 @@ def wrong_in_obvious(asked: dict[str, Any], rng: random.Random) -> dict[str, Any
 
 
 def test_the_share_is_the_mean_of_the_listeners(tmp_path: Path) -> None:
-    """Forms may ask unlike numbers; a listener is one observation all the same."""
+    """Forms may differ in length; each listener is one observation."""
     key = abx_key(forms=2, each=4, conditions=(OURS,))
     tests = [t for t in key["forms"][1] if t["role"] == "test"]
     key["forms"][1] = [t for t in key["forms"][1] if t not in tests[1:]]
@@ -118,7 +118,7 @@ def test_hearing_and_d_prime_come_from_the_same_shares(tmp_path: Path) -> None:
     )
 
 
-def test_claims_of_a_difference_are_counted_by_themselves(tmp_path: Path) -> None:
+def test_claimed_differences_are_counted_separately(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=4)
 
     def listener(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
@@ -146,12 +146,13 @@ def test_clips_and_listeners_have_their_own_rows(tmp_path: Path) -> None:
     sent = [session(key, f"P{n}", right_in(n, OURS)) for n in (1, 3)]
     found = scored(tmp_path, key, *sent)
     tests = [t["clip"] for t in key["forms"][0] if t["role"] == "test"]
-    assert {of.clip: (of.rate.hits, of.rate.answers) for of in found.clips} == dict(
+    assert {clip: (rate.hits, rate.answers) for (_, clip), rate in found.clips.items()} == dict(
         zip(tests, [(2, 2), (1, 2), (1, 2), (0, 2)], strict=True)
     )
-    (first,), (second,) = (who.rates for who in found.listeners)
-    assert (first.rate.hits, second.rate.hits) == (1, 3)
-    assert (second.rate.low, second.rate.high) == pytest.approx(
+    (first,), (second,) = (listener.rates.values() for listener in found.listeners)
+    assert (first.hits, second.hits) == (1, 3)
+    assert (first.answers, first.listeners) == (4, 1)
+    assert (second.low, second.high) == pytest.approx(
         (beta.ppf(0.025, 3, 2), beta.ppf(0.975, 4, 1)), abs=1e-8
     )
     assert found.listeners[0].seconds == 4.5
@@ -159,33 +160,34 @@ def test_clips_and_listeners_have_their_own_rows(tmp_path: Path) -> None:
 
 def test_a_clips_answers_by_one_listener_are_one_observation(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=4, conditions=(OURS,))
+    key["clips"] = ["the one"]
     for trial in key["forms"][0]:
         trial["clip"] = "the one"
     found = scored(tmp_path, key, *(session(key, f"P{n}", right_in(2, OURS)) for n in range(3)))
-    (clip,) = found.clips
-    assert (clip.rate.hits, clip.rate.answers, clip.rate.listeners) == (6, 12, 3)
-    assert (clip.rate.low, clip.rate.high) == pytest.approx(interval([0.5, 0.5, 0.5]))
+    (rate,) = found.clips.values()
+    assert (rate.hits, rate.answers, rate.listeners) == (6, 12, 3)
+    assert (rate.low, rate.high) == pytest.approx(interval([0.5, 0.5, 0.5]))
 
 
 # ---- who counts
 
 
-def test_who_is_left_out_is_named_and_counts_among_everybody(tmp_path: Path) -> None:
+def test_excluded_listeners_are_named_and_count_among_everybody(tmp_path: Path) -> None:
     key = abx_key(forms=2, each=6, catches=6)
     sent = [session(key, f"P{n}", guesser, form=n % 2) for n in range(8)]
     found = scored(
         tmp_path, key, *sent, session(key, "deaf", hears_nothing), session(key, "P0", form=1)
     )
     assert (found.counted, len(found.listeners)) == (8, 9)
-    assert [who.name for who in found.listeners if who.reasons] == ["deaf"]
-    assert found.repeated == (("P0", 1),)
+    assert [one.session.name for one in found.excluded] == ["deaf"]
+    assert [(one.name, one.form) for one in found.repeated] == [("P0", 1)]
     with_all = {result.question: result.rate for result in found.everybody}
     for result in found.results:
         assert (result.rate.listeners, result.rate.answers) == (8, 48)
         assert (with_all[result.question].listeners, with_all[result.question].answers) == (9, 54)
 
 
-def test_an_unfinished_session_counts_among_everybody_alone(tmp_path: Path) -> None:
+def test_an_unfinished_session_counts_only_among_everybody(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=4, conditions=(OURS,))
     left = session(key, "left", hears_everything)
     left["answers"] = left["answers"][:3]  # training, and two tests
@@ -193,7 +195,7 @@ def test_an_unfinished_session_counts_among_everybody_alone(tmp_path: Path) -> N
     assert (found.results[0].rate.answers, found.everybody[0].rate.answers) == (4, 6)
 
 
-def test_when_nobody_is_left_it_is_said_why(tmp_path: Path) -> None:
+def test_if_nobody_counts_the_error_says_why(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=4, catches=8)
     sent = [session(key, f"P{n}", hears_nothing) for n in range(12)]
     with pytest.raises(MondegreenError, match="nothing is left to score") as refused:
@@ -203,24 +205,24 @@ def test_when_nobody_is_left_it_is_said_why(tmp_path: Path) -> None:
     assert "and 2 more" in str(refused.value)
 
 
-def test_what_nobody_was_asked_is_not_known(tmp_path: Path) -> None:
+def test_a_question_that_nobody_was_asked_is_unknown(tmp_path: Path) -> None:
     key = abx_key(forms=2, each=2)
     key["forms"][0] = [t for t in key["forms"][0] if BASELINE not in t["conditions"]]
     found = scored(tmp_path, key, session(key, "P0"))
     baseline = only(found, BASELINE)
     assert (baseline.rate.answers, baseline.rate.share, baseline.rate.high) == (0, None, None)
     assert (baseline.hearing, baseline.d_prime, baseline.claimed) == (None, None, None)
-    assert [claim.may for claim in claims(found)][1].startswith("Nothing")
+    assert [claim.may for claim in conclusions(found)][1].startswith("Nothing")
 
 
-# ---- listeners of known hearing
+# ---- simulated listeners
 
 
-def test_guessers_are_bounded_and_nothing_is_shown(tmp_path: Path) -> None:
+def test_guessers_give_a_bound_and_no_difference(tmp_path: Path) -> None:
     key = abx_key(forms=8, each=6)
     sent = [session(key, f"P{n}", guesser, form=n % 8) for n in range(40)]
     found = scored(tmp_path, key, *sent)
-    for result, claim in zip(found.results, claims(found), strict=True):
+    for result, claim in zip(found.results, conclusions(found), strict=True):
         assert result.hearing is not None
         assert result.hearing.at_least == 0
         assert 0.07 < result.hearing.at_most < 0.3  # of 40, 7.2 % at best
@@ -229,11 +231,11 @@ def test_guessers_are_bounded_and_nothing_is_shown(tmp_path: Path) -> None:
         assert claim.may_not.startswith("that nobody can")
 
 
-def test_who_hears_everything_is_found(tmp_path: Path) -> None:
+def test_listeners_who_hear_everything_are_found(tmp_path: Path) -> None:
     key = abx_key(forms=8, each=6)
     sent = [session(key, f"P{n}", hears_everything, form=n % 8) for n in range(12)]
     found = scored(tmp_path, key, *sent)
-    for result, claim in zip(found.results, claims(found), strict=True):
+    for result, claim in zip(found.results, conclusions(found), strict=True):
         assert result.hearing is not None
         assert result.hearing.at_least == pytest.approx(2 * 0.05 ** (1 / 12) - 1)
         assert result.hearing.at_most == 1
@@ -243,13 +245,13 @@ def test_who_hears_everything_is_found(tmp_path: Path) -> None:
         assert claim.may_not == "that it is imperceptible."
 
 
-def test_one_who_hears_everything_among_guessers_is_enough_to_be_perceptible(
+def test_one_listener_who_hears_everything_makes_it_perceptible(
     tmp_path: Path,
 ) -> None:
     key = abx_key(forms=8, each=12, conditions=(OURS,))
     sent = [session(key, f"P{n}", guesser, form=n % 8) for n in range(20)]
     found = scored(tmp_path, key, *sent, session(key, "golden ears", hears_everything))
-    (result,), (claim,) = found.results, claims(found)
+    (result,), (claim,) = found.results, conclusions(found)
     assert result.rate.low is not None
     assert result.rate.low < 0.5
     assert result.telling == 1
@@ -258,13 +260,13 @@ def test_one_who_hears_everything_among_guessers_is_enough_to_be_perceptible(
     assert claim.may_not == "that it is imperceptible."
 
 
-def test_a_table_scores_like_the_files_it_was_made_from(tmp_path: Path) -> None:
+def test_a_csv_scores_like_the_json_files(tmp_path: Path) -> None:
     key = abx_key(forms=4, each=3)
     sent = [session(key, f"P{n}", guesser, form=n % 4) for n in range(9)]
     sent.append(session(key, "=1+1", hears_nothing))
     from_json = scored(tmp_path, key, *sent)
     table = write_csv(tmp_path / "all.csv", sent)
-    from_csv = score(from_json.study, read_answers([table], from_json.study))
+    from_csv = score(from_json.key, read_answers([table], from_json.key))
     assert to_json(from_csv) == to_json(from_json)
 
 
@@ -319,11 +321,11 @@ def test_the_papers_questions_are_counted_by_pairs(tmp_path: Path) -> None:
     )
 
 
-def test_of_the_papers_questions_no_bound_is_claimed(tmp_path: Path) -> None:
+def test_the_papers_questions_give_no_bound(tmp_path: Path) -> None:
     key = with_preference(paper_key(), "clean")
     found = scored(tmp_path, key, session(key, "P0", paper_listener))
-    told = list(claims(found))
-    assert [claim.about for claim in told] == [
+    claims = list(conclusions(found))
+    assert [claim.about for claim in claims] == [
         "Do you hear background noise?",
         "Which sounds more natural?",
         "Are these identical?",
@@ -337,30 +339,32 @@ def test_of_the_papers_questions_no_bound_is_claimed(tmp_path: Path) -> None:
 def test_the_score_is_plain_data_without_nan(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=3)
     sent = [session(key, "P0", hears_everything), session(key, "<b>", hears_nothing)]
-    told = to_json(scored(tmp_path, key, *sent))
-    again = json.loads(json.dumps(told, allow_nan=False))
-    assert again == told
+    data = to_json(scored(tmp_path, key, *sent))
+    again = json.loads(json.dumps(data, allow_nan=False))
+    assert again == data
     assert again["results"][0]["d_prime"]["value"] is None  # no bound
     assert again["results"][0]["hearing"]["at_most"] == 1
     assert again["results"][0]["hits"] == 3
     assert again["results"][0]["telling"] == 0  # 3 of 3 may be a guess
-    assert again["claims"][0]["may"].startswith("Nothing: it is open whether all can tell")
+    assert again["claims"][0]["may"].startswith(
+        "Nothing: it is possible that all listeners can tell"
+    )
     assert [who["listener"] for who in again["by_listener"]] == ["P0", "<b>"]
     assert [row["hits"] for row in again["by_clip"]] == [1] * 6
     assert {"rule", "notes", "everybody", "left_out", "repeated"} <= again.keys()
 
 
-def test_nothing_is_claimed_of_a_question_that_nobody_was_asked(tmp_path: Path) -> None:
+def test_nothing_can_be_claimed_about_a_question_that_nobody_was_asked(tmp_path: Path) -> None:
     key = with_preference(paper_key(), "clean")
     key["forms"][0] = [t for t in key["forms"][0] if t["role"] != "test" or t["kind"] != "natural"]
     found = scored(tmp_path, key, session(key, "P0", paper_listener))
-    said = {claim.about: claim.may for claim in claims(found)}
-    assert said["Which sounds more natural?"] == "Nothing: nobody who counts was asked."
-    assert said["Are these identical?"].startswith("Of listeners like these")
+    said = {claim.about: claim.may for claim in conclusions(found)}
+    assert said["Which sounds more natural?"] == "Nothing: no listener who counts was asked."
+    assert said["Are these identical?"].startswith("The shares in the table")
 
 
-def test_one_listener_who_hears_everything_leaves_no_claim_of_nothing(tmp_path: Path) -> None:
+def test_a_single_listener_who_hears_everything_is_a_claim(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=8, conditions=(OURS,))
-    (claim,) = claims(scored(tmp_path, key, session(key, "anna", hears_everything)))
+    (claim,) = conclusions(scored(tmp_path, key, session(key, "anna", hears_everything)))
     assert claim.may.startswith("At least 1 of these 1 listeners can tell")
     assert "Nothing" not in claim.may

@@ -1,9 +1,10 @@
-"""The page of a score, in a real browser: quiet, accessible, and proof against names."""
+"""The page of a score, in a real browser: quiet, accessible, and safe from hostile names."""
 
 from __future__ import annotations
 
 import math
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,16 @@ from listening_studies import (
 from playwright.sync_api import Browser, Page
 
 from mondegreen.listening.answers import read_answers
-from mondegreen.listening.score import Rate, score
-from mondegreen.listening.score_text import drawing, page
-from mondegreen.listening.study import read_study
+from mondegreen.listening.key import read_key
+from mondegreen.listening.score import score
+from mondegreen.listening.score_report import page
 
 SCRIPT = "<script>document.title = 'taken'</script>"
 HOSTILE = (SCRIPT, '"><img src=x onerror=alert(1)>', "=1+1", "\u202egnirts", "x" * 10_000)
 
 
 def written(folder: Path, key: dict[str, Any], *sent: dict[str, Any]) -> Path:
-    study = read_study(write_study(folder, key, sent) / "key.json")
+    study = read_key(write_study(folder, key, sent) / "key.json")
     path = folder / "score.html"
     path.write_text(page(score(study, read_answers([folder], study))), encoding="utf-8")
     return path
@@ -39,7 +40,7 @@ def written(folder: Path, key: dict[str, Any], *sent: dict[str, Any]) -> Path:
 
 @pytest.fixture
 def abx(tmp_path: Path) -> Path:
-    """Guessers, golden ears, somebody who is left out, somebody twice, and hostile names."""
+    """Guessers, golden ears, an excluded listener, a repeated one, and hostile names."""
     key = abx_key(forms=4, each=6)
     sent = [session(key, f"P{n:02}", guesser, form=n % 4) for n in range(8)]
     sent += [
@@ -96,15 +97,15 @@ def test_names_are_text_and_nothing_else(abx: Path, tab: Watched) -> None:
     assert tab.console == []
 
 
-def test_claims_come_first_and_say_what_is_shown(abx: Path, tab: Watched) -> None:
+def test_conclusions_come_first(abx: Path, tab: Watched) -> None:
     opened = tab.open(abx)
     assert cells(opened, ".claim h3") == list(CONDITIONS)
     assert all("can tell “" in text for text in cells(opened, ".claim p:first-of-type"))
     headings = cells(opened, "h2")
-    assert headings[:2] == ["What may be claimed", "Results"]
+    assert headings[:2] == ["What you can claim", "Results"]
 
 
-def test_who_is_left_out_and_who_came_twice_is_named(abx: Path, tab: Watched) -> None:
+def test_excluded_listeners_and_repeated_sessions_are_named(abx: Path, tab: Watched) -> None:
     opened = tab.open(abx)
     assert "13 of 14 (" not in opened.inner_text("header")
     assert "14 of 15" in opened.inner_text("header")
@@ -123,7 +124,7 @@ def test_the_papers_questions_have_a_table_each(paper: Path, tab: Watched) -> No
     assert opened.locator(".guessing").count() == 3  # a half means something of preferences alone
 
 
-def test_a_heading_sorts_by_its_numbers_and_back(abx: Path, tab: Watched) -> None:
+def test_a_heading_sorts_by_its_numbers_in_both_directions(abx: Path, tab: Watched) -> None:
     opened = tab.open(abx)
     table = opened.locator("table[data-sorted]").first
     heading = table.locator("thead th").nth(3)
@@ -147,17 +148,26 @@ def test_a_heading_sorts_by_its_numbers_and_back(abx: Path, tab: Watched) -> Non
     assert tab.accessibility() == []
 
 
-def test_intervals_are_drawn_where_they_lie() -> None:
-    assert drawing(Rate(1, 2, 2, 0.5, 0.0, 1.0)) == (106, 6, 206)
-    assert drawing(Rate(0, 0, 0, None, None, None)) is None
+def test_intervals_are_drawn_where_they_lie_and_only_if_somebody_was_asked(tmp_path: Path) -> None:
+    key = abx_key(forms=2, each=2)
+    key["forms"][0] = [t for t in key["forms"][0] if CONDITIONS[1] not in t["conditions"]]
+    half = session(key, "half", hears_everything)
+    wrong = next(t["id"] for t in key["forms"][0] if t["role"] == "test")
+    for answer in half["answers"]:
+        if answer["trial"] == wrong:
+            answer["answer"] = "ab"["ba".index(answer["answer"])]
+    text = written(tmp_path, key, half).read_text(encoding="utf-8")
+    assert re.findall(r'<circle class="share" cx="([0-9.]+)"', text) == ["106.0"]
+    low, high = re.findall(r'<line class="interval" x1="([0-9.]+)" x2="([0-9.]+)"', text)[0]
+    assert (float(low), float(high)) == (6 + 200 * 0.0125, 6 + 200 * 0.9875)
 
 
-def test_the_drawn_ends_are_those_of_the_table(abx: Path, tab: Watched) -> None:
+def test_the_drawn_interval_is_that_of_the_table(abx: Path, tab: Watched) -> None:
     opened = tab.open(abx)
     line = opened.locator("line.interval").first
     low, high = (float(line.get_attribute(name) or "nan") for name in ("x1", "x2"))
-    told = cells(opened, "table >> nth=0 >> tbody tr:first-child td:nth-child(4)")[0]
-    assert told == f"{int((low - 6) / 2)} to {math.ceil((high - 6) / 2)}\u00a0%"
+    interval = cells(opened, "table >> nth=0 >> tbody tr:first-child td:nth-child(4)")[0]
+    assert interval == f"{int((low - 6) / 2)} to {math.ceil((high - 6) / 2)}"
 
 
 def test_it_prints_with_every_row(abx: Path, tab: Watched) -> None:

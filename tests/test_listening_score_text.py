@@ -1,4 +1,4 @@
-"""A score in words: aligned, within 80 columns, and deaf to what names would do to a terminal."""
+"""A score as text: aligned, within 80 columns, and safe from names that control a terminal."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from listening_studies import (
 from rich.cells import cell_len
 
 from mondegreen.listening.answers import read_answers
-from mondegreen.listening.claims import at_least, at_most
+from mondegreen.listening.conclusions import at_least, at_most
+from mondegreen.listening.key import read_key
 from mondegreen.listening.score import score
-from mondegreen.listening.score_text import WIDTH, describe, paragraphs, table
-from mondegreen.listening.study import read_study
+from mondegreen.listening.score_report import WIDTH, describe, paragraphs, table
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -39,12 +39,12 @@ HOSTILE = (
 
 
 def described(folder: Path, key: dict[str, Any], *sent: dict[str, Any]) -> str:
-    study = read_study(write_study(folder, key, sent) / "key.json")
+    study = read_key(write_study(folder, key, sent) / "key.json")
     return describe(score(study, read_answers([folder], study)))
 
 
 def rows(text: str, first: str) -> list[list[str]]:
-    """The table whose heading begins so, as cells."""
+    """The cells of the table whose heading starts with `first`."""
     lines = text.splitlines()
     start = next(at for at, line in enumerate(lines) if line.startswith(first))
     block = lines[start : lines.index("", start)]
@@ -92,7 +92,7 @@ def test_bounds_are_rounded_outward(value: float, most: str, least: str) -> None
     assert (at_most(value), at_least(value)) == (most, least)
 
 
-def test_the_rows_say_what_came_out(tmp_path: Path) -> None:
+def test_the_rows_show_the_results(tmp_path: Path) -> None:
     key = abx_key(forms=1, each=5, conditions=("ours",))
     sent = [session(key, f"P{n}", hears_everything) for n in range(4)]
     text = described(tmp_path, key, *sent, session(key, "deaf", hears_nothing))
@@ -100,13 +100,13 @@ def test_the_rows_say_what_came_out(tmp_path: Path) -> None:
     assert rows(text, "condition")[1][:-1] == [
         *("ours", "20/20", "100 %", f"{int(low)} to 100", "∞", "0.0 to ∞", "≤ 100 %")
     ]
-    assert "4 count, of 5" in text
-    assert "deaf: " in text.split("\nLeft out\n")[1]
-    assert "May be claimed: " in text
+    assert "4 of 5 count" in text
+    assert "deaf: " in text.split("\nExcluded\n")[1]
+    assert "You can claim: " in text
     assert "explain the answers (p > 0.05)" in " ".join(text.split())
 
 
-def test_clips_that_are_told_apart_most_come_first_and_the_rest_is_counted(tmp_path: Path) -> None:
+def test_the_most_audible_clips_come_first_and_the_rest_is_counted(tmp_path: Path) -> None:
     key = abx_key(forms=4, each=12, conditions=("ours",))
     sent = [session(key, f"P{n:02}", guesser, form=n % 4) for n in range(15)]
     text = described(tmp_path, key, *sent)
@@ -117,9 +117,7 @@ def test_clips_that_are_told_apart_most_come_first_and_the_rest_is_counted(tmp_p
 
 
 @pytest.mark.parametrize("protocol", ["abx", "paper"])
-def test_whatever_listeners_call_themselves_80_columns_are_kept(
-    tmp_path: Path, protocol: str
-) -> None:
+def test_the_text_fits_80_columns_whatever_the_names(tmp_path: Path, protocol: str) -> None:
     long = ("imperceptible robust fast", "carlini-wagner " + "w" * 100)
     key = abx_key(forms=2, each=3, conditions=long) if protocol == "abx" else paper_key()
 

@@ -1,4 +1,4 @@
-"""The server: a page, its sounds, answers that fit, and nothing for anybody who wants more."""
+"""The server: the page, its sounds, answers that fit, and nothing else."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from listening_runs import listened
 
 from mondegreen.errors import MondegreenError
 from mondegreen.listening.answers import read_answers
-from mondegreen.listening.make import Options, make
+from mondegreen.listening.key import read_key
+from mondegreen.listening.make import StudyOptions, make
 from mondegreen.listening.serve import LARGEST, Site, make_server
-from mondegreen.listening.study import read_study
 
 JSON = {"Content-Type": "application/json"}
 
 
 @dataclass
 class Client:
-    """Somebody who talks to a server."""
+    """A client of the server."""
 
     port: int
-    told: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, **headers: str
@@ -66,7 +66,7 @@ class Client:
 @contextmanager
 def served(study: Path) -> Iterator[Client]:
     client = Client(0)
-    server = make_server(study, 0, client.told.append)
+    server = make_server(study, 0, client.log.append)
     client.port = server.server_port
     thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -82,7 +82,7 @@ def served(study: Path) -> Iterator[Client]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     runs = [listened(folder / "run", 2)]
-    make(runs, folder / "study", Options(), lambda what, done, total: None)
+    make(runs, folder / "study", StudyOptions(), lambda what, done, total: None)
     return folder / "study"
 
 
@@ -100,10 +100,10 @@ def client(study: Path) -> Iterator[Client]:
 
 def answers(study: Path, count: int = 100, listener: str = "me", **changes: Any) -> dict[str, Any]:
     """What the page sends."""
-    read = read_study(study / "key.json")
+    read = read_key(study / "key.json")
     form = changes.get("form", 0)
     return {
-        **{"study": read.id, "protocol": "abx", "listener": listener, "form": form},
+        **{"study": read.study, "protocol": "abx", "listener": listener, "form": form},
         **{"started": "2026-01-01T00:00:00Z", "finished": None, "complete": False, "code": None},
         "headphones": {"right": 5, "of": 6, "passed": True},
         "answers": [
@@ -124,7 +124,7 @@ def kept(study: Path) -> list[Path]:
 # ---- the page
 
 
-def test_the_page_that_is_served_sends_to_where_it_came_from(study: Path, client: Client) -> None:
+def test_the_served_page_sends_answers_to_its_server(study: Path, client: Client) -> None:
     status, headers, body = client.ask("GET", "/?form=0")
     there = (study / "page" / "index.html").read_bytes()
     assert status == 200
@@ -154,7 +154,7 @@ def test_sounds_are_served(study: Path, client: Client) -> None:
         *("/audio/0123456789abcdef", "/audio/0123456789ABCDEF.js", "/page/index.html", "/.."),
     ],
 )
-def test_nothing_else_is_handed_out(client: Client, path: str) -> None:
+def test_nothing_else_is_served(client: Client, path: str) -> None:
     status, headers, body = client.ask("GET", path)
     assert (status, body) == (404, b"Not Found. \n")
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -170,7 +170,7 @@ def test_no_other_methods(study: Path, client: Client, method: str) -> None:
 
 
 def sent_to(client: Client, query: str = "") -> dict[str, list[str]]:
-    """What the address has that one is sent to."""
+    """The query of the address that the server redirects to."""
     status, headers, _ = client.ask("GET", f"/{query}")
     assert status == 303
     asked = urlsplit(headers["Location"])
@@ -182,17 +182,17 @@ def form_of(client: Client, query: str = "") -> int:
     return int(sent_to(client, query)["form"][0])
 
 
-def test_everybody_gets_the_form_that_fewest_have_had(client: Client) -> None:
+def test_listeners_get_the_least_used_form(client: Client) -> None:
     assert [form_of(client) for _ in range(9)] == [0, 1, 2, 3, 0, 1, 2, 3, 0]
 
 
-def test_who_comes_back_has_the_same_form(client: Client) -> None:
+def test_a_returning_listener_gets_the_same_form(client: Client) -> None:
     assert form_of(client, "?listener=one") == 0
     assert form_of(client, "?PROLIFIC_PID=two") == 1
     assert form_of(client, "?listener=one") == 0
 
 
-def test_who_has_no_name_is_given_one(client: Client) -> None:
+def test_a_listener_without_a_name_gets_one(client: Client) -> None:
     names = {sent_to(client, query)["listener"][0] for query in ("", "?listener=", "?x=y")}
     assert len(names) == 3
     assert all(re.fullmatch("[0-9a-f]{8}", name) for name in names)
@@ -208,7 +208,7 @@ def test_earlier_answers_count_and_other_files_do_not(study: Path) -> None:
         assert form_of(client, "?listener=early") == 0
 
 
-def test_what_stands_in_the_address_is_kept_and_starts_no_header(client: Client) -> None:
+def test_the_query_is_kept_and_cannot_inject_a_header(client: Client) -> None:
     query = "?listener=a%20b&PROLIFIC_PID=x%0d%0aSet-Cookie:%20evil=1&empty="
     _, headers, _ = client.ask("GET", f"/{query}")
     assert "Set-Cookie" not in headers
@@ -223,21 +223,19 @@ def test_what_stands_in_the_address_is_kept_and_starts_no_header(client: Client)
 # ---- answers
 
 
-def test_answers_are_kept_whole_under_a_name_of_nobodys_choosing(
-    study: Path, client: Client
-) -> None:
+def test_answers_are_stored_whole_under_a_hash(study: Path, client: Client) -> None:
     sent = answers(study, listener="../../\u202e<script>=1+1")
     assert client.post(sent) == 204
     (file,) = kept(study)
     assert re.fullmatch(r"[0-9a-f]{32}\.json", file.name)
     assert json.loads(file.read_text()) == sent
-    (session,) = read_answers([study], read_study(study / "key.json"))
+    (session,) = read_answers([study], read_key(study / "key.json"))
     assert session.listener == sent["listener"]
     count = len(sent["answers"])
-    assert client.told == [f"../../ <script>=1+1: {count} of {count} answers"]
+    assert client.log == [f"../../ <script>=1+1: {count} of {count} answers"]
 
 
-def test_a_session_that_goes_on_replaces_itself_and_never_shrinks(
+def test_a_longer_session_replaces_a_shorter_one_but_never_the_reverse(
     study: Path, client: Client
 ) -> None:
     for count, there in ((2, 2), (5, 5), (3, 5), (5, 5)):
@@ -248,7 +246,7 @@ def test_a_session_that_goes_on_replaces_itself_and_never_shrinks(
     assert json.loads(kept(study)[0].read_text())["complete"] is True
 
 
-def test_other_listeners_forms_and_sittings_are_other_files(study: Path, client: Client) -> None:
+def test_each_listener_form_and_sitting_has_its_own_file(study: Path, client: Client) -> None:
     client.post(answers(study))
     client.post(answers(study, listener="you"))
     client.post(answers(study, started="2026-01-02T00:00:00Z"))
@@ -277,17 +275,17 @@ HOSTILE: list[Any] = [
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_what_are_no_answers_is_refused_and_leaves_nothing(
+def test_invalid_answers_are_refused_and_not_stored(
     study: Path, client: Client, hostile: Any
 ) -> None:
     body = hostile
     if isinstance(hostile, dict):
         body = {**answers(study), **hostile} if hostile else {}
     assert client.post(body) == 400
-    assert kept(study) == client.told == []
+    assert kept(study) == client.log == []
 
 
-def test_more_than_anybody_answers_is_refused_unread(study: Path, client: Client) -> None:
+def test_an_oversized_body_is_refused_unread(study: Path, client: Client) -> None:
     assert client.post(b"{}", Content_Length=str(LARGEST + 1)) == 413
     assert client.post(b"{}", Content_Length="9" * 30) == 411
     assert client.post(b"{}", Content_Length="-1") == 411
@@ -296,7 +294,7 @@ def test_more_than_anybody_answers_is_refused_unread(study: Path, client: Client
     assert kept(study) == []
 
 
-def test_a_body_that_is_cut_short_is_refused(study: Path, client: Client) -> None:
+def test_a_truncated_body_is_refused(study: Path, client: Client) -> None:
     body = json.dumps(answers(study)).encode()
     head = f"POST /answers HTTP/1.1\r\nHost: localhost:{client.port}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -307,7 +305,9 @@ def test_a_body_that_is_cut_short_is_refused(study: Path, client: Client) -> Non
     assert kept(study) == []
 
 
-def test_who_hangs_up_is_no_news(client: Client, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_closed_connection_is_not_reported(
+    client: Client, capfd: pytest.CaptureFixture[str]
+) -> None:
     with socket.create_connection(("127.0.0.1", client.port), timeout=10) as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
         line.sendall(b"GET / HT")
@@ -316,7 +316,7 @@ def test_who_hangs_up_is_no_news(client: Client, capfd: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_a_form_of_a_strangers_page_is_refused(study: Path, client: Client, kind: str) -> None:
+def test_other_content_types_are_refused(study: Path, client: Client, kind: str) -> None:
     assert client.post(answers(study), Content_Type=kind) == 415
     assert kept(study) == []
 
@@ -331,7 +331,7 @@ def test_answers_go_to_one_address(study: Path, client: Client, path: str) -> No
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "localhost:1"]
 )
-def test_who_comes_by_another_name_is_refused(study: Path, client: Client, host: str) -> None:
+def test_another_host_name_is_refused(study: Path, client: Client, host: str) -> None:
     named = host.format(port=client.port)
     assert client.ask("GET", "/?form=0", Host=named)[0] == 403
     assert client.post(answers(study), Host=named) == 403
@@ -346,7 +346,7 @@ def test_another_origin_is_refused(study: Path, client: Client, origin: str) -> 
     assert client.post(answers(study), Origin=own) == 204
 
 
-def test_a_full_disk_keeps_what_was_there(
+def test_a_full_disk_keeps_earlier_answers(
     study: Path, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.post(answers(study, 2))
@@ -357,7 +357,7 @@ def test_a_full_disk_keeps_what_was_there(
 
     monkeypatch.setattr(os, "fsync", full)
     assert client.post(answers(study, 5)) == 500
-    assert "No space left" in client.told[-1]
+    assert "No space left" in client.log[-1]
     assert {file: file.read_bytes() for file in kept(study)} == before
 
 
@@ -365,7 +365,7 @@ def test_a_full_disk_keeps_what_was_there(
 
 
 @pytest.mark.parametrize("missing", ["key.json", "page/index.html"])
-def test_a_folder_that_holds_no_study(study: Path, missing: str) -> None:
+def test_a_folder_without_a_study_is_refused(study: Path, missing: str) -> None:
     (study / missing).unlink()
     with pytest.raises(MondegreenError, match=missing.replace(".", r"\.")):
         Site(study)
@@ -373,17 +373,17 @@ def test_a_folder_that_holds_no_study(study: Path, missing: str) -> None:
 
 def test_a_page_of_another_study_is_refused(study: Path) -> None:
     index = study / "page" / "index.html"
-    index.write_text(index.read_text().replace(read_study(study / "key.json").id, "0" * 16))
-    with pytest.raises(MondegreenError, match="is not the page of the study"):
+    index.write_text(index.read_text().replace(read_key(study / "key.json").study, "0" * 16))
+    with pytest.raises(MondegreenError, match="it is not the page of the study"):
         Site(study)
 
 
-def test_a_port_in_use_is_told(study: Path, client: Client) -> None:
+def test_a_port_in_use_is_reported(study: Path, client: Client) -> None:
     with pytest.raises(MondegreenError, match=rf"port {client.port} .* --port"):
         make_server(study, client.port, lambda line: None)
 
 
-def test_it_listens_on_this_machine_alone(study: Path) -> None:
+def test_only_this_machine_can_connect(study: Path) -> None:
     with make_server(study, 0, lambda line: None) as server:
         assert server.server_address[0] == "127.0.0.1"
 
@@ -394,8 +394,8 @@ def test_the_command_says_what_to_open_and_ends_by_ctrl_c(study: Path) -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, encoding="utf-8") as process:
         assert process.stdout is not None
-        told = process.stdout.readline()
-        address = re.fullmatch(r"open http://127\.0\.0\.1:(\d+)/\n", told)
+        log = process.stdout.readline()
+        address = re.fullmatch(r"open http://127\.0\.0\.1:(\d+)/\n", log)
         assert address is not None
         assert Client(int(address[1])).post(answers(study, 3, listener="[red]\u202e\x1b[2J")) == 204
         process.send_signal(signal.SIGINT)

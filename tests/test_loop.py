@@ -20,7 +20,7 @@ from mondegreen.psychoacoustics.spectrum import LOUDEST
 from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.search.loop import Search
 from mondegreen.search.presets import PRESETS, within
-from mondegreen.search.progress import Progress
+from mondegreen.search.progress import Progress, StepOutcome
 from mondegreen.search.stage import Expectation, Masking, MaxNorm, Stage, Steps, Widened
 from mondegreen.search.step import Limits
 from mondegreen.victims.base import Score, Victim
@@ -345,6 +345,18 @@ def test_looking_costs_nothing_where_the_gradient_s_draws_will_do() -> None:
         stages = preset(method, "fast", (ROOMS,))
         (found,) = run(linear_victim(), [speech()], stages, 30).trajectories
         assert found.looks == 0, method
+
+
+def test_of_equally_quiet_successes_the_first_stays() -> None:
+    found = search(linear_victim(), [speech(0)])
+    batch = found._enter(PAPER_2, 0)
+    for loud, cost in ((1.0, 2.0), (2.0, 1.0), (3.0, 1.0), (4.0, 1.5)):
+        column = torch.tensor([cost])
+        outcome = StepOutcome(column, column.long(), column, column, None, 1)
+        found._keep(
+            PAPER_2, batch, outcome, torch.tensor([True]), torch.full_like(batch.delta, loud)
+        )
+    assert float(found.trajectories[0].candidates[-1].delta[0]) == 2.0
 
 
 def test_stage_2_lowers_the_masking_loss_and_keeps_the_quietest() -> None:

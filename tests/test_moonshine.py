@@ -211,7 +211,7 @@ def test_gradient_agrees_with_finite_differences(speech: Tensor) -> None:
 
 def test_a_target_too_long_for_the_clip_is_refused(victim: Moonshine) -> None:
     length = 16_000
-    with pytest.raises(TargetError, match=r"in 1\.0 s the recogniser says at most 4"):
+    with pytest.raises(TargetError, match=r"in 1\.0 s the recogniser writes at most 4"):
         victim.encode("This is much more than one second has room for.", length)
     assert len(victim.encode("Yes.", length)) < max_tokens(length)
 
@@ -309,7 +309,7 @@ def test_tiny_transcribing_is_processor_and_generate(folder: Path) -> None:
 
 @pytest.mark.parametrize("target", ["open the ☃", "the</s> top"])
 def test_what_the_tiny_model_cannot_write_is_refused(hub: HubMoonshine, target: str) -> None:
-    with pytest.raises(TargetError, match="no way to write"):
+    with pytest.raises(TargetError, match="cannot write"):
         hub.encode(target, 160_000)
 
 

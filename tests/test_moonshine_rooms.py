@@ -9,7 +9,7 @@ import torch
 from stages import preset
 
 from mondegreen import Result, attack, load_victim
-from mondegreen.air.rooms import PRESETS, Counts, RoomBank, make_bank
+from mondegreen.air.rooms import PRESETS, RoomBank, SplitSizes, make_bank
 from mondegreen.audio.pcm import load, save
 from mondegreen.judging.evaluate import evaluate
 from mondegreen.victims.families.moonshine import Moonshine
@@ -26,7 +26,7 @@ def victim() -> Moonshine:
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> RoomBank:
     path = tmp_path_factory.mktemp("rooms") / "few.rooms"
-    return make_bank(path, PRESETS["fast"], Counts(attack=60, validate=6, test=10), workers=1)
+    return make_bank(path, PRESETS["fast"], SplitSizes(attack=60, validate=6, test=10), workers=1)
 
 
 @pytest.fixture(scope="module")

@@ -56,10 +56,10 @@ def test_one_that_lacks_something_is_told_what() -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("no_such_module:ear", "No module named 'no_such_module'; give a module in this folder"),
-        ("no_such.module:ear", "No module named 'no_such'; give a module in this folder"),
+        ("no_such_module:ear", "No module named 'no_such_module'; name a module in this folder"),
+        ("no_such.module:ear", "No module named 'no_such'; name a module in this folder"),
         ("wants_more:ear", "wants_more failed: No module named 'no_such_package'; install"),
-        ("ears_of_mine:deaf", "called with device=... and dtype=..., .*argument 'dtype'"),
+        ("ears_of_mine:deaf", "must accept device=... and dtype=...: .*argument 'dtype'"),
         ("ears_of_mine:eye", "has no function 'eye'"),
         ("ears_of_mine:nothing", "returned int, which has no name, sample_rate, transcribe"),
     ],

@@ -103,7 +103,7 @@ def test_what_is_forgotten_is_an_error(package: str) -> None:
 
 
 def test_the_frame_itself_is_a_page_in_english_for_any_screen() -> None:
-    base = (Path(__file__).parents[1] / "mondegreen/pages/templates/base.html").read_text()
+    base = (Path(__file__).parents[1] / "mondegreen/report/templates/base.html").read_text()
     assert '<html lang="en">' in base
     assert "width=device-width" in base
 
@@ -116,12 +116,12 @@ def test_a_page_is_named_as_browsers_know_it(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("page.txt", r"page\.txt is no name of a page.* such as .*report\.html"),
-        ("page", "is no name of a page"),
-        ("run-1.2", "is no name of a page"),
-        (".html", "is no name of a page"),
+        ("page.txt", r"page\.txt does not end in \.html.* such as .*report\.html"),
+        ("page", r"does not end in \.html"),
+        ("run-1.2", r"does not end in \.html"),
+        (".html", r"does not end in \.html"),
         ("", r"is a folder\. Name the page in it"),
-        ("none/page.html", "its folder is not there"),
+        ("none/page.html", "there is no such folder"),
     ],
 )
 def test_what_is_no_page_is_told_what_to_give(name: str, reason: str, tmp_path: Path) -> None:

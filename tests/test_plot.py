@@ -14,18 +14,19 @@ import numpy as np
 import pytest
 from PIL import Image
 from run_folders import mondegreen
-from test_series import a_point, in_rooms
-from test_tables import a_record, a_run, write_item
+from test_series import a_clip, a_point, in_rooms
+from test_tables import MASKING, a_record, a_run, write_item
 from toy import TARGET, linear_victim, speech, toy_bank
 
 from mondegreen import MondegreenError, attack
 from mondegreen.audio.pcm import save
 from mondegreen.errors import OptionError
 from mondegreen.report.figures import ink
-from mondegreen.report.figures.figures import Stage, draw_curve, draw_example, stages
+from mondegreen.report.figures.pictures import draw_curve, draw_example, stages
 from mondegreen.report.figures.plots import draw_item, plot
 from mondegreen.results.folder import LEVELS, hash_of
 from mondegreen.results.levels import Levels
+from mondegreen.results.record import Record
 
 CURVE = [
     a_point(1, "first", loss=90.0, eps=0.0625, alpha=None, masking_loss=None, matched=False),
@@ -80,9 +81,14 @@ def titles(figure: Any) -> list[str]:
 # ---- what a clip's figures show
 
 
+def a_picture(**changes: Any) -> Record:
+    return a_clip(curve=CURVE, **changes)
+
+
 def test_an_example_shows_the_levels_where_and_when_they_are(drawn, tmp_path: Path) -> None:
-    levels = some_levels()
-    draw_example(levels, tmp_path / "x.png", "a clip", ("before", "after"), 0.123)
+    levels, masking = some_levels(), {**MASKING, "share_above": 0.123}
+    record = a_picture(transcript_clean="before", transcript="after", masking=masking)
+    draw_example(levels, record, tmp_path / "x.png")
     axes = [a for a in drawn[0].axes if a.get_images()]
     for of, one in zip(("clip", "delta", "excess"), axes, strict=True):
         (image,) = one.get_images()
@@ -90,8 +96,8 @@ def test_an_example_shows_the_levels_where_and_when_they_are(drawn, tmp_path: Pa
         # a window is 4 / 1000 Hz = 4 ms long, so the first frame is around 2 ms, and 32 ms wide
         assert image.get_extent() == pytest.approx((-0.014, 1.266, 0.0, 8.0))
     assert titles(drawn[0]) == [
-        "clip, heard as “before”",
-        "δ alone; with it, heard as “after”",
+        "original: “before”",
+        "δ; original plus δ: “after”",
         "δ above the threshold θ, in 12.3% of all bins",
         "δ against θ, in the loudest bin of each band",
     ]
@@ -101,19 +107,19 @@ def test_an_example_shows_the_levels_where_and_when_they_are(drawn, tmp_path: Pa
 
 @pytest.mark.parametrize("text", ["$\\frac", "\u202eabc", "_", "日本語", "", "word " * 2000])
 def test_an_example_takes_any_text(tmp_path: Path, text: str) -> None:
-    draw_example(some_levels(), tmp_path / "x.svg", text, (text, text))
+    record = a_picture(id=text, transcript_clean=text, transcript=text)
+    draw_example(some_levels(), record, tmp_path / "x.svg")
     ET.parse(tmp_path / "x.svg")
 
 
 def test_a_clip_of_one_frame_is_drawn(tmp_path: Path) -> None:
     one = np.ones((1, 1), np.uint8)
-    draw_example(Levels(0.0, 31.25, one, one, one, one), tmp_path / "x.png", "x", ("", ""))
+    draw_example(Levels(0.0, 31.25, one, one, one, one), a_picture(), tmp_path / "x.png")
     assert Image.open(tmp_path / "x.png").width == 2100
 
 
 def test_a_curve_shows_what_the_search_had(drawn, tmp_path: Path) -> None:
-    record = a_record(curve=CURVE, found_at=21)
-    draw_curve(record, tmp_path / "x.png", "a clip")
+    draw_curve(a_picture(id="a clip", found_at=21), tmp_path / "x.png")
     heard, loss, masking, eps, alpha = drawn[0].axes
     hollow, filled, *_ = heard.lines
     assert hollow.get_xdata().tolist() == [1, 31]
@@ -125,12 +131,12 @@ def test_a_curve_shows_what_the_search_had(drawn, tmp_path: Path) -> None:
     for axes in drawn[0].axes:  # where the second stage begins, and what was saved was found
         assert [line.get_xdata()[0] for line in axes.lines[-2:]] == [21, 21]
     told = " ".join(drawn[0].get_suptitle().split())
-    assert told == ("a clip: first from pass 1; second from pass 21; saved is what pass 21 found")
+    assert told == ("a clip: first from pass 1; second from pass 21; saved: pass 21")
 
 
 def test_in_rooms_the_share_of_what_was_listened_to_is_shown(drawn, tmp_path: Path) -> None:
     points = [a_point(4, loss=1.0, matched=False, hits=1, judged=4)]
-    draw_curve(a_record(curve=points, found_at=None), tmp_path / "x.png", "x")
+    draw_curve(a_clip(curve=points, found_at=None), tmp_path / "x.png")
     hollow, filled = drawn[0].axes[0].lines
     assert hollow.get_ydata().tolist() == [0.25]
     assert filled.get_ydata().tolist() == []
@@ -140,14 +146,13 @@ def test_in_rooms_the_share_of_what_was_listened_to_is_shown(drawn, tmp_path: Pa
 
 def test_stages_are_told_in_their_order_even_if_one_comes_twice() -> None:
     names = ["a", "a", "b", "a"]
-    told = [a_point(10 * i + 1, name) for i, name in enumerate(names)]
-    assert stages({"curve": told}) == [Stage("a", 1, 11), Stage("b", 21, 21), Stage("a", 31, 31)]
+    told = a_clip(curve=[a_point(10 * i + 1, name) for i, name in enumerate(names)])
+    assert stages(told.curve) == [("a", 1), ("b", 21), ("a", 31)]
 
 
-@pytest.mark.parametrize("curve", [None, [], [{"passes": "x"}]])
-def test_a_record_without_a_curve_has_none_to_draw(tmp_path: Path, curve: Any) -> None:
+def test_a_record_without_a_curve_has_none_to_draw(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="no curve to draw"):
-        draw_curve(a_record(curve=curve), tmp_path / "x.png", "x")
+        draw_curve(a_clip(curve=[]), tmp_path / "x.png")
 
 
 # ---- which figure is drawn
@@ -169,13 +174,27 @@ def test_an_item_in_rooms_has_them_drawn(drawn, tmp_path: Path) -> None:
     assert saved.get_xydata().tolist() == [[0.1, 1.0], [0.2, 0.0]]
 
 
+def test_the_rooms_of_an_item_are_not_those_of_the_items_inside_it(drawn, tmp_path: Path) -> None:
+    an_item(tmp_path / "demo", method="combined", rooms=in_rooms(True))
+    an_item(tmp_path / "demo" / "robust", method="robust", rooms=in_rooms(False, False))
+    plot([tmp_path / "demo"], tmp_path / "x.png", "rooms")
+    assert drawn[0].axes[0].lines[1].get_xydata().tolist() == [[0.1, 1.0]]
+
+
+def test_a_folder_that_is_named_twice_is_drawn_once(drawn, run: Path, tmp_path: Path) -> None:
+    plot([run, run / ".." / "run"], tmp_path / "x.png", "methods")
+    assert [t.get_text().strip("\u200b") for t in drawn[0].legends[0].get_texts()] == [
+        *("fast", "paper"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("figure", "title"),
     [
-        (None, "clips heard as the target at least once"),
-        ("passes", "clips heard as the target at least once"),
+        (None, "clips that have matched the target"),
+        ("passes", "clips that have matched the target"),
         ("quality", "SNR, dB"),
-        ("methods", "verified, of all finished clips; 95 % intervals"),
+        ("methods", "verified, of finished clips; 95 % intervals"),
     ],
 )
 def test_runs_are_drawn_together(
@@ -290,7 +309,7 @@ def test_the_command_says_where_the_picture_is(item: Path, tmp_path: Path) -> No
     ET.parse(tmp_path / "x.svg")
     ran = mondegreen("plot", item, "--figure", "nix", "--out", "y.svg", cwd=tmp_path)
     assert ran.returncode == 2
-    assert "There are: example, curve, rooms." in ran.stderr
+    assert "Expected: example, curve, rooms." in ran.stderr
     assert "Traceback" not in ran.stderr
     assert not (tmp_path / "y.svg").exists()
 

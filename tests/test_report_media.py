@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,6 +16,7 @@ from safetensors.numpy import save as safetensors_bytes
 from test_tables import a_record
 
 from mondegreen import MondegreenError
+from mondegreen.audio.pcm import encode
 from mondegreen.errors import StorageError
 from mondegreen.report.page.exhibits import (
     EXCESS,
@@ -29,15 +29,10 @@ from mondegreen.report.page.exhibits import (
     time_ticks,
 )
 from mondegreen.report.page.media import Shelf
-from mondegreen.report.page.sounds import flac, read_sounds
 from mondegreen.results.folder import DELTA, WAV
+from mondegreen.results.item import read_record
 from mondegreen.results.levels import Levels
-
-
-def record_of(folder: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((folder / "record.json").read_text())
-    return found
-
+from mondegreen.results.sounds import read_sounds
 
 # ---- sounds
 
@@ -45,7 +40,7 @@ def record_of(folder: Path) -> dict[str, object]:
 def test_the_recording_is_the_saved_file_without_its_perturbation(tmp_path: Path) -> None:
     clean, delta = steps(0.5, noise=3)
     folder = sound_item(tmp_path / "a", 0.5, noise=3, audio="/somewhere/else.wav")
-    sounds = read_sounds(folder, record_of(folder))
+    sounds = read_sounds(folder, read_record(folder))
     np.testing.assert_array_equal(sounds.original, clean)
     np.testing.assert_array_equal(sounds.adversarial, clean + delta)
     assert (sounds.rate, sounds.seconds) == (RATE, 0.5)
@@ -55,7 +50,7 @@ def test_flac_gives_the_samples_back_to_the_bit() -> None:
     every = np.arange(-32_768, 32_768).astype(np.int16)
     np.random.default_rng(0).shuffle(every)
     for rate in (8_000, 16_000, 44_100):
-        decoded, found = soundfile.read(io.BytesIO(flac(every, rate)), dtype="int16")
+        decoded, found = soundfile.read(io.BytesIO(encode(every, rate, "FLAC")), dtype="int16")
         np.testing.assert_array_equal(decoded, every)
         assert found == rate
 
@@ -69,7 +64,7 @@ def test_the_perturbation_is_brought_to_half_of_full_scale(
     clean = np.where(delta > 0, -1, 0)  # so that the sum is 16-bit
     write_sounds(folder, clean, delta)
     sign(folder, a_record())
-    sounds = read_sounds(folder, record_of(folder))
+    sounds = read_sounds(folder, read_record(folder))
     assert sounds.perturbation is not None
     assert sounds.perturbation[:3].tolist() == [0, 16_384, -16_384]
     assert sounds.gain_db == pytest.approx(decibels, abs=1e-3)
@@ -79,7 +74,7 @@ def test_of_no_perturbation_there_is_nothing_to_hear(tmp_path: Path) -> None:
     folder = sound_item(tmp_path / "a")
     write_sounds(folder, np.ones(400, np.int16), np.zeros(400, int))
     sign(folder, a_record())
-    assert read_sounds(folder, record_of(folder)).perturbation is None
+    assert read_sounds(folder, read_record(folder)).perturbation is None
 
 
 def damage_audio(folder: Path) -> None:
@@ -99,17 +94,17 @@ def test_other_files_than_those_that_were_saved_are_refused(tmp_path: Path, harm
     folder = sound_item(tmp_path / "a")
     harm(folder)
     with pytest.raises(MondegreenError, match=r"is missing|is not the file that was saved"):
-        read_sounds(folder, record_of(folder))
+        read_sounds(folder, read_record(folder))
 
 
 @pytest.mark.parametrize(
     ("delta", "why"),
     [
-        (np.full(RATE, 0.3 / 32_768), "no 16-bit steps"),
-        (np.full(RATE, np.nan), "no 16-bit steps"),
-        (np.full(RATE, np.inf), "no 16-bit steps"),
-        (np.zeros(RATE - 1), "not of one length"),
-        (np.full(RATE, -1.5), "would not be 16-bit"),
+        (np.full(RATE, 0.3 / 32_768), "not a whole number of 16-bit steps"),
+        (np.full(RATE, np.nan), "not a whole number of 16-bit steps"),
+        (np.full(RATE, np.inf), "not a whole number of 16-bit steps"),
+        (np.zeros(RATE - 1), "differ in length"),
+        (np.full(RATE, -1.5), "would exceed 16 bits"),
     ],
 )
 def test_what_no_attack_writes_is_refused(tmp_path: Path, delta: np.ndarray, why: str) -> None:
@@ -117,7 +112,7 @@ def test_what_no_attack_writes_is_refused(tmp_path: Path, delta: np.ndarray, why
     (folder / DELTA).write_bytes(safetensors_bytes({"delta": delta.astype(np.float32)}))
     sign(folder, a_record())
     with pytest.raises(MondegreenError, match=why):
-        read_sounds(folder, record_of(folder))
+        read_sounds(folder, read_record(folder))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +126,7 @@ def test_files_that_cannot_be_read_are_an_error_that_says_so(
         (folder / name).write_bytes(content)
         sign(folder, a_record())
         with pytest.raises(MondegreenError, match="cannot be read"):
-            read_sounds(folder, record_of(folder))
+            read_sounds(folder, read_record(folder))
 
 
 # ---- pictures
@@ -211,7 +206,7 @@ def test_ticks_are_where_they_say() -> None:
 def test_few_media_are_inside(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path / "page.html", inside=5)
     medium = shelf.put("legend", b"12345", "png")
-    assert medium.address == "data:image/png;base64," + base64.b64encode(b"12345").decode()
+    assert shelf.address(medium) == "data:image/png;base64," + base64.b64encode(b"12345").decode()
     assert not shelf.beside
     assert list(tmp_path.iterdir()) == []
 
@@ -221,24 +216,25 @@ def test_many_are_all_beside_the_page_which_knows_where(tmp_path: Path) -> None:
     media = {content: shelf.put("sound", content, "flac") for content in (b"123", b"456", b"789")}
     assert shelf.beside
     for content, medium in media.items():
-        assert medium.address.startswith("my%20page%20%231-files/sound-")
-        assert (tmp_path / unquote(medium.address)).read_bytes() == content
+        assert shelf.address(medium).startswith("my%20page%20%231-files/sound-")
+        assert (tmp_path / unquote(shelf.address(medium))).read_bytes() == content
 
 
 def test_what_occurs_twice_is_kept_once(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path / "page.html", inside=5)
     first, second = (shelf.put("sound", b"1234", "flac") for _ in range(2))
-    assert first.name == second.name
+    assert first == second
     assert shelf.size == 4
     assert not shelf.beside
 
 
 def test_only_what_earlier_pages_left_is_cleared_away(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    old = Shelf(page, inside=0).put("sound", b"old", "flac").address
+    earlier = Shelf(page, inside=0)
+    old = earlier.address(earlier.put("sound", b"old", "flac"))
     (tmp_path / "page-files" / "mine.flac").write_bytes(b"not yours")
     shelf = Shelf(page, inside=0)
-    new = shelf.put("sound", b"new", "flac").address
+    new = shelf.address(shelf.put("sound", b"new", "flac"))
     shelf.clear_away()
     assert not (tmp_path / old).exists()
     assert (tmp_path / new).exists()

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from report_runs import HOSTILE, LONG, every_kind, sound_item, sound_run
 from test_tables import many
 
-from mondegreen.report.page.page import write_report
+from mondegreen.report.page.write import write_report
 
 PLAYING = "audios => audios.filter(audio => !audio.paused).length"
 TIMES = "audios => audios.map(audio => audio.currentTime)"
@@ -25,7 +25,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kinds = every_kind(folder / "kinds")
     write_report([[kinds]], folder / "kinds.html")
     for name in ("one", "two"):
-        sound_item(folder / name / "a", seconds=8.0, id="x", victim=name)
+        sound_item(folder / name / "a", seconds=8.0, id="x")
     write_report([[folder / "one"]], folder / "sound.html")
     write_report([[folder / "one"], [folder / "two"]], folder / "compared.html")
     write_report([[folder / "one"]], folder / "beside.html", inside=0)
@@ -181,7 +181,7 @@ def test_a_page_without_its_folder_says_what_is_missing(tab: Watched, pages: Pat
     page = tab.open(alone)
     card(page)
     page.get_by_role("button", name="Play").click()
-    expect(page.locator(".trouble")).to_contain_text("must lie beside the page")
+    expect(page.locator(".trouble")).to_contain_text("must be beside the page")
 
 
 def test_side_by_side_each_run_can_be_switched_to(tab: Watched, pages: Path) -> None:
@@ -338,7 +338,7 @@ def test_without_script_there_are_head_charts_and_table(chromium: Browser, pages
         expect(page.locator(".charts img").first).to_be_visible()
         expect(page.locator("table.clips tbody tr")).to_have_count(12)
         expect(page.locator(".controls")).to_be_hidden()
-        expect(page.get_by_text("let this page run its own script")).to_be_visible()
+        expect(page.get_by_text("allow this page to run its own script")).to_be_visible()
 
 
 def test_printed_there_are_open_cards_and_nothing_to_press(tab: Watched, pages: Path) -> None:

@@ -119,15 +119,15 @@ def test_a_bank_cut_short_is_refused(path: Path, tmp_path: Path, kept: int) -> N
 
 
 def test_what_is_no_bank_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RoomError, match="is not there"):
+    with pytest.raises(RoomError, match="does not exist"):
         RoomBank.load(tmp_path / "nowhere")
-    with pytest.raises(RoomError, match="is not there or no file"):
+    with pytest.raises(RoomError, match="does not exist, or is not a file"):
         RoomBank.load(tmp_path)
     (tmp_path / "text").write_text("rooms!" * 100)
-    with pytest.raises(RoomError, match="is damaged, or no bank"):
+    with pytest.raises(RoomError, match="is damaged, or not a bank"):
         RoomBank.load(tmp_path / "text")
     save_file({"attack.rirs": torch.zeros(1, 2)}, tmp_path / "others")
-    with pytest.raises(RoomError, match="others is no bank of rooms"):
+    with pytest.raises(RoomError, match="others is not a bank of rooms"):
         RoomBank.load(tmp_path / "others")
 
 
@@ -158,8 +158,8 @@ def test_tables_that_are_garbage_are_refused_even_under_a_checksum(
         ({"rirs": torch.tensor([[1, 2], [torch.inf, 0]])}, "NaN or infinite"),
         ({"lengths": torch.tensor([1, 2], dtype=torch.int32)}, "int32"),
         ({"lengths": torch.tensor([1, 2, 2])}, r"\[3\], expected int64 \[2\]"),
-        ({"lengths": torch.tensor([0, 2])}, "outside of 1 to 2"),
-        ({"lengths": torch.tensor([1, 3])}, "outside of 1 to 2"),
+        ({"lengths": torch.tensor([0, 2])}, "not between 1 and 2"),
+        ({"lengths": torch.tensor([1, 3])}, "not between 1 and 2"),
     ],
 )
 def test_splits_that_do_not_fit_together_are_refused(

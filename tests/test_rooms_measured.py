@@ -21,7 +21,7 @@ from mondegreen.air.rooms.measured import (
     read_response,
     split_recordings,
 )
-from mondegreen.air.rooms.settings import Counts
+from mondegreen.air.rooms.settings import SplitSizes
 from mondegreen.errors import RoomError
 
 RATE = 16_000
@@ -69,7 +69,7 @@ def test_each_folder_at_the_top_is_a_room_with_all_below(tmp_path: Path) -> None
 def test_a_file_in_no_rooms_folder_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "hall" / "a.wav", response())
     write(tmp_path / "top.wav", response(seed=1))
-    with pytest.raises(RoomError, match=r"top\.wav lies in no room's folder.*CSV.*path,room_id"):
+    with pytest.raises(RoomError, match=r"top\.wav is not in a room's folder.*CSV.*path,room_id"):
         find_recordings(tmp_path)
 
 
@@ -87,13 +87,13 @@ def test_a_table_says_where_and_which_relative_to_itself(tmp_path: Path) -> None
     [
         (b"", r"columns \[\], expected a header with path,room_id"),
         (b"file,room\na.wav,1\n", r"columns \['file', 'room'\]"),
-        (b"path,room_id\n", "names no impulse responses"),
+        (b"path,room_id\n", "has no impulse responses"),
         (b"path,room_id\na.wav,1\nb.wav\n", "line 3: got path 'b.wav' of room None"),
         (b"path,room_id\n,1\n", "line 2: got path ''"),
-        (b"path,room_id\na.wav,1\na.wav,2\n", r"line 3: a\.wav is there a second time"),
+        (b"path,room_id\na.wav,1\na.wav,2\n", r"line 3: a\.wav is listed twice"),
         (b"path,room_id\na.wav,1\n./a.wav,1\n", r"line 3: \./a\.wav is .* before as a\.wav"),
         (b"path,room_id\nx/../a.wav,1\na.wav,2\n", r"line 3: a\.wav is .* as x/\.\./a\.wav"),
-        (b"path,room_id\n\xff\xfe,1\n", "no CSV file in UTF-8"),
+        (b"path,room_id\n\xff\xfe,1\n", "not a CSV file in UTF-8"),
     ],
 )
 def test_tables_that_are_none_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
@@ -106,7 +106,7 @@ def test_tables_that_are_none_are_refused(tmp_path: Path, content: bytes, messag
 def test_no_collection_and_an_empty_one_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RoomError, match="nowhere does not exist"):
         find_recordings(tmp_path / "nowhere")
-    with pytest.raises(RoomError, match="names no impulse responses"):
+    with pytest.raises(RoomError, match="has no impulse responses"):
         find_recordings(tmp_path)
 
 
@@ -115,7 +115,7 @@ def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
     (tmp_path / "b.wav").symlink_to("a.wav")
     table = tmp_path / "rirs.csv"
     table.write_text("path,room_id\na.wav,1\nb.wav,2\n")
-    with pytest.raises(RoomError, match=r"line 3: b\.wav is there a second time, before as a\.wav"):
+    with pytest.raises(RoomError, match=r"line 3: b\.wav is listed twice, before as a\.wav"):
         find_recordings(table)
 
 
@@ -133,7 +133,7 @@ def test_one_content_is_of_one_room(tmp_path: Path) -> None:
     assert found["a.wav"] == found["copy.wav"] != found["b.wav"]
     table.write_text("path,room_id\na.wav,hall\nb.wav,attic\ncopy.wav,attic\n")
     with pytest.raises(
-        RoomError, match=r"a\.wav of room 'hall' and .*copy\.wav of room 'attic' are the same"
+        RoomError, match=r"a\.wav of room 'hall' and .*copy\.wav of room 'attic' are identical"
     ):
         contents(find_recordings(table))
 
@@ -191,7 +191,7 @@ def test_what_is_no_number_is_refused(tmp_path: Path, value: float) -> None:
 def test_silence_in_the_first_channel_is_refused(tmp_path: Path) -> None:
     rir = response()
     path = write(tmp_path / "a.wav", np.stack([0 * rir, rir], axis=1))
-    with pytest.raises(RoomError, match=r"a\.wav has no sound in its first channel"):
+    with pytest.raises(RoomError, match=r"a\.wav is silent in its first channel"):
         read_response(path, RATE)
 
 
@@ -205,14 +205,14 @@ def test_files_that_are_no_audio_are_refused(tmp_path: Path) -> None:
         with pytest.raises(RoomError, match=f"{name} cannot be read"):
             read_response(tmp_path / name, RATE)
     none = floats(tmp_path / "none.wav", np.zeros(0))
-    with pytest.raises(RoomError, match=r"none\.wav gives 0 samples"):
+    with pytest.raises(RoomError, match=r"none\.wav holds 0 samples"):
         read_response(none, RATE)
 
 
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.flac", response(length=40_000))
     path.write_bytes(path.read_bytes()[:-20_000])
-    with pytest.raises(RoomError, match=r"a\.flac (gives|cannot be read)"):
+    with pytest.raises(RoomError, match=r"a\.flac (holds|cannot be read)"):
         read_response(path, RATE)
 
 
@@ -232,7 +232,7 @@ def test_no_room_is_in_two_splits(
         for room, files in sizes.items()
         for n in range(files)
     ]
-    wanted = Counts(*counts)
+    wanted = SplitSizes(*counts)
     splits = split_recordings(recordings, wanted, seed)
     assert list(splits) == [name for name, _ in wanted.items()]
     rooms = [{recording.room for recording in split} for split in splits.values()]
@@ -245,36 +245,40 @@ def test_no_room_is_in_two_splits(
 
 def test_rooms_are_dealt_out_in_proportion_to_the_counts() -> None:
     rooms = [str(n) for n in range(120)]
-    split_of = list(assign_rooms(rooms, Counts(1000, 100, 100), 0).values())
+    split_of = list(assign_rooms(rooms, SplitSizes(1000, 100, 100), 0).values())
     assert [split_of.count(name) for name in ("attack", "validate", "test")] == [100, 10, 10]
 
 
 def test_each_split_gets_a_room_before_any_gets_two() -> None:
-    split_of = assign_rooms(["a", "b", "c"], Counts(1000, 1, 1), 0)
+    split_of = assign_rooms(["a", "b", "c"], SplitSizes(1000, 1, 1), 0)
     assert sorted(split_of.values()) == ["attack", "test", "validate"]
 
 
 def test_rooms_are_shuffled_by_the_seed_whatever_order_they_come_in() -> None:
     rooms = [str(n) for n in range(30)]
-    one = assign_rooms(rooms, Counts(), 1)
-    assert one == assign_rooms(reversed(rooms), Counts(), 1)
-    assert one != assign_rooms(rooms, Counts(), 2)
+    one = assign_rooms(rooms, SplitSizes(), 1)
+    assert one == assign_rooms(reversed(rooms), SplitSizes(), 1)
+    assert one != assign_rooms(rooms, SplitSizes(), 2)
     assert sorted(one) == sorted(rooms)
 
 
 @pytest.mark.parametrize(
     ("rooms", "counts", "message"),
     [
-        ("ab", Counts(), r"\['a', 'b'\], expected at least 3, for attack, validate, test: .* of 0"),
-        ("a", Counts(1, 0, 1), r"\['a'\], expected at least 2, for attack, test"),
+        (
+            "ab",
+            SplitSizes(),
+            r"\['a', 'b'\], expected at least 3, for attack, validate, test: .* of 0",
+        ),
+        ("a", SplitSizes(1, 0, 1), r"\['a'\], expected at least 2, for attack, test"),
     ],
 )
-def test_fewer_rooms_than_splits_are_refused(rooms: str, counts: Counts, message: str) -> None:
+def test_fewer_rooms_than_splits_are_refused(rooms: str, counts: SplitSizes, message: str) -> None:
     with pytest.raises(RoomError, match=message):
         assign_rooms([*rooms, *rooms], counts, 0)
 
 
 def test_as_many_rooms_as_splits_will_do() -> None:
-    assert set(assign_rooms("ab", Counts(5, 0, 5), 0).values()) == {"attack", "test"}
+    assert set(assign_rooms("ab", SplitSizes(5, 0, 5), 0).values()) == {"attack", "test"}
     mine = [Recording(Path(str(n)), f"den/{n}", "den") for n in range(4)]
-    assert split_recordings(mine, Counts(0, 0, 10), 0) == {"test": mine}
+    assert split_recordings(mine, SplitSizes(0, 0, 10), 0) == {"test": mine}

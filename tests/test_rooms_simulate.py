@@ -17,7 +17,14 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from mondegreen.air.rooms.acoustics import first_arrival
-from mondegreen.air.rooms.settings import GAP, PRESETS, Counts, Geometry, RoomSettings, draw_room
+from mondegreen.air.rooms.settings import (
+    GAP,
+    PRESETS,
+    Geometry,
+    RoomSettings,
+    SplitSizes,
+    draw_room,
+)
 from mondegreen.air.rooms.simulate import FILTER_DELAY, SPEED_OF_SOUND, impulse_response
 from mondegreen.errors import RoomError
 
@@ -64,8 +71,8 @@ def test_a_room_is_its_seed_and_its_number() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"height": (0.29, 4.0)}, "height of 0.29 m leaves no place"),
-        ({"margin": 1.0}, "height of 2.0 m leaves no place"),
+        ({"height": (0.29, 4.0)}, "height of 0.29 m has no room"),
+        ({"margin": 1.0}, "height of 2.0 m has no room"),
         ({"width": (5.0, 3.0)}, "width ranges from 5.0 to 3.0"),
         ({"width": (3.0, math.nan)}, "width ranges"),
         ({"length": (4.0, math.inf)}, "length ranges"),
@@ -88,10 +95,10 @@ def test_a_negative_seed_is_refused() -> None:
 
 def test_counts_are_not_negative_and_not_nothing() -> None:
     with pytest.raises(RoomError, match=r"\(-1, 100, 100\)"):
-        Counts(attack=-1)
+        SplitSizes(attack=-1)
     with pytest.raises(RoomError, match="at least one"):
-        Counts(0, 0, 0)
-    assert Counts(3, 0, 2).items() == [("attack", 3), ("test", 2)]
+        SplitSizes(0, 0, 0)
+    assert SplitSizes(3, 0, 2).items() == [("attack", 3), ("test", 2)]
 
 
 # ---- simulating -----------------------------------------------------------------------------
@@ -180,8 +187,8 @@ def test_images_are_added_up_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> N
 def test_another_process_gets_the_same_bits() -> None:
     code = """
 import sys
-from mondegreen.rooms.settings import PRESETS, draw_room
-from mondegreen.rooms.simulate import impulse_response
+from mondegreen.air.rooms.settings import PRESETS, draw_room
+from mondegreen.air.rooms.simulate import impulse_response
 rir = impulse_response(draw_room(PRESETS["fast"], 5, 8), PRESETS["fast"])
 sys.stdout.buffer.write(rir.tobytes())
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -39,6 +40,13 @@ from mondegreen.runs.run import Tally, make_jobs, run
 from mondegreen.search.presets import PRESETS, fingerprint, stages_for
 
 ONE = ("--workers", "1", "--threads", "1")
+MOUNTS = (
+    shutil.which("unshare") is not None
+    and subprocess.run(
+        ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True
+    ).returncode
+    == 0
+)
 
 
 # ---- a driver with an engine that needs no processes
@@ -60,7 +68,7 @@ class Scripted:
         self.opened = True
         return Attacked("toy", self.weights, 16_000, None, self.stages, ("cpu",))
 
-    def staff(self, attacked: Attacked, jobs: int) -> int:
+    def grow(self, attacked: Attacked, jobs: int) -> int:
         return min(self.workers, jobs)
 
     def start(self, job: Job) -> bool:
@@ -72,6 +80,7 @@ class Scripted:
         return True
 
     def wait(self, seconds: float) -> list[Event]:
+        assert self.waiting, "nothing will ever happen"
         events, self.waiting = self.waiting, []
         self.busy -= sum(isinstance(event, Ended | Crashed) for event in events)
         return events
@@ -163,8 +172,20 @@ def test_errors_come_up_again_with_the_next_call(drive) -> None:
 
 
 def test_where_nothing_can_be_written_the_run_ends_and_says_so(drive) -> None:
-    with pytest.raises(MondegreenError, match="No space left"):
+    with pytest.raises(StorageError, match="No space left"):
         drive(lambda job: [Halted("the disk is full: No space left on device")])
+
+
+def test_what_a_worker_has_to_say_is_a_note_with_the_clips_name(drive) -> None:
+    tally, _ = drive(lambda job: [replace(succeeding(job)[1], notes=("it starts again",))], limit=1)
+    (note,) = tally.notes
+    assert note.endswith(": it starts again")
+    assert note[:3] in {"c00", "c01", "c02", "c03", "c04"}
+
+
+def test_late_news_of_a_job_that_has_ended_does_not_keep_the_run_waiting(drive) -> None:
+    tally, _ = drive(lambda job: succeeding(job)[::-1])
+    assert (tally.verified, tally.jobs) == (5, {})
 
 
 def test_a_recording_that_is_not_there_is_an_error_and_not_given_out(
@@ -181,7 +202,7 @@ def test_a_recording_that_is_not_there_is_an_error_and_not_given_out(
     # and once it is there, it is a clip like others
     shutil.copy(clips / "c02.wav", clips / "gone.wav")
     tally, engine = drive(succeeding, clips=str(listed))
-    assert tally.notes == ["going on: 0 finished, 0 under way, of 3"]
+    assert tally.notes == ["resuming: 0 of 3 finished, 0 under way"]
     assert "gone" in [row.id for job in engine.given for row in job.rows]
 
 
@@ -429,7 +450,7 @@ def test_a_run_from_the_command_line_and_what_it_leaves(tmp_path: Path, clips: P
     victim.write_bytes(victim.read_bytes()[:-2] + b"\1\1")
     (clips / "c03.wav").unlink()  # finished: nobody needs it any more
     third = mondegreen(*arguments)
-    assert "moved to" in third.stderr
+    assert "Moved to" in " ".join(third.stderr.split())
     assert records(out) == found
     assert len(list((out / "damaged").iterdir())) == 1
 
@@ -519,6 +540,29 @@ def test_a_read_only_folder_and_a_full_disk_say_what_to_do(
     with pytest.raises(StorageError, match="No space left"):
         drive(succeeding)
     monkeypatch.undo()
+
+
+@pytest.mark.skipif(not MOUNTS, reason="needs a mount of its own")
+def test_a_disk_that_fills_up_ends_a_run_with_4_and_leaves_no_torn_item(
+    tmp_path: Path, clips: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    run_on_it = shlex.join(
+        command("run", clips, *QUICK, *ONE, "--max-passes", "30", "--out", disk / "run")
+    )
+    # room for the plan, not for the first item's files
+    mount = f"mount -t tmpfs -o size=24k tmpfs {disk}"
+    script = f"{mount} && {{ {run_on_it}; echo $?; ls {disk}/run/items; }}"
+    ran = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script],
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert ran.stdout == "4\n"
+    assert "No space left on device" in " ".join(ran.stderr.split())
+    assert "Traceback" not in ran.stderr
 
 
 def full(_: int) -> None:

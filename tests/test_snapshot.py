@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save as save_tensors
 from stages import preset
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank, toy_rooms
 
@@ -165,22 +166,34 @@ def test_what_is_kept_on_disk_is_gone_on_from(
             break
     assert first.snapshot().tensors["batch.average"].any() == (method == "combined")
     keep(tmp_path / "search.safetensors", first)
-    assert recall(tmp_path / "search.safetensors", second)
+    recall(tmp_path / "search.safetensors", second)
     assert second.seconds == first.seconds
     assert sum(1 for _ in second.run()) == 40 - at
     assert same(second.search.trajectories[0], whole.search.trajectories[0])
     assert second.seconds > first.seconds
 
 
-@pytest.mark.parametrize("damage", [b"", b"nonsense", None])
-def test_what_is_damaged_on_disk_costs_only_its_passes(
-    clip: Path, tmp_path: Path, damage: bytes | None
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (b"", "header"),
+        (b"nonsense", "header"),
+        (None, "not fully covered|incomplete|out of bounds|header"),
+        (save_tensors({}), "it has no facts"),
+        (save_tensors({}, {"facts": "{"}), "is not JSON"),
+        (save_tensors({}, {"facts": '{"snapshot": {}}'}), "it has no seconds"),
+        (save_tensors({}, {"facts": '{"snapshot": {}, "seconds": 0}'}), "another program"),
+    ],
+)
+def test_what_is_damaged_on_disk_is_refused_and_changes_nothing(
+    clip: Path, tmp_path: Path, damage: bytes | None, said: str
 ) -> None:
     path, first, second = tmp_path / "search.safetensors", attack(clip), attack(clip)
     next(first.run())
     keep(path, first)
     path.write_bytes(path.read_bytes()[:-100] if damage is None else damage)
-    assert not recall(path, second)
+    with pytest.raises(ValueError, match=said):
+        recall(path, second)
     assert sum(1 for _ in second.run()) == 40
 
 
@@ -201,10 +214,9 @@ def test_what_another_attack_left_is_not_gone_on_from(
     first = attack(clip, "robust")
     next(first.run())
     keep(tmp_path / "search.safetensors", first)
-    assert recall(tmp_path / "search.safetensors", attack(clip, "robust"))
-    assert not recall(
-        tmp_path / "search.safetensors", attack(clip, **{"method": "robust", **other})
-    )
+    recall(tmp_path / "search.safetensors", attack(clip, "robust"))
+    with pytest.raises(ValueError, match="made by another program, in other stages"):
+        recall(tmp_path / "search.safetensors", attack(clip, **{"method": "robust", **other}))
 
 
 def test_it_cannot_be_kept_where_nothing_can_be_written(clip: Path, tmp_path: Path) -> None:

@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_tables import HOSTILE, IN_ROOMS, MASKING, a_record, a_run, many, write_item
+from test_tables import DRY, HOSTILE, IN_ROOMS, MASKING, a_record, a_run, many, write_item
 from toy import linear_victim, speech
 
 from mondegreen import MondegreenError, attack
 from mondegreen.audio.pcm import save
+from mondegreen.errors import OptionError
+from mondegreen.findings import Finding
+from mondegreen.report.numbers.contrast import contrast
+from mondegreen.report.numbers.measures import SPREADS
+from mondegreen.report.numbers.sources import gather, gather_to_compare
 from mondegreen.report.numbers.statistics import ErrorRate, Share
-from mondegreen.report.numbers.summary import SPREADS, Finding, Summary, compare, summarise
+from mondegreen.report.numbers.summary import Summary, summarise
 from mondegreen.report.numbers.summary_text import LONGEST, describe, one_line, side_by_side
-from mondegreen.report.numbers.summary_text import SPREADS as TOLD
+from mondegreen.results.sanity import keep_findings
 
 Z = 1.959963984540054  # of 95 %
 STUDENT = {2: 12.706204736432095, 3: 4.302652729911275}  # the same of t, by clips
@@ -47,7 +52,7 @@ def test_every_clip_is_counted_once(tmp_path: Path) -> None:
         tmp_path / "run",
         a_record(),
         a_record(verified=False),
-        a_record(verified=False, interrupted=True, heard=""),
+        a_record(verified=False, interrupted=True, transcript=""),
         a_record(understood=False),
         a_record(understood=None),
         "{",
@@ -120,10 +125,11 @@ def test_each_distribution_is_of_its_own_field(tmp_path: Path) -> None:
 
 
 def test_what_was_measured_on_no_clip_has_no_distribution(tmp_path: Path) -> None:
-    nothing = a_record(pesq=None, stoi=None, snr_db=None, masking=None, first_match=None)
+    nothing = a_record(pesq=None, stoi=None, snr_db=None, first_match=None)
     summary = summary_of(tmp_path / "run", nothing)
     known = {name for name, spread in summary.spreads.items() if spread}
-    assert known == {"passes", "seconds", "max_abs"}
+    measured = {name for name in SPREADS if name.startswith("masking")}
+    assert known == {"passes", "seconds", "max_abs"} | measured
     unverified = summary_of(tmp_path / "other", a_record(verified=False))
     assert set(unverified.spreads.values()) == {None}
 
@@ -135,9 +141,13 @@ def test_word_errors_are_pooled_over_words_not_over_clips(tmp_path: Path) -> Non
     summary = summary_of(
         tmp_path / "run",
         # target: 0 of 3; original, which is the text: 3 of 3; clean: 1 of 3
-        a_record(heard="Open the door!", text="nothing at all", heard_clean="Nothing at."),
+        a_record(
+            transcript="Open the door!", text="nothing at all", transcript_clean="Nothing at."
+        ),
         # target: 1 of 1 and another inserted, 2 of 1; no text: original is what was heard, 2 of 4
-        a_record(target="go", text=None, heard="one two", heard_clean="one two three four"),
+        a_record(
+            target="go", text=None, transcript="one two", transcript_clean="one two three four"
+        ),
     )
     assert summary.to_target == ErrorRate(clips=2, errors=2, words=4, rate=0.5)
     assert summary.to_original == ErrorRate(clips=2, errors=5, words=7, rate=5 / 7)
@@ -146,19 +156,19 @@ def test_word_errors_are_pooled_over_words_not_over_clips(tmp_path: Path) -> Non
 
 def test_only_the_target_is_compared_to_the_letter(tmp_path: Path) -> None:
     words = {
-        "heard": "open the door",
+        "transcript": "open the door",
         "text": "OPEN THE DOOR",
         "transcript_clean": "Open the door!",
     }
-    record = a_record(target="Open the door.", normaliser="exact", **words)
+    record = a_record(target="Open the door.", exact=True, **words)
     summary = summary_of(tmp_path / "run", record)
     assert summary.to_target.errors == 2
     assert (summary.to_original.errors, summary.clean.errors) == (0, 0)
 
 
 def test_a_file_that_was_never_heard_has_no_word_errors(tmp_path: Path) -> None:
-    stopped = a_record(heard="", interrupted=True, verified=False)
-    silent = a_record(heard="", verified=False)
+    stopped = a_record(transcript="", interrupted=True, verified=False)
+    silent = a_record(transcript="", verified=False)
     assert summary_of(tmp_path / "stopped", stopped).to_target == ErrorRate(0, 0, 0, None)
     assert summary_of(tmp_path / "silent", silent).to_target == ErrorRate(1, 3, 3, 1.0)
     assert summary_of(tmp_path / "both", stopped).clean.clips == 1
@@ -166,7 +176,7 @@ def test_a_file_that_was_never_heard_has_no_word_errors(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_any_transcript_can_be_summed_up_and_told(tmp_path: Path, words: str) -> None:
-    record = a_record(heard=words, heard_clean=words, text=words, victim=f"v{words}")
+    record = a_record(transcript=words, transcript_clean=words, text=words, victim=f"v{words}")
     summary = summary_of(tmp_path / "run", record, errors={"x": words})
     json.dumps(summary.to_json(), allow_nan=False)
     for line in describe(summary).values():
@@ -178,7 +188,7 @@ def test_any_transcript_can_be_summed_up_and_told(tmp_path: Path, words: str) ->
 
 
 def in_rooms(heard: float, clean: float = 0.0, **changes: Any) -> dict[str, Any]:
-    control = {"rooms": {**IN_ROOMS, "heard": clean}, "dry": None}
+    control = {"rooms": {**IN_ROOMS, "heard": clean}, "dry": DRY}
     return a_record(rooms={**IN_ROOMS, "heard": heard}, clean=control, **changes)
 
 
@@ -259,7 +269,7 @@ def test_a_folder_named_twice_counts_once(tmp_path: Path) -> None:
 def test_compared_folders_stay_apart_and_keep_their_labels(tmp_path: Path) -> None:
     runs = [a_run(tmp_path / name, {"a": a_record()}) for name in ("x", "y")]
     assert summarise(runs)[0].counts.clips == 2
-    found = compare(runs)
+    found = [part.summary for part in gather_to_compare(runs).parts]
     assert [summary.counts.clips for summary in found] == [1, 1]
     assert [summary.label for summary in found] == [f"linear imperceptible fast, {r}" for r in runs]
 
@@ -274,45 +284,104 @@ def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
 # ---- controls
 
 
-def check(run: Path, findings: list[dict[str, str]], items: int = 1, whole: bool = True) -> None:
-    """What `mondegreen sanity` leaves."""
-    kept = {"whole": whole, "items": items, "findings": findings}
-    (run / "sanity.json").write_text(json.dumps(kept))
+def test_a_check_in_part_or_of_other_items_is_none(tmp_path: Path) -> None:
+    runs = [a_run(tmp_path / name, {"a": a_record()}) for name in ("part", "others")]
+    for run in runs:
+        keep_findings(run, [], sample=1, seed=0, whole=run.name != "part")
+    write_item(runs[1] / "items" / "b", a_record())
+    (runs[1] / "clips.jsonl").write_text(
+        "".join(json.dumps({"key": k, "id": k, "audio_filepath": k}) + "\n" for k in "ab")
+    )
+    for run in runs:
+        assert summarise([run])[0].findings == {str(run): None}
 
 
-@pytest.mark.parametrize(("items", "whole"), [(1, False), (2, True)])
-def test_a_check_in_part_or_of_other_items_is_none(tmp_path: Path, items: int, whole: bool) -> None:
-    run = a_run(tmp_path / "run", {"a": a_record()})
-    check(run, [], items, whole)
-    (summary,) = summarise([run])
-    assert summary.findings is None
-    assert summary.unchecked == (str(run),)
-
-
-def test_the_controls_that_fired_are_named(tmp_path: Path) -> None:
+def test_what_sanity_found_is_kept_by_folder(tmp_path: Path) -> None:
     runs = [a_run(tmp_path / name, {"a": a_record()}) for name in ("x", "y")]
     (before,) = summarise(runs)
-    assert before.findings is None
-    said = {"id": "deaf", "severity": "warning", "detail": "hears nothing"}
-    states = [{**said, "state": state} for state in ("ok", "fires", "skipped")]
-    check(runs[0], states)
+    assert before.findings == {str(run): None for run in runs}
+    found = [Finding("deaf", "warning", state, "hears nothing") for state in ("ok", "fires")]
+    keep_findings(runs[0], found, sample=1, seed=0, whole=True)
     (after,) = summarise(runs)
-    assert after.findings == (Finding(str(runs[0]), **said),)
-    assert after.unchecked == (str(runs[1]),)
-    check(runs[0], [])
-    assert summarise([runs[0]])[0].findings == ()
+    assert after.findings == {str(runs[0]): tuple(found), str(runs[1]): None}
 
 
-_WHOLE = '{"whole": true, "items": 1, "findings": %s}'
+_WHOLE = '{"whole": true, "items": {}, "sample": 1, "seed": 0, "findings": %s}'
 
 
 @pytest.mark.parametrize("text", ["{", "{}", _WHOLE % "[{}]", _WHOLE % "7"])
-def test_damaged_controls_are_no_clean_bill(tmp_path: Path, text: str) -> None:
+def test_damaged_checks_are_no_clean_bill(tmp_path: Path, text: str) -> None:
     run = a_run(tmp_path / "run", {"a": a_record()})
     (run / "sanity.json").write_text(text)
-    (summary,) = summarise([run])
-    assert summary.findings is None
-    assert summary.unchecked == (str(run),)
+    assert summarise([run])[0].findings == {str(run): None}
+
+
+# ---- nested and mixed folders
+
+
+def test_an_item_inside_another_counts_once_however_it_is_named(tmp_path: Path) -> None:
+    """As `mondegreen demo --method combined` leaves them, and reports on them."""
+    demo = tmp_path / "demo"
+    write_item(demo, a_record(method="combined"))
+    write_item(demo / "robust", a_record(method="robust"))
+    for folders in ([demo], [demo / "robust", demo], [demo, demo / "robust"]):
+        found = {summary.method: summary.counts.clips for summary in summarise(folders)}
+        assert found == {"combined": 1, "robust": 1}
+    (clip,) = gather([[demo]]).clips
+    assert [attempt.part for attempt in clip.attempts] == [0, 1]
+
+
+def test_a_folder_of_mixed_schemas_counts_the_old_items_as_damaged(tmp_path: Path) -> None:
+    old = a_record()
+    del old["schema"]
+    write_item(tmp_path / "a", old)
+    write_item(tmp_path / "b", a_record())
+    (summary,) = summarise([tmp_path])
+    assert (summary.counts.finished, summary.counts.damaged) == (1, 1)
+    assert "schema 1" in describe(summary)["damaged"]
+
+
+# ---- what keeps runs from being compared
+
+
+def test_one_run_cannot_be_compared(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"nothing to compare with.*mondegreen summary"):
+        gather_to_compare([a_run(tmp_path / "run", {"a": a_record()})])
+
+
+def differences(tmp_path: Path, *runs: dict[str, dict[str, Any]]) -> list[str]:
+    names = [f"r{number}" for number in range(len(runs))]
+    made = [a_run(tmp_path / name, records) for name, records in zip(names, runs, strict=True)]
+    return contrast(gather([[run] for run in made]))
+
+
+def test_equal_runs_do_not_differ(tmp_path: Path) -> None:
+    assert differences(tmp_path / "alone", {"a": a_record()}) == []
+    assert differences(tmp_path / "two", {"a": a_record()}, {"b": a_record()}) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": "y"}, "The clips differ: 0 are in all of them (1 in r0, 1 in r1)."),
+        ({"target": "another"}, "The targets of 1 clip differ."),
+        (
+            {"passes": 40},
+            "The budgets differ: gradient passes of the longest search, 500 in r0, 40 in r1.",
+        ),
+        ({"exact": True}, "The rules for a match differ"),
+    ],
+)
+def test_what_differs_is_said(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    (line,) = differences(tmp_path, {"a": a_record()}, {"a": a_record(**change)})
+    assert line.startswith(said)
+
+
+def test_other_rooms_are_said_unless_a_method_has_none(tmp_path: Path) -> None:
+    runs = [{"a": a_record(bank=bank)} for bank in ("x", "y", None)]
+    (line,) = differences(tmp_path / "rooms", *runs[:2])
+    assert line.startswith("The banks of rooms differ")
+    assert differences(tmp_path / "none", *runs[1:]) == []
 
 
 # ---- a real result, and many
@@ -363,14 +432,14 @@ def test_a_summary_is_told_line_by_line(tmp_path: Path) -> None:
     why = {"x": "no words\nin it", "y": "b", "z": "c", "u": "d", "v": "e"}
     summary = summary_of(tmp_path / "run", *records, "{", errors=why, pending=["later"])
     lines = describe(summary)
-    assert lines["clips"] == "2 of 9 finished, 5 in error, 1 damaged, 1 pending"
+    assert lines["clips"] == "2 of 9 finished, 5 failed with an error, 1 damaged, 1 pending"
     assert lines["verified"] == "1 of 2, 50% (95 %: 9% to 91%)"
-    rates = [lines[f"WER {of}"] for of in ("to target", "to original", "of clean clips")]
+    rates = [lines[f"WER {of}"] for of in ("to target", "to original", "of original")]
     assert rates == ["0.0% of 6 words", "100.0% of 7 words", "14.3% of 7 words"]
     assert lines["test rooms"] == "heard in 60% (95 %: 0% to 100%), mean over 2 clips"
-    assert lines["clean, in rooms"] == "heard in 0% (95 %: 0% to 0%), mean over 2 clips"
+    assert lines["original, in rooms"] == "heard in 0% (95 %: 0% to 0%), mean over 2 clips"
     assert lines["above threshold"] == "25.0% (25.0% to 25.0%; 25.0% to 25.0%), mean 25.0%"
-    assert lines["sanity"] == "not run"
+    assert lines["sanity checks"] == "not run (mondegreen sanity)"
     assert lines["errors"] == "1 × no words in it; 1 × b; 1 × c; and 2 more"
     assert lines["damaged"].startswith(str(tmp_path))
 
@@ -381,41 +450,42 @@ def test_large_numbers_small_numbers_and_none_are_told(tmp_path: Path) -> None:
     assert lines["masking loss"].startswith("1,174,736 (")
     assert lines["SNR, dB"].startswith("-3.50 (")
     assert lines["PESQ"] == "-"
-    assert "not known of" not in lines["passes"]
+    assert "unknown for" not in lines["passes"]
     assert "test rooms" not in lines
     assert "errors" not in lines
 
 
 def test_what_some_clips_lack_is_told(tmp_path: Path) -> None:
     lines = describe(summary_of(tmp_path / "run", a_record(pesq=None), a_record(pesq=3.0)))
-    assert lines["PESQ"] == "3.00 (3.00 to 3.00; 3.00 to 3.00), mean 3.00; not known of 1"
-
-
-def test_every_distribution_is_told() -> None:
-    assert tuple(TOLD) == SPREADS
+    assert lines["PESQ"] == "3.00 (3.00 to 3.00; 3.00 to 3.00), mean 3.00; unknown for 1"
 
 
 def test_findings_are_told(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", {"a": a_record()})
-    found = {"id": "deaf", "severity": "warning", "state": "fires", "detail": "hears\nnothing"}
-    check(run, [found])
+    states = ("ok", "fires", "skipped")
+    found = [Finding(f"is-{state}", "warning", state, "hears\nnothing") for state in states]
+    keep_findings(run, found, sample=1, seed=0, whole=True)
     other = a_run(tmp_path / "other", {"a": a_record()})
     (summary,) = summarise([run, other])
-    assert describe(summary)["sanity"] == f"deaf (warning): hears nothing; not run in {other}"
-    check(run, [])
-    assert describe(summarise([run])[0])["sanity"] == "nothing fires"
+    told = describe(summary)["sanity checks"]
+    assert told == f"is-fires (warning): hears nothing; not run in {other}"
+    keep_findings(run, [], sample=1, seed=0, whole=True)
+    assert describe(summarise([run])[0])["sanity checks"] == "none fired"
 
 
 def test_side_by_side_has_a_column_for_each_and_no_row_of_nothing(tmp_path: Path) -> None:
     x = a_run(tmp_path / "x", {"a": in_rooms(0.8, pesq=None)})
     passes = zip("abc", (400, 900, 950), strict=True)
     y = a_run(tmp_path / "y", {key: a_record(passes=count, pesq=None) for key, count in passes})
-    header, rows = side_by_side(compare([x, y]))
+    header, rows = side_by_side([part.summary for part in gather_to_compare([x, y]).parts])
     assert header == ["", f"linear imperceptible fast, {x}", f"linear imperceptible fast, {y}"]
     told = {name: cells for name, *cells in rows}
     assert told["passes, median"] == ["500", "900"]
     assert told["test rooms"] == ["heard in 80%, mean over 1 clip", "-"]
-    assert told["if understood"][0] == "1 of 1, 100% (95 %: 21% to 100%)"
+    assert (
+        told["among clips transcribed well before the attack"][0]
+        == "1 of 1, 100% (95 %: 21% to 100%)"
+    )
     assert "PESQ, median" not in told
     assert side_by_side([]) == ([""], [])
 

@@ -17,39 +17,49 @@ from toy import linear_victim, speech
 
 from mondegreen import MondegreenError, attack
 from mondegreen.audio.pcm import save
+from mondegreen.options import Options
 from mondegreen.report.numbers import tables
 from mondegreen.report.numbers.entries import COLUMNS, entries
 from mondegreen.report.numbers.tables import collect
+from mondegreen.results.record import PARTS
 
-LISTS = {"air", "curve", "warnings"}  # of a record: no single values
-POINT = {"passes": 10, "stage": "minimise the norm", "loss": 1.5, "matched": True, "hits": 1}
+POINT = {
+    **{"passes": 10, "stage": "minimise the norm", "loss": 1.5, "matched": True, "hits": 1},
+    **{"judged": 1, "eps": None, "alpha": None, "masking_loss": None},
+}
 IN_ROOMS = {
     **{"split": "test", "count": 10, "distinct": 10, "heard": 0.8, "heard_low": 0.49},
     **{"heard_high": 0.94, "heard_original": 0.0, "wer_target": 0.1, "wer_original": 1.0},
-    "each": [{"room": "test-0", "heard": "open the door", "matched": True}],
+    "each": [{"room": "test-0", "rt60": None, "transcript": "open the door", "matched": True}],
 }
 DRY = {"heard": 1.0, "wer_target": 0.0, "wer_original": 1.0}
 MASKING = {
     **{"profile": "paper", "loss": 5.5, "share_above": 0.25},
-    **{"mean_excess_db": 3.0, "max_excess_db": 9.0},
+    **{"mean_excess_db": 3.0, "max_excess_db": 9.0, "edges_db": 0.0},
 }
 
 
 def a_record(**changes: Any) -> dict[str, Any]:
-    """A record as an attack without rooms leaves it."""
-    return {
-        **{"adversarial": True, "id": "clip", "audio": "clip.wav", "target": "open the door"},
-        **{"spelled": "Open the door.", "text": "nothing at all", "heard": "Open the door."},
-        **{"transcript_clean": "Nothing at all.", "verified": True, "normaliser": "default"},
+    """A record as an attack without rooms leaves it; rooms bring their `dry`, unless it is told."""
+    record = {
+        **{"schema": 2, "adversarial": True, "id": "clip", "audio": "clip.wav"},
+        **{"target": "open the door", "spelled": "Open the door.", "text": "nothing at all"},
+        **{"transcript_clean": "Nothing at all.", "transcript": "Open the door."},
+        **{"verified": True, "stages": "s" * 64, "victim": "linear"},
+        **{"method": "imperceptible", "preset": "fast", "max_passes": None, "seed": 0},
+        **{"under_threshold": None, "exact": False, "max_clean_wer": 0.5},
         **{"wer_clean": 0.0, "wer_target": 0.0, "wer_original": 1.0, "understood": True},
-        **{"method": "imperceptible", "preset": "fast", "victim": "linear", "seed": 0},
         **{"passes": 500, "looks": 0, "first_match": 7, "found_at": 480, "stage": "last"},
         **{"interrupted": False, "seconds": 2.5, "bank": None, "air": [], "sample_rate": 16_000},
         **{"device": "cpu", "dtype": "float32", "versions": {"torch": "2.13.0"}, "warnings": []},
         **{"max_abs": 120.0, "snr_db": -3.5, "masking": MASKING, "pesq": 3.4, "stoi": 0.99},
         **{"rooms": None, "dry": None, "clean": None, "curve": [POINT] * 3},
+        **{"key": None, "files": {}},
         **changes,
     }
+    if record["rooms"] and "dry" not in changes:
+        record["dry"] = DRY
+    return record
 
 
 def a_run(
@@ -137,7 +147,7 @@ def test_an_error_and_a_damaged_item_say_why(run: Path) -> None:
     assert (rows["deaf"]["error"], rows["deaf"]["attempts"]) == ("no words", "2")
     assert "record.json cannot be read" in rows["broken"]["error"]
     assert (rows["broken"]["id"], rows["broken"]["audio"]) == ("id-broken", "broken.wav")
-    assert rows["later"]["error"] == rows["later"]["heard"] == ""
+    assert rows["later"]["error"] == rows["later"]["transcript"] == ""
 
 
 def test_a_clip_that_is_listed_twice_appears_once(tmp_path: Path) -> None:
@@ -213,36 +223,86 @@ def test_nothing_that_an_attack_records_is_forgotten(tmp_path: Path) -> None:
     found = attack(linear_victim(), tmp_path / "clip.wav", "open the door", max_passes=30)
     found.save(tmp_path / "out")
     (row,) = entries(tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
     parts = {"masking", "versions", "files", "rooms", "dry", "clean"}
-    plain = row.record.keys() - LISTS - parts - {"adversarial"}
+    lists = {"air", "curve", "warnings"}
+    plain = record.keys() - lists - parts - {"schema", "adversarial", "key"}
     assert row.status == "done"
     assert plain <= COLUMNS.keys()
-    assert {name: row.cells.get(name) for name in plain} == {n: row.record[n] for n in plain}
+    assert {name: row.cells.get(name) for name in plain} == {n: record[n] for n in plain}
     for part in ("masking", "versions"):
-        assert {f"{part}_{name}" for name in row.record[part]} <= row.cells.keys()
+        assert {f"{part}_{name}" for name in record[part]} <= row.cells.keys()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"verified": "yes"},
-        {"passes": 1.5},
-        {"passes": True},
-        {"passes": 2**63},
-        {"snr_db": float("nan")},
-        {"snr_db": float("inf")},
-        {"snr_db": 10**400},
-        {"pesq": "=1+1"},
-        {"heard": None},
-        {"victim": 7},
-        {"normaliser": "whisper"},
-        {"masking": {"loss": [1]}},
-    ],
-)
-def test_what_mondegreen_does_not_write_is_damaged(tmp_path: Path, change: dict[str, Any]) -> None:
-    (row,) = entries(a_run(tmp_path / "run", {"a": a_record(**change)}))
-    assert row.status == "damaged"
-    assert ("masking_loss" if "masking" in change else next(iter(change))) in row.cells["error"]
+NO_NUMBERS = [None, "1", True, [], {}, float("nan"), float("inf"), -float("inf"), 10**400]
+TEXTS = {name for name, value in a_record().items() if isinstance(value, str)}
+MAY_BE_NONE = {"text", "stage", "understood", "adversarial"}
+NOT_OF_ITS_TYPE = [
+    *({name: 7} for name in sorted(TEXTS | {"bank", "key"})),
+    *({name: None} for name in sorted((TEXTS | {"verified", "exact"}) - MAY_BE_NONE)),
+    *({name: "yes"} for name in sorted(a_record().keys() - TEXTS - {"bank", "key", "adversarial"})),
+    *({name: value} for name in ("passes", "seconds", "max_abs") for value in NO_NUMBERS),
+    *({"snr_db": value} for value in NO_NUMBERS if value is not None),
+    *({"passes": value} for value in (1.5, 2**63, -1)),
+    *({"curve": [{**POINT, "passes": value}]} for value in NO_NUMBERS),
+    *({"curve": [{**POINT, "loss": value}]} for value in NO_NUMBERS if value is not None),
+    *({"curve": value} for value in ([None], [3], [[]], [{}], {"passes": 1})),
+    *({"masking": value} for value in (None, {}, {**MASKING, "loss": [1]})),
+    *({"rooms": value} for value in ([], {}, {**IN_ROOMS, "each": None})),
+    *({"rooms": {**IN_ROOMS, "each": [value]}} for value in (None, 3, {}, {"room": []})),
+    {"dry": None, "rooms": IN_ROOMS},
+    *({"clean": value} for value in ({"rooms": IN_ROOMS}, {"dry": DRY}, {"rooms": 3, "dry": DRY})),
+    *({"warnings": value} for value in ([3], [None], "one")),
+    *({"files": value} for value in (3, {"adversarial.wav": None})),
+    {"method": "whisper"},
+]
+
+
+def test_what_mondegreen_does_not_write_is_damaged(tmp_path: Path) -> None:
+    for number, change in enumerate(NOT_OF_ITS_TYPE):
+        write_item(tmp_path / f"{number:03}", a_record(**change))
+    found = list(entries(tmp_path))
+    accepted = [NOT_OF_ITS_TYPE[int(entry.cells["key"])] for entry in found if entry.record]
+    assert accepted == []
+    assert len(found) == len(NOT_OF_ITS_TYPE)
+    for entry, change in zip(found, NOT_OF_ITS_TYPE, strict=True):
+        name = "options" if change.keys() & Options.model_fields.keys() else next(iter(change))
+        assert name in entry.cells["error"] or "JSON does not know" in entry.cells["error"]
+
+
+def test_a_record_that_lacks_something_is_damaged(tmp_path: Path) -> None:
+    for name in a_record():
+        write_item(tmp_path / name, {n: v for n, v in a_record().items() if n != name})
+    whole = {entry.cells["key"] for entry in entries(tmp_path) if entry.record}
+    defaults = {"adversarial", "key", "files", *Options.model_fields, *PARTS["survival"]}
+    assert whole == defaults | {"snr_db", "pesq", "stoi"}
+
+
+def test_a_record_of_another_schema_is_damaged_and_says_what_to_do(tmp_path: Path) -> None:
+    old = a_record()
+    del old["schema"]
+    write_item(tmp_path / "old", old)
+    write_item(tmp_path / "new", a_record())
+    new, damaged = entries(tmp_path)
+    assert (new.status, damaged.status) == ("done", "damaged")
+    assert "schema 1" in damaged.cells["error"]
+    assert "Attack the clip again" in damaged.cells["error"]
+
+
+def test_an_item_keeps_the_items_inside_it(tmp_path: Path) -> None:
+    """As `mondegreen demo --method combined` leaves them."""
+    write_item(tmp_path / "demo", a_record(method="combined"))
+    write_item(tmp_path / "demo" / "robust", a_record(method="robust"))
+    found = list(entries(tmp_path / "demo"))
+    assert [entry.cells["key"] for entry in found] == ["demo", "robust"]
+    assert [entry.cells["method"] for entry in found] == ["combined", "robust"]
+
+
+def test_the_folder_at_hand_has_a_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_item(tmp_path / "item", a_record())
+    monkeypatch.chdir(tmp_path / "item")
+    (entry,) = entries(Path())
+    assert entry.cells["key"] == "item"
 
 
 def test_an_error_note_without_a_reason_is_damaged(tmp_path: Path) -> None:
@@ -262,14 +322,14 @@ HOSTILE = [
 
 @pytest.mark.parametrize("heard", HOSTILE)
 def test_a_transcript_stays_one_cell(tmp_path: Path, heard: str) -> None:
-    records = {"a": a_record(heard=heard), "b": a_record(heard="next")}
+    records = {"a": a_record(transcript=heard), "b": a_record(transcript="next")}
     run = a_run(tmp_path / "run", records)
     collect(run)
-    cell, after = (row["heard"] for row in read_csv(run))
+    cell, after = (row["transcript"] for row in read_csv(run))
     assert cell.replace("'", "") == as_utf8(heard).replace("'", "").replace("\0", "\ufffd")
     assert after == "next"
-    assert read_jsonl(run)[0]["heard"] == heard
-    assert read_parquet(run)[0]["heard"] == as_utf8(heard)
+    assert read_jsonl(run)[0]["transcript"] == as_utf8(heard)
+    assert read_parquet(run)[0]["transcript"] == as_utf8(heard)
 
 
 def as_utf8(text: str) -> str:
@@ -278,10 +338,10 @@ def as_utf8(text: str) -> str:
 
 @pytest.mark.parametrize("heard", HOSTILE)
 def test_no_cell_is_a_formula_whatever_a_reader_splits_at(tmp_path: Path, heard: str) -> None:
-    run = a_run(tmp_path / "run", {"a": a_record(heard=heard)}, {"b": heard})
+    run = a_run(tmp_path / "run", {"a": a_record(transcript=heard)}, {"b": heard})
     collect(run)
     for row in read_csv(run):
-        for name in ("heard", "error"):
+        for name in ("transcript", "error"):
             for part in (
                 row[name].replace("\t", ";").replace("\r", ";").replace("\n", ";").split(";")
             ):
@@ -290,10 +350,10 @@ def test_no_cell_is_a_formula_whatever_a_reader_splits_at(tmp_path: Path, heard:
 
 def test_ordinary_words_and_numbers_are_left_alone(tmp_path: Path) -> None:
     words = "well-known: 1 + 1 = 2 and it's me@home - isn't it?"
-    run = a_run(tmp_path / "run", {"a": a_record(heard=words)})
+    run = a_run(tmp_path / "run", {"a": a_record(transcript=words)})
     collect(run)
     (row,) = read_csv(run)
-    assert (row["heard"], row["snr_db"], row["verified"]) == (words, "-3.5", "True")
+    assert (row["transcript"], row["snr_db"], row["verified"]) == (words, "-3.5", "True")
     text = (run / "records.csv").read_text()
     assert f'"{words}"' in text  # quoted, though no comma is in it
     assert ",-3.5," in text

@@ -117,12 +117,12 @@ def test_a_target_is_closed_and_what_is_barred_is_refused() -> None:
     )
     rules = Generation.of(config(begin_suppress_tokens=[4]), 5)
     assert rules.encode("cd", letters).tolist() == [3, 4, 2]
-    with pytest.raises(TargetError, match="saying 'd' in 'dc'"):
+    with pytest.raises(TargetError, match="suppresses 'd', which is in 'dc'"):
         rules.encode("dc", letters)
 
 
 def test_room_counts_the_end() -> None:
     tokens: Tensor = torch.tensor([3, 4, 2])
     check_room(tokens, 3)
-    with pytest.raises(TargetError, match=r"takes 2 tokens.*at most 1 in one go"):
+    with pytest.raises(TargetError, match=r"takes 2 tokens.*at most 1 at a time"):
         check_room(tokens, 2)

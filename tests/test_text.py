@@ -20,7 +20,13 @@ WORDS = st.lists(st.sampled_from(["the", "sea", "was", "calm", "that", "night"])
         ("\uff26\uff35\uff2c\uff2c \ufb01ne", "full fine"),  # full width, ligature
         ("\u2126\u338f", "\u03c9kg"),  # ohm sign, square kg
         ("co\u00adop\u200b", "coop"),  # soft hyphen, zero-width space
-        ("$5 + 3", "$5 + 3"),
+        ("$5 + 3", "$ 5 + 3"),
+        ("50%, 50 %; 50\uff05 \u066a", "50 % 50 % 50 % \u066a"),  # full width, Arabic
+        ("AT&T at\ufe60t R & D", "at & t at & t r & d"),  # small ampersand
+        ("me@home.org #1 *", "me @ home org # 1 *"),
+        ("\u00a7 3, 20\u00b0C, C++", "\u00a7 3 20 \u00b0 c c + +"),
+        ("\u00bd 1/2", "1 2 1 2"),  # one half
+        ("(a) [b] {c} d_e f/g \\h \u00abi\u00bb j\u00b7k", "a b c d e f g h i j k"),
         ("ÉTÉ", "été"),
         ("e\u0301te\u0301", "été"),
         ("e\u200b\u0301te\u200b\u0301", "été"),  # what an invisible character kept apart
@@ -52,6 +58,25 @@ def test_matching_is_as_strict_as_declared() -> None:
     assert text.matches(" Open the door. \n", "Open the door.", "exact")
     assert not text.matches("Open a door.", "open the door")
     assert not text.matches("open the door please", "open the door")
+
+
+@pytest.mark.parametrize(
+    ("said", "other"),
+    [
+        ("pay 50%", "pay 50"),
+        ("AT&T", "AT T"),
+        ("press #", "press"),
+        ("a*b", "a b"),
+        ("\u20ac5", "5"),
+        ("\u00a74", "4"),
+        ("5\u2030", "5%"),
+    ],
+)
+def test_a_symbol_that_is_spoken_counts_wherever_its_spaces_are(said: str, other: str) -> None:
+    symbol = next(c for c in said if not (c.isalnum() or c.isspace()))
+    assert text.matches(said.replace(symbol, f" {symbol} "), said)
+    assert not text.matches(other, said)
+    assert text.word_errors(said, other).errors > 0
 
 
 def test_an_unknown_normaliser() -> None:
@@ -97,7 +122,7 @@ def test_a_target_without_words(target: str) -> None:
         text.check_target(target)
 
 
-@pytest.mark.parametrize("target", ["yes", "$5", "открой дверь", "開け"])
+@pytest.mark.parametrize("target", ["yes", "$5", "%", "открой дверь", "開け"])
 def test_a_target_with_words(target: str) -> None:
     text.check_target(target)
 

@@ -29,7 +29,7 @@ from mondegreen.psychoacoustics.excess import (
 from mondegreen.psychoacoustics.threshold import MaskingThreshold, masking_threshold
 from mondegreen.report.numbers.summary import summarise
 from mondegreen.report.numbers.summary_text import describe
-from mondegreen.report.page.page import write_report
+from mondegreen.report.page.write import write_report
 from mondegreen.search.ceiling import SLACK_DB, contained, fullness, shaped
 from mondegreen.search.presets import PRESETS
 

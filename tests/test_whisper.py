@@ -258,16 +258,16 @@ def test_a_word_without_a_symbol_for_its_space_begins_the_output_without(english
 
 @pytest.mark.parametrize("marker", ["<|endoftext|>", "<|notimestamps|>", "<|0.10|>"])
 def test_a_marker_is_not_a_target(english: Any, marker: str) -> None:
-    with pytest.raises(TargetError, match="no way to write"):
+    with pytest.raises(TargetError, match="cannot write"):
         english.encode(f"open{marker} the pen", 16_000)
 
 
 def test_what_is_suppressed_is_not_a_target(english: Any) -> None:
-    with pytest.raises(TargetError, match="keep it from saying '7'"):
+    with pytest.raises(TargetError, match="suppresses '7'"):
         english.encode("open 7 pens", 16_000)
     quoted, plain = (english.encode(text, 16_000) for text in ('open "the', "open the"))
     assert quoted.tolist() == plain.tolist()  # a suppressed mark is left out, since no word is
-    with pytest.raises(TargetError, match="keep it from saying"):
+    with pytest.raises(TargetError, match="suppresses"):
         english.encode("", 16_000)
 
 
@@ -287,14 +287,14 @@ def test_room_is_what_generate_has_room_for(tmp_path: Path) -> None:
 def test_a_target_too_long_for_one_output_is_refused(english: Any) -> None:
     longest = english.room - 1
     assert len(english.encode("b" * longest, 16_000)) == english.room
-    with pytest.raises(TargetError, match=f"takes {longest + 1} tokens.*at most {longest} in one"):
+    with pytest.raises(TargetError, match=f"takes {longest + 1} tokens.*at most {longest} at a"):
         english.encode("b" * (longest + 1), 16_000)
 
 
 def test_a_clip_longer_than_the_window_is_refused(tmp_path: Path) -> None:
     victim = load(Whisper, tiny.whisper(tmp_path / "whole", seconds=30))
     assert len(victim.encode("open", 480_000)) == 3
-    with pytest.raises(TargetError, match=r"30\.50 s.*hears 30 s.*split the clip"):
+    with pytest.raises(TargetError, match=r"30\.50 s.*takes 30 s.*split the clip"):
         victim.encode("open", 488_000)
     with pytest.raises(AudioError, match="split the clip"):
         victim.transcribe(torch.zeros(480_001))

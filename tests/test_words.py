@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mondegreen import MondegreenError
-from mondegreen.report.page.transcripts import MOST_WORDS, Piece, differences, share_heard
+from mondegreen.report.page.transcripts import MOST_WORDS, Piece, differences, share_found
 from mondegreen.text import NORMALISERS, matches, normalise
 
 WORDS = st.lists(st.sampled_from(["open", "The", "door,", "isn't", "supper-room", "—", "a"]))
@@ -15,7 +15,7 @@ TEXT = WORDS.map(" ".join) | st.text(max_size=40)
 
 
 @pytest.mark.parametrize(
-    ("phrase", "heard", "expected"),
+    ("phrase", "transcript", "expected"),
     [
         ("open the door", "Open the door.", [("same", "Open the door.")]),
         (
@@ -40,8 +40,8 @@ TEXT = WORDS.map(" ".join) | st.text(max_size=40)
         ("it isn’t", "It ISNT - !", [("same", "It ISNT - !")]),
     ],
 )
-def test_by_hand(phrase: str, heard: str, expected: list[tuple[str, str]]) -> None:
-    assert differences(phrase, heard) == [Piece(*piece) for piece in expected]
+def test_by_hand(phrase: str, transcript: str, expected: list[tuple[str, str]]) -> None:
+    assert differences(phrase, transcript) == [Piece(*piece) for piece in expected]
 
 
 def test_the_normaliser_decides() -> None:
@@ -53,22 +53,24 @@ def test_the_normaliser_decides() -> None:
 
 
 @given(TEXT, TEXT, st.sampled_from(sorted(NORMALISERS)))
-def test_what_is_not_missing_is_the_transcript(phrase: str, heard: str, normaliser: str) -> None:
-    pieces = differences(phrase, heard, normaliser)
-    assert " ".join(p.text for p in pieces if p.kind != "missing") == " ".join(heard.split())
+def test_what_is_not_missing_is_the_transcript(
+    phrase: str, transcript: str, normaliser: str
+) -> None:
+    pieces = differences(phrase, transcript, normaliser)
+    assert " ".join(p.text for p in pieces if p.kind != "missing") == " ".join(transcript.split())
 
 
 @given(TEXT, TEXT)
-def test_nothing_is_marked_where_the_words_are_the_same(phrase: str, heard: str) -> None:
-    marked = [piece for piece in differences(phrase, heard) if piece.kind != "same"]
-    assert (marked == []) == matches(heard, phrase)
+def test_nothing_is_marked_where_the_words_are_the_same(phrase: str, transcript: str) -> None:
+    marked = [piece for piece in differences(phrase, transcript) if piece.kind != "same"]
+    assert (marked == []) == matches(transcript, phrase)
 
 
 @given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abc")))
 def test_with_what_is_missing_in_place_of_what_is_extra_it_is_the_phrase(
-    phrase: list[str], heard: list[str]
+    phrase: list[str], transcript: list[str]
 ) -> None:
-    pieces = differences(" ".join(phrase), " ".join(heard))
+    pieces = differences(" ".join(phrase), " ".join(transcript))
     assert " ".join(p.text for p in pieces if p.kind != "extra") == " ".join(phrase)
 
 
@@ -79,9 +81,9 @@ def test_words_can_be_normalised_one_by_one(text: str) -> None:
 
 
 def test_share_of_the_phrase_that_is_heard() -> None:
-    assert share_heard(differences("a b c d", "a x c d e")) == 0.75
-    assert share_heard(differences("a b", "c")) == 0.0
-    assert share_heard([]) == 1.0
+    assert share_found(differences("a b c d", "a x c d e")) == 0.75
+    assert share_found(differences("a b", "c")) == 0.0
+    assert share_found([]) == 1.0
 
 
 def test_beyond_a_limit_nothing_is_compared() -> None:

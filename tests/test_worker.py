@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +169,46 @@ def test_the_search_of_one_batch_is_not_taken_for_that_of_another(tmp_path: Path
     heard: list[int] = []
     run_job(worker(tmp_path), job(planned), lambda passes, of: heard.append(passes))
     assert heard[0] == 1
+
+
+@pytest.mark.parametrize("damage", [b"nonsense", None])
+def test_a_search_that_cannot_be_resumed_starts_again_and_says_so(
+    tmp_path: Path, damage: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Event()
+    found = worker(tmp_path, stop)
+    planned = rows(tmp_path, found, [6000])
+    run_job(found, job(planned), lambda passes, _: stop.set() if passes == 9 else None)
+    if damage is None:  # another version wrote it
+        monkeypatch.setattr("mondegreen.attacks.attack._versions", lambda: {"mondegreen": "0"})
+    else:
+        found.ledger.search_path(job(planned).name).write_bytes(damage)
+    heard: list[int] = []
+    again = worker(tmp_path)
+    ended = run_job(again, job(planned), lambda passes, _: heard.append(passes))
+    assert heard[0] == 1
+    assert isinstance(ended, Ended)
+    assert ended.outcomes == (Finished(planned[0].key, verified=True),)
+    (note,) = ended.notes
+    assert re.fullmatch(r"its unfinished search could not be resumed \(.+\); it starts again", note)
+    assert run_job(again, job(planned), quiet) == Ended(job(planned), ended.outcomes)
+
+
+def test_a_fault_of_ours_in_resuming_is_not_taken_for_a_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Event()
+    found = worker(tmp_path, stop)
+    planned = rows(tmp_path, found, [6000])
+    run_job(found, job(planned), lambda passes, _: stop.set() if passes == 9 else None)
+
+    def faulty(*_: object) -> None:
+        raise TypeError("unsupported operand")
+
+    monkeypatch.setattr("mondegreen.search.loop.Search.restore", faulty)
+    crashed = run_job(worker(tmp_path), job(planned), quiet)
+    assert isinstance(crashed, Crashed)
+    assert "TypeError: unsupported operand" in crashed.reason
 
 
 def test_a_search_is_written_down_now_and_then(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-"""Sentences to read aloud, from Debian packages: a Bible, collections of quotations, an essay.
+"""Sentences for synthetic voices, from Debian packages: a Bible, quotations and an essay.
 
     apt-get install bible-kjv fortunes anarchism
 
-Everything is reduced to the head's alphabet: lower-case letters, apostrophe and space. Sentences
-with figures or foreign letters are left out, since their spelling says nothing of their sound.
+Text is reduced to the head's alphabet: lower-case letters, apostrophe and space. Sentences with
+digits or foreign letters are left out: their spelling does not tell how they sound.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the embedded recogniser's encoder makes of speech: the head's training data.
+"""Make the head's training data: the embedded encoder's states for speech, and its letters.
 
     python training/listen.py read --out data/0.safetensors --hours 5 --seed 0
     python training/listen.py recorded --out data/1.safetensors --hours 2 --seed 1
@@ -26,8 +26,8 @@ from mondegreen.victims.embedded.ctc import ALPHABET
 from mondegreen.victims.families.moonshine import Moonshine
 from mondegreen.victims.tokens.spelling import letters_only
 
-DOUBT = 0.7  # nats a token; above it the teacher's transcript is not taken for what was said
-PACE = (4, 22)  # letters a second; else it was not speech
+DOUBT = 0.7  # nats per token; above it, the teacher's transcript is not trusted
+PACE = (4, 22)  # letters per second; outside of this range it was not speech
 
 Utterance = tuple[Tensor, str]
 
@@ -42,14 +42,14 @@ class Listener:
         self.rooms = [rir.numpy() for rir in default_bank(RATE).split("attack").rirs]
 
     def read(self) -> Iterator[list[Utterance]]:
-        """Random sentences in synthetic voices, without end."""
+        """Random sentences in synthetic voices, endlessly."""
         texts = sentences()
         while True:
             text = texts[self.draw.integers(len(texts))]
             yield [(self.states(self.degraded(speak(text, self.draw))), text)]
 
     def recorded(self) -> Iterator[list[Utterance]]:
-        """Recordings in random order, as they are and degraded, where the teacher is sure."""
+        """Recordings in random order, original and degraded, if the teacher is sure."""
         found = recordings()
         for index in self.draw.permutation(len(found)):
             sound = play(found[index])
@@ -68,7 +68,7 @@ class Listener:
 
     @torch.no_grad()
     def transcript(self, sound: Sound) -> str:
-        """What the whole recogniser hears, in letters; nothing where that is in doubt."""
+        """The whole recogniser's transcript, in letters; empty if it is doubtful."""
         audio = torch.tensor(sound)
         said = self.victim.transcribe(audio)
         text = letters_only(said)
@@ -81,7 +81,7 @@ class Listener:
 
 
 def gather(utterances: Iterator[list[Utterance]], hours: float) -> list[Utterance]:
-    """Utterances until there are `hours` of them, or no more."""
+    """Utterances until they last `hours`, or run out."""
     heard: list[Utterance] = []
     frames, wanted = 0, hours * 3600 * RATE / 384  # samples in a frame of the encoder
     for few in utterances:
@@ -95,7 +95,7 @@ def gather(utterances: Iterator[list[Utterance]], hours: float) -> list[Utteranc
 
 
 def pack(heard: list[Utterance], path: Path) -> None:
-    """Write states and letters, end to end, with the counts of each."""
+    """Write states and letters, concatenated, with the lengths of each."""
     letters = [torch.tensor([ALPHABET.index(c) + 1 for c in text]) for _, text in heard]
     tensors = {
         "states": torch.cat([state for state, _ in heard]),

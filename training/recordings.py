@@ -2,8 +2,8 @@
 
     apt-get install flight-of-the-amazon-queen asterisk-core-sounds-en-wav
 
-A free game's dubbing (some 6,700 lines, a cast of actors) and the prompts of a telephone exchange.
-Nobody wrote their words down in a form that is read here: what Moonshine hears is the label.
+The voice acting of a free game (about 6,700 lines) and the prompts of a telephone exchange. No
+transcripts are read: the labels are what Moonshine hears.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _lines() -> Iterator[bytes]:
 
 
 def play(recording: bytes) -> Sound | None:
-    """[T] at `RATE`, or None for what is too short, too long or silent."""
+    """[T] at `RATE`, or None if it is too short, too long or silent."""
     sound, rate = soundfile.read(io.BytesIO(recording), dtype="float32", always_2d=True)
     heard = np.asarray(soxr.resample(sound[:, 0], rate, RATE), dtype=np.float32)
     fits = SECONDS[0] <= len(heard) / RATE <= SECONDS[1] and np.abs(heard).max() > 0.01

@@ -1,4 +1,4 @@
-"""Count a head's errors on recordings whose words are known.
+"""Score a head on recordings whose words are known.
 
     python training/score.py letters.safetensors --clips librispeech
 
@@ -57,4 +57,4 @@ if __name__ == "__main__":
         heard.append(listener.transcribe(torch.from_numpy(load(path, listener.sample_rate))))
         print(f"{said[-1]}\n  {heard[-1]}")
     letters, words = jiwer.cer(said, heard), jiwer.wer(said, heard)
-    print(f"{len(said)} clips: {letters:.1%} of letters wrong, {words:.1%} of words")
+    print(f"{len(said)} clips: CER {letters:.1%}, WER {words:.1%}")

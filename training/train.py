@@ -1,9 +1,9 @@
-"""Teach the letters to `moonshine-tiny-ctc`.
+"""Train the head of `moonshine-tiny-ctc`.
 
     python training/train.py data/*.safetensors --out letters.safetensors --epochs 12
 
-The encoder stays as it is; its states, made by `listen.py`, are all that training reads. Each epoch
-hides stretches of time and adds noise to the states, so that the head does not lean on what only
+The encoder is frozen: training reads only its states, made by `listen.py`. Each epoch hides
+stretches of time and adds noise to the states, so that the head does not rely on what only
 synthetic voices have.
 """
 
@@ -44,7 +44,7 @@ def speakable(state: Tensor, letters: Tensor) -> bool:
 
 
 def batches(utterances: list[Utterance], draw: np.random.Generator) -> list[list[Utterance]]:
-    """All utterances once, those of like length together, in random order."""
+    """All utterances once, those of similar length together, in random order."""
     order = sorted(utterances, key=lambda u: len(u[0]) + draw.uniform(0, 20))
     made: list[list[Utterance]] = [[]]
     for utterance in order:
@@ -66,7 +66,7 @@ def disturb(states: Tensor, draw: np.random.Generator) -> Tensor:
 
 
 def loss_of(head: Letters, batch: list[Utterance], states: list[Tensor]) -> Tensor:
-    """Mean CTC loss of a batch, nats a letter."""
+    """Mean CTC loss of a batch, in nats per letter."""
     frames = torch.tensor([len(state) for state in states])
     real = torch.arange(int(frames.max())) < frames[:, None]
     logits = head(pad_sequence(states, batch_first=True), real)
@@ -101,7 +101,7 @@ def train(
         begun, losses = time.monotonic(), []
         head.train()
         for batch in batches(utterances, draw):
-            with torch.autocast("cpu", torch.bfloat16):  # twice as fast, where there is bfloat16
+            with torch.autocast("cpu", torch.bfloat16):  # twice as fast, where supported
                 loss = loss_of(head, batch, [disturb(state, draw) for state, _ in batch])
             optimiser.zero_grad()
             loss.backward()
@@ -113,7 +113,7 @@ def train(
         with torch.no_grad():
             now = np.mean([loss_of(head, [u], [u[0].float()]).item() for u in held])
         print(
-            f"epoch {epoch + 1}: {np.mean(losses):.3f} nats a letter, {now:.3f} on held-out"
+            f"epoch {epoch + 1}: {np.mean(losses):.3f} nats per letter, {now:.3f} on held-out"
             f" sentences, {time.monotonic() - begun:.0f} s",
             flush=True,
         )
@@ -125,8 +125,8 @@ if __name__ == "__main__":
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--rate", type=float, default=RATE, help="Highest learning rate.")
-    parser.add_argument("--start", type=Path, help="Go on from these weights.")
+    parser.add_argument("--rate", type=float, default=RATE, help="Peak learning rate.")
+    parser.add_argument("--start", type=Path, help="Start from these weights.")
     arguments = parser.parse_args()
     torch.manual_seed(0)
     begun = Letters(dropout=DROPOUT)

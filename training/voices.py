@@ -1,9 +1,9 @@
-"""Synthetic speakers from Debian packages, and what happens to their voices on the way.
+"""Synthetic speakers from Debian packages, and the degradation of their speech.
 
     apt-get install espeak-ng flite
 
 Formant voices (espeak-ng, its accents and variants) and voices made of recordings (flite), each
-utterance at a rate and pitch of its own, then played at another speed, in a room, with noise.
+utterance with its own rate and pitch, then played at another speed, in a room, with noise.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _espeak(sentence: str, draw: np.random.Generator) -> bytes:
     rate, pitch = str(draw.integers(125, 200)), str(draw.integers(25, 75))
     command = ["espeak-ng", "-v", voice, "-s", rate, "-p", pitch, "--stdin", "--stdout"]
     wav = bytearray(_run(command, sentence))
-    # written to a pipe, the header's sizes are unknown: say them
+    # written to a pipe, the header has no sizes: fill them in
     wav[4:8], wav[40:44] = _size(len(wav) - 8), _size(len(wav) - 44)
     return bytes(wav)
 
@@ -70,7 +70,7 @@ def _size(count: int) -> bytes:
 
 
 def degrade(sound: Sound, rooms: list[Sound], draw: np.random.Generator) -> Sound:
-    """What a microphone may get of it: another speed, a room, coloured noise, another level."""
+    """Change the speed and level, and often add a room and coloured noise."""
     sound = np.asarray(soxr.resample(sound, RATE, RATE * draw.uniform(0.87, 1.15)))
     sound = np.pad(sound, tuple(draw.integers(0, RATE // 2, 2)))
     if draw.random() < 0.4:
@@ -82,7 +82,7 @@ def degrade(sound: Sound, rooms: list[Sound], draw: np.random.Generator) -> Soun
 
 
 def _noise(length: int, draw: np.random.Generator) -> Sound:
-    """Noise of unit power, its spectrum falling by 0 to 6 dB an octave."""
+    """Noise of unit power, its spectrum falling by 0 to 6 dB per octave."""
     spectrum = np.fft.rfft(draw.standard_normal(length))
     spectrum *= np.maximum(np.arange(len(spectrum)), length / 200) ** -draw.uniform(0.0, 1.0)
     noise = np.fft.irfft(spectrum, length)

@@ -1,16 +1,16 @@
-"""What random things may happen to a sound on its way to the recogniser.
+"""Random changes to a sound on its way to the recogniser.
 
 Expectation over transformation (Athalye, Engstrom, Ilyas and Kwok, *Synthesizing Robust Adversarial
-Examples*, ICML 2018): what is to survive the air is optimised over random draws of what the air
+Examples*, ICML 2018): what must survive the air is optimised over random draws of what the air
 does. Each transformation is a frozen dataclass whose fields are the ranges it draws from; `apply`
 composes them.
 
 Conventions
-    A transformation takes ``[A, K, T]`` (A clips; K = 1, or K = M sounds that are apart already) to
+    A transformation takes ``[A, K, T]`` (A clips; K = 1, or K = M sounds that already differ) to
     ``[A, M, T]``, M draws of each clip. It works on the audio's device in its dtype (float32 or
-    float64), is differentiable, ignores what stands past a clip's length and leaves zeros there. A
-    row depends on its own clip and its own draw alone.
-    All randomness comes from `Draws`, so that a pass can be repeated.
+    float64), is differentiable, ignores samples past a clip's length and leaves zeros there. A row
+    depends only on its own clip and draw.
+    All randomness comes from `Draws`, so a pass can be repeated.
 """
 
 from __future__ import annotations
@@ -36,30 +36,22 @@ LOWEST_NOISE: Final = 1 / 800  # cycles per sample
 
 @dataclass(frozen=True)
 class Draws:
-    """The randomness of M draws for each of A clips: a generator for each, in main memory.
+    """The randomness of M draws for each of A clips: one generator for each, in main memory.
 
-    Reading it uses it up, so that a second transformation draws other numbers than the first; what
-    is to be repeated starts from `of` again.
-
-    Attributes:
-        generators: A rows of M.
+    Reading uses it up, so a second transformation draws other numbers. To repeat, start from `of`.
     """
 
-    generators: tuple[tuple[torch.Generator, ...], ...]
+    generators: tuple[tuple[torch.Generator, ...], ...]  # A rows of M
 
     @classmethod
     def of(cls, seed: Sequence[int], clips: int, count: int, first: int = 0) -> Draws:
-        """Draws number `first` to `first + count - 1` of those that a seed stands for.
+        """Draws number `first` to `first + count - 1` of a seed, for each of `clips` clips.
 
-        A draw is known by seed and number, not by the clip's place in a batch: every clip gets the
-        same draws, alone or in company, and draws 4 to 7 are the same taken alone or within 0 to 9.
+        A draw depends on seed and number, not on the clip's place in a batch: every clip gets the
+        same draws, alone or in company, and draws 4 to 7 are the same alone or within 0 to 9.
 
-        Args:
-            seed: whole numbers from 0 up, such as (seed, stage, step); use it at one length, since
-                trailing zeros do not count.
-            clips: A.
-            count: M.
-            first: number of the first draw.
+        `seed` holds whole numbers from 0 up, such as (seed, stage, step); always use it at one
+        length, since trailing zeros do not count.
         """
         seeds = [
             int(np.random.SeedSequence([*seed, number]).generate_state(1, np.uint64)[0])
@@ -96,10 +88,10 @@ def _generator(seed: int) -> torch.Generator:
 
 
 class Transformation(Protocol):
-    """Something random that happens to a sound."""
+    """A random change to a sound."""
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
-        """Let it happen, M times to each clip.
+        """Apply M draws to each clip.
 
         Args:
             audio: [A, K, T] in [-1, 1], K 1 or M.
@@ -114,16 +106,15 @@ class Transformation(Protocol):
 def apply(
     transformations: Sequence[Transformation], audio: Tensor, lengths: Tensor, draws: Draws
 ) -> Tensor:
-    """Let transformations happen one after the other, M times to each clip.
+    """Apply transformations in turn, M times to each clip; none gives M equal copies.
 
-    Args:
-        transformations: in the order in which the sound meets them; none gives M equal copies.
-        audio: [A, T] in [-1, 1]; what stands past a clip's length is ignored.
-        lengths: [A] samples of each clip.
-        draws: of A clips, M each; used up.
+    Shape: audio ``[A, T]`` in [-1, 1] with lengths ``[A]`` -> ``[A, M, T]``, zero past each clip's
+    length; `draws` are of A clips, M each, and used up.
 
-    Returns:
-        [A, M, T], zero past each clip's length.
+    >>> audio, lengths = torch.ones(1, 4).double(), torch.tensor([3])
+    >>> quieter = apply([Gain((-20.0, -20.0))], audio, lengths, Draws.of((0,), 1, 2))
+    >>> quieter.shape, quieter[0, 0].tolist()
+    (torch.Size([1, 2, 4]), [0.1, 0.1, 0.1, 0.0])
     """
     sound = without_padding(audio[:, None], lengths)
     for transformation in transformations:
@@ -133,13 +124,16 @@ def apply(
 
 @dataclass(frozen=True)
 class Rooms:
-    """A room of a bank, each as likely as the next (Qin et al. 2019, section 4.2).
+    """A room of a bank, drawn uniformly (Qin et al. 2019, section 4.2).
 
-    Attributes:
-        reverb: the bank's impulse responses, on the audio's device.
+    >>> echo = Rooms(Reverb(torch.tensor([[1.0, 0.25, 0.5]]), normalise=False))
+    >>> click, lengths = torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([3])
+    >>> heard = apply([echo], click, lengths, Draws.of((0,), 1, 1))
+    >>> [round(sample, 4) for sample in heard.flatten().tolist()]
+    [1.0, 0.25, 0.5]
     """
 
-    reverb: Reverb
+    reverb: Reverb  # the bank's impulse responses, on the audio's device
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
@@ -151,17 +145,20 @@ class Rooms:
 class Noise:
     """Pink noise, at a level relative to the clip's own mean power.
 
-    What hums and blows in rooms falls with frequency, by 5 dB per octave in the room noise of ITU-T
-    P.800 (after Hoth 1941), while the noise of electronics is white. Pink noise, 3 dB per octave,
-    lies between. It starts at 1/800 of the sample rate (20 Hz at 16 kHz): below, it would hold most
-    of its power where nothing listens, and more of it the longer the clip.
+    Room noise falls with frequency, by 5 dB per octave in ITU-T P.800 (after Hoth 1941), while the
+    noise of electronics is white. Pink noise, 3 dB per octave, is between. It starts at 1/800 of
+    the sample rate (20 Hz at 16 kHz): otherwise most of its power would be inaudibly low, and more
+    of it the longer the clip.
 
-    The noise is the room's and does not follow the perturbation: its level has no gradient.
+    The noise does not depend on the perturbation: its level has no gradient.
 
-    Attributes:
-        snr_db: range of the clip's power over the noise's, in dB, drawn uniformly.
+    >>> audio, lengths = torch.ones(1, 4096, dtype=torch.float64), torch.tensor([4096])
+    >>> noise = apply([Noise((20.0, 20.0))], audio, lengths, Draws.of((0,), 1, 1)) - audio
+    >>> round(float(-10 * noise.square().mean().log10()), 3)
+    20.0
     """
 
+    # range of the clip's power over the noise's, in dB, drawn uniformly
     snr_db: tuple[float, float] = (15.0, 35.0)
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
@@ -186,16 +183,18 @@ def _pink(white: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Gain:
-    """The volume of the loudspeaker and the distance of the microphone, and what overloads it.
+    """The volume of the loudspeaker and the distance of the microphone, with clipping.
 
-    Samples beyond what 16 bits hold are clipped, as in the converter behind the microphone; their
-    gradient is 0.
+    Samples beyond the 16-bit range are clipped, as in a microphone's converter; their gradient is
+    0.
 
-    Attributes:
-        db: range in dB, drawn uniformly.
+    >>> audio, lengths = torch.tensor([[0.25, 0.75]]), torch.tensor([2])
+    >>> louder = apply([Gain((6.0206, 6.0206))], audio, lengths, Draws.of((0,), 1, 1))
+    >>> [round(sample, 3) for sample in louder.flatten().tolist()]  # the second is clipped
+    [0.5, 1.0]
     """
 
-    db: tuple[float, float] = (-6.0, 6.0)
+    db: tuple[float, float] = (-6.0, 6.0)  # range in dB, drawn uniformly
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
@@ -206,25 +205,27 @@ class Gain:
 
 @dataclass(frozen=True)
 class BandLimit:
-    """What small loudspeakers and microphones leave of a sound: a band.
+    """The band of small loudspeakers and microphones.
 
     Second-order Butterworth magnitudes (40 dB per decade) below and above, -3 dB at the two drawn
-    frequencies, without a phase: they are the digital filter's, tan(π f / rate) standing for f, so
-    that the response is smooth at half the rate too and dies away within `RINGING` periods of its
-    lower edge. Limiting the band for the air's sake: Yakura and Sakuma, *Robust Audio Adversarial
-    Example for a Physical Attack*, IJCAI 2019.
-
-    Attributes:
-        sample_rate: of the audio, in Hz.
-        low_hz: range of the lower edge, in Hz, drawn uniformly.
-        high_hz: range of the upper edge, in Hz, drawn uniformly.
+    frequencies, with zero phase. They are the digital filter's, with tan(π f / rate) in place of f:
+    the response is smooth at half the rate too, and decays within `RINGING` periods of its lower
+    edge. Following Yakura and Sakuma, *Robust Audio Adversarial Example for a Physical Attack*,
+    IJCAI 2019.
 
     Raises:
         OptionError: the edges are not 0 < low < high < sample_rate / 2.
+
+    >>> tone = torch.sin(torch.arange(16_000) * torch.pi / 160)[None]  # 50 Hz
+    >>> limit = BandLimit(16_000, low_hz=(100.0, 100.0))
+    >>> left = apply([limit], tone, torch.tensor([16_000]), Draws.of((0,), 1, 1))
+    >>> round(float(20 * left[..., 8000:12_000].max().log10()), 1)  # 1 / √(1 + 2⁴)
+    -12.3
     """
 
-    sample_rate: int
-    low_hz: tuple[float, float] = (100.0, 300.0)
+    sample_rate: int  # of the audio, in Hz
+    low_hz: tuple[float, float] = (100.0, 300.0)  # range of the lower edge, in Hz, drawn uniformly
+    # range of the upper edge, in Hz, drawn uniformly
     high_hz: tuple[float, float] = (5000.0, 7500.0)
 
     def __post_init__(self) -> None:
@@ -240,7 +241,7 @@ class BandLimit:
         low, high = draws.uniform(*self.low_hz), draws.uniform(*self.high_hz)
         samples = audio.shape[-1]
         ringing = math.ceil(RINGING * self.sample_rate / min(self.low_hz))
-        size = 1 << (samples + ringing - 1).bit_length()  # far enough for nothing to come round
+        size = 1 << (samples + ringing - 1).bit_length()  # long enough to avoid wrap-around
         spectrum = torch.fft.rfft(without_padding(audio, lengths), size)
         response = self._response(size, low, high, like=audio)
         limited = torch.fft.irfft(spectrum * response, size)[..., :samples]
@@ -259,18 +260,20 @@ class BandLimit:
 
 @dataclass(frozen=True)
 class ClockDrift:
-    """Two clocks that disagree: the recording runs a little faster or slower than the playback.
+    """Clocks that disagree: the recording runs a little faster or slower than the playback.
 
     Sample i is the sound at (1 + ppm / 10⁶) · i, by cubic Lagrange interpolation between its four
-    neighbours. Halfway between samples, where that is at its worst, a frequency is lowered by
-    (9 cos(ω / 2) - cos(3 ω / 2)) / 8: at a sample rate of 16 kHz by 0.07 dB at 2 kHz, 1.1 dB at
-    4 kHz and 5.3 dB at 6 kHz. What a fast reading would take from past the clip's end is silence.
+    neighbours. The worst case, halfway between samples, scales a frequency by
+    (9 cos(ω / 2) - cos(3 ω / 2)) / 8: at a sample rate of 16 kHz by -0.07 dB at 2 kHz, -1.1 dB at
+    4 kHz and -5.3 dB at 6 kHz. Past the clip's end there is silence.
 
-    Attributes:
-        ppm: range of the disagreement in parts per million, drawn uniformly; two crystals of
-            50 ppm each differ by up to 100, or 16 samples in 10 s at 16 kHz.
+    >>> ramp, lengths = torch.arange(8.0)[None], torch.tensor([8])
+    >>> apply([ClockDrift((1e5, 1e5))], ramp, lengths, Draws.of((0,), 1, 1))[0, 0, 5]
+    tensor(5.5000)
     """
 
+    # range of the disagreement in parts per million, drawn uniformly; two crystals of 50 ppm each
+    # differ by up to 100, or 16 samples in 10 s at 16 kHz
     ppm: tuple[float, float] = (-100.0, 100.0)
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
@@ -278,7 +281,7 @@ class ClockDrift:
         drift = (1e-6 * draws.uniform(*self.ppm)).to(audio)
         samples = audio.shape[-1]
         order = torch.arange(samples, device=audio.device)
-        ahead = drift[..., None] * order  # apart from the order: i + 0.01 has few digits left
+        ahead = drift[..., None] * order  # kept apart from `order`: i + 0.01 has few digits left
         before = ahead.floor()
         furthest = math.ceil(1e-6 * max(map(abs, self.ppm)) * samples)
         sound = pad(without_padding(audio, lengths), (1, furthest + 2))
@@ -303,19 +306,20 @@ def _cubic_lagrange(t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Quantise:
-    """A converter of few bits: linear, rounding to the nearest step and clipping at full scale.
+    """A converter of few bits: linear, rounding to the nearest step, clipping at full scale.
 
-    Its gradient is taken to be the identity, the straight-through estimator (Bengio, Léonard and
-    Courville, *Estimating or Propagating Gradients Through Stochastic Neurons*, 2013).
+    Its gradient is the identity, the straight-through estimator (Bengio, Léonard and Courville,
+    *Estimating or Propagating Gradients Through Stochastic Neurons*, 2013).
 
-    Attributes:
-        bits: 16, what a file holds, or 8.
+    >>> audio, lengths = torch.tensor([[0.3, 1.0]]), torch.tensor([2])
+    >>> (128 * apply([Quantise(8)], audio, lengths, Draws.of((0,), 1, 1))).flatten().tolist()
+    [38.0, 127.0]
     """
 
-    bits: Literal[8, 16]
+    bits: Literal[8, 16]  # 16, what a file holds, or 8
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
-        """See `Transformation`; the draws only say how many."""
+        """See `Transformation`; only the number of draws matters."""
         own = without_padding(audio, lengths).expand(-1, draws.count, -1)
         steps = 2 ** (self.bits - 1)
         rounded: Tensor = (own.detach() * steps).round().clamp(-steps, steps - 1) / steps

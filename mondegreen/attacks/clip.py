@@ -31,31 +31,18 @@ FASTEST_SPEECH = 4.5  # words a second; a target above this is hard to fit in
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip and its target, ready to be attacked.
+    """A clip and its target, ready to be attacked."""
 
-    Attributes:
-        id: the recording's name, numbered where two have the same.
-        path: the recording.
-        target: the phrase asked for.
-        spelled: the phrase as the victim would write it.
-        tokens: `spelled` in the victim's symbols.
-        clean: [T] float32 at the victim's rate, on the 16-bit grid.
-        transcript: the victim's transcript of it.
-        text: what is said in it; None: not known.
-        start: [T] float32, the perturbation to start from; None: silence.
-        warnings: reasons to doubt that a result is reached, or means much.
-    """
-
-    id: str
-    path: Path
-    target: str
-    spelled: str
-    tokens: Tensor
-    clean: Tensor
-    transcript: str
-    text: str | None
-    start: Tensor | None
-    warnings: list[str]
+    id: str  # the recording's name, numbered where two have the same
+    path: Path  # the recording
+    target: str  # the phrase asked for
+    spelled: str  # the phrase as the victim would write it
+    tokens: Tensor  # `spelled` in the victim's symbols
+    clean: Tensor  # [T] float32 at the victim's rate, on the 16-bit grid
+    transcript: str  # the victim's transcript of it
+    text: str | None  # what is said in it; None: not known
+    start: Tensor | None  # [T] float32, the perturbation to start from; None: silence
+    warnings: list[str]  # reasons to doubt that a result is reached, or means much
 
     @property
     def hash(self) -> str:

@@ -33,15 +33,10 @@ from mondegreen.victims.base import Recogniser, Victim
 
 @dataclass(frozen=True)
 class Proof:
-    """What a recogniser makes of a file.
+    """A file's transcript, compared with the target."""
 
-    Attributes:
-        transcript: of the file, by the recogniser's own pipeline.
-        verified: it is the target, under the declared normaliser.
-    """
-
-    transcript: str
-    verified: bool
+    transcript: str  # of the file, by the recogniser's own pipeline
+    verified: bool  # it is the target, under the declared normaliser
 
 
 def verify(
@@ -63,27 +58,18 @@ OnRoom = Callable[[str, int, int], None]  # what is being done, how much of it, 
 
 @dataclass(frozen=True)
 class Proven:
-    """What is saved of a search, and what it proves.
+    """What is saved of a search, and what it proves."""
 
-    Attributes:
-        candidate: the success; None: nothing matched, and the last iterate is shown.
-        adversarial: [T] float32, as read back from a 16-bit file.
-        transcript: of that file; empty if the proof was interrupted.
-        verified: see `mondegreen.results.record.Record`.
-        excess_db: by how much the file breaks the bound asked for; None: there is none.
-        survival: how the file does in the test rooms; None: a method without rooms.
-        clean: how the clean clip does in them.
-        stopped: what an interruption has cut short; None: nothing.
-    """
-
-    candidate: Candidate | None
-    adversarial: NDArray[np.float32]
-    transcript: str
-    verified: bool
+    candidate: Candidate | None  # the success; None: nothing matched, and the last iterate is shown
+    adversarial: NDArray[np.float32]  # [T] float32, as read back from a 16-bit file
+    transcript: str  # of that file; empty if the proof was interrupted
+    verified: bool  # see `mondegreen.results.record.Record`
+    # by how much the file breaks the bound asked for; None: there is none
     excess_db: float | None = None
+    # how the file does in the test rooms; None: a method without rooms
     survival: Survival | None = None
-    clean: Survival | None = None
-    stopped: str | None = None
+    clean: Survival | None = None  # how the clean clip does in them
+    stopped: str | None = None  # what an interruption has cut short; None: nothing
 
 
 def prove(

@@ -1,4 +1,4 @@
-"""What an attack on one clip came to, and how it is saved."""
+"""The result of an attack on one clip, and how it is saved."""
 
 from __future__ import annotations
 
@@ -21,17 +21,11 @@ from mondegreen.results.record import Record
 
 @dataclass(frozen=True)
 class Result:
-    """What an attack on one clip came to.
+    """The result of an attack on one clip."""
 
-    Attributes:
-        record: what is claimed.
-        clean: [T] float32, the clip on the 16-bit grid.
-        adversarial: [T] float32, the samples that were proved.
-    """
-
-    record: Record
-    clean: NDArray[np.float32]
-    adversarial: NDArray[np.float32]
+    record: Record  # what is claimed
+    clean: NDArray[np.float32]  # [T] float32, the clip on the 16-bit grid
+    adversarial: NDArray[np.float32]  # [T] float32, the samples that were proved
 
     @property
     def verified(self) -> bool:
@@ -57,7 +51,7 @@ class Result:
         return folder
 
     def write(self, folder: Path, key: str | None = None) -> None:
-        """Write the files of an item into a folder that nobody else writes to; see `save`.
+        """Write the files of an item into a folder of its own; see `save`.
 
         Args:
             folder: it exists.

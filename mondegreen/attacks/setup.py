@@ -17,16 +17,11 @@ from mondegreen.victims.base import Victim
 
 @dataclass(frozen=True)
 class Setup:
-    """How to attack.
+    """How to attack."""
 
-    Attributes:
-        options: what the user chose.
-        rooms: the bank, for methods in rooms; None for others.
-        air: what else happens to the sound after the room, for methods in rooms.
-    """
-
-    options: Options = field(default_factory=Options)
-    rooms: RoomBank | None = None
+    options: Options = field(default_factory=Options)  # what the user chose
+    rooms: RoomBank | None = None  # the bank, for methods in rooms; None for others
+    # what else happens to the sound after the room, for methods in rooms
     air: Sequence[Transformation] = ()
 
     @classmethod

@@ -15,31 +15,33 @@ from mondegreen.errors import AudioError
 
 
 def quantise(audio: Tensor) -> Tensor:
-    """Round audio to the samples that a 16-bit file can hold.
-
-    Half steps go to the even neighbour; values beyond full scale are clipped.
+    """Round audio to 16-bit samples: half steps to even, values beyond full scale clipped.
 
     Args:
         audio: float32 or float64, any shape.
 
     Returns:
         Same shape and type; multiples of 1/32768 in [-1, 32767/32768].
+
+    >>> (quantise(torch.tensor([0.3, 1.0])) * FULL_SCALE).tolist()
+    [9830.0, 32767.0]
     """
     steps = torch.round(audio * FULL_SCALE)
     return torch.clamp(steps, -FULL_SCALE, FULL_SCALE - 1) / FULL_SCALE
 
 
 def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Stack clips of unequal length into a batch, with zeros after the shorter ones.
-
-    Args:
-        clips: one or more tensors `[T_i]`.
+    """Stack clips `[T_i]` of unequal lengths into a batch, with zeros after the shorter ones.
 
     Returns:
-        audio `[B, T]` with T the longest length, and lengths `[B]` (int64).
+        audio `[B, T]`, where T is the longest length, and lengths `[B]` (int64).
 
     Raises:
         AudioError: there are no clips.
+
+    >>> audio, lengths = pad([torch.ones(2), torch.ones(3)])
+    >>> audio.tolist(), lengths.tolist()
+    ([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]], [2, 3])
     """
     if not clips:
         raise AudioError("Got no clips, expected at least one to make a batch.")
@@ -48,6 +50,10 @@ def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def without_padding(audio: Tensor, lengths: Tensor) -> Tensor:
-    """Audio `[B, ..., T]` with zeros past each clip's length `[B]`, whatever stood there."""
+    """Audio `[B, ..., T]` with zeros after each clip's length `[B]`, whatever was there.
+
+    >>> without_padding(torch.ones(2, 3), torch.tensor([1, 3])).tolist()
+    [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+    """
     inside = torch.arange(audio.shape[-1], device=audio.device) < lengths[:, None]
     return torch.where(inside.view(len(lengths), *[1] * (audio.ndim - 2), -1), audio, 0)

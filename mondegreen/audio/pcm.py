@@ -1,8 +1,8 @@
-"""Recordings in and out: the one place that knows 16-bit PCM.
+"""Reading and writing recordings: the one place that knows 16-bit PCM.
 
-Conventions: audio is mono, floating point, full scale 1; one 16-bit step (LSB) is 1 / 32768.
-What `save` writes, `load` returns to the bit at the same rate. Recordings come from strangers,
-so their headers are checked before anything is decoded, and not believed afterwards.
+Audio is mono, floating point, full scale 1; one 16-bit step (LSB) is 1 / 32768. At the same rate,
+`load` returns to the bit what `save` wrote. Recordings are not trusted: their headers are checked
+before anything is decoded, and what is decoded is checked again.
 """
 
 from __future__ import annotations
@@ -21,28 +21,29 @@ from mondegreen.errors import AudioError, reason
 from mondegreen.files import write_whole
 
 Samples: TypeAlias = NDArray[np.float32]
+Pcm: TypeAlias = NDArray[np.int16]
 
 FULL_SCALE: Final = 32768  # 16-bit steps in an amplitude of 1
 MAX_SECONDS: Final = 120.0
 MIN_SECONDS: Final = 0.1
 MAX_SAMPLES: Final = 2**26  # frames x channels held at once: 256 MB as float32
-MAX_PEAK: Final = 2.0  # lossy codecs overshoot full scale by a little, other units by a lot
-UNKNOWN_FRAMES: Final = 2**63 - 1  # libsndfile's frame count for a header that gives none
-SAMPLE_RATES: Final = (1_000, 768_000)  # Hz; outside of it a header is nonsense
+MAX_PEAK: Final = 2.0  # lossy codecs overshoot full scale slightly; other units exceed this
+UNKNOWN_FRAMES: Final = 2**63 - 1  # libsndfile's frame count when the header has none
+SAMPLE_RATES: Final = (1_000, 768_000)  # Hz, lowest and highest
 ADVERSARIAL_MARK: Final = "adversarial=true; made with mondegreen"
 
 
 def load(
     path: str | PathLike[str], sample_rate: int, *, max_seconds: float = MAX_SECONDS
 ) -> Samples:
-    """Read a wav, flac, ogg or mp3 file as mono audio at `sample_rate`.
+    """Read a wav, flac, ogg or mp3 file as mono audio.
 
-    Channels are averaged, then the rate is converted (soxr, high quality), then overshoots are
-    clipped to [-1, 1]. A mono file that is at `sample_rate` already comes back untouched.
+    Channels are averaged, the rate is converted (soxr, high quality), and overshoots are clipped to
+    [-1, 1]. A mono file at `sample_rate` comes back unchanged.
 
     Args:
         path: file to read.
-        sample_rate: wanted rate, in Hz.
+        sample_rate: of the result, in Hz.
         max_seconds: longest recording accepted, in seconds.
 
     Returns:
@@ -50,56 +51,51 @@ def load(
 
     Raises:
         AudioError: the file is missing, a folder, empty, damaged or not audio; is shorter than
-            0.1 s or longer than `max_seconds`; holds NaN or infinity, or nothing but silence.
+            0.1 s or longer than `max_seconds`; holds NaN or infinity, or only silence.
     """
     path = Path(path)
     frames, rate = _decode(path, max_seconds)
     _check_values(path, frames)
     mono = frames.mean(axis=1, dtype=np.float32)
     audio = np.clip(resample(mono, rate, sample_rate), -1.0, 1.0)
-    # Not "== 0": what rounds to nothing (half a step does, ties going to even) is silence too.
-    if np.abs(audio).max() * FULL_SCALE <= 0.5:
-        raise AudioError(
-            f"{path} is silent: no sample reaches one 16-bit step once its channels are mixed to "
-            "mono. Expected speech; check the recording."
-        )
+    if np.abs(audio).max() * FULL_SCALE <= 0.5:  # half a step is rounded to zero
+        raise AudioError(f"{path} is silent (no sample reaches one 16-bit step), expected speech.")
     return audio
 
 
 def resample(audio: Samples, rate: int, sample_rate: int) -> Samples:
-    """Convert the rate of a clip with soxr at high quality; the same rate changes nothing.
-
-    Args:
-        audio: float32 `[T]`.
-        rate: of `audio`, in Hz.
-        sample_rate: wanted rate, in Hz.
+    """Convert a clip `[T]` from `rate` to `sample_rate` (Hz) with soxr at high quality.
 
     Returns:
-        float32 `[T * sample_rate / rate]`, rounded; a steep edge may overshoot its old peak.
+        float32 `[T * sample_rate / rate]`, rounded; steep edges may exceed the old peak.
+
+    >>> resample(np.zeros(800, np.float32), 8_000, 16_000).shape
+    (1600,)
     """
     if rate == sample_rate:
         return audio
     return np.asarray(soxr.resample(audio, rate, sample_rate), dtype=np.float32)
 
 
-def to_pcm16(audio: NDArray[np.floating]) -> NDArray[np.int16]:
-    """Round audio to 16-bit integers, half steps to even; what is beyond full scale is clipped.
+def to_pcm16(audio: NDArray[np.floating]) -> Pcm:
+    """Round audio to 16-bit integers: half steps to even, values beyond full scale clipped.
 
     Args:
         audio: floats of any shape, full scale 1.
 
     Raises:
         AudioError: a value is NaN or infinite, or the values are not floats.
+
+    >>> to_pcm16(np.array([0.0, 0.5, 1.0])).tolist()
+    [0, 16384, 32767]
     """
     values = np.asarray(audio)
     if values.dtype.kind != "f":
-        raise AudioError(
-            f"Got audio as {values.dtype}, expected floats in [-1, 1]. "
-            f"Divide 16-bit integers by {FULL_SCALE}."
-        )
+        hint = f"Divide 16-bit integers by {FULL_SCALE}."
+        raise AudioError(f"Got audio as {values.dtype}, expected floats in [-1, 1]. {hint}")
     if not np.isfinite(values).all():
         raise AudioError("Got audio with NaN or infinite samples, expected numbers in [-1, 1].")
-    steps = np.rint(values.astype(np.float64) * FULL_SCALE)  # ties go to even, as in `quantise`
+    steps = np.rint(values.astype(np.float64) * FULL_SCALE)  # half precision cannot hold 32767
     return np.clip(steps, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
@@ -110,128 +106,122 @@ def save(
     *,
     comment: str | None = None,
 ) -> None:
-    """Write a clip as a 16-bit WAV file, whole or not at all.
-
-    The samples are exactly `to_pcm16(audio)`; an existing file is replaced in one step.
+    """Write the samples `to_pcm16(audio)` as a WAV file, in one step.
 
     Args:
-        path: file to write; its folder must exist.
+        path: file to write or replace; its folder must exist.
         audio: floats `[T]`, full scale 1.
         sample_rate: in Hz.
         comment: text for the file's comment field, such as `ADVERSARIAL_MARK`.
 
     Raises:
         AudioError: `audio` is not one clip of finite floats.
-        MondegreenError: the file cannot be written (disk full, no such folder, no permission).
+        StorageError: the file cannot be written (disk full, no such folder, no permission).
     """
     pcm = to_pcm16(audio)
     if pcm.ndim != 1 or pcm.size == 0:
         raise AudioError(f"Got audio of shape {pcm.shape}, expected one clip [T] with T > 0.")
-    write_whole(Path(path), _encode_wav(pcm, sample_rate, comment))
+    write_whole(Path(path), encode(pcm, sample_rate, comment=comment))
+
+
+def encode(
+    pcm: NDArray[np.signedinteger],
+    sample_rate: int,
+    container: str = "WAV",
+    subtype: str = "PCM_16",
+    comment: str | None = None,
+) -> bytes:
+    """Encode integer samples `[T]` as a file in memory, losslessly.
+
+    Args:
+        pcm: int16, or int32 with the samples in its upper bits.
+        sample_rate: in Hz.
+        container: format by its libsndfile name, such as "WAV" or "FLAC".
+        subtype: sample format by its libsndfile name.
+        comment: text for the file's comment field.
+    """
+    # Integers, because soundfile rounds floats down when it writes them to a 16-bit WAV.
+    encoded = io.BytesIO()
+    with soundfile.SoundFile(encoded, "w", sample_rate, 1, subtype, format=container) as file:
+        if comment is not None:
+            file.comment = comment
+        file.write(pcm)
+    return encoded.getvalue()
 
 
 def _decode(path: Path, max_seconds: float) -> tuple[Samples, int]:
-    """Frames `[T, channels]` and rate of a file that keeps to the limits."""
+    """Frames `[T, channels]` and rate of a file within the limits."""
     _check_file(path)
     try:
-        # RAW is the one format soundfile cannot open unasked (TypeError): it has no header.
         with soundfile.SoundFile(path) as file:
             _check_header(path, file, max_seconds)
             return _read(path, file, max_seconds), file.samplerate
-    except (soundfile.SoundFileError, TypeError) as error:
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, which has no header
         raise AudioError(
             f"{path} cannot be read as audio ({reason(error)}). Expected an undamaged wav, flac,"
-            " ogg or mp3 file; open it in a player, or convert it to wav."
+            " ogg or mp3 file; convert it to wav."
         ) from error
 
 
 def _check_file(path: Path) -> None:
     try:
-        path.stat()
+        size = path.stat().st_size
     except OSError as error:
-        raise AudioError(
-            f"{path} does not exist or cannot be reached ({error.strerror}). Expected an audio "
-            "file; check the path."
-        ) from error
+        what = f"does not exist or cannot be reached ({error.strerror})"
+        raise AudioError(f"{path} {what}. Expected an audio file; check the path.") from error
     if path.is_dir():
-        raise AudioError(f"{path} is a folder, expected an audio file. Name the file within it.")
+        raise AudioError(f"{path} is a folder, expected an audio file. Name a file in it.")
     if not path.is_file():  # reading from a pipe or a device may never end
         raise AudioError(f"{path} is a pipe or a device. Expected a file; save it to one first.")
-    if path.stat().st_size == 0:
+    if size == 0:
         raise AudioError(f"{path} is empty (0 bytes). Expected an audio file; copy it again.")
 
 
 def _check_header(path: Path, file: soundfile.SoundFile, max_seconds: float) -> None:
-    """Refuse by the header alone, before anything is decoded."""
+    """Refuse a file by its header, before anything is decoded."""
     low, high = SAMPLE_RATES
     if not low <= file.samplerate <= high:
-        raise AudioError(
-            f"{path} claims a sample rate of {file.samplerate} Hz, expected {low} to {high} Hz. "
-            "Convert the recording to a usual rate."
-        )
+        rate = f"a sample rate of {file.samplerate} Hz, expected {low} to {high} Hz"
+        raise AudioError(f"{path} claims {rate}. Convert the recording to a usual rate.")
     if file.frames == UNKNOWN_FRAMES:
-        raise AudioError(
-            f"{path} does not say how long it is, as when it was written to a stream. "
-            "Expected a finished file; convert it to wav."
-        )
+        raise AudioError(f"{path} does not say how long it is. Convert it to wav.")
     _check_duration(path, file.frames, file.samplerate, max_seconds)
     if file.frames * file.channels > MAX_SAMPLES:
         raise AudioError(
-            f"{path} holds {file.frames} frames of {file.channels} channels, expected at most "
-            f"{MAX_SAMPLES} samples in all. Mix it to mono or cut it first."
+            f"{path} holds {file.frames} frames of {file.channels} channels, expected at most"
+            f" {MAX_SAMPLES} samples in all. Mix it to mono or cut it first."
         )
 
 
 def _check_duration(path: Path, frames: int, rate: int, max_seconds: float) -> None:
-    seconds = frames / rate
+    lasts = f"{path} lasts {frames / rate:.7g} s, expected at"
     if frames == 0:
         raise AudioError(f"{path} has no samples. Expected a recording; record or copy it again.")
-    if seconds < MIN_SECONDS:
-        raise AudioError(
-            f"{path} lasts {seconds:.7g} s, expected at least {MIN_SECONDS} s. "
-            "Use a longer recording."
-        )
-    if seconds > max_seconds:
-        raise AudioError(
-            f"{path} lasts {seconds:.7g} s, expected at most {max_seconds:g} s. "
-            "Cut it into shorter clips."
-        )
+    if frames / rate < MIN_SECONDS:
+        raise AudioError(f"{lasts} least {MIN_SECONDS} s. Use a longer recording.")
+    if frames / rate > max_seconds:
+        raise AudioError(f"{lasts} most {max_seconds:g} s. Cut it into shorter clips.")
 
 
 def _read(path: Path, file: soundfile.SoundFile, max_seconds: float) -> Samples:
-    """Decode, trusting no header: neither more than the limits allow, nor less than promised."""
+    """Decode at most what the limits allow, and at least what the header promises."""
     most = min(int(max_seconds * file.samplerate), MAX_SAMPLES // file.channels)
     frames: Samples = file.read(most + 1, dtype="float32", always_2d=True)
     if len(frames) < file.frames:
         raise AudioError(
-            f"{path} is cut short: {len(frames)} frames could be read, its header promises "
-            f"{file.frames}. Copy or download it again."
+            f"{path} is cut short: {len(frames)} frames could be read, its header promises"
+            f" {file.frames}. Copy or download it again."
         )
     _check_duration(path, len(frames), file.samplerate, max_seconds)
     return frames
 
 
 def _check_values(path: Path, frames: Samples) -> None:
-    if not np.isfinite(frames).all():
-        raise AudioError(
-            f"{path} holds NaN or infinite samples, expected numbers in [-1, 1]. "
-            "Export the recording again."
-        )
     peak = float(np.abs(frames).max())
+    if not np.isfinite(peak):
+        raise AudioError(f"{path} holds NaN or infinite samples. Export the recording again.")
     if peak > MAX_PEAK:
         raise AudioError(
-            f"{path} holds samples up to {peak:g}, expected [-1, 1]. Scale it first: "
-            f"divide by {FULL_SCALE} if these are 16-bit units."
+            f"{path} holds samples up to {peak:g}, expected [-1, 1]. Scale it first: divide by"
+            f" {FULL_SCALE} if these are 16-bit units."
         )
-
-
-def _encode_wav(pcm: NDArray[np.int16], sample_rate: int, comment: str | None) -> bytes:
-    # Integers, because soundfile rounds floats down when it writes them to a 16-bit WAV.
-    wav = io.BytesIO()
-    with soundfile.SoundFile(
-        wav, "w", samplerate=sample_rate, channels=1, subtype="PCM_16", format="WAV"
-    ) as file:
-        if comment is not None:
-            file.comment = comment
-        file.write(pcm)
-    return wav.getvalue()

@@ -1,13 +1,12 @@
 """The command line: parsing and printing, nothing else.
 
-Exit status: 0 every result is verified, 1 it ran and something is not, 2 bad input, 3 a fault of
-the program. Progress, tables and errors go to stderr, results to stdout. Commands import what they
-need when they run: torch takes seconds, and `--help` does without it.
+Exit status: 0 every result is verified; 1 it ran, and something is not verified; 2 bad input; 3 a
+fault of the program; 4 a fault of the system, such as a full disk. Progress, tables and errors go
+to stderr, results to stdout. Commands import what they need when they run: torch takes seconds, and
+`--help` does without it.
 """
 
 from mondegreen.cli import attack, inspect, judge, listen, output, report, rooms, run
-from mondegreen.cli import listen as listen_score
-from mondegreen.cli import report as plot
 from mondegreen.cli.app import app, main
 
 __all__ = [
@@ -16,10 +15,8 @@ __all__ = [
     "inspect",
     "judge",
     "listen",
-    "listen_score",
     "main",
     "output",
-    "plot",
     "report",
     "rooms",
     "run",

@@ -28,7 +28,7 @@ def transcribe(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Print what a recogniser hears."""
+    """Print a recogniser's transcript of recordings."""
     import torch
 
     from mondegreen.audio.pcm import load
@@ -39,7 +39,7 @@ def transcribe(
     for path in audio:
         heard = recogniser.transcribe(torch.from_numpy(load(path, recogniser.sample_rate)))
         if as_json:
-            print_json({"audio": str(path), "victim": victim, "beams": beams, "heard": heard})
+            print_json({"audio": str(path), "victim": victim, "beams": beams, "transcript": heard})
         else:
             out.print(f"{path}: {heard}", markup=False, highlight=False)
 
@@ -62,8 +62,8 @@ def check_victim(
 ) -> None:
     """Check that attacks on a recogniser can be believed.
 
-    A gradient, and whose; padding, batches, repetition; and whether "matched" is what it hears.
-    Ends with 1 where a check fails.
+    Checks gradients, padding and batch invariance, determinism, and `matched` against the decoder.
+    Exit status 1: a check fails.
     """
     import torch
 
@@ -88,21 +88,23 @@ def check_victim(
 def threshold(
     clip: Annotated[Path, typer.Argument(help="A recording: wav, flac, ogg or mp3.")],
     profile: Annotated[
-        str, typer.Option(help="paper, or authors: as their released code computes it.")
+        str, typer.Option(help="paper, or authors: as the authors' released code computes it.")
     ] = "paper",
     sample_rate: Annotated[
-        int, typer.Option(min=1000, max=768_000, help="Rate to analyse at, Hz.")
+        int, typer.Option(min=1000, max=768_000, help="Sample rate of the analysis, Hz.")
     ] = 16_000,
-    plot: Annotated[Path | None, typer.Option(help="Draw it: a .png, .svg or .pdf file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw it: a .png, .svg or .pdf file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print, and draw, the masking threshold of a clip."""
+    """Print the masking threshold of a clip, and draw it."""
     from mondegreen.audio.pcm import load
     from mondegreen.measures.spectra import spectra
 
     seen = spectra(load(clip, sample_rate), sample_rate, profile=profile)
     if plot:
-        from mondegreen.report.figures.figures import draw_threshold
+        from mondegreen.report.figures.pictures import draw_threshold
 
         draw_threshold(seen, plot, clip.name)
     audible = seen.theta[:, seen.heard]
@@ -124,7 +126,7 @@ def threshold(
 
 @app.command(epilog=Examples + "mondegreen doctor --json")
 def doctor(as_json: AsJson = False) -> None:
-    """Look at versions, devices, caches and known conflicts."""
+    """Check versions, devices, caches and known conflicts."""
     from mondegreen.doctor import examine
 
     findings = examine()

@@ -236,17 +236,21 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Set several runs side by side, and say in what else they differ."""
-    from mondegreen.report.numbers.summary import compare as compare_runs
+    from mondegreen.report.numbers.contrast import contrast
+    from mondegreen.report.numbers.sources import gather_to_compare
     from mondegreen.report.numbers.summary_text import side_by_side
     from mondegreen.report.page.frame import check_name
 
     if page is not None:
         check_name(page)
-    summaries = compare_runs(folders)
+    gathered = gather_to_compare(folders)
+    summaries, differences = [part.summary for part in gathered.parts], contrast(gathered)
     if as_json:
         for found in summaries:
-            print_json(found.to_json())
+            print_json({**found.to_json(), "differences": differences})
     else:
+        for line in differences:
+            out.print(line, markup=False, highlight=False)
         print_table(*side_by_side(summaries))
     if page is not None:
         written = write_page([[folder] for folder in folders], page)

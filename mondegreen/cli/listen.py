@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from mondegreen.listening.mushra import Exported
 
 group = typer.Typer(
-    help="Make listening tests, and let people take them.",
+    help="Make listening tests, run them and score them.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(group, name="listen")
 
-MUSHRA = "mushra-export"
+MUSHRA: Final = "mushra-export"
 
 
 @group.command(
@@ -35,7 +35,7 @@ MUSHRA = "mushra-export"
 def make(
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Folders of runs, or of any results; several are compared."),
+        typer.Argument(help="Folders of runs, or of any results; each is a condition."),
     ],
     out_folder: Annotated[Path, typer.Option("--out", help="A new folder for the study.")],
     protocol: Annotated[
@@ -45,19 +45,17 @@ def make(
             " mushra-export: files for webMUSHRA."
         ),
     ] = "abx",
-    clips: Annotated[int, typer.Option(min=1, help="Clips to draw, at most.")] = 100,
+    clips: Annotated[int, typer.Option(min=1, help="Draw at most this many clips.")] = 100,
     trials: Annotated[
-        int, typer.Option(min=1, help="Clips that one listener is tested on, at most.")
+        int, typer.Option(min=1, help="Test each listener on at most this many clips.")
     ] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     consent: Annotated[
-        Path | None, typer.Option(help="A text file: what listeners agree to, instead of ours.")
+        Path | None, typer.Option(help="A text file with your own consent form.")
     ] = None,
     code: Annotated[
         str | None,
-        typer.Option(
-            help="The completion code shown at the end; by default, one for each listener."
-        ),
+        typer.Option(help="The completion code shown at the end. Default: one per listener."),
     ] = None,
     headphones: Annotated[
         bool, typer.Option(help="Check whether listeners wear headphones.")
@@ -66,24 +64,24 @@ def make(
 ) -> None:
     """Make a blind listening test of verified results.
 
-    Listeners get the folder `page`, and nothing else of it.
+    Give listeners the folder `page`, and keep the rest to yourself.
     """
-    told: Mapping[str, Any]
+    fields: Mapping[str, Any]
     warnings: list[str] = []
     with Bars(out_folder.name) as bars:
         if protocol == MUSHRA:
             from mondegreen.listening.mushra import export
 
-            told = _exported(export(runs, out_folder, clips, seed, bars.count))
+            fields = _exported(export(runs, out_folder, clips, seed, bars.count))
         else:
-            from mondegreen.listening.make import CONSENT, Options
+            from mondegreen.listening.make import CONSENT, StudyOptions
             from mondegreen.listening.make import make as make_study
 
             text = CONSENT if consent is None else _read(consent)
-            options = Options(protocol, clips, trials, seed, text, code, headphones)
+            options = StudyOptions(protocol, clips, trials, seed, text, code, headphones)
             made = make_study(runs, out_folder, options, bars.count)
-            told, warnings = _made(made), _warnings(made)
-    shown = told if as_json else {name: _line(value) for name, value in told.items()}
+            fields, warnings = _made(made), _warnings(made)
+    shown = fields if as_json else {name: _line(value) for name, value in fields.items()}
     print_fields(shown, as_json)
     print_warnings(out_folder.name, warnings)
 
@@ -94,40 +92,40 @@ def _read(consent: Path) -> str:
     except (OSError, ValueError) as error:
         raise OptionError(
             f"{consent} cannot be read ({reason(error)}). Expected a text file in UTF-8; check the"
-            " path, or save it so."
+            " path and the encoding."
         ) from error
     if not text.strip():
-        raise OptionError(f"{consent} is empty. Expected what listeners are to agree to.")
+        raise OptionError(f"{consent} is empty. Expected the text that listeners agree to.")
     return text
 
 
 def _made(made: Made) -> dict[str, Any]:
     return {
-        "study": made.key["study"],
-        "protocol": made.key["protocol"],
-        "conditions": made.key["conditions"],
-        "clips": len(made.key["clips"]),
+        "study": made.key.study,
+        "protocol": made.key.protocol,
+        "conditions": list(made.key.conditions),
+        "clips": len(made.key.clips),
         "left_out": made.left_out,
-        "forms": len(made.key["forms"]),
+        "forms": len(made.key.forms),
         "trials": made.roles("test"),
         "catch_trials": made.roles("catch"),
         "practice": made.roles("training"),
-        "sounds": f"{len(made.key['sounds'])}, {made.size / 1e6:.1f} MB",
+        "sounds": f"{len(made.key.sounds)}, {made.size / 1e6:.1f} MB",
         "for_listeners": str(made.folder / "page"),
         "for_you_alone": str(made.folder / "key.json"),
     }
 
 
 def _warnings(made: Made) -> list[str]:
-    """What whoever asked for the study has to know of it."""
+    """What the author of the study should know."""
     if not made.heard_before:
         return []
-    clips = len(made.key["clips"])
+    clips = len(made.key.clips)
     fewer = f"choose --trials {clips - 1} or fewer, or " if clips > 1 else ""
     return [
-        "practice and catch trials use clips that the same listener is tested on, with their change"
-        f" amplified: it may teach where to listen. To keep them apart, {fewer}make the study of"
-        " more clips."
+        "practice and catch trials reuse clips that the same listener is tested on, with the change"
+        f" amplified: listeners may learn where to listen. To keep them apart, {fewer}make the"
+        " study of more clips."
     ]
 
 
@@ -154,21 +152,21 @@ def _line(value: object) -> object:
 @group.command(epilog=Examples + "mondegreen listen serve study --port 8000")
 def serve(
     folder: Annotated[Path, typer.Argument(help="The folder of a study.")],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8765,
 ) -> None:
-    """Let people take a test on this machine; their answers go into the study's folder.
+    """Serve a listening test on this machine; answers go into the study's folder.
 
-    Each gets the form that fewest have had. Ctrl-C ends it.
+    Each listener gets the form that fewest have had. Ctrl-C ends it.
     """
     from mondegreen.listening.serve import HOST, make_server
 
     with make_server(folder, port, _say) as server:
         out.print(f"open http://{HOST}:{server.server_port}/")
-        err.print("anew for each listener, or with ?listener=NAME; Ctrl-C ends it")
+        err.print("reload for each listener, or add ?listener=NAME; Ctrl-C ends it")
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            err.print("stopped by hand")
+            err.print("stopped")
 
 
 def _say(line: str) -> None:
@@ -183,41 +181,46 @@ def _say(line: str) -> None:
 def score(
     answers: Annotated[
         list[Path],
-        typer.Argument(help="Files of answers, JSON or CSV, or folders: a study's, or any other."),
+        typer.Argument(
+            help="Files of answers (JSON or CSV), or folders of them, such as the study."
+        ),
     ],
     key: Annotated[
         Path | None,
-        typer.Option(help="The study's key.json; by default the one beside or above the answers."),
+        typer.Option(help="The study's key.json. Default: the one beside or above the answers."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on stdout: every clip and listener.")
+        bool,
+        typer.Option(
+            "--json", help="Print one JSON object with every clip and listener on stdout."
+        ),
     ] = False,
-    html: Annotated[Path | None, typer.Option(help="A page to write, with all of it.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write a page with all of it.")] = None,
 ) -> None:
-    """Tell what a listening test came to, with intervals, and what may be claimed.
+    """Score a listening test: rates with intervals, and what may be claimed.
 
-    Who failed the catch trials is left out, and named: see docs/listening.md.
+    Listeners who failed the catch trials are left out and named: see docs/listening.md.
     """
     from mondegreen.listening.answers import read_answers
+    from mondegreen.listening.key import find_key, read_key
     from mondegreen.listening.score import score as score_answers
-    from mondegreen.listening.study import find_key, read_study
     from mondegreen.report.page.frame import check_name
 
     if html is not None:
         check_name(html)
-    study = read_study(key or find_key(answers))
+    study = read_key(key or find_key(answers))
     with err.status("scoring"):
         found = score_answers(study, read_answers(answers, study))
     if html is not None:
         from mondegreen.files import write_whole
-        from mondegreen.listening.score_text import page
+        from mondegreen.listening.score_report import page
 
         write_whole(html, page(found).encode())
     if as_json:
-        from mondegreen.listening.score_text import to_json
+        from mondegreen.listening.score_report import to_json
 
         print_json(to_json(found))
     else:
-        from mondegreen.listening.score_text import describe
+        from mondegreen.listening.score_report import describe
 
         out.print(describe(found), markup=False, highlight=False)

@@ -151,7 +151,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 
 def print_result(result: Result, folder: Path) -> None:
-    """What an attack came to, and where its files are."""
+    """Print the result of an attack, and where its files are."""
     record, quality = result.record, result.record.quality
     proof = "yes, from the saved file"
     if record.survival:

@@ -14,7 +14,7 @@ from mondegreen.cli.output import Bars, err, out, print_json
 from mondegreen.cli.output import out as stdout
 
 if TYPE_CHECKING:
-    from mondegreen.report.page.page import Written
+    from mondegreen.report.page.write import Written
 
 PAGE: Final = "report.html"
 
@@ -52,8 +52,8 @@ def report(
 
 
 def write_page(sources: Sequence[Sequence[Path]], page: Path) -> Written:
-    """Write the page of some sources, see `mondegreen.report.page.page`, under a bar of clips."""
-    from mondegreen.report.page.page import write_report
+    """Write the page of some sources, see `mondegreen.report.page.write`, under a bar of clips."""
+    from mondegreen.report.page.write import write_report
 
     with Bars(page.name) as bars:
         return write_report(sources, page, on_card=partial(bars.count, "clips"))
@@ -110,9 +110,9 @@ def plot(
     out: Annotated[Path, typer.Option(help="The picture: a .png, .svg or .pdf file.")],
     figure: Figure = None,
 ) -> None:
-    """Draw what an attack did to a clip, or what runs have come to, as a figure for a paper.
+    """Draw a result, or a comparison of runs, as a figure for a paper.
 
-    As wide as a page, or as a column; at 300 dots per inch, or in lines with their fonts inside.
+    As wide as a page or a column, at 300 dpi, or as vectors with fonts embedded.
     """
     from mondegreen.report.figures.plots import plot as draw
 

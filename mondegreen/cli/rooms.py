@@ -22,8 +22,8 @@ from mondegreen.cli.output import (
 from mondegreen.errors import OptionError
 
 if TYPE_CHECKING:
-    from mondegreen.air.rooms import Counts, RoomBank
-    from mondegreen.air.rooms.survey import SplitSurvey, Spread
+    from mondegreen.air.rooms import RoomBank, SplitSizes
+    from mondegreen.air.rooms.survey import Range, SplitSurvey
 
 group = typer.Typer(
     help="Make and inspect banks of rooms.",
@@ -87,7 +87,9 @@ def make(
 @group.command(epilog=Examples + "mondegreen rooms show paper.rooms --plot paper.png")
 def show(
     bank: Annotated[Path, typer.Argument(help="A bank that `rooms make` made.")],
-    plot: Annotated[Path | None, typer.Option(help="Draw it: a .png, .svg or .pdf file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw it: a .png, .svg or .pdf file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Describe the rooms of a bank, and draw them; with --json, room by room."""
@@ -96,7 +98,7 @@ def show(
 
     read = RoomBank.load(bank)
     if plot:
-        from mondegreen.report.figures.figures import draw_rooms
+        from mondegreen.report.figures.pictures import draw_rooms
 
         draw_rooms(portrait(read, list(read.splits)[-1]), plot, bank.name)
     _print_bank(bank, read, as_json)
@@ -198,8 +200,8 @@ def evaluate(
     raise typer.Exit(0 if whole and survives(seen.survival) else 1)
 
 
-def _counts(text: str) -> Counts:
-    from mondegreen.air.rooms import Counts
+def _counts(text: str) -> SplitSizes:
+    from mondegreen.air.rooms import SplitSizes
 
     try:
         attack, validate, test = (int(part) for part in text.split(","))
@@ -207,7 +209,7 @@ def _counts(text: str) -> Counts:
         raise OptionError(
             f"Got the counts {text!r}, expected three numbers such as 1000,100,100."
         ) from error
-    return Counts(attack, validate, test)
+    return SplitSizes(attack, validate, test)
 
 
 def _print_bank(path: Path, bank: RoomBank, as_json: bool) -> None:
@@ -240,7 +242,7 @@ def _some(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
-def _spread(spread: Spread | None, unit: str) -> str:
+def _spread(spread: Range | None, unit: str) -> str:
     if spread is None:
         return "unknown"
     return f"{spread.least:.2f} to {spread.greatest:.2f} {unit}, median {spread.median:.2f}"

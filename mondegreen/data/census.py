@@ -1,4 +1,4 @@
-"""What lies behind a set's paths: which files are there, what is in them, how long they last."""
+"""What lies behind a set's paths: which files exist, their content's hash and their length."""
 
 from __future__ import annotations
 
@@ -20,33 +20,20 @@ UNKNOWN_FRAMES: Final = 2**63 - 1  # libsndfile's frame count for a header that 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A recording as it was found.
+    """A recording as it was found."""
 
-    Attributes:
-        sha256: hash of the file's bytes, hexadecimal; None: there is a problem.
-        seconds: its length as its header has it; None: that has none, or there is a problem.
-        problem: why it cannot be read, as a sentence; None: it can.
-    """
-
-    sha256: str | None
-    seconds: float | None
-    problem: str | None
+    sha256: str | None  # hexadecimal hash of the file's bytes; None: there is a problem
+    seconds: float | None  # length by its header; None: the header has none, or a problem
+    problem: str | None  # why it cannot be read, as a sentence; None: it can
 
 
 def take_census(
     clips: Sequence[Utterance], on_file: Callable[[int, int], object] | None = None
 ) -> list[Seen]:
-    """Look at every clip's recording: hash all of it, and read its header.
+    """Hash every clip's recording and read its header, in the order of the clips.
 
-    Nothing is decoded, and no more of a file is held than a piece at a time. A recording that is
-    missing or damaged is told of, not raised.
-
-    Args:
-        clips: whose `audio` is looked at.
-        on_file: called after each with how many are done, and how many there are.
-
-    Returns:
-        What was found, in the order of the clips.
+    Nothing is decoded, and files are read in pieces. A missing or damaged recording is reported in
+    the result, not raised. `on_file` gets how many are done, and of how many.
     """
     found = []
     with ThreadPoolExecutor(THREADS) as pool:
@@ -58,9 +45,9 @@ def take_census(
 
 
 def look(path: Path) -> Seen:
-    """One recording as it is found; a pipe or a device, which one would wait for, is none."""
+    """One recording as it is found; a pipe or a device, which might never end, is a problem."""
     if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
-        return _problem(path, "it is not there, or is no file. Check the path")
+        return _problem(path, "it does not exist, or is not a file. Check the path")
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()

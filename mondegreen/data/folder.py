@@ -1,7 +1,7 @@
-"""Folders of recordings, with transcripts where they are laid out as LibriSpeech is.
+"""Folders of recordings, with transcripts where they are laid out like LibriSpeech.
 
-There, `SPEAKER/CHAPTER/` holds `SPEAKER-CHAPTER-0000.flac` and so on, and what is said in them in
-`SPEAKER-CHAPTER.trans.txt`: a line each, first the file's name without suffix, then the words.
+There, `SPEAKER/CHAPTER/` holds `SPEAKER-CHAPTER-0000.flac` and so on, and their transcripts in
+`SPEAKER-CHAPTER.trans.txt`: one line each, the file's name without suffix, then the words.
 """
 
 from __future__ import annotations
@@ -22,16 +22,15 @@ OF_LIBRISPEECH: Final = ".flac"
 
 
 def read_folder(folder: Path) -> list[Utterance]:
-    """The recordings in a folder and all folders below it, in the order of their paths.
+    """The recordings in a folder and below, in the order of their paths.
 
-    Hidden files and folders do not count, nor do those of runs, and links to folders are not
-    followed. Each clip is
-    called as its file, numbered where the name is in use. Its text is None where no transcript
-    speaks of it; a recording that a transcript speaks of is listed even where it is missing.
+    Skips hidden files and folders, folders of runs, and links to folders. A clip's id is its file's
+    name, numbered where it repeats. Its text is None without a transcript. A recording that has a
+    transcript is listed even if it is missing.
 
     Raises:
-        MondegreenError: there are no recordings; a folder or transcript cannot be read; one has a
-            recording twice; or a file's name is not UTF-8.
+        MondegreenError: there are no recordings; a folder or transcript cannot be read; a recording
+            has two transcripts; or a file's name is not UTF-8.
     """
     files = _visible_files(folder.absolute())
     recordings = [path for path in files if path.suffix.lower() in SUFFIXES]
@@ -52,7 +51,7 @@ def read_folder(folder: Path) -> list[Utterance]:
 def _visible_files(folder: Path) -> list[Path]:
     found: list[Path] = []
     for place, folders, files in os.walk(folder, onerror=_refuse):
-        if RUN.issubset((*folders, *files)):  # whose sounds are results, not recordings
+        if RUN.issubset((*folders, *files)):  # its sounds are results, not recordings
             folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]  # os.walk obeys
@@ -60,8 +59,8 @@ def _visible_files(folder: Path) -> list[Path]:
     for path in found:
         if not is_utf8(str(path)):
             raise MondegreenError(
-                f"{str(path)!a} has a name that is not UTF-8, in which runs are recorded. Rename"
-                " it, or move it elsewhere."
+                f"{str(path)!a} has a name that is not UTF-8, as records require. Rename it, or"
+                " move it elsewhere."
             )
     return sorted(found)
 
@@ -69,19 +68,19 @@ def _visible_files(folder: Path) -> list[Path]:
 def _refuse(error: OSError) -> NoReturn:
     raise MondegreenError(
         f"{error.filename} cannot be read ({error.strerror}). Expected a folder of recordings;"
-        " check who may read it."
+        " check its permissions."
     ) from error
 
 
 def _transcripts(files: Iterable[Path]) -> dict[Path, str | None]:
-    """What is said, by the path of the recording without its suffix."""
+    """Transcripts by the path of the recording without its suffix."""
     said: dict[Path, str | None] = {}
     for file in files:
         for number, line in read_lines(file):
             name, *text = line.split(maxsplit=1)
             if file.parent / name in said:
                 raise MondegreenError(
-                    f"{file}, line {number}: {name} has a transcript already, expected one for each"
+                    f"{file}, line {number}: {name} already has a transcript, expected one per"
                     " recording. Delete one of the two."
                 )
             said[file.parent / name] = text[0] if text else None

@@ -1,7 +1,7 @@
 """Data sets of the Hugging Face hub, through the optional package `datasets`.
 
-Data may come from outside, code may not: since its version 4, `datasets` runs none of a set's own.
-It would decode audio by way of FFmpeg; here it hands over the files as they were encoded.
+Data may come from outside, code may not: since version 4, `datasets` runs no code of a data set. It
+would decode audio with FFmpeg; here it hands over the encoded files.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from mondegreen.errors import MondegreenError
 from mondegreen.files import write_whole
 
 SCHEME: Final = "hf:"
-TEXTS: Final = ("text", "transcription", "sentence")  # the first that a set has counts
+TEXTS: Final = ("text", "transcription", "sentence")  # the first of these columns that exists
 
 
 def read_hub(source: str, recordings: Path) -> list[Utterance]:
     """The clips of a split of a data set, in its order.
 
-    The audio is in the column of that type, or else of that name; what is said in `text`,
-    `transcription` or `sentence`; a `target` may stand there too. A clip is called by the set's
-    `id`, or else as its file, and numbered where the name is in use: such ids may be of sentences.
+    Audio is the column of that type, or else of that name; the text is `text`, `transcription` or
+    `sentence`; `target` is optional. A clip's id is the set's `id`, or else its file's name,
+    numbered where it repeats: the ids of some sets stand for sentences, not recordings.
 
     Args:
-        source: hf:NAME:CONFIG:SPLIT. NAME is the hub's, or a folder; an empty CONFIG is the default
-            one; SPLIT may be a part, as in train[:100].
-        recordings: where audio goes that the set holds in its tables, in files named by their
-            content; one that is there is not written again. Audio in a file stays where it is.
+        source: hf:NAME:CONFIG:SPLIT. NAME is an id of the hub or a folder; an empty CONFIG is the
+            default one; SPLIT may be a part, as in train[:100].
+        recordings: folder for audio that the set holds in its tables, in files named by their
+            content and written once. Audio in a file stays where it is.
 
     Raises:
-        MondegreenError: the source is not written so; `datasets` is missing, or cannot load it; it
+        MondegreenError: the source has another form; `datasets` is missing, or cannot load it; it
             has no audio; or a recording cannot be written.
     """
     name, config, split = _parts(source)
@@ -56,7 +56,7 @@ def read_hub(source: str, recordings: Path) -> list[Utterance]:
 
 
 def _parts(source: str) -> tuple[str, str, str]:
-    """Name, configuration and split; the last may have colons of its own."""
+    """Name, configuration and split; the split may contain colons."""
     parts = source.removeprefix(SCHEME).split(":", 2)
     if len(parts) != 3 or not parts[0] or not parts[2]:
         raise MondegreenError(
@@ -71,7 +71,7 @@ def _library() -> ModuleType:
         import datasets
     except ImportError as error:
         raise MondegreenError(
-            f"Data sets of the hub are read by the package datasets, which cannot be imported"
+            f"Reading data sets of the hub needs the package datasets, which cannot be imported"
             f" ({error}). Run: pip install 'mondegreen[hf]'"
         ) from error
     module: ModuleType = datasets
@@ -79,7 +79,7 @@ def _library() -> ModuleType:
 
 
 def _load(datasets: ModuleType, name: str, config: str, split: str) -> Any:
-    """The split as a table of `audio`, not decoded, and what there is of `text`, `target`, `id`."""
+    """The split as a table of undecoded `audio` and, where present, `text`, `target` and `id`."""
     builder = datasets.load_dataset_builder(name, config or None)
     if hasattr(builder, "BASE_FEATURE"):  # a folder of files, each of this type
         builder.BASE_FEATURE = _audio_in_files(datasets)
@@ -91,18 +91,18 @@ def _load(datasets: ModuleType, name: str, config: str, split: str) -> Any:
 
 
 def _audio_in_files(datasets: ModuleType) -> type:
-    """The type of audio, without the encoder that it wants even for the path of a file."""
+    """The audio type, without the encoder it asks for even when given the path of a file."""
     as_path = {"encode_example": lambda self, path: {"bytes": None, "path": path}}  # noqa: ARG005
     return type("AudioInFiles", (datasets.Audio,), as_path)
 
 
 def _columns(datasets: ModuleType, name: str, features: Mapping[str, Any]) -> dict[str, str]:
-    """Those columns of a set that matter, and what they are called here."""
+    """The columns that are used, and their names here."""
     typed = [column for column, kind in features.items() if isinstance(kind, datasets.Audio)]
     audio = next(iter(typed), "audio")
     if audio not in features:
         raise MondegreenError(
-            f"{name} has the columns {', '.join(features)}, expected one of audio. Choose another"
+            f"{name} has the columns {', '.join(features)}, expected one with audio. Choose another"
             " data set or configuration."
         )
     text = next((column for column in TEXTS if column in features), "text")
@@ -115,7 +115,7 @@ def _utterance(source: str, number: int, row: Mapping[str, Any], recordings: Pat
     if audio["bytes"] is None and (not audio["path"] or "://" in audio["path"]):
         raise MondegreenError(
             f"{source}, row {number}: got audio in {audio['path']!r}, expected it in the table"
-            " or in a file. Unpack the set, and give its folder or a manifest."
+            " or in a file. Unpack the set, and pass its folder or a manifest."
         )
     own = "" if row.get("id") is None else str(row["id"]).strip()
     return Utterance(
@@ -127,26 +127,22 @@ def _utterance(source: str, number: int, row: Mapping[str, Any], recordings: Pat
 
 
 def _kept(content: bytes | None, path: str | None, recordings: Path) -> Path:
-    """The file with a recording: that of the set, or one with the content out of its table."""
+    """The file with a recording: the set's own, or a new one with the content from its table."""
     if content is None:
         return Path(path or "")
     suffix = Path(path or "").suffix.lower()
     name = hashlib.sha256(content).hexdigest()[:32] + (suffix if suffix in SUFFIXES else "")
     kept = recordings / name
     if not kept.is_file() or kept.stat().st_size != len(content):
-        _make(recordings)
+        try:
+            recordings.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MondegreenError(
+                f"{recordings} cannot be made ({error.strerror or error}). Expected a place for the"
+                " set's recordings; choose another folder."
+            ) from error
         write_whole(kept, content)
     return kept
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MondegreenError(
-            f"{folder} cannot be made ({error.strerror or error}). Expected a place for the set's"
-            " recordings; give another one."
-        ) from error
 
 
 def _phrase(value: object) -> str | None:
@@ -154,7 +150,7 @@ def _phrase(value: object) -> str | None:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong in the first place; what `datasets` makes of it says little."""
+    """The original cause; what `datasets` makes of it says little."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}."

@@ -1,8 +1,8 @@
-"""Manifests: tables of clips as JSON Lines, the form that NVIDIA NeMo has spread, or as CSV or TSV.
+"""Manifests: tables of clips as JSON Lines (the form of NVIDIA NeMo), CSV or TSV.
 
-Columns: `audio_filepath`, or `audio`; and, where they are known, `text`, `target`, `id` and
-`duration` (s). Others are left alone, but an `offset`, where NeMo takes a part of a recording, is
-refused. Paths are relative to the manifest's folder.
+Columns: `audio_filepath` or `audio`; optionally `text`, `target`, `id` and `duration` (s). Others
+are ignored, except that an `offset`, by which NeMo selects a part of a recording, is refused. Paths
+are relative to the manifest's folder.
 """
 
 from __future__ import annotations
@@ -27,43 +27,33 @@ SUFFIXES: Final = (*JSON_LINES, *DELIMITERS)
 
 
 def read_manifest(path: Path) -> list[Utterance]:
-    """The clips of a manifest, in its order.
+    """The clips of a manifest with one of `SUFFIXES`, in its order.
 
-    A row without an id is called as its recording, and numbered where the name is in use.
-
-    Args:
-        path: a file with one of `SUFFIXES`.
+    A line without an id takes the name of its recording, numbered where it repeats.
 
     Raises:
-        MondegreenError: it cannot be read, is not UTF-8, has no rows, or a row is not as above;
-            or an id is given twice. A recording that is missing is no error here.
+        MondegreenError: the file cannot be read, is not UTF-8 or has no lines, a line is not as
+            described above, or an id repeats. A missing recording is not an error here.
     """
     suffix = path.suffix.lower()
-    rows = list(_objects(path) if suffix in JSON_LINES else _table(path, DELIMITERS[suffix]))
-    if not rows:
+    lines = list(_objects(path) if suffix in JSON_LINES else _table(path, DELIMITERS[suffix]))
+    if not lines:
         raise MondegreenError(
-            f"{path} has no rows. Expected a clip a line, with {AUDIO_COLUMNS[0]} and text."
+            f"{path} has no rows. Expected one clip per line, with {AUDIO_COLUMNS[0]} and text."
         )
-    named = zip(_ids(rows), rows, strict=True)
-    return [row.as_utterance(name) for name, row in named]
+    return [line.as_utterance(name) for name, line in zip(_ids(lines), lines, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A row, and where it stands, for whoever has to mend it.
-
-    Attributes:
-        manifest: the file.
-        line: where in it the row begins, from 1.
-        fields: by their columns.
-    """
+class ManifestLine:
+    """One clip's entry, and where to find it."""
 
     manifest: Path
-    line: int
-    fields: Mapping[str, object]
+    number: int  # of the line it begins at, from 1
+    fields: Mapping[str, object]  # by column
 
     def as_utterance(self, name: str) -> Utterance:
-        """The clip that the row describes, under the name that it has been given."""
+        """The clip under the id `name`."""
         if self.seconds("offset"):
             raise self.wrong(
                 f"a part of a recording, from offset {self.fields['offset']!r}",
@@ -78,7 +68,7 @@ class Row:
         )
 
     def audio(self) -> str:
-        """The path of the recording, as it is written."""
+        """The path of the recording, as written."""
         found = next(filter(None, map(self.string, AUDIO_COLUMNS)), None)
         if found is None:
             columns = ", ".join(map(repr, self.fields))
@@ -89,21 +79,21 @@ class Row:
         return found
 
     def id(self) -> str | None:
-        """The id that the row gives, a string or a whole number; None: it gives none."""
+        """The given id, a string or a whole number; None: there is none."""
         given = self.fields.get("id")
         if isinstance(given, int) and not isinstance(given, bool):
             return str(given)
         return self.string("id")
 
     def string(self, column: str) -> str | None:
-        """What a column holds, without blanks around it; None: nothing."""
+        """A column's text without surrounding blanks; None: empty."""
         value = self.fields.get(column)
         if not isinstance(value, str | None) or not is_utf8(value or ""):
             raise self.wrong(f"{column} {value!r:.60}", "a string of Unicode characters")
         return (value or "").strip() or None
 
     def seconds(self, column: str) -> float | None:
-        """What a column of durations holds, a number or how it is written; None: nothing."""
+        """A column's duration, as a number or as text; None: empty."""
         value = self.fields.get(column)
         if value is None or value == "":
             return None
@@ -116,56 +106,56 @@ class Row:
         return found
 
     def wrong(self, got: str, expected: str) -> MondegreenError:
-        """An error that leads to the row."""
+        """An error that names the line."""
         return MondegreenError(
-            f"{self.manifest}, line {self.line}: got {got}, expected {expected}. Mend the line, or"
-            " delete it."
+            f"{self.manifest}, line {self.number}: got {got}, expected {expected}. Correct the"
+            " line, or delete it."
         )
 
 
-def _objects(path: Path) -> Iterator[Row]:
-    """The rows of a file with a JSON object in each line."""
-    for number, line in read_lines(path):
+def _objects(path: Path) -> Iterator[ManifestLine]:
+    """The lines of a file with one JSON object per line."""
+    for number, text in read_lines(path):
         try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError):  # also: numbers without end, brackets without end
+            fields = json.loads(text)
+        except (ValueError, RecursionError):  # also: endless numbers, endless brackets
             fields = None
-        row = Row(path, number, fields)
+        line = ManifestLine(path, number, fields)
         if not isinstance(fields, dict):
-            raise row.wrong(f"{line!r:.60}", 'one JSON object a line, {"audio_filepath": ...}')
-        yield row
+            raise line.wrong(f"{text!r:.60}", 'one JSON object a line, {"audio_filepath": ...}')
+        yield line
 
 
-def _table(path: Path, delimiter: str) -> Iterator[Row]:
-    """The rows of a file whose first line names the columns."""
-    # Strict, or else a quotation mark that is never closed swallows the rest of the file.
+def _table(path: Path, delimiter: str) -> Iterator[ManifestLine]:
+    """The lines of a file whose first line names the columns."""
+    # Strict: otherwise a quotation mark that is never closed swallows the rest of the file.
     reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
     columns: list[str] = []
     begin = 1
     try:
         for values in reader:
-            row = Row(path, begin, dict(zip(columns, values, strict=False)))
+            line = ManifestLine(path, begin, dict(zip(columns, values, strict=False)))
             begin = reader.line_num + 1
             if not columns:
                 columns = values
             elif len(values) > len(columns):
-                raise row.wrong("more fields than columns", "quotes about a field with delimiters")
+                raise line.wrong("more fields than columns", "quotes about a field with delimiters")
             elif values:
-                yield row
+                yield line
     except csv.Error as error:
         raise MondegreenError(
-            f"{path}, line {begin}: here begins what is no row of a table ({error}). Expected"
-            ' fields in "double quotes" where they hold delimiters or quotes; export it again.'
+            f"{path}, line {begin}: not a valid row of a table ({error}). Expected fields in"
+            ' "double quotes" where they hold delimiters or quotes; export the table again.'
         ) from error
 
 
-def _ids(rows: Sequence[Row]) -> list[str]:
-    """A name for each row: the id that it gives, or else its recording's."""
-    given = [row.id() for row in rows]
-    first: dict[str, Row] = {}
-    for name, row in zip(given, rows, strict=True):
-        if name is not None and (other := first.setdefault(name, row)) is not row:
-            raise row.wrong(f"the id {name!r} of line {other.line} again", "one of its own")
-    audio = (row.audio() for name, row in zip(given, rows, strict=True) if name is None)
+def _ids(lines: Sequence[ManifestLine]) -> list[str]:
+    """An id for each line: the one it gives, or its recording's name."""
+    given = [line.id() for line in lines]
+    first: dict[str, ManifestLine] = {}
+    for name, line in zip(given, lines, strict=True):
+        if name is not None and (other := first.setdefault(name, line)) is not line:
+            raise line.wrong(f"the id {name!r} of line {other.number} again", "a unique id")
+    audio = (line.audio() for name, line in zip(given, lines, strict=True) if name is None)
     free = iter(numbered((Path(path).stem or path for path in audio), taken=first))
     return [next(free) if name is None else name for name in given]

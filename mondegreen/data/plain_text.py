@@ -1,4 +1,4 @@
-"""Text files that users bring, in UTF-8, and where in them something is wrong."""
+"""Text files in UTF-8, with errors that name the line."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from mondegreen.errors import MondegreenError
 
 
 def read_text(path: Path) -> str:
-    """All of a text file, without the byte order mark that some programs put before it.
+    """All of a text file, without a leading byte order mark.
 
     Raises:
-        MondegreenError: there is no such file, it cannot be read, or it is not UTF-8.
+        MondegreenError: the file does not exist, cannot be read, or is not UTF-8.
     """
     if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
         raise MondegreenError(
-            f"{path} is not there, or is no file. Expected a text file; check the path."
+            f"{path} does not exist, or is not a file. Expected a text file; check the path."
         )
     try:
         return path.read_bytes().decode("utf-8-sig")
@@ -28,8 +28,8 @@ def read_text(path: Path) -> str:
         ) from error
     except OSError as error:
         raise MondegreenError(
-            f"{path} cannot be read ({error.strerror or error}). Expected a text file; check who"
-            " may read it."
+            f"{path} cannot be read ({error.strerror or error}). Expected a text file; check its"
+            " permissions."
         ) from error
 
 
@@ -39,14 +39,14 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     Raises:
         MondegreenError: as `read_text`.
     """
-    # Not splitlines(): to that, U+2028 and others that may stand within a line end one.
+    # Not splitlines(): it also splits at U+2028 and others that may stand within a line.
     lines = enumerate(read_text(path).split("\n"), 1)
     return [(number, line.strip()) for number, line in lines if line.strip()]
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a string can be written as UTF-8; one with half a surrogate pair cannot.
+    """Whether a string can be written as UTF-8: it has no lone surrogates.
 
-    JSON can spell such halves, and Python uses them for the bytes of file names that are not UTF-8.
+    JSON can spell lone surrogates, and Python has them in file names that are not UTF-8.
     """
     return not any("\ud800" <= character <= "\udfff" for character in text)

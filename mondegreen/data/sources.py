@@ -1,4 +1,4 @@
-"""What a user names as clips, told apart and read."""
+"""Reads clips from whatever a user names: a manifest, a folder, or a data set of the hub."""
 
 from __future__ import annotations
 
@@ -13,31 +13,28 @@ from mondegreen.errors import MondegreenError
 
 
 def read_clips(source: str, recordings: Path) -> list[Utterance]:
-    """The clips of a manifest, a folder, or a data set of the Hugging Face hub.
+    """The clips of a source in its order, at least one, with unique ids.
 
-    Only what describes the clips is read, and all of it is refused if a part is wrong. Whether the
-    recordings are there and sound is for a census to find out.
+    Only the descriptions of the clips are read. One that is wrong refuses the source. Whether the
+    recordings exist and are sound is for a census to find out.
 
     Args:
-        source: a `.jsonl`, `.json`, `.csv` or `.tsv` file, as `mondegreen.data.manifest` describes
-            it; a folder of recordings, or of LibriSpeech; or hf:NAME:CONFIG:SPLIT.
-        recordings: where recordings are put that come without a file of their own.
-
-    Returns:
-        At least one, in the order of the source, each with another id.
+        source: a `.jsonl`, `.json`, `.csv` or `.tsv` file, see `mondegreen.data.manifest`; a folder
+            of recordings, or of LibriSpeech; or hf:NAME:CONFIG:SPLIT.
+        recordings: folder for recordings that come without a file of their own.
 
     Raises:
-        MondegreenError: there is no such source, it has no clips, or not as described.
+        MondegreenError: the source does not exist, has no clips, or is not as described.
     """
     path = Path(source)
     if source.startswith(SCHEME):
         return read_hub(source, recordings)
-    if os.path.isdir(source):  # noqa: PTH112 - to Path, "" is the folder one happens to stand in
+    if os.path.isdir(source):  # noqa: PTH112 - to Path, "" is the current folder
         return read_folder(path)
     if path.suffix.lower() in SUFFIXES:
         return read_manifest(path)
     raise MondegreenError(
-        f"Got {source!r} for clips, expected a folder that is there, a manifest"
+        f"Got {source!r} for clips, expected an existing folder, a manifest"
         f" ({', '.join(SUFFIXES)}), or hf:NAME:CONFIG:SPLIT. For a single recording, use:"
         " mondegreen attack"
     )

@@ -1,7 +1,7 @@
-"""What each clip of a set is to be heard as, and which of them to take.
+"""Chooses a target for each clip of a set, and samples of a set.
 
-Whatever is random is drawn by Python's `random.Random(seed)` over the clips in the order of their
-ids: the same seed and ids give the same, in whatever order the clips come.
+Random choices are drawn by `random.Random(seed)` over the clips in the order of their ids, so the
+order in which clips come does not matter.
 """
 
 from __future__ import annotations
@@ -20,34 +20,31 @@ from mondegreen.errors import OptionError, TargetError
 from mondegreen.text import check_target, words_only
 
 PAPER: Final = "paper"
-PAPER_OFFSET: Final = 500  # ranks; of the paper's 1,000 clips
+PAPER_OFFSET: Final = 500  # ranks, among the paper's 1,000 clips
 SHOWN: Final = 3  # ids in an error
 
 
 def choose_targets(
     clips: Sequence[Utterance], *, target: str | None, targets: str | None, seed: int
 ) -> list[Utterance]:
-    """The clips with a target each; without `target` and `targets`, those that they came with.
+    """The clips, in the order given, with a target each; by default the one they came with.
 
     Args:
-        clips: each with another id.
-        target: one phrase for all of them.
-        targets: "paper" for the paper's rule, see `paper_targets`; or a file with a phrase a line,
-            see `dealt_targets`.
+        clips: with unique ids.
+        target: one phrase for all clips.
+        targets: "paper" for the paper's rule, see `paper_targets`; or a file with one phrase per
+            line, see `dealt_targets`.
         seed: of the order in which the phrases of a file are dealt.
 
-    Returns:
-        The clips in the order given.
-
     Raises:
-        OptionError: both are given; or clips lack the target, or the text, that is needed.
+        OptionError: both `target` and `targets` are given; or clips lack the target or text needed.
         TargetError: a target has no words.
         MondegreenError: the file of phrases cannot be read.
     """
     if target is not None and targets is not None:
         raise OptionError(
             f"Got target {target!r} and targets {targets!r}, expected one of them: a phrase for all"
-            " clips, or where to take phrases from."
+            " clips, or the source of phrases."
         )
     if target is not None:
         chosen: dict[str, str] = dict.fromkeys((clip.id for clip in clips), target)
@@ -63,52 +60,40 @@ def choose_targets(
 
 
 def paper_targets(clips: Sequence[Utterance]) -> dict[str, str]:
-    """Targets by the paper's rule: texts of the same set, and shorter ones while there are any.
+    """Targets by the paper's rule: texts of the same set, shorter ones where possible; by clip id.
 
-    The clips are ranked by the length of their texts in characters, the longest first, and among
-    equals by id. The target of each is the text of the clip 500 ranks below, or half of the set in
-    one of fewer than 1,000; past the end, ranks go on from the top. Where that is the clip's own
-    text, as words, the next rank with another one counts.
-
-    Returns:
-        The target of each clip, by its id.
+    The clips are ranked by the length of their texts in characters, longest first, ties by id. The
+    target is the text 500 ranks below (half the set, if it has fewer than 1,000 clips), wrapping
+    around at the end. If that has the clip's own words, the next rank with other words is taken.
 
     Raises:
         OptionError: there are fewer than two clips, some have no text, or all have the same.
     """
-    _require(clips, "text", "Give the texts, or choose targets otherwise")
+    _require(clips, "text", "Add the texts, or use --target or --targets FILE")
     ranked = sorted(clips, key=lambda clip: (-len(clip.text or ""), clip.id))
     texts = [clip.text or "" for clip in ranked]
     words = [words_only(text) for text in texts]
     if len(set(words)) < 2:
         raise OptionError(
             f"Got {len(clips)} clips that all say the same, expected two or more texts, so that one"
-            " can be another's target. Give more clips, or use --target or --targets FILE."
+            " can be another's target. Add clips, or use --target or --targets FILE."
         )
     offset = min(PAPER_OFFSET, len(clips) // 2)
     return {clip.id: texts[_other(words, rank, offset)] for rank, clip in enumerate(ranked)}
 
 
 def _other(words: Sequence[str], rank: int, offset: int) -> int:
-    """The first rank, `offset` below or from there on in the round, that says something else."""
+    """The first rank with other words, from `offset` below `rank` on, wrapping around."""
     below = ((rank + offset + step) % len(words) for step in range(len(words)))
     return next(place for place in below if words[place] != words[rank])
 
 
 def dealt_targets(clips: Iterable[Utterance], phrases: Iterable[str], seed: int) -> dict[str, str]:
-    """Targets out of a pack of phrases, shuffled once and dealt to the clips in order of their ids.
+    """Targets from phrases (at least one), dealt like a shuffled pack in the order of clip ids.
 
-    Phrases of the same words count once. When the pack is used up, it is dealt again. A clip whose
-    own text lies on top gets the phrase under it, and the next clip the one on top; so no clip is
-    to say what it says, unless there is only that one phrase.
-
-    Args:
-        clips: each with another id; texts may be missing.
-        phrases: at least one.
-        seed: of the shuffling.
-
-    Returns:
-        The target of each clip, by its id.
+    Phrases with the same words count once. A used-up pack is dealt again. A clip whose own text is
+    on top gets the phrase below it, and the next clip the one on top: no clip gets its own text,
+    unless there is only that one phrase.
     """
     spelled: dict[str, str] = {}
     for phrase in phrases:
@@ -128,17 +113,17 @@ def dealt_targets(clips: Iterable[Utterance], phrases: Iterable[str], seed: int)
 
 
 def _phrases(path: Path) -> list[str]:
-    """The phrases of a file, one a line, all of them with words."""
+    """The phrases of a file, one per line, all of them with words."""
     lines = read_lines(path)
     if not lines:
-        raise OptionError(f"{path} has no phrases. Expected one a line.")
+        raise OptionError(f"{path} has no phrases. Expected one per line.")
     for number, phrase in lines:
         _check(f"{path}, line {number}", phrase)
     return [phrase for _, phrase in lines]
 
 
 def _own_targets(clips: Sequence[Utterance]) -> dict[str, str]:
-    _require(clips, "target", "Give --target PHRASE, or --targets")
+    _require(clips, "target", "Use --target PHRASE, or --targets")
     return {clip.id: clip.target or "" for clip in clips}
 
 
@@ -160,12 +145,9 @@ def _check(whose: str, phrase: str) -> None:
 
 
 def limited(clips: Sequence[Utterance], limit: int | None, seed: int) -> list[Utterance]:
-    """A random sample of the clips, in the order given; a larger one has all of a smaller one.
+    """A random sample of at most `limit` clips (None: all), in the order given.
 
-    Args:
-        clips: each with another id.
-        limit: how many; None, or as many as there are or more: all.
-        seed: of the sample.
+    A larger sample of the same seed contains the smaller one.
 
     Raises:
         OptionError: the limit is less than 1.

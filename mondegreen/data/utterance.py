@@ -1,4 +1,4 @@
-"""One clip of a set, and names by which each of a set can be told from the others."""
+"""One clip of a set, and ids that are unique within a set."""
 
 from __future__ import annotations
 
@@ -9,35 +9,19 @@ from itertools import count
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A recording in which somebody says something, and what it is to be heard as.
+    """A recording of speech, and what it should be transcribed as."""
 
-    Attributes:
-        id: what no other of its set is called.
-        audio: absolute path of the recording, which need not be there.
-        text: what is said in it; None: nobody has told.
-        target: the phrase asked for; None: none was chosen.
-        duration: its length in seconds, as told, not measured; None: nobody has told.
-    """
-
-    id: str
-    audio: str
-    text: str | None = None
-    target: str | None = None
-    duration: float | None = None
+    id: str  # unique within its set
+    audio: str  # absolute path of the recording, which may be missing
+    text: str | None = None  # what is said in it; None: unknown
+    target: str | None = None  # the phrase asked for; None: none was chosen
+    duration: float | None = None  # seconds, as the source states, not measured; None: unknown
 
 
 def numbered(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
-    """The names, numbered where they repeat: "a", "a-2", "a-3".
-
-    Args:
-        names: in their order; the first of several keeps its own.
-        taken: names that others have.
-
-    Returns:
-        As many in the same order, each of them once and none of them taken.
-    """
+    """The names in their order, numbered where they repeat or are `taken`: "a", "a-2", "a-3"."""
     used = set(taken)
-    left: dict[str, Iterator[str]] = {}  # what was found in use is not tried again
+    left: dict[str, Iterator[str]] = {}  # spellings already found in use are not tried again
     found = []
     for name in names:
         spellings = left.setdefault(name, _spellings(name))

@@ -1,7 +1,7 @@
-"""Is this evaluation believable? What is asked of it, and how numbers answer.
+"""Is this evaluation believable? One judgement for each known sign that it is not.
 
-A recogniser that seems to resist may only have been attacked badly, and one that seems to fall may
-fall to anything. Each check knows one sign of that. It judges, and measures nothing: the numbers
+A recogniser that seems robust may only have been attacked badly, and one that seems weak may fall
+to anything. Each check knows one sign of that. It judges, and measures nothing: the numbers
 come from `controls`, `sweeps`, `planted` and `gathering`. `docs/checks.md` says of every check when
 it fires, why that matters, and what to do.
 
@@ -23,14 +23,14 @@ from mondegreen.victims.contract import SAME
 
 @dataclass(frozen=True)
 class NotMeasured:
-    """No evidence, and why; what to do if it is wanted."""
+    """No evidence; why, and what to do to get some."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Count:
-    """So many of so many."""
+    """This many, of that many."""
 
     hits: int
     of: int
@@ -43,7 +43,7 @@ class Count:
 
     @classmethod
     def total(cls, tallies: Iterable[Count]) -> Count:
-        """Several tallies as one."""
+        """Several counts as one."""
         seen = list(tallies)
         return cls(sum(tally.hits for tally in seen), sum(tally.of for tally in seen))
 
@@ -58,15 +58,10 @@ class Count:
 
 @dataclass(frozen=True)
 class Repetition:
-    """What a recogniser made of one sound, two times.
+    """Two transcripts and two losses of one sound."""
 
-    Attributes:
-        heard: the transcripts.
-        loss: of the target, in nats.
-    """
-
-    heard: tuple[str, str]
-    loss: tuple[float, float]
+    heard: tuple[str, str]  # the transcripts
+    loss: tuple[float, float]  # of the target, in nats
 
     @property
     def same_words(self) -> bool:
@@ -81,64 +76,39 @@ class Repetition:
 
 @dataclass(frozen=True)
 class Sweep:
-    """How many clips an attack succeeds on, the more it is allowed.
+    """How many clips an attack succeeds on, at rising limits."""
 
-    Attributes:
-        unit: of the levels.
-        levels: what it was allowed, rising.
-        hits: the clips it succeeded on, level by level.
-        clips: of how many.
-    """
-
-    unit: str
-    levels: tuple[int, ...]
-    hits: tuple[int, ...]
-    clips: int
+    unit: str  # of the levels
+    levels: tuple[int, ...]  # the limits, rising
+    hits: tuple[int, ...]  # the clips it succeeded on, level by level
+    clips: int  # of how many
 
 
 @dataclass(frozen=True)
 class Leak:
-    """What a bank's test split has in common with those that an attack looks at.
+    """What a bank's test split has in common with the splits that an attack uses."""
 
-    Attributes:
-        responses: its impulse responses that are among theirs, sample for sample.
-        rooms: its rooms that are among theirs.
-    """
-
-    responses: Count
-    rooms: tuple[str, ...]
+    responses: Count  # its impulse responses that are among theirs, sample for sample
+    rooms: tuple[str, ...]  # its rooms that are among theirs
 
 
 @dataclass(frozen=True)
 class Rivalry:
-    """Examples from elsewhere against a run's own, on the same clips with the same targets.
+    """Examples made on another recogniser against a run's own, on the same clips and targets."""
 
-    Attributes:
-        maker: the recogniser that the others were made on.
-        transferred: of theirs, those that the run's recogniser hears as the target.
-        own: the same of the run's.
-    """
-
-    maker: str
-    transferred: Count
-    own: Count
+    maker: str  # the recogniser that the others were made on
+    transferred: Count  # of theirs, those that the run's recogniser hears as the target
+    own: Count  # the same of the run's
 
 
 @dataclass(frozen=True)
 class Hunt:
-    """What one stage of an attack found of a planted vulnerability.
+    """Whether one stage of an attack found a planted vulnerability."""
 
-    Attributes:
-        stage: its name.
-        minimises: it is meant to find the smallest norm.
-        norm: ‖δ‖∞ of what it found; None: nothing.
-        least: the smallest ‖δ‖∞ that is heard as the target.
-    """
-
-    stage: str
-    minimises: bool
-    norm: float | None
-    least: float
+    stage: str  # its name
+    minimises: bool  # it is meant to find the smallest norm
+    norm: float | None  # ‖δ‖∞ of what it found; None: nothing
+    least: float  # the smallest ‖δ‖∞ that is heard as the target
 
     @property
     def excess(self) -> float:
@@ -154,19 +124,12 @@ LOOSE: Final = 2.0  # times the least norm that a stage which minimises it may e
 
 @dataclass(frozen=True)
 class Check(Generic[E]):
-    """A question to an evaluation.
+    """A sign that an evaluation should not be believed."""
 
-    Attributes:
-        id: its name in findings and in `docs/checks.md`.
-        severity: see `Finding`.
-        title: the fault, in a line.
-        judge: whether evidence shows the fault, and the evidence in words.
-    """
-
-    id: str
-    severity: Literal["error", "warning"]
-    title: str
-    judge: Callable[[E], Verdict]
+    id: str  # its name in findings and in `docs/checks.md`
+    severity: Literal["error", "warning"]  # see `Finding`
+    title: str  # the fault, in one line
+    judge: Callable[[E], Verdict]  # whether the evidence shows the fault, and the evidence in words
 
     def find(self, evidence: E | NotMeasured) -> Finding:
         """Judge evidence, or say why there is none."""
@@ -195,7 +158,7 @@ def is_not_deterministic(repetitions: Sequence[Repetition]) -> Verdict:
     """Judge what was made of each sound the first and the second time."""
     words = Count.count(not repetition.same_words for repetition in repetitions)
     losses = Count.count(not repetition.same_loss for repetition in repetitions)
-    detail = f"heard twice, {words} sounds have other words and {losses.hits} another loss"
+    detail = f"run twice, {words} sounds get another transcript and {losses.hits} another loss"
     return words.hits + losses.hits > 0, detail
 
 
@@ -210,7 +173,7 @@ def clean_is_not_understood(understood: Count) -> Verdict:
 
 def is_lost_in_16_bits(lost: Count) -> Verdict:
     """Judge how many of the clips that matched in the search are not heard from their files."""
-    return lost.hits > 0, f"{lost} clips that matched in the search are not heard from their files"
+    return lost.hits > 0, f"{lost} clips that matched in the search do not match from their files"
 
 
 def noise_succeeds(heard: Count) -> Verdict:
@@ -225,7 +188,7 @@ def is_beaten_by_transfer(rivalries: Sequence[Rivalry]) -> Verdict:
     """Judge examples of other recognisers against the run's own."""
     beaten = any(rival.transferred.share > rival.own.share for rival in rivalries)
     detail = "; ".join(
-        f"made on {rival.maker}: {rival.transferred} are heard, of the run's own {rival.own}"
+        f"made on {rival.maker}: {rival.transferred} succeed, of the run's own {rival.own}"
         for rival in rivalries
     )
     return beaten, detail
@@ -233,7 +196,7 @@ def is_beaten_by_transfer(rivalries: Sequence[Rivalry]) -> Verdict:
 
 def rooms_leak(leak: Leak) -> Verdict:
     """Judge what the test rooms share with the rooms that were searched and chosen in."""
-    detail = f"{leak.responses} test responses are also searched or chosen in"
+    detail = f"{leak.responses} test responses are also in the splits that the attack uses"
     if leak.rooms:
         detail += f", and so are the rooms {', '.join(leak.rooms)}"
     return leak.responses.hits > 0 or bool(leak.rooms), detail
@@ -301,7 +264,7 @@ GRADIENT_NOT_FINITE: Final = Check(
 NOT_DETERMINISTIC: Final = Check(
     "not-deterministic",
     "error",
-    "the recogniser hears the same sound differently",
+    "the recogniser transcribes the same sound differently",
     is_not_deterministic,
 )
 NOISE_SUCCEEDS: Final = Check(

@@ -24,21 +24,13 @@ from mondegreen.victims.base import Recogniser, Score, Victim
 
 @dataclass(frozen=True)
 class Case:
-    """A clip, what it is to be heard as, and what the attack made of it.
+    """A clip, what it is to be heard as, and what the attack made of it."""
 
-    Attributes:
-        clean: [T] float32 at the victim's rate, on the 16-bit grid.
-        delta: [T] float32, the saved file less the clean clip.
-        target: the phrase asked for.
-        tokens: the same in the victim's symbols.
-        normaliser: that success is judged under; see `mondegreen.text`.
-    """
-
-    clean: Tensor
-    delta: Tensor
-    target: str
-    tokens: Tensor
-    normaliser: str
+    clean: Tensor  # [T] float32 at the victim's rate, on the 16-bit grid
+    delta: Tensor  # [T] float32, the saved file less the clean clip
+    target: str  # the phrase asked for
+    tokens: Tensor  # the same in the victim's symbols
+    normaliser: str  # that success is judged under; see `mondegreen.text`
 
     def succeeds(self, recogniser: Recogniser, delta: Tensor) -> bool:
         """Whether x + δ, as a 16-bit file holds it, is transcribed as the target."""

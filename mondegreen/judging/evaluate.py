@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mondegreen.air.rooms.bank import RoomBank
+from mondegreen.air.rooms.cached import default_bank
 from mondegreen.audio.pcm import load
 from mondegreen.errors import AudioError, MondegreenError, OptionError, TargetError
 from mondegreen.measures.survival import Phrases, survival
@@ -30,30 +31,20 @@ from mondegreen.victims.embedded import NAMES
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a recogniser hears of a saved sound in rooms.
+    """What a recogniser hears of a saved sound in rooms."""
 
-    Attributes:
-        sound: the path given.
-        victim: who heard.
-        bank: the key of the bank.
-        target, original: the phrases that shares and word error rates speak of; no original: None.
-        normaliser: see `mondegreen.text`.
-        survival: the sound in the rooms, and without any.
-        clean: the clean clip likewise, where it is known.
-        transfers: what each of the other recognisers that answered hears, without a room.
-        warnings: what stands against believing it.
-    """
-
-    sound: str
-    victim: str
-    bank: str
+    sound: str  # the path given
+    victim: str  # who heard
+    bank: str  # the key of the bank
+    # target, original: the phrases that shares and word error rates speak of; no original: None
     target: str
     original: str | None
-    normaliser: str
-    survival: Survival
-    clean: Survival | None
+    normaliser: str  # see `mondegreen.text`
+    survival: Survival  # the sound in the rooms, and without any
+    clean: Survival | None  # the clean clip likewise, where it is known
+    # what each of the other recognisers that answered hears, without a room
     transfers: list[Transfer]
-    warnings: list[str]
+    warnings: list[str]  # what stands against believing it
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; the parts of `survival` stand beside the other fields."""
@@ -66,7 +57,7 @@ class Evaluation:
 def evaluate(
     recogniser: Recogniser,
     sound: str | PathLike[str],
-    bank: RoomBank,
+    bank: RoomBank | None = None,
     *,
     split: str = "test",
     target: str | None = None,
@@ -84,7 +75,7 @@ def evaluate(
     Args:
         recogniser: who hears; it need not be the one that was attacked.
         sound: an item folder, its `record.json` or `adversarial.wav`, or any recording.
-        bank: rooms at the recogniser's rate.
+        bank: rooms at the recogniser's rate; None: the default bank.
         split: of the bank; only `test` is new to an attack that had this bank.
         target: the phrase; an item has its own.
         original: what was said; by default, of an item, what was heard in the clean clip.
@@ -98,6 +89,7 @@ def evaluate(
         TargetError: a recording without a target.
         OptionError: the bank is of another rate.
     """
+    bank = bank or default_bank(recogniser.sample_rate)
     if bank.sample_rate != recogniser.sample_rate:
         raise OptionError(
             f"The bank is of {bank.sample_rate} Hz, the recogniser of {recogniser.sample_rate} Hz."

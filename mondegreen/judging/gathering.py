@@ -1,9 +1,8 @@
-"""The evidence for each check, gathered from an attacked data set: one function a check.
+"""The evidence for each check, gathered from an attacked data set: one function per check.
 
 Searches here are without rooms, for methods in rooms too: a search in rooms and its proof take
-hours, and the faults that are looked for show without them.
-
-Each function takes the subject, and a function to be told how much of its work is done.
+hours, and the faults in question show without them. Each function takes the subject and a callback
+for its progress.
 """
 
 from __future__ import annotations
@@ -39,13 +38,13 @@ T = TypeVar("T")
 
 PASSES: Final = 200  # enough to attack a clip again, unless its record says otherwise
 PIECE: Final = 1.0  # seconds of a clip that something is planted in
-NOTHING_VERIFIED: Final = "no clip is verified, so that noise has nothing to be compared with"
+NOTHING_VERIFIED: Final = "no clip is verified, so there is nothing to compare noise with"
 
 # ---- from the records alone
 
 
 def understood(subject: Subject, on_done: OnDone) -> Count | NotMeasured:
-    """Of the clean clips where it is known, those that the recogniser understands."""
+    """How many clean clips are understood, of those whose text is known."""
     known = [
         item.record.understood
         for item in _each(subject.items, on_done)
@@ -53,35 +52,35 @@ def understood(subject: Subject, on_done: OnDone) -> Count | NotMeasured:
     ]
     if not known:
         return NotMeasured(
-            "what is said in the clips is not known: give their transcripts to the attack"
+            "what is said in the clips is not known: give the attack their transcripts"
         )
     return Count.count(known)
 
 
 def lost_in_16_bits(subject: Subject, on_done: OnDone) -> Count | NotMeasured:
-    """Of the clips that matched in the search, those that are not heard from their files."""
+    """How many clips matched in the search but not from their files."""
     matched = [
         item
         for item in _each(subject.items, on_done)
         if item.record.first_match is not None and not (item.in_rooms or item.record.interrupted)
     ]
     if not matched:
-        return NotMeasured("no search without rooms has matched and was left to end")
+        return NotMeasured("no search without rooms has matched and run to its end")
     return Count.count(not item.heard_dry for item in matched)
 
 
 def rooms_in_common(subject: Subject, on_done: OnDone) -> Leak | NotMeasured:
-    """What the bank's test rooms share with the others."""
+    """What the bank's test rooms share with its other rooms."""
     if not any(item.in_rooms for item in subject.items):
         return NotMeasured("the attack is not in rooms")
     if subject.bank is None:
-        return NotMeasured("the bank of rooms is not given: give the one that the attack used")
+        return NotMeasured("no bank of rooms was given: give the one that the attack used")
     found = leak(subject.bank)
     on_done(1, 1)
     return found
 
 
-# ---- on the recogniser, at next to no cost
+# ---- from the recogniser, at almost no cost
 
 
 def gradients(subject: Subject, on_done: OnDone) -> list[float]:
@@ -90,12 +89,12 @@ def gradients(subject: Subject, on_done: OnDone) -> list[float]:
 
 
 def repetitions(subject: Subject, on_done: OnDone) -> list[Repetition]:
-    """What is made of each saved file that was drawn, two times."""
+    """Two transcripts and two losses for each clip that was drawn."""
     return [repetition(subject.victim, clip.case) for clip in _each(subject.drawn, on_done)]
 
 
 def in_white_noise(subject: Subject, on_done: OnDone) -> Count | NotMeasured:
-    """In how many draws of white noise, of the energy of δ, the target is heard."""
+    """How many draws of white noise with δ's energy are heard as the target."""
     if not subject.verified:
         return NotMeasured(NOTHING_VERIFIED)
     return Count.total(
@@ -105,7 +104,7 @@ def in_white_noise(subject: Subject, on_done: OnDone) -> Count | NotMeasured:
 
 
 def in_shaped_noise(subject: Subject, on_done: OnDone) -> Count | NotMeasured:
-    """The same of noise shaped like the masking threshold."""
+    """The same for noise shaped like the masking threshold."""
     if not subject.verified:
         return NotMeasured(NOTHING_VERIFIED)
     rate = subject.victim.sample_rate
@@ -119,13 +118,13 @@ def in_shaped_noise(subject: Subject, on_done: OnDone) -> Count | NotMeasured:
 
 
 def rivalries(subject: Subject, on_done: OnDone) -> list[Rivalry] | NotMeasured:
-    """How examples made on other recognisers do on this one, against the run's own."""
+    """Examples made on other recognisers against the run's own, on this recogniser."""
     if not subject.others:
-        return NotMeasured("no results on another recogniser are given to compare with")
+        return NotMeasured("no results on another recogniser were given to compare with")
     own = _any_of((item.aim, item.heard_dry) for item in subject.items)
     common = [item for item in subject.others if item.aim in own]
     if not common:
-        return NotMeasured("the results on other recognisers are for other clips or targets")
+        return NotMeasured("the results on other recognisers are of other clips or targets")
     theirs: dict[str, list[tuple[Aim, bool]]] = {}
     for item in _each(common, on_done):
         outcome = item.aim, _is_heard(subject.victim, item)
@@ -153,32 +152,26 @@ def _is_heard(recogniser: Recogniser, example: Example) -> bool:
     return transcribe(recogniser, sound, record.sample_rate, phrases).matched
 
 
-# ---- the attack over again
+# ---- the attack, run again
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What it may cost to attack over again.
+    """What attacking again may cost."""
 
-    Attributes:
-        checks: how many do.
-        clips: how many are attacked.
-        passes: gradient passes of the recogniser, at most: a search ends where it succeeds.
-    """
-
-    checks: int
-    clips: int
-    passes: int
+    checks: int  # how many of them attack again
+    clips: int  # how many are attacked
+    passes: int  # gradient passes at most: a search ends when it succeeds
 
 
 def cost(subject: Subject) -> Cost:
-    """What the checks that attack the recogniser over again may cost, before they begin."""
+    """What the checks that attack again may cost, before they begin."""
     jobs = [_jobs_unbounded(subject), _jobs_in_passes(subject), _jobs_in_eps(subject)]
     return Cost(len(jobs), len(subject.drawn), sum(map(sum, map(_costs, jobs))))
 
 
 def hunts(subject: Subject, on_done: OnDone) -> list[Hunt]:
-    """What the attack, with as many steps as it has had, finds of what is planted for it."""
+    """What the attack finds of planted vulnerabilities, with as many steps as it was given."""
     rate = subject.victim.sample_rate
     found = []
     for number, clip in enumerate(_each(subject.drawn, on_done)):
@@ -202,7 +195,7 @@ def over_passes(subject: Subject, on_done: OnDone) -> Sweep | NotMeasured:
     """On how many clips the attack succeeds within one pass, a quarter of its passes, and all."""
     most = _most_passes(subject)
     if most == 1:
-        return NotMeasured("the attack has taken one pass: give it more")
+        return NotMeasured("the attack took only one pass: give it more")
     levels = tuple(sorted({1, max(1, most // 4), most}))
     needed = [
         passes or math.inf for passes in _attacked(subject, _jobs_in_passes(subject), on_done)
@@ -212,8 +205,8 @@ def over_passes(subject: Subject, on_done: OnDone) -> Sweep | NotMeasured:
 
 
 def _most_passes(subject: Subject) -> int:
-    sufficed = [clip.record.first_match or 0 for clip in subject.drawn]
-    return min(subject.longest, max(PASSES, *sufficed))
+    enough = [clip.record.first_match or 0 for clip in subject.drawn]
+    return min(subject.longest, max(PASSES, *enough))
 
 
 def _jobs_in_passes(subject: Subject) -> Jobs:
@@ -234,12 +227,12 @@ def _jobs_in_eps(subject: Subject) -> Jobs:
 
 
 def _attacked(subject: Subject, jobs: Jobs, on_done: OnDone) -> list[int | None]:
-    """Attack clips in the given stages; the passes that each needed, None: it did not succeed."""
+    """Attack clips in the given stages; the passes that each needed, None for a failure."""
     costs = _costs(jobs)
     needed, spent = [], 0
     for (clip, stages), cost in zip(jobs, costs, strict=True):
-        told = partial(_tell, on_done, spent, sum(costs))
-        needed.append(passes_to_success(subject.victim, clip.case, stages, told))
+        report = partial(_report, on_done, spent, sum(costs))
+        needed.append(passes_to_success(subject.victim, clip.case, stages, report))
         spent += cost
         on_done(spent, sum(costs))
     return needed
@@ -250,12 +243,12 @@ def _costs(jobs: Jobs) -> list[int]:
     return [sum(stage.passes for stage in stages) for _, stages in jobs]
 
 
-def _tell(on_done: OnDone, before: int, total: int, passes: int) -> None:
+def _report(on_done: OnDone, before: int, total: int, passes: int) -> None:
     on_done(before + passes, total)
 
 
 def _each(things: Sequence[T], on_done: OnDone) -> Iterator[T]:
-    """The things one by one, telling how many are done."""
+    """The things one by one, reporting how many are done."""
     for done, thing in enumerate(things):
         on_done(done, len(things))
         yield thing

@@ -1,4 +1,4 @@
-"""Whether the numbers of a run can be believed: every check, asked of what a run has left.
+"""Whether the numbers of a run can be believed: every check, on what the run has left.
 
 Checks of records look at all items; those that cost passes look at a few clips, drawn at random.
 """
@@ -32,20 +32,19 @@ def examine(
     on_work: OnWork | None = None,
     on_cost: Callable[[Cost], None] | None = None,
 ) -> Iterator[Finding]:
-    """Ask every check of an attacked data set; the findings come one by one, the cheapest first.
+    """Run every check on an attacked data set, the cheapest first, and yield the findings.
 
-    A check that raises fires: what cannot be looked into is not to be believed. Ctrl-C ends the
-    iteration; what was found before it is with the caller.
+    A check that raises an error fires: what cannot be examined should not be believed.
 
     Args:
         folder: of a run, or of any results of `mondegreen attack`.
         victim: the recogniser that was attacked.
-        bank: the bank of rooms that it was attacked in, if it was.
+        bank: the bank of rooms, if there was one.
         transfers: folders of results on other recognisers, for the same clips and targets.
-        sample: how many clips to draw for what costs passes.
-        seed: of everything random.
-        on_work: told how far a check is.
-        on_cost: told before the first check what attacking over again may cost.
+        sample: how many clips to draw for the checks that cost passes.
+        seed: of the draw and of noise.
+        on_work: called with the progress of a check.
+        on_cost: called before the first check with what attacking again may cost.
 
     Raises:
         OptionError: there are no results, or they are not of this victim or this bank; those of
@@ -81,12 +80,12 @@ def _findings(subject: Subject, on_work: OnWork) -> Iterator[Finding]:
 def _found(check: Check[E], gather: Callable[[], E | NotMeasured]) -> Finding:
     try:
         return check.find(gather())
-    except Exception as error:  # a victim of somebody's own may raise anything at all
+    except Exception as error:  # a user's own victim may raise anything
         return Finding(
-            check.id, check.severity, "fires", f"could not be looked into: {_said(error)}"
+            check.id, check.severity, "fires", f"could not be examined: {_first_line(error)}"
         )
 
 
-def _said(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     first = (str(error).splitlines() or [""])[0]
     return first if isinstance(error, MondegreenError) else f"{type(error).__name__}: {first}"

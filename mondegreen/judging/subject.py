@@ -1,4 +1,4 @@
-"""An attacked data set, read back to be examined: all of its records, and a few of its clips."""
+"""An attacked data set, read back to be checked: all of its records, and a few of its clips."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class Example:
 
     @property
     def aim(self) -> Aim:
-        """What was to be heard as what."""
+        """The clip, and what it should be heard as."""
         return self.record.id, self.record.target
 
     @property
     def heard_dry(self) -> bool:
-        """Whether the saved file is heard as the target where there is no room."""
+        """Whether the saved file is transcribed as the target without a room."""
         record = self.record
         return matches(record.transcript, record.target, record.options.normaliser)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """An item that was drawn, and what it takes to try things on its clip."""
+    """An item that was drawn, with its clip."""
 
     record: Record
     case: Case
@@ -66,25 +66,15 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is examined, and with what.
+    """What is checked, and with what."""
 
-    Attributes:
-        victim: the recogniser that was attacked.
-        items: all that it was attacked with.
-        drawn: some of them, whatever became of them.
-        verified: some of those that are verified.
-        bank: the bank of rooms that it was attacked in; None: none, or it is not given.
-        others: what other recognisers were attacked with.
-        seed: of everything random.
-    """
-
-    victim: Victim
-    items: Sequence[Example]
-    drawn: Sequence[Drawn]
-    verified: Sequence[Drawn]
-    bank: RoomBank | None
-    others: Sequence[Example]
-    seed: int
+    victim: Victim  # the recogniser that was attacked
+    items: Sequence[Example]  # all results
+    drawn: Sequence[Drawn]  # a random sample of them
+    verified: Sequence[Drawn]  # a random sample of those that are verified
+    bank: RoomBank | None  # the bank of rooms; None: none was used, or given
+    others: Sequence[Example]  # results on other recognisers
+    seed: int  # of the draws
 
     @classmethod
     def of(

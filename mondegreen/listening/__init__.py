@@ -1,28 +1,28 @@
-"""Listening tests: made from runs, met by people in a browser, and scored from what they answered.
+"""Listening tests: make them from runs, let people take them in a browser, and score the answers.
 
-    DIR/page/index.html      what listeners get: this folder alone
-        page/audio/BLIND.js  one sound each, under a name that says nothing
-        key.json             which sound is what; it stays with the experimenter
-        answers/             what `mondegreen listen serve` was sent, and downloaded ones
+    DIR/page/index.html      what listeners get: this folder and nothing else
+        page/audio/NAME.js   one sound each, under a random name
+        key.json             which sound is which; only for the experimenter
+        answers/             what `mondegreen listen serve` received; put downloaded files here too
 
-`key.json` is one object: `study` (16 hexadecimal digits), `protocol` ("abx" or "paper"), `seed`,
-`versions`, `conditions` (labels, such as "imperceptible fast"), `clips` (their ids), `sounds` (by
-blind name: the `clip` and the `condition` of each, which is "clean", a label, "obvious" or
-"training"), and `forms`: what a listener goes through, a list of trials in their order:
+`key.json` is one object: `schema` (1), `study` (16 hexadecimal digits), `protocol` ("abx" or
+"paper"), `seed`, `versions`, `conditions` (labels, such as "imperceptible fast"), `clips` (ids),
+`sounds` (by name: the `clip` and the `condition`, which is "clean", a label, "obvious" or
+"training"), and `forms`. A form is what one listener goes through, a list of trials in order:
 
-    id          within its form
+    id          unique within the form
     kind        "abx", "noise", "natural" or "identical"
     role        "test", "training", "catch same" or "catch obvious"
     clip        id of the clip
-    conditions  what is asked about: of "abx" the one label that is told from the clean clip, of
-                "noise" the one condition heard, of pairs both of them, "clean" first
-    sounds      the blind names by what the listener calls them: "a", "b", "x"
-    correct     "a", "b", "yes", "no", or null where no answer is wrong
+    conditions  what the question is about: for "abx" the one label that is compared with the clean
+                clip, for "noise" the one condition, for pairs both of them, "clean" first
+    sounds      names of the sounds by the listener's letters: "a", "b", "x"
+    correct     "a", "b", "yes" or "no"; null if no answer is wrong
 
-Answers are one JSON object of a session: `study`, `protocol`, `listener`, `form`, `started`,
+Answers are one JSON object per session: `study`, `protocol`, `listener`, `form`, `started`,
 `finished` (or null), `complete`, `code` (or null), `headphones` (`right`, `of`, `passed`, `tries`;
-or null), and `answers`, a list of `trial`, `answer`, `heard_difference` (null but for "abx"),
-`seconds`, `plays` (how often each sound was turned to) and `at`.
+or null), and `answers`, a list of `trial`, `answer`, `heard_difference` (null except for "abx"),
+`seconds`, `plays` (how often each sound was played) and `at`.
 
 Nothing here needs torch.
 """

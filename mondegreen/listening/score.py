@@ -1,29 +1,23 @@
-"""What a listening test came to: for each condition, each clip and each listener.
+"""The score of a listening test: for each question, each clip and each listener.
 
-Shares are 0 to 1, intervals 95 %; what nobody was asked is None. Every figure over listeners is the
-mean of theirs, see `mondegreen.listening.detection`.
+Shares are 0 to 1, and intervals 95 %; None means that nobody was asked. Every figure over listeners
+is the mean of theirs, see `mondegreen.listening.detection`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Final, NamedTuple
 
 from mondegreen.errors import MondegreenError
-from mondegreen.listening.answers import Caught, Judged, Session, judge, one_each
-from mondegreen.listening.detection import (
-    Hearing,
-    Interval,
-    beyond_guessing,
-    d_prime,
-    hearing,
-    interval,
-)
-from mondegreen.listening.study import ASKED, Question, Study, is_hit, question_of
-from mondegreen.report.numbers.summary_text import one_line
+from mondegreen.listening import detection
+from mondegreen.listening.answers import Judged, Session, judge, one_each
+from mondegreen.listening.detection import HearingShare, Interval
+from mondegreen.listening.key import KINDS, Question, StudyKey
+
+NAMED: Final = 10  # listeners whom an error names
 
 
 @dataclass(frozen=True)
@@ -40,7 +34,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """d’ at a share correct and at the ends of its interval; None: boundless, or not known."""
+    """d’ at a share correct and at the ends of its interval; None: unbounded, or unknown."""
 
     value: float | None
     low: float | None
@@ -48,232 +42,177 @@ class Sensitivity:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a question came to.
-
-    Attributes:
-        question: what was asked of which conditions.
-        rate: of answers that are hits, see `is_hit`.
-        pooled: Clopper's and Pearson's interval of all answers, as if they were independent, which
-            is too narrow where listeners differ; None: there are none.
-        hearing: the share of listeners that can tell; None: not asked in ABX, or of nobody.
-        d_prime: the same on the scale of signal detection.
-        claimed: of answers with which a difference was claimed; None as above.
-        telling: how many of these listeners are right too often to have guessed, all of them
-            looked at together; None as above.
-    """
+class QuestionScore:
+    """The answers to a question; what comes after `pooled` is for ABX alone."""
 
     question: Question
-    rate: Rate
-    pooled: Interval | None
-    hearing: Hearing | None
-    d_prime: Sensitivity | None
-    claimed: Rate | None
-    telling: int | None
+    rate: Rate  # of answers that are hits, see `StudyKey.is_hit`
+    pooled: Interval | None  # Clopper-Pearson, as if all answers were independent
+    hearing: HearingShare | None = None  # of listeners who can tell it from the clean clip
+    d_prime: Sensitivity | None = None
+    claimed: Rate | None = None  # of answers that claim to hear a difference
+    telling: int | None = None  # listeners who are right too often to have guessed
 
 
 @dataclass(frozen=True)
-class OfClip:
-    """The answers about one clip; each listener's are one observation."""
+class Listener(Judged):
+    """A listener, and their rates, in which each of their answers is an observation."""
 
-    question: Question
-    clip: str
-    rate: Rate
+    rates: Mapping[Question, Rate]
 
-
-@dataclass(frozen=True)
-class OfListener:
-    """One listener's answers, taken as independent of each other."""
-
-    question: Question
-    rate: Rate
+    @property
+    def seconds(self) -> float | None:
+        """The median time that an answer took."""
+        seconds = [a.seconds for a in self.session.answers if a.seconds is not None]
+        return median(seconds) if seconds else None
 
 
 @dataclass(frozen=True)
-class Listener:
-    """A listener, how he did in the catch trials, and in each question; `seconds` is the median."""
+class StudyScore:
+    """The score of a listening test."""
 
-    name: str
-    form: int
-    caught: Caught
-    headphones: bool | None
-    reasons: tuple[str, ...]  # why he is left out
-    seconds: float | None
-    rates: tuple[OfListener, ...]
-
-
-@dataclass(frozen=True)
-class Score:
-    """What a listening test came to.
-
-    Attributes:
-        study: what was asked.
-        results: of the listeners who count.
-        everybody: the same with nobody left out; each listener still counts once.
-        clips: of the listeners who count.
-        listeners: all of them.
-        repeated: sessions that repeat a listener, by name and form.
-    """
-
-    study: Study
-    results: tuple[Result, ...]
-    everybody: tuple[Result, ...]
-    clips: tuple[OfClip, ...]
+    key: StudyKey
+    results: tuple[QuestionScore, ...]  # of the listeners who count
+    everybody: tuple[QuestionScore, ...]  # with nobody excluded; each listener still counts once
+    clips: Mapping[tuple[Question, str], Rate]  # of the listeners who count
     listeners: tuple[Listener, ...]
-    repeated: tuple[tuple[str, int], ...]
+    repeated: tuple[Session, ...]  # further sessions of the same listeners
+
+    @property
+    def excluded(self) -> list[Listener]:
+        """Listeners who do not count."""
+        return [listener for listener in self.listeners if listener.reasons]
 
     @property
     def counted(self) -> int:
-        """Listeners who count."""
-        return sum(not listener.reasons for listener in self.listeners)
+        """How many listeners count."""
+        return len(self.listeners) - len(self.excluded)
 
 
-TOLD: Final = 10  # listeners whom an error names
-
-
-class _Given(NamedTuple):
-    """An answer to a trial that is scored."""
+class _Scored(NamedTuple):
+    """The answer to a test trial."""
 
     question: Question
     clip: str
-    listener: int
-    number: int
     hit: bool
     claimed: bool
 
 
-def score(study: Study, sessions: Sequence[Session]) -> Score:
+ByListener = Sequence[Sequence[_Scored]]
+
+
+def score(key: StudyKey, sessions: Sequence[Session]) -> StudyScore:
     """Score the answers to a study.
 
     Raises:
         MondegreenError: no listener counts.
     """
-    chosen, repeated = one_each(sessions, study)
-    judged = [judge(session, study) for session in chosen]
-    given = {number: _given(study, number, j.session) for number, j in enumerate(judged)}
-    counted = [answer for n, j in enumerate(judged) if not j.reasons for answer in given[n]]
-    if not counted:
+    chosen, repeated = one_each(sessions, key)
+    judged = [judge(session, key) for session in chosen]
+    everybody = [_scored(key, session) for session in chosen]
+    counted = [theirs for one, theirs in zip(judged, everybody, strict=True) if not one.reasons]
+    if not any(counted):
         raise _nobody(judged)
-    everybody = [answer for answers in given.values() for answer in answers]
-    questions = _questions(study)
-    return Score(
-        study=study,
+    questions = _questions(key)
+    return StudyScore(
+        key=key,
         results=tuple(_result(question, counted) for question in questions),
         everybody=tuple(_result(question, everybody) for question in questions),
-        clips=tuple(_clips(questions, study, counted)),
-        listeners=tuple(_listener(j, questions, given[n]) for n, j in enumerate(judged)),
-        repeated=tuple((session.listener, session.form) for session in repeated),
+        clips={
+            (question, clip): _rate(_hits(answers))
+            for question in questions
+            for clip in key.clips
+            if (answers := _select(counted, question, clip))
+        },
+        listeners=tuple(
+            Listener(one.session, one.caught, one.reasons, _own_rates(questions, theirs))
+            for one, theirs in zip(judged, everybody, strict=True)
+        ),
+        repeated=tuple(repeated),
     )
 
 
-def _questions(study: Study) -> list[Question]:
-    """What is scored, by kind and in the order of the conditions."""
-    found = {question_of(study, t) for form in study.forms for t in form if t.role == "test"}
-    places = {name: place for place, name in enumerate(study.conditions)}
-    kinds = list(ASKED)
+def _questions(key: StudyKey) -> list[Question]:
+    """The questions of test trials, by kind and in the order of the conditions."""
+    found = {key.question(t) for form in key.forms for t in form if t.role == "test"}
+    places = {name: place for place, name in enumerate(key.conditions)}
+    kinds = list(KINDS)
     return sorted(
         found, key=lambda q: (kinds.index(q.kind), [places.get(name, -1) for name in q.conditions])
     )
 
 
-def _given(study: Study, listener: int, session: Session) -> list[_Given]:
+def _scored(key: StudyKey, session: Session) -> list[_Scored]:
     return [
-        _Given(
-            question=question_of(study, trial),
-            clip=trial.clip,
-            listener=listener,
-            number=number,
-            hit=is_hit(study, trial, session.answers[trial.id]),
-            claimed=bool(session.answers[trial.id].heard_difference),
+        _Scored(
+            key.question(trial),
+            trial.clip,
+            hit=key.is_hit(trial, answer.answer),
+            claimed=bool(answer.heard_difference),
         )
-        for number, trial in enumerate(study.forms[session.form])
-        if trial.role == "test" and trial.id in session.answers
+        for trial in key.forms[session.form]
+        if trial.role == "test" and (answer := session.by_trial.get(trial.id))
     ]
 
 
-def _result(question: Question, given: Iterable[_Given]) -> Result:
-    answers = [answer for answer in given if answer.question == question]
-    rate = _rate(answers)
-    pooled = interval([float(answer.hit) for answer in answers]) if answers else None
-    if question.kind != "abx" or not answers:
-        return Result(question, rate, pooled, None, None, None, None)
-    ends = (None if at is None else d_prime(at) for at in (rate.share, rate.low, rate.high))
-    theirs = _hits(answers, lambda a: a.listener, lambda a: a.hit)
-    return Result(
+def _select(scored: ByListener, question: Question, clip: str | None = None) -> ByListener:
+    """The answers to a question, about one clip or all, by listeners who gave any."""
+    answers = (
+        [one for one in theirs if one.question == question and clip in (None, one.clip)]
+        for theirs in scored
+    )
+    return [theirs for theirs in answers if theirs]
+
+
+def _hits(scored: ByListener) -> list[list[bool]]:
+    return [[answer.hit for answer in theirs] for theirs in scored]
+
+
+def _rate(units: Sequence[Sequence[bool]]) -> Rate:
+    """The rate of hits, given in units of which each is one observation."""
+    if not units:
+        return Rate(0, 0, 0, None, None, None)
+    shares = list(map(fmean, units))
+    hits, answers = sum(map(sum, units)), sum(map(len, units))
+    return Rate(hits, answers, len(units), fmean(shares), *detection.interval(shares))
+
+
+def _result(question: Question, scored: ByListener) -> QuestionScore:
+    answers = _select(scored, question)
+    hits = _hits(answers)
+    rate = _rate(hits)
+    if not answers:
+        return QuestionScore(question, rate, None)
+    pooled = detection.interval([float(hit) for theirs in hits for hit in theirs])
+    if question.kind != "abx":
+        return QuestionScore(question, rate, pooled)
+    ends = (
+        None if at is None else detection.d_prime(at) for at in (rate.share, rate.low, rate.high)
+    )
+    return QuestionScore(
         question,
         rate,
         pooled,
-        hearing(list(map(fmean, theirs))),
-        Sensitivity(*ends),
-        claimed=_rate(answers, hit=lambda a: a.claimed),
-        telling=beyond_guessing([(sum(hits), len(hits)) for hits in theirs]),
+        hearing=detection.hearing(list(map(fmean, hits))),
+        d_prime=Sensitivity(*ends),
+        claimed=_rate([[answer.claimed for answer in theirs] for theirs in answers]),
+        telling=detection.beyond_guessing([(sum(theirs), len(theirs)) for theirs in hits]),
     )
 
 
-def _clips(
-    questions: Iterable[Question], study: Study, given: Iterable[_Given]
-) -> Iterable[OfClip]:
-    places = {clip: place for place, clip in enumerate(study.clips)}
-    about: defaultdict[tuple[Question, str], list[_Given]] = defaultdict(list)
-    for answer in given:
-        about[answer.question, answer.clip].append(answer)
-    for question in questions:
-        clips = (clip for asked, clip in about if asked == question)
-        for clip in sorted(clips, key=lambda name: places.get(name, -1)):
-            yield OfClip(question, clip, _rate(about[question, clip]))
-
-
-def _listener(judged: Judged, questions: Iterable[Question], given: Sequence[_Given]) -> Listener:
-    session = judged.session
-    theirs = ((q, [answer for answer in given if answer.question == q]) for q in questions)
-    seconds = [a.seconds for a in session.answers.values() if a.seconds is not None]
-    return Listener(
-        name=session.listener,
-        form=session.form,
-        caught=judged.caught,
-        headphones=session.headphones,
-        reasons=judged.reasons,
-        seconds=median(seconds) if seconds else None,
-        rates=tuple(OfListener(q, _rate(of, unit=lambda a: a.number)) for q, of in theirs),
-    )
-
-
-def _rate(
-    given: Sequence[_Given],
-    unit: Callable[[_Given], Hashable] = lambda answer: answer.listener,
-    hit: Callable[[_Given], bool] = lambda answer: answer.hit,
-) -> Rate:
-    """The rate of hits; the answers that `unit` makes one are one observation."""
-    hits, listeners = sum(map(hit, given)), len({answer.listener for answer in given})
-    if not given:
-        return Rate(0, 0, 0, None, None, None)
-    shares = list(map(fmean, _hits(given, unit, hit)))
-    return Rate(hits, len(given), listeners, fmean(shares), *interval(shares))
-
-
-def _hits(
-    given: Iterable[_Given],
-    unit: Callable[[_Given], Hashable],
-    hit: Callable[[_Given], bool],
-) -> list[list[bool]]:
-    """Which answers of each unit are hits."""
-    units: defaultdict[Hashable, list[bool]] = defaultdict(list)
-    for answer in given:
-        units[unit(answer)].append(hit(answer))
-    return list(units.values())
+def _own_rates(questions: Sequence[Question], scored: Sequence[_Scored]) -> dict[Question, Rate]:
+    """The rates of one listener, each of whose answers is one observation."""
+    rates = {q: _rate([[one.hit] for one in scored if one.question == q]) for q in questions}
+    return {q: replace(rate, listeners=min(1, rate.listeners)) for q, rate in rates.items()}
 
 
 def _nobody(judged: Sequence[Judged]) -> MondegreenError:
-    """That no listener counts, and why."""
-    left_out = [j for j in judged if j.reasons]
-    told = [
-        f"{one_line(j.session.listener) or '(no name)'} ({', '.join(j.reasons)})"
-        for j in left_out[:TOLD]
-    ]
-    more = [f"and {len(left_out) - TOLD} more"] if len(left_out) > TOLD else []
-    why = "; ".join([*told, *more]) or "no trial that is scored was answered"
+    """The error that no listener counts, and why."""
+    excluded = [f"{one.session.name} ({', '.join(one.reasons)})" for one in judged if one.reasons]
+    more = [f"and {len(excluded) - NAMED} more"] if len(excluded) > NAMED else []
+    why = "; ".join([*excluded[:NAMED], *more]) or "no test trial was answered"
     return MondegreenError(
-        f"nothing is left to score: of {len(judged)} listeners none counts: {why}. The rule stands"
-        " in docs/listening.md. Ask more listeners; for those without headphones, make the study"
-        " with --no-headphones."
+        f"nothing is left to score: none of {len(judged)} listeners counts: {why}."
+        " docs/listening.md explains the rule. Ask more listeners; for those without headphones,"
+        " make the study with --no-headphones."
     )

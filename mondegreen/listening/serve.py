@@ -1,6 +1,6 @@
-"""A server for a study on this machine, at the loopback address alone.
+"""A server for a study on this machine, at the loopback address only.
 
-It reads nothing but the page and its sounds, and writes nothing but answers that fit the study.
+It serves the page and its sounds and nothing else, and stores only answers that fit the study.
 """
 
 from __future__ import annotations
@@ -17,116 +17,25 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from mondegreen.errors import MondegreenError, OptionError, StorageError, reason
 from mondegreen.files import write_whole
 from mondegreen.listening.answers import ANSWERS, Session, read_answers
+from mondegreen.listening.key import KEY, StudyKey, read_key
 from mondegreen.listening.make import AUDIO, INDEX, PAGE
-from mondegreen.listening.study import KEY, Study, read_study
 from mondegreen.report.numbers.summary_text import one_line
 
+HOST: Final = "127.0.0.1"
 POST_TO: Final = "answers"
+NOT_STORED: Final = "The answers were not stored."
+LARGEST: Final = 1_000_000  # bytes of a session; a hundred answers take about ten thousand
 SOUND: Final = re.compile(rf"/{AUDIO}/([0-9a-f]{{16}}\.js)")
-CHANGES: Final = (  # the page as it lies there sends nothing; the one that is served may
+CHANGES: Final = (  # the page in the folder sends nothing; the one that is served may
     ("connect-src &#39;none&#39;", "connect-src &#39;self&#39;"),
     ('data-answers=""', f'data-answers="{POST_TO}"'),
 )
-
-
-class Site:
-    """A study's folder, as the server sees it.
-
-    Args:
-        folder: that `mondegreen.listening.make.make` has filled.
-
-    Raises:
-        MondegreenError: it is no such folder, or is damaged.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.study: Study = read_study(folder / KEY)
-        self.page = _sending(folder / PAGE / INDEX, self.study)
-        self._audio = folder / PAGE / AUDIO
-        self._answers = folder / ANSWERS
-        self._answers.mkdir(exist_ok=True)
-        self._lock = Lock()
-        self._used: Counter[int] = Counter()
-        self._forms: dict[str, int] = {}  # by listener
-        for path in sorted(self._answers.glob("[!.]*")):
-            with suppress(MondegreenError):  # not for the server to judge
-                for session in read_answers([path], self.study):
-                    self._take(session.listener, session.form)
-
-    def sound(self, path: str) -> bytes | None:
-        """The script of a sound; None: there is none of that path."""
-        named = SOUND.fullmatch(path)
-        file = self._audio / named[1] if named else None
-        return file.read_bytes() if file and file.is_file() else None
-
-    def form(self, listener: str) -> int:
-        """The form that fewest have had; a listener who comes back has the same."""
-        with self._lock:
-            if listener in self._forms:
-                return self._forms[listener]
-            number = min(range(len(self.study.forms)), key=lambda form: self._used[form])
-            self._take(listener, number)
-            return number
-
-    def _take(self, listener: str, form: int) -> None:
-        self._used[form] += 1
-        self._forms[listener] = form
-
-    def keep(self, content: bytes) -> Session:
-        """Keep a session's answers in place of earlier ones, unless those are more.
-
-        Raises:
-            MondegreenError: they are no answers to the study, or cannot be written.
-        """
-        arrived = self._answers / f".{secrets.token_hex(8)}.json"
-        write_whole(arrived, content)
-        try:
-            (session,) = read_answers([arrived], self.study)
-            kept = self._answers / f"{_name(session)}.json"
-            with self._lock:
-                if not kept.exists() or len(session.answers) >= self._count(kept):
-                    arrived.replace(kept)
-        finally:
-            arrived.unlink(missing_ok=True)
-        return session
-
-    def _count(self, kept: Path) -> int:
-        (session,) = read_answers([kept], self.study)
-        return len(session.answers)
-
-
-def _name(session: Session) -> str:
-    what = json.dumps([session.listener, session.form, session.started])
-    return hashlib.sha256(what.encode()).hexdigest()[:32]
-
-
-def _sending(index: Path, study: Study) -> bytes:
-    """The page, changed so that it sends answers to where it came from."""
-    try:
-        page = index.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise MondegreenError(
-            f"{index} cannot be read ({reason(error)}). Expected the folder of a study that"
-            " `mondegreen listen make` made."
-        ) from error
-    if study.id not in page or not all(there in page for there, _ in CHANGES):
-        raise MondegreenError(
-            f"{index} is not the page of the study {study.id}. Expected page and {KEY} as"
-            " `mondegreen listen make` made them; make the study again."
-        )
-    for there, instead in CHANGES:
-        page = page.replace(there, instead, 1)
-    return page.encode()
-
-
-HOST: Final = "127.0.0.1"
-LARGEST: Final = 1_000_000  # bytes of a session's answers; a hundred of them take some ten thousand
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -134,147 +43,202 @@ HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 
-Told = Callable[[str], None]  # a line of what has happened
+Log = Callable[[str], None]  # takes a line about what happened
 
 
-class _RefusedError(Exception):
-    """A request that is not answered as it wished."""
+class Site:
+    """The folder of a study, as the server uses it.
 
-    def __init__(self, status: HTTPStatus, why: str = "") -> None:
-        super().__init__(why)
-        self.status = status
+    Raises:
+        MondegreenError: there is no study in the folder, or it is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.key = read_key(folder / KEY)
+        self.page = _sending(folder / PAGE / INDEX, self.key)
+        self._audio = folder / PAGE / AUDIO
+        self._answers = folder / ANSWERS
+        self._answers.mkdir(exist_ok=True)
+        self._lock = Lock()
+        self._forms: dict[str, int] = {}  # by listener
+        for path in sorted(self._answers.glob("[!.]*")):
+            with suppress(MondegreenError):  # `listen score` reports damaged files
+                sessions = read_answers([path], self.key)
+                self._forms |= {session.listener: session.form for session in sessions}
+
+    def sound(self, path: str) -> bytes | None:
+        """The script of a sound; None if there is none at this path."""
+        match = SOUND.fullmatch(path)
+        file = self._audio / match[1] if match else None
+        return file.read_bytes() if file and file.is_file() else None
+
+    def form(self, listener: str) -> int:
+        """The form that the fewest listeners have; one who comes back gets the same form."""
+        with self._lock:
+            used = Counter(self._forms.values())
+            least = min(range(len(self.key.forms)), key=used.__getitem__)
+            return self._forms.setdefault(listener, least)
+
+    def store(self, content: bytes) -> Session:
+        """Store the answers of a session; they replace earlier ones unless those are more.
+
+        Raises:
+            MondegreenError: they are not answers to the study, or cannot be written.
+        """
+        arrived = self._answers / f".{secrets.token_hex(8)}.json"
+        write_whole(arrived, content)
+        try:
+            (session,) = read_answers([arrived], self.key)
+            identity = json.dumps([session.listener, session.form, session.started])
+            name = hashlib.sha256(identity.encode()).hexdigest()[:32]
+            stored = self._answers / f"{name}.json"
+            with self._lock:
+                earlier = read_answers([stored], self.key) if stored.exists() else []
+                if all(len(session.answers) >= len(one.answers) for one in earlier):
+                    arrived.replace(stored)
+        finally:
+            arrived.unlink(missing_ok=True)
+        return session
+
+
+def _sending(index: Path, key: StudyKey) -> bytes:
+    """The page, changed so that it sends answers to the server that it came from."""
+    try:
+        page = index.read_text(encoding="utf-8")
+        if not all(part in page for part in (key.study, *dict(CHANGES))):
+            raise ValueError(f"it is not the page of the study {key.study}")
+    except (OSError, ValueError) as error:
+        raise MondegreenError(
+            f"{index} cannot be served ({reason(error)}). Expected the page that `mondegreen listen"
+            f" make` wrote with this {KEY}; make the study again."
+        ) from error
+    for old, new in CHANGES:
+        page = page.replace(old, new, 1)
+    return page.encode()
+
+
+class _HttpError(Exception):
+    """A request that is refused: the status, and why."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     """One request."""
 
-    server: ThreadingHTTPServer
-    site: ClassVar[Site]
-    told: ClassVar[Told]
-    timeout = 30  # seconds for which a connection may keep quiet
+    server: _Server
+    timeout = 30  # seconds that a connection may be idle
     server_version, sys_version = "mondegreen", ""
 
     def do_GET(self) -> None:
-        """Hand out the page or a sound."""
-        self._answer(self._get)
+        """Serve the page or a sound."""
+        self._respond(self._get)
 
     do_HEAD = do_GET  # noqa: N815
 
     def do_POST(self) -> None:
-        """Take answers."""
-        self._answer(self._post)
+        """Store answers."""
+        self._respond(self._post)
 
-    def _answer(self, act: Callable[[], None]) -> None:
+    def _respond(self, act: Callable[[], None]) -> None:
         try:
-            self._check_names()
+            self._check_origin()
             act()
-        except _RefusedError as refused:
-            text = f"{refused.status.phrase}. {refused}\n"
-            self._send(refused.status, "text/plain", text.encode())
+        except _HttpError as error:
+            status, why = error.args
+            self._send(status, "text/plain", f"{status.phrase}. {why}\n".encode())
 
-    def _check_names(self) -> None:
-        """Refuse who came by another name, as a stranger's page does that was pointed here."""
+    def _check_origin(self) -> None:
+        """Refuse other host names and origins: DNS rebinding, or another site's page."""
         port = self.server.server_port
         names = (f"{HOST}:{port}", f"localhost:{port}")
         host, origin = self.headers.get("Host"), self.headers.get("Origin")
         if host not in names or (origin is not None and origin != f"http://{host}"):
-            raise _RefusedError(HTTPStatus.FORBIDDEN, f"This server is http://{names[0]}/ alone.")
+            raise _HttpError(HTTPStatus.FORBIDDEN, f"This server is http://{names[0]}/ only.")
 
     def _get(self) -> None:
-        asked = urlsplit(self.path)
-        if asked.path in ("/", f"/{INDEX}"):
-            self._get_page(dict(parse_qsl(asked.query, keep_blank_values=True)))
-            return
-        if asked.path == "/favicon.ico":  # which browsers ask for, whatever a page says
-            self._send(HTTPStatus.NO_CONTENT, "text/plain", b"")
-            return
-        sound = self.site.sound(asked.path)
-        if sound is None:
-            raise _RefusedError(HTTPStatus.NOT_FOUND)
-        self._send(HTTPStatus.OK, "text/javascript; charset=utf-8", sound)
+        address = urlsplit(self.path)
+        if address.path in ("/", f"/{INDEX}"):
+            self._get_page(dict(parse_qsl(address.query, keep_blank_values=True)))
+        elif address.path == "/favicon.ico":  # browsers request it, whatever the page says
+            self._send(HTTPStatus.NO_CONTENT, "text/plain")
+        elif sound := self.server.site.sound(address.path):
+            self._send(HTTPStatus.OK, "text/javascript; charset=utf-8", sound)
+        else:
+            raise _HttpError(HTTPStatus.NOT_FOUND, "")
 
     def _get_page(self, query: dict[str, str]) -> None:
         if "form" in query:
-            self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.site.page)
+            self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.server.site.page)
             return
         listener = query.get("listener") or query.get("PROLIFIC_PID")
-        if not listener:  # another each time, so that many can take it in one browser
+        if not listener:  # a new name each time, so that many listeners can share one browser
             query["listener"] = listener = secrets.token_hex(4)
-        where = urlencode({**query, "form": self.site.form(listener)})
-        self._send(HTTPStatus.SEE_OTHER, "text/plain", b"", Location=f"/?{where}")
+        where = urlencode({**query, "form": self.server.site.form(listener)})
+        self._send(HTTPStatus.SEE_OTHER, "text/plain", Location=f"/?{where}")
 
     def _post(self) -> None:
         if self.path != f"/{POST_TO}":
-            raise _RefusedError(HTTPStatus.NOT_FOUND)
+            raise _HttpError(HTTPStatus.NOT_FOUND, "")
         if self.headers.get_content_type() != "application/json":
-            raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Answers are application/json.")
+            raise _HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send answers as application/json.")
+        body = self._body()
         try:
-            session = self.site.keep(self._body())
+            session = self.server.site.store(body)
+        except StorageError as error:
+            self.server.log(one_line(str(error)))
+            raise _HttpError(HTTPStatus.INTERNAL_SERVER_ERROR, NOT_STORED) from error
         except MondegreenError as error:
-            ours = isinstance(error, StorageError)
-            if ours:
-                type(self).told(one_line(str(error)))
-            status = HTTPStatus.INTERNAL_SERVER_ERROR if ours else HTTPStatus.BAD_REQUEST
-            raise _RefusedError(status, "The answers were not kept.") from error
-        trials = len(self.site.study.forms[session.form])
-        who = one_line(session.listener) or "(no name)"
-        type(self).told(f"{who}: {len(session.answers)} of {trials} answers")
-        self._send(HTTPStatus.NO_CONTENT, "text/plain", b"")
+            raise _HttpError(HTTPStatus.BAD_REQUEST, NOT_STORED) from error
+        trials = len(self.server.site.key.forms[session.form])
+        self.server.log(f"{session.name}: {len(session.answers)} of {trials} answers")
+        self._send(HTTPStatus.NO_CONTENT, "text/plain")
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch(r"[0-9]{1,12}", length):
-            raise _RefusedError(HTTPStatus.LENGTH_REQUIRED)
+            raise _HttpError(HTTPStatus.LENGTH_REQUIRED, "")
         if int(length) > LARGEST:
-            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise _HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "")
         body = self.rfile.read(int(length))
         if len(body) != int(length):
-            raise _RefusedError(HTTPStatus.BAD_REQUEST, "The answers are cut short.")
+            raise _HttpError(HTTPStatus.BAD_REQUEST, "The answers are cut short.")
         return body
 
-    def _send(self, status: HTTPStatus, kind: str, content: bytes, **more: str) -> None:
+    def _send(self, status: HTTPStatus, kind: str, content: bytes = b"", **more: str) -> None:
         self.send_response(status)
-        length = str(len(content))
-        for name, value in {
-            **HEADERS,
-            "Content-Type": kind,
-            "Content-Length": length,
-            **more,
-        }.items():
+        about = {"Content-Type": kind, "Content-Length": str(len(content))}
+        for name, value in (HEADERS | about | more).items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing: addresses hold listeners' names."""
+        """Log nothing: addresses contain listeners' names."""
 
 
 class _Server(ThreadingHTTPServer):
-    """A thread for each connection; who hangs up is no news."""
+    """A server with a thread for each connection; a connection that is closed is not an error."""
+
+    def __init__(self, port: int, site: Site, log: Log) -> None:
+        self.site, self.log = site, log
+        super().__init__((HOST, port), _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Tell of what went wrong here, on stderr."""
+        """Report errors of the server itself on stderr."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
-def make_server(folder: Path, port: int, told: Told) -> ThreadingHTTPServer:
-    """A server for a study; `serve_forever` starts it.
-
-    Args:
-        folder: of the study.
-        port: on the loopback interface; 0: any that is free.
-        told: is called when answers have been kept, or could not be.
+def make_server(folder: Path, port: int, log: Log) -> ThreadingHTTPServer:
+    """A server for a study at a port, 0 for any free one; `serve_forever` starts it.
 
     Raises:
-        MondegreenError: the folder holds no study, or the port is in use.
+        MondegreenError: the folder does not contain a study, or the port is in use.
     """
-    handler = type("Handler", (_Handler,), {"site": Site(folder), "told": staticmethod(told)})
+    site = Site(folder)
     try:
-        return _Server((HOST, port), handler)
+        return _Server(port, site, log)
     except OSError as error:
         raise OptionError(
-            f"port {port} cannot be listened at ({error.strerror or error}). Choose another by"
-            " --port."
+            f"port {port} cannot be used ({reason(error)}). Choose another one with --port."
         ) from error

@@ -49,6 +49,10 @@ def measure(clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "
     Raises:
         AudioError: the two are not single clips of equal length.
         OptionError: there is no profile of that name.
+
+    >>> clean = np.sin(np.arange(16_000) * np.pi / 8)
+    >>> round(measure(clean, clean + 1e-3, 16_000).snr_db, 2)
+    56.99
     """
     if clean.ndim != 1 or clean.shape != adversarial.shape or clean.size == 0:
         raise AudioError(
@@ -65,7 +69,11 @@ def measure(clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "
 
 
 def max_abs(clean: Audio, adversarial: Audio) -> float:
-    """Largest |delta| of clips `[T]`, in 16-bit units (full scale is 32768)."""
+    """Largest |delta| of clips `[T]`, in 16-bit units (full scale is 32768).
+
+    >>> max_abs(np.zeros(3), np.array([0.0, 0.5, -0.25]))
+    16384.0
+    """
     return float(np.abs(_delta(clean, adversarial)).max() * FULL_SCALE)
 
 
@@ -73,6 +81,9 @@ def snr_db(clean: Audio, adversarial: Audio) -> float | None:
     """Signal-to-noise ratio 10 log10(sum clean^2 / sum delta^2) of clips `[T]`, in dB.
 
     None if delta or the clean clip is zero throughout.
+
+    >>> round(snr_db(np.ones(4), np.full(4, 1.1)), 6)
+    20.0
     """
     signal = float(np.square(clean, dtype=np.float64).sum())
     noise = float(np.square(_delta(clean, adversarial)).sum())
@@ -86,6 +97,10 @@ def masking_excess(
 
     Raises:
         OptionError: there is no profile of that name.
+
+    >>> clean = np.sin(np.arange(4_096) * np.pi / 8)
+    >>> masking_excess(clean, clean, 16_000).loss
+    0.0
     """
     audio = torch.as_tensor(clean, dtype=torch.float64)[None]
     delta = torch.as_tensor(_delta(clean, adversarial))[None]
@@ -117,6 +132,10 @@ def over_db(clean: Audio, adversarial: Audio, sample_rate: int, bound_db: float)
     """By how much delta exceeds theta + `bound_db` in its worst bin, in dB; 0: nowhere.
 
     Clips are `[T]`; the bound is 0 or more.
+
+    >>> clean = np.sin(np.arange(4_096) * np.pi / 8)
+    >>> over_db(clean, clean, 16_000, bound_db=0.0)
+    0.0
     """
     return max(0.0, masking_excess(clean, adversarial, sample_rate).max_excess_db - bound_db)
 
@@ -131,6 +150,9 @@ def pesq(clean: Audio, adversarial: Audio, sample_rate: int) -> float | None:
     Taken at 16 kHz, converted to if need be. None if the optional package `pesq` is missing, or
     finds no speech to judge (clips under a quarter of a second, silence), or the clip is longer
     than 30 s, which is beyond what it was made for.
+
+    >>> pesq(np.zeros(500_000), np.zeros(500_000), 16_000) is None  # longer than 30 s
+    True
     """
     if len(clean) > PESQ_SECONDS * sample_rate:
         return None
@@ -152,6 +174,10 @@ def stoi(clean: Audio, adversarial: Audio, sample_rate: int) -> float | None:
     """Short-time objective intelligibility of clips `[T]`: 1 is as intelligible as the clean clip.
 
     None if less than about 0.4 s of the clean clip is louder than its silences.
+
+    >>> speech = np.random.default_rng(0).normal(size=16_000)
+    >>> round(stoi(speech, speech, 16_000), 3)
+    1.0
     """
     with warnings.catch_warnings():
         # pystoi warns and returns a made-up 1e-5 where it has too little speech.

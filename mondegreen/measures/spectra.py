@@ -20,25 +20,15 @@ FLOOR_DB: Final = -20.0  # below this nothing is drawn; the clip's loudest bin i
 
 @dataclass(frozen=True)
 class Spectra:
-    """Levels in dB on the scale of eq. (13), where the clip's loudest bin has 96 dB.
+    """Levels in dB on the scale of eq. (13), where the clip's loudest bin has 96 dB."""
 
-    Attributes:
-        seconds: [F] where each frame begins.
-        hertz: [K] the bins' frequencies.
-        heard: [K] bool: the bins with a threshold in quiet.
-        clip: [F, K] the clean clip.
-        theta: [F, K] its masking threshold.
-        maskers: [F, K] bool.
-        delta: [F, K] the perturbation, if there is one.
-    """
-
-    seconds: NDArray[np.float64]
-    hertz: NDArray[np.float64]
-    heard: NDArray[np.bool_]
-    clip: NDArray[np.float64]
-    theta: NDArray[np.float64]
-    maskers: NDArray[np.bool_]
-    delta: NDArray[np.float64] | None = None
+    seconds: NDArray[np.float64]  # [F] where each frame begins
+    hertz: NDArray[np.float64]  # [K] the bins' frequencies
+    heard: NDArray[np.bool_]  # [K] bool: the bins with a threshold in quiet
+    clip: NDArray[np.float64]  # [F, K] the clean clip
+    theta: NDArray[np.float64]  # [F, K] its masking threshold
+    maskers: NDArray[np.bool_]  # [F, K] bool
+    delta: NDArray[np.float64] | None = None  # [F, K] the perturbation, if there is one
 
 
 def spectra(

@@ -46,13 +46,13 @@ def survival(
     split: Split,
     on_room: Callable[[int, int], None] | None = None,
 ) -> list[Survival]:
-    """Hear sounds in every room of a split, and in none.
+    """Transcribe sounds in every room of a split, and in none.
 
     Ctrl-C after the first room ends the listening: what was heard by then is what is reported, of
     all sounds in the same rooms, and `count` says in how many.
 
     Args:
-        recogniser: who hears, through its own public pipeline.
+        recogniser: transcribes by its own public pipeline.
         sounds: each [T] in [-1, 1] at its rate, such as a saved file and its clean clip.
         phrases: what to compare with.
         split: the rooms, of the same rate.
@@ -79,15 +79,15 @@ def survival(
 
 
 def survives(seen: Survival) -> bool:
-    """Whether a sound has kept the promise of a method in rooms: heard in at least half of them."""
+    """Whether a sound does what a method in rooms promises: the target in at least half of them."""
     return seen.rooms.heard >= SURVIVES
 
 
 def heard_share(victim: Victim, sound: Tensor, target: Tensor, split: Split) -> float:
-    """Share of a split's rooms in which greedy decoding hears the target, by forward passes alone.
+    """Share of a split's rooms in which greedy decoding gives the target, by forward passes alone.
 
     Args:
-        victim: who hears.
+        victim: the recogniser.
         sound: [T] in [-1, 1] on the 16-bit grid.
         target: the symbols, of `victim.encode`.
         split: the rooms.

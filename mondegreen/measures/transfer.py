@@ -1,8 +1,7 @@
-"""Whether other recognisers mishear it too: what each hears in a finished sound, without a room.
+"""Transfer: whether other recognisers also transcribe a finished sound as the target.
 
-An example is made on one recogniser. That another one, which nobody asked while it was made, hears
-the target as well is called transfer. The clean clip is the control: a recogniser that does not
-understand that much has no say.
+An example is made on one recogniser; the others had no part in the search. The clean clip is the
+control: a recogniser that does not understand that one cannot judge the other.
 """
 
 from __future__ import annotations
@@ -22,24 +21,19 @@ from mondegreen.victims.base import Recogniser
 
 @dataclass(frozen=True)
 class Transcribed:
-    """What a recogniser makes of a sound.
+    """One recogniser's transcript of a sound, compared."""
 
-    Attributes:
-        transcript: what it prints.
-        matched: it is the target.
-        wer_target, wer_original: word error rates to the target and to the original; None where
-            there is no original.
-    """
-
-    transcript: str
-    matched: bool
+    transcript: str  # what it prints
+    matched: bool  # it is the target
+    # wer_target, wer_original: word error rates to the target and to the original; None where there
+    # is no original
     wer_target: float
     wer_original: float | None
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What one recogniser makes of a sound, and of the clean clip where there is one."""
+    """One recogniser's transcripts of a sound, and of the clean clip where there is one."""
 
     recogniser: str
     sound: Transcribed
@@ -58,7 +52,7 @@ def transfer(
     sample_rate: int,
     phrases: Phrases,
 ) -> Transfer:
-    """Let a recogniser hear a sound, and the clean clip; arguments and errors as `transcribe`."""
+    """Transcribe a sound and its clean clip; arguments and errors as `transcribe`."""
     return Transfer(
         recogniser=recogniser.name,
         sound=transcribe(recogniser, sound, sample_rate, phrases),
@@ -69,7 +63,7 @@ def transfer(
 def transcribe(
     recogniser: Recogniser, sound: NDArray[np.float32], sample_rate: int, phrases: Phrases
 ) -> Transcribed:
-    """Let a recogniser hear a sound, through its own public pipeline.
+    """Transcribe a sound by a recogniser's own public pipeline.
 
     Args:
         recogniser: of any rate; the sound is converted to it.

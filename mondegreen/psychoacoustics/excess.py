@@ -1,4 +1,4 @@
-"""How far a perturbation stands above the masking threshold: what attacks and measures use.
+"""How far a perturbation is above the masking threshold, for attacks and measurements.
 
 Source: Qin, Carlini, Cottrell, Goodfellow and Raffel, ICML 2019, supplement, sections 1 and 2.
 """
@@ -33,6 +33,12 @@ def normalised_power(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     On a silent clip, full scale (power 1) is at 96 dB in place of the clip's maximum.
 
     Raises ``AudioError`` if delta is not of these clips: another batch size, or too short.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> round(float(normalised_power(0.1 * audio, threshold).amax().log10()), 2)  # 96 dB - 20 dB
+    7.6
     """
     _check_delta(delta, threshold)
     frames = threshold.theta.shape[1]
@@ -45,13 +51,19 @@ def normalised_power(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
 
 
 def masking_loss(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
-    """How far a perturbation stands out: the paper's loss of imperceptibility, linear power.
+    """The paper's loss of imperceptibility ℓθ: linear power above the threshold.
 
     Shape: delta ``[B, T]`` -> ``[B]``: the mean of max(power - theta, 0) over all bins of its own
     frames, never over padding. Exactly 0, with gradient 0, for what stays under theta. On a
-    silent clip the loss is finite, but means only what ``normalised_power`` says of it.
+    silent clip the loss is finite, with the reference of ``normalised_power``.
 
     Raises ``AudioError`` as ``normalised_power`` does.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> round(float(masking_loss(1e-3 * audio, threshold)), 6)  # 60 dB below the tone that masks it
+    0.0
     """
     excess = (normalised_power(delta, threshold) - threshold.theta).relu().mean(-1)
     return (excess * threshold.real).sum(-1) / threshold.frames
@@ -63,6 +75,12 @@ def excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     Shape: delta ``[B, T]`` -> ``[B, frames, audible bins]`` dB; -inf in padding and where it is 0.
 
     Raises ``AudioError`` as ``normalised_power`` does.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> round(float(excess_db(0.1 * audio, threshold)[0, 0, 125]), 1)
+    -13.4
     """
     audible = threshold.audible
     ratio = normalised_power(delta, threshold)[..., audible] / threshold.theta[..., audible]
@@ -75,6 +93,12 @@ def worst_excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     Shape: delta ``[B, T]`` -> ``[B]`` dB; -inf where it is 0.
 
     Raises ``AudioError`` as ``normalised_power`` does.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> [round(float(worst_excess_db(s * audio, threshold)), 1) for s in (0.1, 1.0)]
+    [-13.4, 6.6]
     """
     counted = threshold.audible & threshold.real[..., None]
     ratio = (normalised_power(delta, threshold) / threshold.theta).masked_fill(~counted, 0)
@@ -84,10 +108,16 @@ def worst_excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
 def rounding_power(threshold: MaskingThreshold) -> Tensor:
     """Power that rounding to 16 bits is expected to add to each bin, normalised as eq. (13).
 
-    An error evenly spread over one step has a variance of a twelfth of its square; a periodic Hann
-    window keeps 3/8 of that.
+    An error uniform over one step has a variance of a twelfth of its square; a periodic Hann window
+    keeps 3/8 of that: E|Σ w e / N|² = Σ w² σ² / N² = 3/8 σ² / N.
 
     Shape: ``[B]``.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> round(float(10 * rounding_power(threshold).log10()), 1)
+    -30.4
     """
     variance = 1 / (12 * FULL_SCALE**2)
     gain = threshold.profile.delta_gain * LOUDEST * 3 / 8 / threshold.window
@@ -95,15 +125,21 @@ def rounding_power(threshold: MaskingThreshold) -> Tensor:
 
 
 def guarded(threshold: MaskingThreshold, audio: Tensor, share: float) -> MaskingThreshold:
-    """The threshold, and nowhere more than a share of the clip's own power nearby.
+    """The threshold, limited to a share of the clip's own power nearby.
 
-    A loud low sound masks far upward (eq. 9), where the clip itself may be all but silent. What is
-    put there is under θ, and is still what makes a perturbation sound like noise.
+    A loud low sound masks far upward (eq. 9), where the clip itself may be almost silent. A
+    perturbation there is under θ, but makes it sound like noise.
 
-    Shape: audio ``[B, T]`` of the same clips -> theta = min(theta, share · p̄), where p̄ is the mean
+    Shape: audio ``[B, T]`` of the same clips -> theta = min(theta, share · p̄); p̄ is the mean
     of the clip's normalised power over the bins less than 0.5 Bark away.
 
     Raises ``AudioError`` as ``normalised_power`` does.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> bool((guarded(threshold, audio, 0.5).theta <= threshold.theta).all())
+    True
     """
     power = normalised_power(audio, threshold)
     barks = bark(bin_frequencies(threshold.sample_rate, threshold.window))
@@ -118,5 +154,5 @@ def _check_delta(delta: Tensor, threshold: MaskingThreshold) -> None:
     if delta.ndim != 2 or len(delta) != clips or given < frames:
         raise AudioError(
             f"the perturbation has shape {list(delta.shape)}; its threshold is of {clips} clips and"
-            f" {frames} frames: give [{clips}, samples] with as many samples as the longest clip"
+            f" {frames} frames: pass [{clips}, samples] with as many samples as the longest clip"
         )

@@ -1,13 +1,13 @@
 """The sum of what many maskers spread over a spectrum, without a term for each masker and bin.
 
-A masker gives exp(l + b (z - z0)) at the Bark value z: l is its level at its own z0, and b one
-constant for all maskers below z0, but a masker's own above. The literal sum takes an exponential
-for each frame, masker and bin. Here bins go in blocks no wider than `WIDEST` Bark, of centre c, and
+A masker at z0 with level l gives exp(l + b (z - z0)) at the Bark value z, where b is one constant
+for all maskers below z0, but a masker's own above. The literal sum takes an exponential for each
+frame, masker and bin. Here bins are in blocks no wider than `WIDEST` Bark, with centre c, and
 
     exp(l + b (z - z0)) = exp(l + b (c - z0)) exp(b (z - c)).
 
-Below maskers the second factor is the same for all: first factors are summed, then multiplied once.
-Above, it is a smooth function of b, and so its Chebyshev series: `TERMS` sums a block, and a matrix
+Below maskers the second factor is common: first factors are summed, then multiplied once. Above, it
+is a smooth function of b, and so its Chebyshev series: `TERMS` sums per block, and a matrix
 product. In a masker's own block, where its flanks meet, each term is computed. Nothing is left out
 that a double could hold.
 """
@@ -26,27 +26,28 @@ WIDEST: Final = 1.25  # Bark; a wider block takes more terms, narrower ones are 
 TERMS: Final = 18  # leaves out 1e-15 of a term at slopes 27 dB/Bark apart
 NEPERS: Final = math.log(10) / 10  # of power, in a decibel
 NOWHERE: Final = 1e6  # Bark; so far away nothing is left
-NOTHING: Final = -80.0  # nepers of power, -347 dB; numbers much less are slow in float32, so none
+NOTHING: Final = -80.0  # nepers of power, -347 dB; far smaller numbers are slow in float32, so zero
 
 
 @dataclass(frozen=True)
 class Spreading:
     """A frequency axis in J blocks of W bins, and what is the same for all maskers.
 
-    Attributes:
-        barks: [J, W], the last bin repeated to the end of the last block.
-        centres: [J].
-        down: [J, J], from a block's centre to those below it, along the slope below maskers.
-        below: [J, W], from a block's centre to its bins, along the same slope.
-        above: [J, TERMS, W], the same along the slopes above maskers: coefficients of the series.
-        slopes: in dB per Bark: the one below maskers; the least and the most above them.
+    >>> barks = torch.arange(4, dtype=torch.float64)
+    >>> spreading = Spreading.over(barks, (27.0, -27.0, 0.0), torch.device("cpu"), torch.float64)
+    >>> level_db, slope = torch.tensor([[[60.0]], [[-20.0]]], dtype=torch.float64)
+    >>> power = spreading(torch.tensor([[1]]), level_db, slope)
+    >>> (10 * power[0].log10()).round(decimals=6).tolist()  # one masker of 60 dB, at 1 Bark
+    [33.0, 60.0, 40.0, 20.0]
     """
 
-    barks: Tensor
-    centres: Tensor
-    down: Tensor
-    below: Tensor
+    barks: Tensor  # [J, W], the last bin repeated to the end of the last block
+    centres: Tensor  # [J]
+    down: Tensor  # [J, J], from a block's centre to those below it, along the slope below maskers
+    below: Tensor  # [J, W], from a block's centre to its bins, along the same slope
+    # [J, TERMS, W], the same along the slopes above maskers: coefficients of the series
     above: Tensor
+    # in dB per Bark: the one below maskers; the least and the most above them
     slopes: tuple[float, float, float]
 
     @classmethod
@@ -86,8 +87,7 @@ class Spreading:
             slope: [F, M] dB per Bark above them, between the least and the most of `slopes`.
 
         Returns:
-            [F, J W] power: what all maskers of a frame give at each bin, and past the last one
-            nothing that means anything.
+            [F, J W] power of all maskers of a frame at each bin; meaningless past the last bin.
         """
         level, slope = NEPERS * level_db, NEPERS * slope
         own_block = bins // self.barks.shape[1]

@@ -1,4 +1,4 @@
-"""Steps 2 and 3: what each masker hides, eqs. (7)-(10), and what all of a frame hide, eq. (11).
+"""Steps 2 and 3: the thresholds of maskers, eqs. (7)-(10), and of a frame, eq. (11).
 
 Source: Qin, Carlini, Cottrell, Goodfellow and Raffel, ICML 2019, supplement, sections 1 and 2.
 """
@@ -28,13 +28,17 @@ from mondegreen.psychoacoustics.spectrum import (
 from mondegreen.psychoacoustics.spreading import Spreading
 
 SLOPES = (27.0, -27.0, 0.0)  # dB per Bark, eqs. (7) and (9): below; above, of up to 113 dB
-FRAMES_AT_ONCE = 256  # keeps the working set near the processor's cache, and bounds it
+FRAMES_AT_ONCE = 256  # bounds memory, and keeps it near the size of the processor's cache
 
 # ---- step 2: individual thresholds ----------------------------------------------------------
 
 
 def upper_slope(masker_db: Tensor) -> Tensor:
-    """Slope G above a masker in dB per Bark, eq. (9), from its level in dB."""
+    """Slope G above a masker in dB per Bark, eq. (9), from its level in dB.
+
+    >>> upper_slope(torch.tensor([30.0, 60.0])).double().round(decimals=2).tolist()
+    [-27.0, -19.6]
+    """
     return 0.37 * (masker_db - 40).clamp(min=0) - 27
 
 
@@ -43,6 +47,10 @@ def spread(masker_db: Tensor, delta_bark: Tensor) -> Tensor:
 
     Shape: both broadcast. The lesser of the two lines is the right one on each side of the masker,
     because the upper slope never reaches 27 (the level would have to exceed 185 dB).
+
+    >>> below_and_above = torch.tensor([-1.0, 1.0], dtype=torch.float64)
+    >>> spread(torch.tensor(60.0), below_and_above).round(decimals=2).tolist()
+    [-27.0, -19.6]
     """
     return torch.minimum(27 * delta_bark, upper_slope(masker_db) * delta_bark)
 
@@ -51,6 +59,10 @@ def individual_threshold(masker_db: Tensor, masker_bark: Tensor, maskee_bark: Te
     """Threshold T in dB that one tonal masker sets at another Bark value, eq. (10).
 
     Shape: all broadcast. A masker of minus infinity dB sets no threshold.
+
+    >>> masker, maskees = torch.tensor(8.0), torch.tensor([8.0, 9.0], dtype=torch.float64)
+    >>> individual_threshold(torch.tensor(60.0), masker, maskees).round(decimals=2).tolist()
+    [51.78, 32.18]
     """
     offset = -6.025 - 0.275 * masker_bark
     return (masker_db + offset) + spread(masker_db, maskee_bark - masker_bark)
@@ -69,6 +81,12 @@ def global_threshold(
     above 20 kHz in ``paper``) hold the maskers' share alone, which may be 0.
 
     Raises ``OptionError`` for an unknown profile, ``AudioError`` for power that is not normalised.
+
+    >>> power = torch.full((1025,), 1e-20)
+    >>> power[128] = 1e6  # one masker of 60 dB, at 1 kHz
+    >>> theta, n_maskers = global_threshold(power, 16_000)
+    >>> int(n_maskers), round(float(10 * theta[128].log10()), 2)
+    (1, 51.63)
     """
     rules = profile_of(profile)
     _check_normalised(power)
@@ -110,6 +128,11 @@ def maskers(power: Tensor, sample_rate: int, profile: str = "paper") -> Tensor:
     Shape: normalised power ``[..., bins]`` -> bool ``[..., bins]``.
 
     Raises ``OptionError`` for an unknown profile.
+
+    >>> power = torch.full((1025,), 1e-20)
+    >>> power[128] = 1e6
+    >>> maskers(power, 16_000).nonzero().flatten().tolist()
+    [128]
     """
     rules = profile_of(profile)
     frames = power.reshape(-1, power.shape[-1])
@@ -145,21 +168,21 @@ class MaskingThreshold:
 
     @property
     def silence(self) -> tuple[int, int]:
-        """Samples of silence before and after a clip with which all of it is in as many frames.
+        """Samples of silence before and after a clip that put all of it in equally many frames.
 
-        Frames that lie within a clip see its first and last samples hardly, for their windows begin
-        and end with zeros, and what comes after the last of them not at all.
+        Frames within a clip hardly see its first and last samples, since windows start and end with
+        zeros, and not at all what follows the last frame.
         """
         return self.window - self.hop, self.window - 1
 
     @property
     def audible(self) -> Tensor:
-        """Bins that have a threshold in quiet, ``[bins]``; what is elsewhere nobody hears."""
+        """Bins with a threshold in quiet, ``[bins]``; the others are inaudible."""
         device, dtype = self.theta.device, self.theta.dtype
         return axis_of(self.sample_rate, self.window, self.profile, device, dtype).heard
 
     def of(self, audio: Tensor, lengths: Tensor) -> MaskingThreshold:
-        """The threshold of other audio ``[B, T]``, made in the same way."""
+        """The threshold of other audio ``[B, T]``, with the same settings."""
         return masking_threshold(
             audio, lengths, self.sample_rate, self.profile.name, self.window, self.hop
         )
@@ -193,6 +216,11 @@ def masking_threshold(
 
     Raises ``AudioError`` for another shape of audio or lengths, ``OptionError`` for an unknown
     profile or a window or hop that cannot be used.
+
+    >>> tone = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(tone, None, 16_000)
+    >>> list(threshold.theta.shape), round(float(10 * threshold.theta[0, 0, 128].log10()), 1)
+    ([1, 5, 1025], 89.4)
     """
     rules = profile_of(profile)
     _check_frame_options(sample_rate, window, hop)
@@ -207,33 +235,33 @@ def masking_threshold(
 
 def _check_frame_options(sample_rate: int, window: int, hop: int) -> None:
     if sample_rate < 1:
-        raise OptionError(f"the sample rate is {sample_rate} Hz; give a positive number")
+        raise OptionError(f"the sample rate is {sample_rate} Hz; use a positive number")
     if window < 4 or window % 2:
-        raise OptionError(f"the window has {window} samples; give an even number of at least 4")
+        raise OptionError(f"the window has {window} samples; use an even number of at least 4")
     if hop < 1:
-        raise OptionError(f"the hop is {hop} samples; give at least 1")
+        raise OptionError(f"the hop is {hop} samples; use at least 1")
 
 
 def _check_normalised(power: Tensor) -> None:
     # The slopes above maskers are prepared for levels that normalised spectra have.
     if bool((power > 1.001 * LOUDEST).any()):
         raise AudioError(
-            f"the loudest bin has {10 * math.log10(power.max()):.1f} dB; give power that is"
-            " normalised, eq. (13), so that it has 96 dB at most"
+            f"the loudest bin has {10 * math.log10(power.max()):.1f} dB; pass power that is"
+            " normalised, eq. (13), to at most 96 dB"
         )
 
 
 def _checked_lengths(audio: Tensor, lengths: Tensor | None) -> Tensor:
     if audio.ndim != 2 or audio.dtype not in (torch.float32, torch.float64):
         raise AudioError(
-            f"the audio is {audio.dtype} of shape {list(audio.shape)}; give float32 or float64"
+            f"the audio is {audio.dtype} of shape {list(audio.shape)}; pass float32 or float64"
             " samples in [-1, 1] of shape [clips, samples]"
         )
     if lengths is None:
         lengths = torch.full(audio.shape[:1], audio.shape[1], device=audio.device)
     if lengths.shape != audio.shape[:1]:
         raise AudioError(
-            f"{list(lengths.shape)} lengths came for {len(audio)} clips; give one each"
+            f"{list(lengths.shape)} lengths came for {len(audio)} clips; pass one each"
         )
     if bool(((lengths < 1) | (lengths > audio.shape[1])).any()):
         raise AudioError(

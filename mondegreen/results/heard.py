@@ -23,18 +23,12 @@ LONGEST: Final = 60  # characters of a listener that the name of its file keeps
 
 @dataclass(frozen=True)
 class Listening:
-    """A way of listening.
+    """A way of listening."""
 
-    Attributes:
-        listener: the recogniser, as it was named.
-        beams: hypotheses that its decoder keeps; 1 is greedy decoding.
-        dtype: of weights and audio.
-        batch: greedy decodes that were compared at once; None: items were transcribed one by one.
-    """
-
-    listener: str
-    beams: int
-    dtype: str
+    listener: str  # the recogniser, as it was named
+    beams: int  # hypotheses that its decoder keeps; 1 is greedy decoding
+    dtype: str  # of weights and audio
+    # greedy decodes that were compared at once; None: items were transcribed one by one
     batch: int | None
 
     @property
@@ -54,30 +48,20 @@ class Listening:
 
 @dataclass(frozen=True)
 class Claim:
-    """What an item claims, and what is heard in it now.
+    """What an item claims, and what is heard in it now."""
 
-    Attributes:
-        item: its folder; on disk, the name of that.
-        file: the SHA-256 of its audio; None: its record cannot be read.
-        id: of the clip; None likewise, like the target.
-        target: the phrase.
-        claimed: its record says that it is verified.
-        transcript: of the file now; None: only compared with the target, or not heard at all.
-        verified: it is the target now; for methods in rooms: in at least half of the test rooms.
-            Where the record has a bound, the file also keeps it.
-        problem: why it could not be heard; None: it was.
-        over_db: by how much the file breaks its bound; None: it has none.
-    """
-
-    item: str
-    file: str | None
-    id: str | None
-    target: str | None
-    claimed: bool
+    item: str  # its folder; on disk, the name of that
+    file: str | None  # the SHA-256 of its audio; None: its record cannot be read
+    id: str | None  # of the clip; None likewise, like the target
+    target: str | None  # the phrase
+    claimed: bool  # its record says that it is verified
+    # of the file now; None: only compared with the target, or not heard at all
     transcript: str | None
+    # it is the target now; for methods in rooms: in at least half of the test rooms. Where the
+    # record has a bound, the file also keeps it.
     verified: bool
-    problem: str | None = None
-    over_db: float | None = None
+    problem: str | None = None  # why it could not be heard; None: it was
+    over_db: float | None = None  # by how much the file breaks its bound; None: it has none
 
     @property
     def confirmed(self) -> bool:
@@ -91,19 +75,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Hearings:
-    """What was heard in the items of a folder, in one way of listening.
+    """What was heard in the items of a folder, in one way of listening."""
 
-    Attributes:
-        how: the way of listening.
-        whole: all items were heard; else it was interrupted.
-        items: how many there were.
-        claims: item by item.
-    """
-
-    how: Listening
-    whole: bool
-    items: int
-    claims: tuple[Claim, ...]
+    how: Listening  # the way of listening
+    whole: bool  # all items were heard; else it was interrupted
+    items: int  # how many there were
+    claims: tuple[Claim, ...]  # item by item
 
     def of(self, item: str, record: Record) -> Claim | None:
         """What was heard in an item; None: it was not heard, or its file was another then.

@@ -24,17 +24,11 @@ from mondegreen.results.record import Record
 
 @dataclass(frozen=True)
 class Item:
-    """An item folder, read back.
+    """An item folder, read back."""
 
-    Attributes:
-        record: what is claimed.
-        adversarial: [T] float32, the saved file's samples.
-        delta: [T] float32, the perturbation.
-    """
-
-    record: Record
-    adversarial: NDArray[np.float32]
-    delta: NDArray[np.float32]
+    record: Record  # what is claimed
+    adversarial: NDArray[np.float32]  # [T] float32, the saved file's samples
+    delta: NDArray[np.float32]  # [T] float32, the perturbation
 
     @property
     def clean(self) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""What pictures of an item show: levels over time and frequency, small enough to lie beside it.
+"""What pictures of an item show: levels over time and frequency, small enough to keep beside it.
 
-Taken once, where the item is made, from `mondegreen.measures.spectra`; reading them needs no
-torch. In a band of several bins stands the greatest level of any, so that nothing is hidden.
+Computed once, when the item is made, by `mondegreen.measures.spectra`; reading them needs no torch.
+The level of a band is that of its loudest bin, so that nothing is hidden.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as safetensors_bytes
 
 from mondegreen.errors import MondegreenError, reason
+from mondegreen.results.folder import LEVELS, hash_of
+from mondegreen.results.record import Record
 
 STEPS_PER_DB: Final = 2  # levels are whole numbers of half decibels, 0 to 127.5 dB
 BINS_PER_BAND: Final = 4  # 31 Hz at 16 kHz
@@ -24,27 +26,20 @@ BINS_PER_BAND: Final = 4  # 31 Hz at 16 kHz
 
 @dataclass(frozen=True)
 class Levels:
-    """Levels in decibels on the scale of eq. (13), where the clip's loudest bin has 96 dB.
+    """Levels in decibels on the scale of eq. (13), where the clip's loudest bin has 96 dB."""
 
-    Attributes:
-        frame_seconds: from one frame to the next.
-        band_hertz: width of a band; the first begins at 0 Hz.
-        clip: [F, K] uint8, half decibels, of the clean clip; what lies below 0 dB is 0.
-        theta: [F, K] of its masking threshold.
-        delta: [F, K] of the perturbation.
-        excess: [F, K] how far the perturbation stands above the threshold in the band's worst bin.
-    """
-
-    frame_seconds: float
-    band_hertz: float
+    frame_seconds: float  # from one frame to the next
+    band_hertz: float  # width of a band; the first begins at 0 Hz
+    # [F, K] uint8, half decibels, of the clean clip; 0 where it is below 0 dB
     clip: NDArray[np.uint8]
-    theta: NDArray[np.uint8]
-    delta: NDArray[np.uint8]
+    theta: NDArray[np.uint8]  # [F, K] of its masking threshold
+    delta: NDArray[np.uint8]  # [F, K] of the perturbation
+    # [F, K] how far the perturbation exceeds the threshold in the band's worst bin
     excess: NDArray[np.uint8]
 
     @property
     def seconds(self) -> NDArray[np.float64]:
-        """[F] the middle of each frame, from the clip's beginning."""
+        """[F] the middle of each frame, from the start of the clip."""
         window = BINS_PER_BAND / self.band_hertz
         return window / 2 + self.frame_seconds * np.arange(len(self.clip), dtype=np.float64)
 
@@ -70,6 +65,22 @@ ARRAYS: Final = ("clip", "theta", "delta", "excess")
 AXES: Final = "axes"
 
 
+def levels_of(folder: Path, record: Record) -> Levels:
+    """The levels beside a record.
+
+    Raises:
+        MondegreenError: they cannot be read, or are not those that were saved with it.
+    """
+    path = folder / LEVELS
+    levels = read_levels(path)
+    if record.files.get(LEVELS, hash_of(path)) != hash_of(path):
+        raise MondegreenError(
+            f"{path} is not the file that was saved with the record, and is not drawn. Attack the"
+            " clip again."
+        )
+    return levels
+
+
 def read_levels(path: Path) -> Levels:
     """Read what `Levels.to_bytes` wrote.
 
@@ -84,8 +95,8 @@ def read_levels(path: Path) -> Levels:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise MondegreenError(
             f"{path} holds no levels to draw ({reason(error)}). Expected what an attack writes"
-            " beside its result; without it there is no picture. Attack the clip again to have one:"
-            " in a run, delete the folder that the file belongs to and run the same command."
+            " beside its result. Attack the clip again: in a run, delete the item's folder and run"
+            " the same command."
         ) from error
 
 

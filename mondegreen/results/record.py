@@ -252,7 +252,9 @@ def typed(kind: type[T], data: object) -> T:
     """
     try:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
-        made: T = _adapter(cast(Any, kind)).validate_json(text, strict=True)
+        adapter = _adapter(cast(Any, kind))
+        made: T = adapter.validate_json(text, strict=True)
+        json.dumps(adapter.dump_python(made), allow_nan=False)  # a huge integer became infinite
     except ValidationError as error:
         wrong = dict.fromkeys(map(_place, error.errors()))
         raise MondegreenError(f"look at {', '.join(list(wrong)[:5])}") from None

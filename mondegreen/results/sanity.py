@@ -16,21 +16,14 @@ from mondegreen.results.record import typed
 
 @dataclass(frozen=True)
 class Sanity:
-    """The findings of a folder, and what they are of.
+    """The findings of a folder, and what they are of."""
 
-    Attributes:
-        whole: every check was made; else it was interrupted.
-        items: the hash of each item's record, which has those of its files, by its path.
-        sample: clips that were drawn for the checks that cost passes.
-        seed: of the draw.
-        findings: one for each check.
-    """
-
-    whole: bool
+    whole: bool  # every check was made; else it was interrupted
+    # the hash of each item's record, which has those of its files, by its path
     items: Mapping[str, str]
-    sample: int
-    seed: int
-    findings: tuple[Finding, ...]
+    sample: int  # clips that were drawn for the checks that cost passes
+    seed: int  # of the draw
+    findings: tuple[Finding, ...]  # one for each check
 
 
 def keep_findings(
@@ -49,7 +42,7 @@ def read_findings(folder: Path) -> Sanity | None:
     """The findings of a folder.
 
     None where `mondegreen sanity` was not run to its end on the very items that there are now, or
-    what it left is damaged: that is no clean bill, but keeps nobody from the numbers.
+    what it left is damaged: then nothing is known, and the numbers are shown all the same.
     """
     if not (folder / SANITY).is_file():
         return None

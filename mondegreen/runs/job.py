@@ -1,4 +1,4 @@
-"""What a driver asks of a worker, and what comes back: plain data that any engine can carry."""
+"""What a driver gives a worker, and what comes back: plain data that any engine can carry."""
 
 from __future__ import annotations
 
@@ -10,69 +10,45 @@ from mondegreen.files import key_of
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.plan import Row
 
-ATTEMPTS: Final = 3  # of a batch, and then of each of its clips, before that is an error
+ATTEMPTS: Final = 3  # at a batch, then at each of its clips alone, before it counts as an error
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a worker is started with.
+    """What a worker is started with."""
 
-    Attributes:
-        run: path of the run folder.
-        config: what is run, and how.
-        device: that this worker works on.
-        threads: that it may use on the CPU.
-        weights: the hash that its recogniser's must have; None: it is the first, which tells it.
-    """
-
-    run: str
+    run: str  # path of the run folder
     config: RunConfig
     device: str
-    threads: int
-    weights: str | None = None
+    threads: int  # on the CPU
+    weights: str | None = None  # hash that its recogniser must have; None: it is the first worker
 
 
 @dataclass(frozen=True)
 class Job:
-    """Clips to be attacked in one batch.
+    """Clips to be attacked in one batch."""
 
-    Attributes:
-        rows: all of the batch, which decides how sums are rounded, finished or not.
-        wanted: the keys of those that are to be finished.
-        attempt: 1 at first.
-    """
-
-    rows: tuple[Row, ...]
-    wanted: frozenset[str]
+    rows: tuple[Row, ...]  # the whole batch, finished or not: it decides how sums are rounded
+    wanted: frozenset[str]  # keys of the clips that are still to be finished
     attempt: int = 1
 
     @cached_property
     def name(self) -> str:
-        """Names the batch: the same clips have the same."""
+        """The name of the batch: the same clips always have the same one."""
         return key_of({"keys": [row.key for row in self.rows]})[:20]
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A clip whose item is in place.
-
-    Attributes:
-        key: of the item.
-        verified: see `Record`.
-    """
+    """A clip whose item is in place."""
 
     key: str
-    verified: bool
+    verified: bool  # see `Record`
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A clip that nothing can be done with, however often it is tried.
-
-    Attributes:
-        key: of the item that is not to be.
-        reason: in words.
-    """
+    """A clip that cannot be attacked, however often it is tried."""
 
     key: str
     reason: str
@@ -83,40 +59,25 @@ Outcome: TypeAlias = Finished | Refused
 
 @dataclass(frozen=True)
 class Advanced:
-    """A job has come so far.
-
-    Attributes:
-        job: which.
-        passes: gradient passes of a clip.
-        of: how many there will be at most.
-    """
+    """How far a job has come."""
 
     job: Job
-    passes: int
-    of: int
+    passes: int  # gradient passes per clip so far
+    of: int  # at most
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A job has ended.
-
-    Attributes:
-        job: which.
-        outcomes: of the wanted clips; fewer: it was asked to stop.
-    """
+    """A job has ended."""
 
     job: Job
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Outcome, ...]  # of the wanted clips; some are missing if it was asked to stop
+    notes: tuple[str, ...] = ()  # what the user should know
 
 
 @dataclass(frozen=True)
 class Crashed:
-    """A job has failed as a whole; the worker has been replaced if it was lost.
-
-    Attributes:
-        job: which.
-        reason: in words.
-    """
+    """A job has failed as a whole; if its worker was lost, it has been replaced."""
 
     job: Job
     reason: str
@@ -124,22 +85,14 @@ class Crashed:
 
 @dataclass(frozen=True)
 class Lost:
-    """A worker could not be replaced; the others go on.
-
-    Attributes:
-        reason: in words.
-    """
+    """A worker could not be replaced; the others go on."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Halted:
-    """No job can go on: nothing can be written.
-
-    Attributes:
-        reason: in words.
-    """
+    """Nothing can be written, so no job can go on."""
 
     reason: str
 

@@ -1,7 +1,7 @@
-"""What a run folder holds of its clips: which are finished, which failed, which remain.
+"""The items and errors of a run folder: what is finished, what failed, what remains.
 
-The folder is the truth. An item appears in it in one step, whole; what a killed process left half
-written is cleared away, and what was damaged since is moved aside, both when the run goes on.
+The folder is the truth. An item appears in it in one step, whole. When a run resumes, what a killed
+process left half written is deleted, and damaged items are moved aside.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -33,11 +32,7 @@ from mondegreen.runs.plan import Row
 
 
 class Ledger:
-    """The items and errors of a run folder.
-
-    Args:
-        run: the folder.
-    """
+    """The items and errors of the run folder `run`."""
 
     def __init__(self, run: Path) -> None:
         self.run = run
@@ -45,10 +40,11 @@ class Ledger:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep a second process from driving the same run.
+        """Keep other processes from driving the same run.
 
         Raises:
-            MondegreenError: another one does, or the folder cannot be made or written to.
+            MondegreenError: another process drives it.
+            StorageError: the folder cannot be made or written to.
         """
         with _writing(self.run):
             for folder in (self.items, self.errors, self.searches):
@@ -58,8 +54,8 @@ class Ledger:
                 lock.acquire(timeout=0)
             except Timeout:
                 raise MondegreenError(
-                    f"{self.run} is being run by another process. Wait for it, or end it; the same"
-                    " command then goes on."
+                    f"{self.run} is being run by another process. Wait for it or end it, then run"
+                    " the same command again."
                 ) from None
         try:
             yield
@@ -69,9 +65,10 @@ class Ledger:
     def survey(
         self, rows: Sequence[Row], on_item: Callable[[int, int], object] | None = None
     ) -> tuple[dict[str, bool], list[str]]:
-        """The keys of finished items and whether they are verified, and what was moved aside.
+        """The keys of finished items with whether they are verified, and what was moved aside.
 
-        Clears away what killed processes left, and the notes of errors: those clips come up again.
+        Deletes what killed processes left half written, and the notes of errors: those clips are
+        tried again.
 
         Raises:
             StorageError: the folder cannot be written to.
@@ -79,13 +76,13 @@ class Ledger:
         finished, complaints = {}, []
         keys = dict.fromkeys(row.key for row in rows if (self.items / row.key).exists())
         with _writing(self.run):
-            self._clear_away()
+            self._delete_leftovers()
             for done, key in enumerate(keys, 1):
                 try:
                     finished[key] = self.verified(key)
                 except MondegreenError as error:
-                    aside = self._move_aside(key)
-                    complaints.append(f"{error} It has been moved to {aside}, and is made anew.")
+                    what, aside = str(error).rstrip("."), self._move_aside(key)
+                    complaints.append(f"{what}. Moved to {aside}; the clip is attacked again")
                 if on_item is not None:
                     on_item(done, len(keys))
         return finished, complaints
@@ -94,42 +91,37 @@ class Ledger:
         """Whether a finished item is verified.
 
         Raises:
-            MondegreenError: it is not there, or not whole.
+            MondegreenError: it is missing, damaged, or another one.
         """
-        record = read_record(self.items / key)
+        folder = self.items / key
+        record = read_record(folder)
         try:
-            check_files(self.items / key, record)
+            check_files(folder, record)
         except OSError as error:
-            raise MondegreenError(
-                f"{self.items / key} cannot be read ({error.strerror})"
-            ) from error
+            raise MondegreenError(f"{folder} cannot be read ({error.strerror})") from error
         if record.key != key:
-            raise MondegreenError(f"{self.items / key / RECORD} is that of another item")
+            raise MondegreenError(f"{folder / RECORD} belongs to another item")
         return record.verified
 
     def _move_aside(self, key: str) -> Path:
-        (self.run / DAMAGED).mkdir(exist_ok=True)
+        damaged = self.run / DAMAGED
+        damaged.mkdir(exist_ok=True)
         names = (key if n == 1 else f"{key}-{n}" for n in count(1))
-        place = next(p for name in names if not (p := self.run / DAMAGED / name).exists())
-        (self.items / key).rename(place)
-        return place
+        return (self.items / key).rename(
+            next(path for name in names if not (path := damaged / name).exists())
+        )
 
-    def _clear_away(self) -> None:
+    def _delete_leftovers(self) -> None:
         for part in self.items.glob(".*.part*"):
-            # renamed first: whoever might still be writing it can then not put it in place
+            # renamed first: a process that is still writing it can then not put it in place
             shutil.rmtree(part.rename(part.with_name(f"{part.name}.old")))
         for left in (*self.searches.glob(".*.part"), *self.errors.glob("*.json")):
             left.unlink(missing_ok=True)
 
     def commit(self, key: str, write: Callable[[Path], object]) -> None:
-        """Put an item in place in one step, once it is on the disk; one that is there stays.
+        """Put an item in place in one step, once it is on the disk; an existing item is kept.
 
-        Args:
-            key: of the item.
-            write: writes its files into the folder that it is given.
-
-        Raises:
-            StorageError: it cannot be written.
+        `write` writes its files into a folder. Raises StorageError if they cannot be written.
         """
         part = self.items / f".{key}.{secrets.token_hex(4)}.part"
         with _writing(self.run):
@@ -144,29 +136,20 @@ class Ledger:
                 shutil.rmtree(part, ignore_errors=True)
 
     def note_error(self, row: Row, reason: str, attempts: int) -> None:
-        """Note why a clip could not be attacked.
-
-        Raises:
-            StorageError: it cannot be written.
-        """
-        note: dict[str, Any] = {"key": row.key, "id": row.id, "audio": row.audio}
-        note |= {"target": row.target, "error": reason, "attempts": attempts}
+        """Note why a clip could not be attacked; raises StorageError if that cannot be written."""
+        about = {"key": row.key, "id": row.id, "audio": row.audio, "target": row.target}
+        note = {**about, "error": reason, "attempts": attempts}
         write_whole(self.errors / f"{row.key}.json", (json.dumps(note, indent=1) + "\n").encode())
 
     def search_path(self, name: str) -> Path:
-        """Where an unfinished search of that name is kept."""
+        """Where the unfinished search of a job is saved."""
         return self.searches / f"{name}.safetensors"
 
-    def forget_searches(self, name: str | None = None) -> None:
-        """Delete an unfinished search that is there; without a name, all.
-
-        Raises:
-            StorageError: it cannot be deleted.
-        """
+    def forget_searches(self, name: str = "*") -> None:
+        """Delete a job's unfinished search, if there is one, or all; raises StorageError."""
         with _writing(self.run):
-            for path in self.searches.glob("*.safetensors"):
-                if name is None or path == self.search_path(name):
-                    path.unlink(missing_ok=True)
+            for path in self.searches.glob(f"{name}.safetensors"):
+                path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -175,13 +158,13 @@ def _writing(run: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            f"{run} cannot be written to: {error.strerror or error}. Free space, or see to its"
-            " permissions; what is finished is kept, and the same command goes on."
+            f"{run} cannot be written to: {error.strerror or error}. Free space or check its"
+            " permissions, then run the same command again; finished items are kept."
         ) from error
 
 
 def _sync(folder: Path) -> None:
-    """See that what a folder lists is on the disk."""
+    """Wait until a folder's entries are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -27,23 +27,14 @@ PACKAGES: Final = (
 
 @dataclass(frozen=True)
 class Attacked:
-    """What a worker says of the recogniser and the rooms that it has loaded.
+    """The recogniser and the rooms that a worker has loaded."""
 
-    Attributes:
-        victim: its name, pinned to a revision where it has one.
-        weights: see `mondegreen.victims.fingerprint`.
-        sample_rate: Hz.
-        bank: the key of the bank of rooms; None: a method without rooms.
-        stages: the hash of what the attack does; see `mondegreen.search.presets.fingerprint`.
-        devices: what could be worked on, each once: GPUs, or the CPU.
-    """
-
-    victim: str
-    weights: str
-    sample_rate: int
-    bank: str | None
-    stages: str
-    devices: tuple[str, ...]
+    victim: str  # its name, pinned to a revision where it has one
+    weights: str  # see `mondegreen.victims.fingerprint`
+    sample_rate: int  # Hz
+    bank: str | None  # the key of the bank of rooms; None: a method without rooms
+    stages: str  # the hash of what the attack does; see `mondegreen.search.presets.fingerprint`
+    devices: tuple[str, ...]  # what could be worked on, each once: GPUs, or the CPU
 
     @property
     def what(self) -> dict[str, Any]:
@@ -90,7 +81,7 @@ def check_same(run: Path, config: RunConfig, attacked: Attacked | None = None) -
 def write_manifest(run: Path, config: RunConfig, attacked: Attacked, clips: int) -> None:
     """Write `config.toml` and `manifest.json`, once `clips.jsonl` is there.
 
-    A run that goes on keeps the day on which it began, and what it has run on is added to.
+    A resumed run keeps the date on which it began, and adds what it runs on now.
 
     Raises:
         StorageError: one cannot be written.

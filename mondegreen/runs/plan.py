@@ -1,7 +1,7 @@
-"""What a run will do: its clips with their targets and hashes, a row each.
+"""What a run will do: its clips with their targets and hashes, one row each.
 
-The rows lie in `clips.jsonl`, which is itself a manifest that `mondegreen run` takes: the choice of
-clips and targets is data.
+The rows are kept in `clips.jsonl`, which is itself a manifest that `mondegreen run` takes: the
+choice of clips and targets is data.
 """
 
 from __future__ import annotations
@@ -20,35 +20,25 @@ from mondegreen.data.utterance import Utterance
 from mondegreen.errors import MondegreenError, OptionError, reason
 from mondegreen.files import key_of, write_whole
 from mondegreen.results.folder import CLIPS, DAMAGED, ITEMS, RECORDINGS, read_lines
+from mondegreen.results.record import typed
 from mondegreen.runs.config import RunConfig
 
-RESULTS: Final = (ITEMS, DAMAGED)  # are no clips where a run lies among its recordings
+RESULTS: Final = (ITEMS, DAMAGED)  # not clips, if the run folder is among the recordings
 KEY_DIGITS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A clip of a run.
+    """A clip of a run."""
 
-    Attributes:
-        key: names its item folder: the hash of its audio, target, attack and victim.
-        id: names it for people.
-        audio: the recording's path.
-        text: what is said in it; None: not known.
-        target: the phrase asked for.
-        sha256: of the recording; None: it could not be read when the run was planned.
-        seconds: its length, as far as it is known.
-        problem: why it cannot be attacked; None: it can.
-    """
-
-    key: str
-    id: str
-    audio: str
-    text: str | None
-    target: str
-    sha256: str | None
-    seconds: float | None
-    problem: str | None
+    key: str  # names its item folder: the hash of its audio, target, attack and victim
+    id: str  # names it for people
+    audio: str  # the recording's path
+    text: str | None  # what is said in it; None: not known
+    target: str  # the phrase asked for
+    sha256: str | None  # of the recording; None: it could not be read when the run was planned
+    seconds: float | None  # its length, if known
+    problem: str | None  # why it cannot be attacked; None: it can
 
 
 def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> list[Utterance]:
@@ -57,8 +47,8 @@ def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> li
     Args:
         config: what is run.
         run: the run folder, in full.
-        before: the rows of an earlier call: they are the clips then, as long as the source has
-            none but these. A recording that has vanished since is still a clip of the run.
+        before: the rows of an earlier call: these are the clips, if the source still has the same
+            ones. A recording that is gone by now is still a clip of the run.
 
     Raises:
         MondegreenError: as `read_clips` and `choose_targets`.
@@ -77,12 +67,12 @@ def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> li
 
 
 def _check_source(config: RunConfig, clips: Sequence[Utterance], before: Sequence[Row]) -> None:
-    """See that a source still has the clips of an earlier call, but for vanished recordings."""
+    """Check that a source still has the clips of an earlier call, except for missing recordings."""
     own = config.target is None and config.targets is None  # targets come from the source as well
     now = Counter((clip.audio, clip.text, clip.target if own else None) for clip in clips)
     then = Counter((row.audio, row.text, row.target if own else None) for row in before)
     gone = [f"it has {clip}" for clip in then - now if Path(clip[0]).exists()]
-    new = [f"asked for is {clip}" for clip in now - then if config.limit is None]
+    new = [f"the source has {clip}" for clip in now - then if config.limit is None]
     if gone or new:
         different = "; ".join([*gone[:1], *new[:1]])
         raise OptionError(
@@ -96,7 +86,7 @@ def make_rows(
     before: Sequence[Row] = (),
     on_file: Callable[[int, int], object] | None = None,
 ) -> list[Row]:
-    """Rows of chosen clips: what an earlier call has found of them, and a look at the others.
+    """Rows of chosen clips: those of an earlier call, and the others looked at now.
 
     Args:
         clips: of `choose_clips`.
@@ -129,11 +119,11 @@ def _row(clip: Utterance, seen: Seen) -> Row:
 
 
 def with_keys(rows: Sequence[Row], attacked: Mapping[str, Any]) -> list[Row]:
-    """Name the rows' items.
+    """Rows with the names of their items.
 
     Args:
         rows: of `make_rows`.
-        attacked: what besides audio and target makes an item: the attack and the victim.
+        attacked: what identifies an item besides its audio and target: the attack and the victim.
     """
     return [replace(row, key=_key(row, attacked)) for row in rows]
 
@@ -165,11 +155,11 @@ def read_rows(run: Path) -> list[Row]:
     """
     try:
         return [
-            Row(audio=known.pop("audio_filepath"), seconds=known.pop("duration"), **known)
+            typed(Row, known | {"audio": known["audio_filepath"], "seconds": known["duration"]})
             for known in read_lines(run / CLIPS)
         ]
-    except (KeyError, TypeError) as error:
+    except (KeyError, MondegreenError) as error:
         raise MondegreenError(
             f"{run / CLIPS} is not what mondegreen wrote ({reason(error)}). Give --force-new to"
-            " move the run aside and begin another; items of the old one stay there."
+            " move the run aside and begin another; its items stay there."
         ) from error

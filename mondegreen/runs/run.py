@@ -1,7 +1,7 @@
-"""A run over a data set: plan, give jobs out, note what comes back; the same call again resumes.
+"""A run over a data set: plan it, give out jobs, count results; the same call again resumes it.
 
-The driver is light: it needs no torch, holds a row a clip, and leaves recordings, recogniser and
-results to the workers of its engine.
+The driver is light: it needs no torch, holds one row per clip, and leaves recordings, recogniser
+and results to the workers of its engine.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from types import FrameType
-from typing import Final
+from typing import Any, Final
 
-from mondegreen.errors import MondegreenError, OptionError
+from mondegreen.errors import OptionError, StorageError
 from mondegreen.results.folder import BEGUN, is_run
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.engines.base import Engine, make_engine
@@ -33,55 +32,45 @@ from mondegreen.runs.job import (
     Halted,
     Job,
     Lost,
+    Outcome,
     Refused,
 )
 from mondegreen.runs.ledger import Ledger
 from mondegreen.runs.manifest import check_same, item_identity, write_manifest
 from mondegreen.runs.plan import Row, choose_clips, make_rows, read_rows, with_keys, write_rows
 
-AWAIT: Final = 0.25  # s between two looks at what the workers say
+POLL_SECONDS: Final = 0.25  # longest wait for a message from the workers
 
 
 @dataclass
 class Tally:
-    """How far a run has come.
+    """How far a run has come."""
 
-    Attributes:
-        clips: different ones, in all.
-        verified, failed: finished, and heard as the target or not.
-        errors: could not be attacked.
-        before: of these, those that were finished before this call.
-        workers: that there are.
-        jobs: under way: the ids of their clips, gradient passes done, and how many at most.
-        began: `time.monotonic()` when the first job was given out.
-        notes: what a user should know, newest last.
-        stopped: it was ended by hand.
-    """
-
-    clips: int
+    clips: int  # without repeats
     verified: int = 0
-    failed: int = 0
-    errors: int = 0
-    before: int = 0
+    failed: int = 0  # finished, but not heard as the target
+    errors: int = 0  # could not be attacked
+    before: int = 0  # finished before this call
     workers: int = 0
+    # by the names of the jobs under way: their clips' ids, passes so far, and passes at most
     jobs: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
-    notes: list[str] = field(default_factory=list)
-    stopped: bool = False
+    notes: list[str] = field(default_factory=list)  # for the user, newest last
+    stopped: bool = False  # by a signal
 
     @property
     def done(self) -> int:
-        """Clips that have been dealt with."""
+        """Clips that are finished, or could not be attacked."""
         return self.verified + self.failed + self.errors
 
     @property
     def rate(self) -> float:
-        """Clips dealt with in an hour of this call."""
+        """Clips done per hour of this call."""
         return 3600 * (self.done - self.before) / max(time.monotonic() - self.began, 1e-9)
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest takes at this rate; None: nothing tells yet."""
+        """How long the rest takes at this rate; None before this call has done any clip."""
         return 3600 * (self.clips - self.done) / self.rate if self.done > self.before else None
 
 
@@ -89,94 +78,85 @@ class Drive:
     """A run under way.
 
     Args:
-        ledger: of its folder.
-        engine: whose workers work.
-        rows: of all clips.
-        finished: the keys of those that are finished, and whether they are verified.
+        ledger, engine: of the run.
+        rows: all clips.
+        finished: keys of finished items, and whether they are verified.
         batch: clips in a job.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        engine: Engine,
+        engine: Engine[Any],
         rows: Sequence[Row],
         finished: dict[str, bool],
         batch: int,
     ) -> None:
         self.ledger, self.engine = ledger, engine
         self.rows = {row.key: row for row in rows}
-        verified = sum(finished.values())
-        self.tally = Tally(len(self.rows), verified, len(finished) - verified)
-        self.tally.before = len(finished)
-        if len(self.rows) < len(rows):
-            twice = len(rows) - len(self.rows)
-            self.tally.notes.append(f"{twice} with the sound and target of another: attacked once")
+        verified, done = sum(finished.values()), len(finished)
+        self.tally = Tally(len(self.rows), verified, done - verified, before=done)
+        if repeats := len(rows) - len(self.rows):
+            what = f"{repeats} with the same audio and target as another clip"
+            self.tally.notes.append(f"{what}: attacked once")
         self.todo = deque(make_jobs(list(self.rows.values()), finished.keys(), batch))
-        self.flying: dict[str, Job] = {}
 
     def run(self, on_tally: Callable[[Tally], object]) -> Tally:
-        """Drive to the end.
-
-        Raises:
-            MondegreenError: nothing can be written, or no worker can be had any more.
-        """
+        """Drive to the end; raises StorageError, or VictimError when no worker is left."""
         for row in self.rows.values():
             if row.problem is not None:
                 self._fail(row, row.problem, attempts=1)
-        with _stops() as stopped:
-            while (self.todo and not self.tally.stopped) or self.flying:
-                if stopped and not self.tally.stopped:
+        with _stop_signals() as signals:
+            while (self.todo and not self.tally.stopped) or self.tally.jobs:
+                if signals and not self.tally.stopped:
                     self.tally.stopped = True
                     self.engine.stop()
-                if len(stopped) > 1:
+                if len(signals) > 1:
                     break
                 self._give_out()
-                for event in self.engine.wait(AWAIT):
-                    self._note(event)
+                for event in self.engine.wait(POLL_SECONDS):
+                    self._handle(event)
                 on_tally(self.tally)
         on_tally(self.tally)
         if self.tally.done == self.tally.clips:
-            self.ledger.forget_searches()  # of batches that another call had cut otherwise
+            self.ledger.forget_searches()  # of an earlier call's batches, if they were others
         return self.tally
 
     def _give_out(self) -> None:
         while self.todo and not self.tally.stopped and self.engine.start(self.todo[0]):
             job = self.todo.popleft()
-            self.flying[job.name] = job
             self.tally.jobs[job.name] = (_ids(job), 0, 0)
 
-    def _note(self, event: Event) -> None:
+    def _handle(self, event: Event) -> None:
         match event:
             case Advanced(job, passes, of):
-                self.tally.jobs[job.name] = (_ids(job), passes, of)
-            case Ended(job, outcomes):
-                self._land(job)
+                if job.name in self.tally.jobs:
+                    self.tally.jobs[job.name] = (_ids(job), passes, of)
+            case Ended(job, outcomes, notes):
+                del self.tally.jobs[job.name]
+                self.tally.notes += [f"{_ids(job)}: {note}" for note in notes]
                 for outcome in outcomes:
-                    self._book(outcome)
+                    self._count(outcome)
             case Crashed(job, reason):
-                self._land(job)
-                self._again(job, reason)
+                del self.tally.jobs[job.name]
+                self._retry(job, reason)
             case Lost(reason):
                 self.tally.workers -= 1
                 self.tally.notes.append(reason)
             case Halted(reason):
-                raise MondegreenError(reason)
+                raise StorageError(reason)
 
-    def _land(self, job: Job) -> None:
-        self.flying.pop(job.name, None)
-        self.tally.jobs.pop(job.name, None)
+    def _count(self, outcome: Outcome) -> None:
+        match outcome:
+            case Refused(key, reason):
+                self._fail(self.rows[key], reason, attempts=1)
+            case Finished(verified=True):
+                self.tally.verified += 1
+            case Finished():
+                self.tally.failed += 1
 
-    def _book(self, outcome: Finished | Refused) -> None:
-        if isinstance(outcome, Refused):
-            self._fail(self.rows[outcome.key], outcome.reason, attempts=1)
-        elif outcome.verified:
-            self.tally.verified += 1
-        else:
-            self.tally.failed += 1
-
-    def _again(self, job: Job, reason: str) -> None:
-        """Try a job again, then its clips one by one; what fails even so is an error."""
+    def _retry(self, job: Job, reason: str) -> None:
+        """Try a job again, then its clips one by one; a clip that fails even so is an error."""
         if job.attempt < ATTEMPTS:
             self.todo.append(replace(job, attempt=job.attempt + 1))
         elif len(job.rows) > 1:
@@ -185,7 +165,7 @@ class Drive:
         else:
             self._fail(job.rows[0], reason, attempts=job.attempt)
             return
-        self.tally.notes.append(f"{_ids(job)}: {reason}; it is tried again")
+        self.tally.notes.append(f"{_ids(job)}: {reason}; trying again")
 
     def _fail(self, row: Row, reason: str, attempts: int) -> None:
         self.ledger.note_error(row, reason, attempts)
@@ -194,13 +174,13 @@ class Drive:
 
 
 def make_jobs(rows: Sequence[Row], finished: Set[str], batch: int) -> list[Job]:
-    """Batches of clips of like length, the longest first; those with nothing to do are left out.
+    """Batches of clips of similar length, the longest first, without those that are finished.
 
-    A batch is the same whatever is finished of it, so that what it comes to is the same as well.
+    A batch has the same clips however many of them are finished, so that its results are the same.
 
     Args:
-        rows: of the run, each key once.
-        finished: keys that need not be done.
+        rows: the run's, each key once.
+        finished: keys of the clips that need no work.
         batch: clips in each.
     """
     possible = [row for row in rows if row.problem is None]
@@ -216,25 +196,24 @@ def _ids(job: Job) -> str:
 
 
 @contextmanager
-def _stops() -> Iterator[list[int]]:
-    """The signals to stop that have come, in a list that grows; the main thread alone gets them."""
-    stopped: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        stopped.append(number)
-
+def _stop_signals() -> Iterator[list[int]]:
+    """The SIGINT and SIGTERM received, in a list that grows; none outside of the main thread."""
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield stopped
+        yield received
         return
-    before = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda n, _: received.append(n))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        yield stopped
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-OnWork = Callable[[str, int, int], object]  # what is being done, how much of it, of how much
+OnWork = Callable[[str, int, int], object]  # what is being done, how much is done, of how much
 
 
 def run(
@@ -247,32 +226,33 @@ def run(
 ) -> Tally:
     """Attack every clip of a data set, and leave a run folder; see `mondegreen.results.folder`.
 
-    The same call again goes on where an earlier one stopped, however it did. SIGINT and SIGTERM end
-    it cleanly: searches under way are written down first; a second one ends it at once.
+    The same call again resumes, however the earlier one ended. SIGINT and SIGTERM end it cleanly:
+    searches under way are saved first; a second signal ends it at once.
 
     Args:
         config: what is run, and how.
         out: the run folder.
-        force_new: move an earlier run in that folder aside, and begin another.
-        on_work: called while recordings and items are looked at.
+        force_new: move an earlier run in that folder aside, and start another.
+        on_work: called while recordings and items are read.
         on_tally: called several times a second with the same object, as it changes.
 
     Raises:
-        OptionError: the folder has another run, or an option is outside of what is offered.
-        MondegreenError: the clips, the recogniser or the rooms cannot be had; another process
-            drives this run; nothing can be written.
+        OptionError: the folder holds another run, or an option is not one of those offered.
+        StorageError: nothing can be written.
+        MondegreenError: the clips, the recogniser or the rooms are not available; or another
+            process drives this run.
     """
     folder = Path(out).resolve()
     _check_folder(folder)
     if force_new and is_run(folder):
-        move_aside(folder)
+        _move_aside(folder)
     if is_run(folder):
         check_same(folder, config)
     ledger, on_work = Ledger(folder), on_work or (lambda *_: None)
-    with ledger.alone(), _engine(str(folder), config) as engine:
+    with ledger.alone(), closing(make_engine(str(folder), config)) as engine:
         before = read_rows(folder) if is_run(folder) else []
         clips = choose_clips(config, folder, before)
-        found = make_rows(clips, before, partial(on_work, "looking at recordings"))
+        found = make_rows(clips, before, partial(on_work, "reading recordings"))
         on_work("loading the recogniser", 0, 1)
         attacked = engine.open()
         on_work("loading the recogniser", 1, 1)
@@ -281,51 +261,33 @@ def run(
         rows = with_keys(found, item_identity(config, attacked))
         write_rows(folder, rows)
         write_manifest(folder, config, attacked, len(rows))
-        finished, complaints = ledger.survey(rows, partial(on_work, "looking at items"))
+        finished, complaints = ledger.survey(rows, partial(on_work, "checking items"))
         drive = Drive(ledger, engine, rows, finished, config.batch)
         drive.tally.notes += complaints
         if before:
-            begun = len(list(ledger.searches.iterdir()))
-            drive.tally.notes.append(
-                f"going on: {len(finished)} finished, {begun} under way, of {drive.tally.clips}"
-            )
-        drive.tally.workers = engine.staff(attacked, len(drive.todo))
+            done, begun = len(finished), len(list(ledger.searches.iterdir()))
+            note = f"resuming: {done} of {drive.tally.clips} finished, {begun} under way"
+            drive.tally.notes.append(note)
+        drive.tally.workers = engine.grow(attacked, len(drive.todo))
         return drive.run(on_tally or (lambda _: None))
 
 
-def move_aside(folder: Path) -> Path:
-    """Rename a run's folder to the first free name of FOLDER-1, FOLDER-2, ...
-
-    Raises:
-        MondegreenError: another process drives that run, or the folder cannot be renamed.
-    """
+def _move_aside(folder: Path) -> None:
+    """Rename a run's folder to the first free name of FOLDER-1, FOLDER-2, ..."""
     place = next(p for n in count(1) if not (p := folder.with_name(f"{folder.name}-{n}")).exists())
     with Ledger(folder).alone():
         try:
-            return folder.rename(place)
+            folder.rename(place)
         except OSError as error:
-            raise MondegreenError(
-                f"{folder} cannot be moved to {place}: {error.strerror}. Choose another --out."
-            ) from error
+            what = f"{folder} cannot be moved to {place}: {error.strerror}"
+            raise StorageError(f"{what}. Choose another --out.") from error
 
 
 def _check_folder(folder: Path) -> None:
-    """See that a folder is a run's, or is none's."""
+    """Refuse a folder that holds something other than a run."""
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"{folder} is a file, expected a folder. Choose another --out.")
-    if folder.is_dir() and not is_run(folder):
-        strange = {path.name for path in folder.iterdir()} - BEGUN
-        if strange:
-            raise OptionError(
-                f"{folder} is not empty and holds no run ({', '.join(sorted(strange)[:3])}, ...)."
-                " Choose another --out."
-            )
-
-
-@contextmanager
-def _engine(folder: str, config: RunConfig) -> Iterator[Engine]:
-    engine = make_engine(folder, config)
-    try:
-        yield engine
-    finally:
-        engine.close()
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if not is_run(folder) and (strange := sorted(there - BEGUN)):
+        what = f"is not empty and holds no run ({', '.join(strange[:3])}, ...)"
+        raise OptionError(f"{folder} {what}. Choose another --out.")

@@ -27,7 +27,7 @@ from safetensors.torch import save
 from mondegreen.attacks.attack import Attack
 from mondegreen.attacks.clip import Clip, prepare
 from mondegreen.attacks.setup import Setup
-from mondegreen.errors import AudioError, MondegreenError, StorageError, VictimError
+from mondegreen.errors import AudioError, MondegreenError, StorageError, VictimError, reason
 from mondegreen.files import write_whole
 from mondegreen.results.folder import BANK, is_run
 from mondegreen.runs.config import RunConfig
@@ -52,30 +52,30 @@ from mondegreen.victims.fingerprint import fingerprint
 
 
 def keep(path: Path, attack: Attack) -> None:
-    """Write down where an attack stands, between two of its steps.
+    """Save an unfinished search, between two of its steps.
 
     Raises:
         StorageError: it cannot be written.
     """
     snapshot = attack.snapshot()
     facts = {"snapshot": dict(snapshot.facts), "seconds": attack.seconds}
-    metadata = {"facts": json.dumps(facts)}
-    write_whole(path, save(dict(snapshot.tensors), metadata))
+    write_whole(path, save(dict(snapshot.tensors), {"facts": json.dumps(facts)}))
 
 
-def recall(path: Path, attack: Attack) -> bool:
-    """Let an attack go on from what was written down, if that is there and belongs to it.
+def recall(path: Path, attack: Attack) -> None:
+    """Resume a search that `keep` saved.
 
-    What is damaged, or was made by another version, costs the passes that went into it, no more.
+    Raises:
+        ValueError: it is damaged, or of another attack or version.
     """
-    # whatever a file may hold: it is ours, and a search can always begin again
-    with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+    try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads(file.metadata()["facts"])
+            facts = json.loads((file.metadata() or {})["facts"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        attack.restore(Snapshot(tensors, facts["snapshot"]), facts["seconds"])
-        return True
-    return False
+        snapshot, seconds = Snapshot(tensors, dict(facts["snapshot"])), float(facts["seconds"])
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(reason(error)) from error
+    attack.restore(snapshot, seconds)
 
 
 OnPasses = Callable[[int, int], None]  # gradient passes of a clip, and how many at most
@@ -111,6 +111,7 @@ class Worker:
             )
         self.setup = self._set_up(config, first=assignment.weights is None)
         self.every_gpu = assignment.device in ("auto", "cuda")
+        self.notes: list[str] = []  # on the job at hand, for the user
         if is_run(self.ledger.run):
             check_same(self.ledger.run, config, self.describe())
 
@@ -191,8 +192,15 @@ class Worker:
         return outcomes
 
     def _search(self, attack: Attack, path: Path, on_passes: OnPasses) -> None:
-        """Search to the end, from where an earlier worker left off; write it down now and then."""
-        recall(path, attack)
+        """Search to the end, from where an earlier worker left off; save it now and then."""
+        try:
+            if path.exists():
+                recall(path, attack)
+        except ValueError as error:
+            why = str(error).rstrip(".")
+            self.notes.append(
+                f"its unfinished search could not be resumed ({why}); it starts again"
+            )
         kept = time.monotonic()
         for progress in attack.run():
             first = int(progress.index[0])
@@ -233,22 +241,23 @@ def load_worker(assignment: Assignment, stop: Event) -> Worker | MondegreenError
     except MondegreenError as error:
         return error
     except Exception as error:  # of a stranger's files, or of a device
-        return VictimError(f"{assignment.config.victim} cannot be loaded: {_told(error)}")
+        return VictimError(f"{assignment.config.victim} cannot be loaded: {_in_a_line(error)}")
 
 
 def run_job(worker: Worker, job: Job, on_passes: OnPasses) -> Ended | Crashed | Halted:
-    """Let a worker do a job; whatever comes of it is told, never raised."""
+    """Let a worker do a job; errors are returned, never raised."""
+    worker.notes = []
     try:
-        return Ended(job, tuple(worker.work(job, on_passes)))
+        return Ended(job, tuple(worker.work(job, on_passes)), tuple(worker.notes))
     except Stopped:
-        return Ended(job, ())
+        return Ended(job, (), tuple(worker.notes))
     except StorageError as error:
         return Halted(str(error))
     except Exception as error:  # a recogniser's code may raise anything
-        return Crashed(job, _told(error))
+        return Crashed(job, _in_a_line(error))
 
 
-def _told(error: Exception) -> str:
-    """An error of somebody else's in a line, with its place."""
+def _in_a_line(error: Exception) -> str:
+    """An error of foreign code in one line, with its place."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"

@@ -1,17 +1,17 @@
-"""The only optimisation loop: stages over a padded batch in which every clip is alone.
+"""The only optimisation loop: stages over a padded batch of independent clips.
 
-One gradient pass does all the work of an iteration of Algorithm 1. The forward pass at δ_i tells
-whether update i - 1 succeeded, so ε and α adapt on it before the masking penalty's gradient at δ_i
-is taken; no pass is spent on looking. The victim hears x + δ rounded to 16 bits, as it will be
-saved (the gradient goes straight through the rounding), so what matches here is what the file
-holds. Where a stage's loss is a mean over random transformations, a step takes a gradient pass for
-each draw, and what matched is counted in the same draws, which are fresh.
+One gradient pass is one iteration of Algorithm 1. The forward pass at δ_i shows whether update
+i - 1 succeeded, so ε and α adapt to it before the masking penalty's gradient at δ_i is taken; no
+extra pass is spent on checking. The victim gets x + δ rounded to 16 bits, as it will be saved
+(straight-through gradient), so what matches here also matches in the file. Where a stage's loss is
+a mean over random transformations, a step takes one gradient pass per draw and counts matches in
+the same, fresh draws.
 
 Clips share a batch and nothing else: ε, α, counters and the best so far are per clip, every sum
-runs over a clip's own samples, the draws of a step do not depend on who else is there, and a clip
-that has finished leaves the batch.
+runs over a clip's own samples, the draws of a step do not depend on the rest of the batch, and a
+clip that has finished leaves it.
 
-`hearing` asks the victim, `step` adapts and moves, `progress` is what the host learns of it.
+`scoring` asks the victim, `step` adapts and moves, `progress` is what the host learns.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from torch import Tensor
 from mondegreen.audio.batch import pad
 from mondegreen.psychoacoustics.threshold import MaskingThreshold
 from mondegreen.search.ceiling import fullness
-from mondegreen.search.hearing import Ear, Heard
-from mondegreen.search.progress import Progress, Told
+from mondegreen.search.progress import Progress, StepOutcome
+from mondegreen.search.scoring import Scorer, StepScore
 from mondegreen.search.stage import Stage
-from mondegreen.search.state import Batch, Place, Snapshot
+from mondegreen.search.state import Batch, Position, Snapshot
 from mondegreen.search.step import Limits, a_clip, adapt, averaged, beyond, move
 from mondegreen.search.trajectory import CANDIDATES, GIVEN, Candidate, Trajectory
 from mondegreen.victims.base import Victim
 
-APART = 10  # steps: of the successes within them one is kept, for neighbours are much alike
+APART = 10  # steps; neighbouring successes are alike, so one is kept of so many
 TRACE_EVERY = 10  # steps between two points of a trajectory's curve
 
 
 class Search:
     """A search for adversarial perturbations of a batch of clips.
 
-    Iterate over `run` to drive it; stop at any pass, by leaving the iteration or by an exception,
-    and `trajectories` holds what was found so far. `snapshot`, between two steps, is what another
-    search for the same goes on from.
+    Iterate over `run` to drive it. It may be stopped at any pass, by leaving the iteration or by an
+    exception; `trajectories` then holds what was found so far. Another search for the same can
+    resume from a `snapshot`, taken between two steps.
 
     Args:
         victim: the recogniser.
@@ -50,7 +50,7 @@ class Search:
         targets: B results of `victim.encode`.
         threshold: the clips' masking threshold, needed by stages with a masking penalty.
         seed: of the draws of random transformations.
-        starts: B perturbations [T_b] to go on from, None for clips that begin at zero.
+        starts: B perturbations [T_b] to start from, None for clips that start at zero.
     """
 
     def __init__(
@@ -62,38 +62,38 @@ class Search:
         seed: int = 0,
         starts: Sequence[Tensor | None] | None = None,
     ) -> None:
-        self.ear, self.threshold = Ear(victim, list(targets), seed), threshold
+        self.scorer, self.threshold = Scorer(victim, list(targets), seed), threshold
         self.audio, self.lengths = pad(clips)
         self.trajectories = [
             _trajectory(clip, start)
             for clip, start in zip(clips, starts or [None] * len(clips), strict=True)
         ]
-        self._place: Place | None = None
-        self._restored: Place | None = None
+        self._place: Position | None = None
+        self._restored: Position | None = None
 
     def run(self, stages: Sequence[Stage]) -> Iterator[Progress]:
-        """Run the stages in turn; a clip goes on to the next one only with a success.
+        """Run the stages in turn, from the start or from where a restored search stood.
 
-        A restored search goes on from where it stood.
+        A clip enters the next stage only with a success.
         """
         restored, self._restored = self._restored, None
         for number in range(restored.stage if restored else 0, len(stages)):
             if restored and restored.stage == number:
                 self._place = restored
             else:
-                self._place = Place(number, 0, self._enter(stages[number], number))
+                self._place = Position(number, 0, self._enter(stages[number], number))
             yield from self._run_stage(stages[number], self._place)
 
     def snapshot(self) -> Snapshot:
-        """All that `run` would need to go on from here, to the bit; to be taken between steps."""
-        assert self._place is not None, "a search that has not begun has nothing to go on from"
+        """All that `run` needs to resume from here, to the bit; take it between steps."""
+        assert self._place is not None, "a search that has not begun has no state to keep"
         return Snapshot.of(self._place, self.trajectories)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot of a search for the same, in the same stages.
+        """Resume from a snapshot of a search for the same, in the same stages.
 
         Raises:
-            ValueError: it is of another number of clips, or not whole.
+            ValueError: it is incomplete, or of another number of clips.
         """
         place = snapshot.place(self.audio, self.lengths)
         trajectories = snapshot.trajectories(self.audio.device)
@@ -102,7 +102,7 @@ class Search:
         self._restored, self.trajectories = place, trajectories
 
     def _enter(self, stage: Stage, number: int) -> Batch:
-        """The batch that begins a stage: δ is zero at first, then each clip's last success."""
+        """The batch that starts a stage: δ is zero at first, then each clip's last success."""
         left = torch.full((len(self.audio),), stage.steps)
         start, row = torch.zeros_like(self.audio), torch.ones(len(left), dtype=self.audio.dtype)
         before = row * torch.inf
@@ -131,12 +131,12 @@ class Search:
         ).select(left > 0)
 
     def _size(self, stage: Stage, delta: Tensor) -> Tensor:
-        """How large δ is, [B], in what the stage's rates are told in."""
+        """The size of δ, [B], in the units of the stage's learning rate."""
         if stage.under is None:
             return delta.abs().amax(1)
         return fullness(delta, self.threshold, stage.under)
 
-    def _run_stage(self, stage: Stage, place: Place) -> Iterator[Progress]:
+    def _run_stage(self, stage: Stage, place: Position) -> Iterator[Progress]:
         of_all = Limits.of(stage, self.threshold, self.audio, self.lengths)
         limits = of_all.select(place.batch.index)
         try:
@@ -145,8 +145,8 @@ class Search:
                 if len(batch.index) == 0:
                     return
                 looks = _looks(stage, step)
-                heard = self.ear.hear(stage.over, (place.stage, step), batch, looks)
-                progress = self._take(stage, step, batch, heard, looks, limits)
+                score = self.scorer.score(stage.over, (place.stage, step), batch, looks)
+                progress = self._take(stage, step, batch, score, looks, limits)
                 place.step = step + 1
                 staying = batch.left > 0
                 if not staying.all():
@@ -162,22 +162,22 @@ class Search:
         stage: Stage,
         step: int,
         batch: Batch,
-        heard: Heard,
+        score: StepScore,
         judged: int,
         limits: Limits,
     ) -> Progress:
         """One step: keep what succeeded, adapt, and move."""
-        gradient, audible, slope = heard.gradient, None, None
+        gradient, audible, slope = score.gradient, None, None
         if stage.masking:
             audible, slope = limits.penalty(batch.delta)
-        told = Told.of(heard, batch.delta, audible, beyond(stage, batch, limits), judged)
-        matched = told.success(stage.over)
-        self._keep(stage, batch, told, matched, averaged(stage, step, batch))
-        adapt(stage, step, batch, told.peak, matched)
-        if stage.masking and slope is not None and told.audible is not None:
-            weight = stage.masking.weight(batch.alpha, told.audible)
+        outcome = StepOutcome.of(score, batch.delta, audible, beyond(stage, batch, limits), judged)
+        matched = outcome.success(stage.over)
+        self._keep(stage, batch, outcome, matched, averaged(stage, step, batch))
+        adapt(stage, step, batch, outcome.peak, matched)
+        if stage.masking and slope is not None and outcome.audible is not None:
+            weight = stage.masking.weight(batch.alpha, outcome.audible)
             gradient = gradient + a_clip(weight, slope) * slope
-        progress = Progress.of(stage, step, batch, told, matched)
+        progress = Progress.of(stage, step, batch, outcome, matched)
         self._count(progress)
         move(stage, step, batch, gradient, limits)
         batch.left = batch.left - 1
@@ -186,20 +186,20 @@ class Search:
         return progress
 
     def _keep(
-        self, stage: Stage, batch: Batch, told: Told, matched: Tensor, deltas: Tensor
+        self, stage: Stage, batch: Batch, outcome: StepOutcome, matched: Tensor, deltas: Tensor
     ) -> None:
-        """Copy those of the `deltas` [A, T] that matched and are what the stage asks for."""
+        """Copy those of the `deltas` [A, T] that matched and that the stage prefers."""
         better = matched
-        if stage.keep == "quietest" and told.cost is not None:
-            better = matched & (told.cost < batch.quietest)
-            batch.quietest = torch.where(better, told.cost, batch.quietest)
+        if stage.keep == "quietest" and outcome.cost is not None:
+            better = matched & (outcome.cost < batch.quietest)
+            batch.quietest = torch.where(better, outcome.cost, batch.quietest)
         elif stage.keep == "most heard":
-            better = matched & (told.hits >= batch.most)
-            batch.most = torch.where(better, told.hits, batch.most)
+            better = matched & (outcome.hits >= batch.most)
+            batch.most = torch.where(better, outcome.hits, batch.most)
         for row in better.nonzero().flatten().tolist():
             trajectory = self.trajectories[int(batch.index[row])]
             delta = deltas[row, : len(trajectory.delta)].clone()
-            eps = float(batch.eps[row] if stage.bound else told.peak[row])
+            eps = float(batch.eps[row] if stage.bound else outcome.peak[row])
             passes = trajectory.passes + stage.over.draws
             trajectory.add(Candidate(delta, eps, passes, trajectory.steps + 1, stage.name), APART)
 
@@ -215,14 +215,14 @@ class Search:
                 trajectory.curve.append(progress.point(row, trajectory.passes))
 
     def _leave(self, batch: Batch) -> None:
-        """Note where clips ended, for those that never succeeded."""
+        """Note where clips ended, for those without a success."""
         for row, b in enumerate(batch.index.tolist()):
             trajectory = self.trajectories[b]
             trajectory.delta = batch.delta[row, : len(trajectory.delta)].detach().clone()
 
 
 def _trajectory(clip: Tensor, start: Tensor | None) -> Trajectory:
-    """A trajectory that has not begun, or that goes on from a given perturbation."""
+    """A trajectory that starts from zero or from a given perturbation."""
     trajectory = Trajectory(torch.zeros_like(clip), deque(maxlen=CANDIDATES))
     if start is not None:
         trajectory.add(Candidate(start, float(start.abs().max()), 0, 0, GIVEN), APART)
@@ -230,6 +230,6 @@ def _trajectory(clip: Tensor, start: Tensor | None) -> Trajectory:
 
 
 def _looks(stage: Stage, step: int) -> int:
-    """How many draws to listen to: more than the gradient needs only where the bound looks."""
+    """How many draws to score: more than the gradient needs only where the bound checks."""
     looking = stage.bound is not None and (step - 1) % stage.bound.every == 0
     return max(stage.over.looks, stage.over.draws) if looking else stage.over.draws

@@ -1,8 +1,7 @@
-"""What the host learns of a step, and what it tells of it.
+"""What the host learns of a step, and what it reports.
 
-The device computes and the host decides: what a step found is copied to main memory at once, a few
-numbers a clip, and nothing else of ours waits for the device. A recogniser may: those that hear
-padding group their clips by length, and that is read at every step.
+The device computes and the host decides. What a step found is copied to main memory once, a few
+numbers per clip; nothing else in a step waits for the device.
 """
 
 from __future__ import annotations
@@ -14,19 +13,19 @@ import torch
 from torch import Tensor
 
 from mondegreen.results.record import Point
-from mondegreen.search.hearing import Heard
+from mondegreen.search.scoring import StepScore
 from mondegreen.search.stage import Expectation, Stage
 from mondegreen.search.state import Batch
 
-BEYOND = 1e15  # what a dB over a stage's bound counts for: more than any masking loss
+BEYOND = 1e15  # the cost of a dB over a stage's bound: more than any masking loss
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the host learns of a step, in main memory, a row a clip."""
+class StepOutcome:
+    """What the host learns of a step, in main memory, one row per clip."""
 
     loss: Tensor  # [A] nats
-    hits: Tensor  # [A] draws heard as the target, of `judged`
+    hits: Tensor  # [A] draws that matched the target, out of `judged`
     peak: Tensor  # [A] ‖δ‖∞
     audible: Tensor | None  # [A] masking loss, or None without a masking penalty
     over: Tensor | None  # [A] dB beyond the stage's bound, or None without one
@@ -34,10 +33,15 @@ class Told:
 
     @classmethod
     def of(
-        cls, heard: Heard, delta: Tensor, audible: Tensor | None, over: Tensor | None, judged: int
-    ) -> Told:
+        cls,
+        score: StepScore,
+        delta: Tensor,
+        audible: Tensor | None,
+        over: Tensor | None,
+        judged: int,
+    ) -> StepOutcome:
         """Copy it: the only time in a step that the search waits for the device."""
-        columns = [heard.loss, heard.hits.to(heard.loss), delta.abs().amax(1)]
+        columns = [score.loss, score.hits.to(score.loss), delta.abs().amax(1)]
         more = [column for column in (audible, over) if column is not None]
         loss, hits, peak, *rest = torch.stack(columns + more).cpu()
         audible, over = (None if column is None else rest.pop(0) for column in (audible, over))
@@ -45,65 +49,53 @@ class Told:
 
     @property
     def cost(self) -> Tensor | None:
-        """[A] what the quietest has least of: dB beyond the bound, and then masking loss."""
+        """[A] what "quietest" minimises: dB beyond the bound first, then masking loss."""
         if self.audible is None or self.over is None:
             return self.audible
         return self.audible + BEYOND * self.over
 
     def success(self, over: Expectation) -> Tensor:
-        """[A] bool: enough draws were listened to, and the target heard in a quorum of them."""
+        """[A] bool: enough draws were scored, and a quorum of them matched."""
         return (self.hits >= over.quorum) & (self.judged >= over.looks)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What one step saw, a row for each clip still in the stage; tensors are in main memory.
+    """What one step found, one row per clip still in the stage; tensors are in main memory."""
 
-    Attributes:
-        stage: its name.
-        step: the step within the stage, from 0.
-        passes: gradient passes that the step took for each clip.
-        index: [A] which clips these are.
-        loss: [A] nats, the mean of the draws.
-        hits: [A] draws heard as the target, of `judged`.
-        judged: how many draws were listened to.
-        matched: [A] bool: a success, by the stage's quorum.
-        eps: [A] full scale, or None without a bound.
-        alpha: [A], or None without a masking penalty.
-        masking_loss: [A], or None without a masking penalty.
-    """
-
-    stage: str
-    step: int
-    passes: int
-    index: Tensor
-    loss: Tensor
-    hits: Tensor
-    judged: int
-    matched: Tensor
-    eps: Tensor | None
-    alpha: Tensor | None
-    masking_loss: Tensor | None
+    stage: str  # its name
+    step: int  # the step within the stage, from 0
+    passes: int  # gradient passes that the step took for each clip
+    index: Tensor  # [A] which clips these are
+    loss: Tensor  # [A] nats, the mean of the draws
+    hits: Tensor  # [A] draws that matched the target, out of `judged`
+    judged: int  # how many draws were scored
+    matched: Tensor  # [A] bool: a success, by the stage's quorum
+    eps: Tensor | None  # [A] full scale, or None without a bound
+    alpha: Tensor | None  # [A], or None without a masking penalty
+    masking_loss: Tensor | None  # [A], or None without a masking penalty
 
     @classmethod
-    def of(cls, stage: Stage, step: int, batch: Batch, told: Told, matched: Tensor) -> Progress:
+    def of(
+        cls, stage: Stage, step: int, batch: Batch, outcome: StepOutcome, matched: Tensor
+    ) -> Progress:
         """Of a step of `batch` that has adapted and not moved yet."""
         return cls(
             stage=stage.name,
             step=step,
             passes=stage.over.draws,
             index=batch.index,
-            loss=told.loss,
-            hits=told.hits,
-            judged=told.judged,
+            loss=outcome.loss,
+            hits=outcome.hits,
+            judged=outcome.judged,
             matched=matched,
             eps=batch.eps if stage.bound else None,
             alpha=batch.alpha if stage.masking else None,
-            masking_loss=told.audible,
+            masking_loss=outcome.audible,
         )
 
     def point(self, row: int, passes: int) -> Point:
-        """A clip's point of its curve, after so many gradient passes."""
+        """The point of a clip's curve after `passes` gradient passes."""
         return Point(
             passes=passes,
             stage=self.stage,

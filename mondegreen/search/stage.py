@@ -87,17 +87,11 @@ class Bound(Protocol):
 
 @dataclass(frozen=True)
 class MaxNorm:
-    """A ball that shrinks (Algorithm 1, stage 1).
+    """A ball that shrinks (Algorithm 1, stage 1)."""
 
-    Attributes:
-        eps: where ε starts.
-        shrink: at a success, ε ← shrink · min(ε, ‖δ‖∞).
-        every: see `Bound`.
-    """
-
-    eps: float
-    shrink: float = 0.8
-    every: int = 10
+    eps: float  # where ε starts
+    shrink: float = 0.8  # at a success, ε ← shrink · min(ε, ‖δ‖∞)
+    every: int = 10  # see `Bound`
 
     def begins(self, before: Tensor) -> Tensor:
         """Every clip's own ε is `eps`, whatever came before."""
@@ -114,18 +108,12 @@ class Elastic:
 
     It comes to rest where a share log(grow) / log(grow / shrink) of the looks are successes: the
     smallest ball in which δ is heard that often.
-
-    Attributes:
-        eps: where ε starts, and the most it grows back to.
-        shrink: at a success, ε ← shrink · ε.
-        grow: at a failure, ε ← grow · ε.
-        every: see `Bound`.
     """
 
-    eps: float
-    shrink: float
-    grow: float
-    every: int = 1
+    eps: float  # where ε starts, and the most it grows back to
+    shrink: float  # at a success, ε ← shrink · ε
+    grow: float  # at a failure, ε ← grow · ε
+    every: int = 1  # see `Bound`
 
     def begins(self, before: Tensor) -> Tensor:
         """Every clip's own ε is `eps`, whatever came before."""
@@ -156,24 +144,18 @@ class Widened:
 
 @dataclass(frozen=True)
 class Masking:
-    """The penalty α · ℓθ, or α · log ℓθ, and how α adapts (Algorithm 1, stage 2).
+    """The penalty α · ℓθ, or α · log ℓθ, and how α adapts (Algorithm 1, stage 2)."""
 
-    Attributes:
-        alpha: where α starts.
-        up: a success multiplies α by this, looked for every `up_every` steps.
-        down: a miss multiplies α by this, looked for every `down_every` steps.
-        log: penalise log ℓθ. α then says how many nats of the recogniser's loss the e-th part of
-            the masking loss is worth, whatever is left of it, and need not grow as it falls.
-        guard: bins count as loud beyond this share of the clip's own power nearby, even below θ
-            (see `psychoacoustics.guarded`); None: beyond θ alone.
-    """
-
-    alpha: float
-    up: float
+    alpha: float  # where α starts
+    up: float  # a success multiplies α by this, looked for every `up_every` steps
     up_every: int
-    down: float
+    down: float  # a miss multiplies α by this, looked for every `down_every` steps
     down_every: int
+    # penalise log ℓθ. α then says how many nats of the recogniser's loss the e-th part of the
+    # masking loss is worth, whatever is left of it, and need not grow as it falls.
     log: bool = False
+    # bins count as loud beyond this share of the clip's own power nearby, even below θ (see
+    # `psychoacoustics.guarded`); None: beyond θ alone
     guard: float | None = None
 
     def weight(self, alpha: Tensor, loss: Tensor) -> Tensor:
@@ -193,18 +175,14 @@ class Expectation:
 
     The draws of a step are fresh: δ has not seen them yet, so that being heard in them is worth
     something, and costs no pass of its own.
-
-    Attributes:
-        of: the transformations, in the order a sound meets them; none: the sound as it is.
-        draws: how many are drawn for a step (M). Each costs a gradient pass.
-        quorum: a success is heard as the target in at least this many of `looks`.
-        looks: how many success is judged in. Those beyond `draws` are drawn only at the steps that
-            the stage's bound looks at, and cost a forward pass each.
     """
 
+    # the transformations, in the order a sound meets them; none: the sound as it is
     of: tuple[Transformation, ...] = ()
-    draws: int = 1
-    quorum: int = 1
+    draws: int = 1  # how many are drawn for a step (M). Each costs a gradient pass.
+    quorum: int = 1  # a success is heard as the target in at least this many of `looks`
+    # how many success is judged in. Those beyond `draws` are drawn only at the steps that the
+    # stage's bound looks at, and cost a forward pass each.
     looks: int = 1
 
     def __post_init__(self) -> None:
@@ -217,51 +195,42 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of an attack.
+    """One stage of an attack."""
 
-    Attributes:
-        name: for records and progress.
-        steps: updates of δ at most, for each clip; one costs `over.draws` gradient passes.
-        rate: Adam's learning rate over them.
-        gentle: no rate is larger than this share of the ‖δ‖∞ that a clip begins the stage with, for
-            a larger one would drown it, but for `GENTLEST`; None: it may be.
-        sign: feed Adam the gradient's sign instead of the gradient.
-        betas: Adam's decay rates.
-        bound: the max-norm ball that δ stays in, if any; x + δ always stays in the 16-bit range.
-        masking: the masking penalty, if any.
-        edges: penalty and ceiling look over the clip's edges as well, where its own frames are thin
-            or, for less than a hop at the end, missing.
-        ceiling: dB above θ beyond which bins of δ are cut off, if any (see `ceiling.lowered`).
-        under: dB above θ that no bin of the rounded δ may exceed, if any: δ is kept near that by
-            `ceiling.contained`. Of those that are heard the one that comes nearest to it is kept,
-            and of several that keep to it the quietest.
-        over: what the loss is the mean of; by default the sound as it is.
-        keep: which success is kept: the latest, the quietest (its masking loss is the lowest), or
-            the latest of those heard in the most draws.
-        average: of the successes, the mean of δ up to there is kept in place of δ, in which each
-            step counts so much of the next; 0: δ itself. Where each step meets another room, it has
-            less of the last few rooms in it.
-        enough: a clip leaves the stage with a success of a masking loss this low; below it, energy
-            only spreads out under the threshold. None: never early.
-        planned: its steps are for a budget of passes to say: planned stages share what the others
-            leave, in proportion to their own `steps`; one with `enough` is never stretched beyond.
-    """
-
-    name: str
-    steps: int
-    rate: Schedule
+    name: str  # for records and progress
+    steps: int  # updates of δ at most, for each clip; one costs `over.draws` gradient passes
+    rate: Schedule  # Adam's learning rate over them
+    # no rate is larger than this share of the ‖δ‖∞ that a clip begins the stage with, for a
+    # larger one would drown it, but for `GENTLEST`; None: it may be
     gentle: float | None = None
-    sign: bool = False
-    betas: tuple[float, float] = (0.9, 0.999)
+    sign: bool = False  # feed Adam the gradient's sign instead of the gradient
+    betas: tuple[float, float] = (0.9, 0.999)  # Adam's decay rates
+    # the max-norm ball that δ stays in, if any; x + δ always stays in the 16-bit range
     bound: Bound | None = None
-    masking: Masking | None = None
+    masking: Masking | None = None  # the masking penalty, if any
+    # penalty and ceiling look over the clip's edges as well, where its own frames are thin or,
+    # for less than a hop at the end, missing
     edges: bool = False
+    # dB above θ beyond which bins of δ are cut off, if any (see `ceiling.lowered`)
     ceiling: Schedule | None = None
+    # dB above θ that no bin of the rounded δ may exceed, if any: δ is kept near that by
+    # `ceiling.contained`. Of those that are heard the one that comes nearest to it is kept, and
+    # of several that keep to it the quietest.
     under: float | None = None
+    # what the loss is the mean of; by default the sound as it is
     over: Expectation = field(default_factory=Expectation)
+    # which success is kept: the latest, the quietest (its masking loss is the lowest), or the
+    # latest of those heard in the most draws
     keep: Literal["latest", "quietest", "most heard"] = "latest"
+    # of the successes, the mean of δ up to there is kept in place of δ, in which each step counts
+    # so much of the next; 0: δ itself. Where each step meets another room, it has less of the
+    # last few rooms in it.
     average: float = 0.0
+    # a clip leaves the stage with a success of a masking loss this low; below it, energy only
+    # spreads out under the threshold. None: never early.
     enough: float | None = None
+    # its steps are for a budget of passes to say: planned stages share what the others leave, in
+    # proportion to their own `steps`; one with `enough` is never stretched beyond
     planned: bool = False
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
-"""Where a search stands between two steps, and the same as plain tensors and data.
+"""The state of a search between two steps, and a snapshot of it that can be written to disk.
 
-A snapshot can be written to disk; a search resumed from it gives the same result, to the bit.
+A search resumed from a snapshot gives the same result, to the bit.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from mondegreen.audio.pcm import FULL_SCALE
 from mondegreen.results.record import Point
 from mondegreen.search.trajectory import CANDIDATES, Candidate, Trajectory
 
-GIVEN: Final = ("audio", "lengths", "low", "high")  # follow from the clips; the rest is searched
+GIVEN: Final = ("audio", "lengths", "low", "high")  # follow from the clips; the rest is state
 
 
 @dataclass
 class Batch:
-    """The clips still in a stage; every tensor has one row a clip.
+    """The clips still in a stage; every tensor has one row per clip.
 
-    What is as long as a sound, and the lengths, lie on the victim's device; the numbers that go
-    with a clip lie in main memory, where they are decided.
+    Sounds and lengths are on the victim's device; the numbers that steer a clip are in main memory.
     """
 
     audio: Tensor  # [A, T]
@@ -46,7 +45,7 @@ class Batch:
 
     @classmethod
     def of(cls, audio: Tensor, lengths: Tensor, **searched: Tensor) -> Batch:
-        """A batch of all clips [B, T] with `lengths` [B], whose δ keeps within the 16-bit range."""
+        """A batch of all clips [B, T] with `lengths` [B]; x + δ stays within the 16-bit range."""
         real = torch.arange(audio.shape[1], device=audio.device) < lengths[:, None]
         low, high = (-1 - audio) * real, (1 - 1 / FULL_SCALE - audio) * real
         return cls(audio, lengths, low, high, **searched)
@@ -58,23 +57,17 @@ class Batch:
         return Batch(**{k: v[:, :longest] if v.ndim == 2 else v for k, v in kept.items()})
 
     def searched(self) -> dict[str, Tensor]:
-        """What does not follow from the clips, by its name."""
+        """Everything that does not follow from the clips, by name."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in GIVEN}
 
 
 @dataclass
-class Place:
-    """Where a search stands.
+class Position:
+    """Where a search stands."""
 
-    Attributes:
-        stage: its number.
-        step: the step of the stage that comes next.
-        batch: the clips still in it.
-    """
-
-    stage: int
-    step: int
-    batch: Batch
+    stage: int  # its number
+    step: int  # the step of the stage that comes next
+    batch: Batch  # the clips still in it
 
 
 _COUNTED: Final = ("steps", "passes", "looks", "first_match")  # a trajectory's plain numbers
@@ -83,19 +76,14 @@ _SUCCESSES: Final = ("candidates", "milestones")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A search between two steps.
+    """A search between two steps."""
 
-    Attributes:
-        tensors: by name; none shares memory with the search.
-        facts: everything else, as JSON knows it.
-    """
-
-    tensors: Mapping[str, Tensor]
-    facts: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]  # by name; none shares memory with the search
+    facts: Mapping[str, Any]  # everything else, as JSON types
 
     @classmethod
-    def of(cls, place: Place, trajectories: Sequence[Trajectory]) -> Snapshot:
-        """Write down where a search stands and what it has found."""
+    def of(cls, place: Position, trajectories: Sequence[Trajectory]) -> Snapshot:
+        """Record where a search stands and what it has found."""
         tensors = {f"batch.{name}": value for name, value in place.batch.searched().items()}
         tensors |= dict(_deltas(trajectories))
         return cls(
@@ -107,17 +95,17 @@ class Snapshot:
             },
         )
 
-    def place(self, audio: Tensor, lengths: Tensor) -> Place:
+    def place(self, audio: Tensor, lengths: Tensor) -> Position:
         """Where the search stood, among its clips [B, T] with `lengths` [B].
 
         Raises:
-            ValueError: the snapshot is not whole, or of other clips.
+            ValueError: the snapshot is incomplete, or of other clips.
         """
         try:
             batch = self._batch(audio, lengths)
-            return Place(int(self.facts["stage"]), int(self.facts["step"]), batch)
+            return Position(int(self.facts["stage"]), int(self.facts["step"]), batch)
         except (KeyError, IndexError, RuntimeError, TypeError) as error:
-            raise ValueError(f"no snapshot of these clips: {error}") from error
+            raise ValueError(f"not a snapshot of these clips: {error}") from error
 
     def _batch(self, audio: Tensor, lengths: Tensor) -> Batch:
         names = [name for name in self.tensors if name.startswith("batch.")]
@@ -135,7 +123,7 @@ class Snapshot:
         """What the search had found, clip by clip, on a device.
 
         Raises:
-            ValueError: the snapshot is not whole.
+            ValueError: the snapshot is incomplete.
         """
         try:
             return [
@@ -143,7 +131,7 @@ class Snapshot:
                 for b, facts in enumerate(self.facts["trajectories"])
             ]
         except (KeyError, TypeError) as error:
-            raise ValueError(f"no whole snapshot: {error}") from error
+            raise ValueError(f"the snapshot is incomplete: {error}") from error
 
     def _trajectory(self, b: int, facts: Mapping[str, Any], device: torch.device) -> Trajectory:
         candidates, milestones = (
@@ -180,9 +168,4 @@ def _facts(trajectory: Trajectory) -> dict[str, Any]:
 
 
 def _without_delta(success: Candidate) -> dict[str, Any]:
-    return {
-        "eps": success.eps,
-        "passes": success.passes,
-        "step": success.step,
-        "stage": success.stage,
-    }
+    return {name: value for name, value in vars(success).items() if name != "delta"}

@@ -15,49 +15,33 @@ GIVEN = "given"  # the stage of a perturbation that the search was started from
 
 @dataclass(frozen=True)
 class Candidate:
-    """A perturbation that matched in the loop, or the mean up to there, and waits for its proof.
+    """A perturbation that matched in the loop (or the mean up to there), still to be verified."""
 
-    Attributes:
-        delta: [T], full scale; a copy, never a view of what the optimiser goes on to change.
-        eps: the bound it was found under, full scale; without one, ‖δ‖∞ at that step.
-        passes: the gradient pass that saw it.
-        step: the step that saw it.
-        stage: the stage it comes from.
-    """
-
-    delta: Tensor
-    eps: float
-    passes: int
-    step: int
-    stage: str
+    delta: Tensor  # [T], full scale; a copy, never a view of what the optimiser goes on to change
+    eps: float  # the bound it was found under, full scale; without one, ‖δ‖∞ at that step
+    passes: int  # gradient passes spent when it was found
+    step: int  # the step it was found at
+    stage: str  # the stage it comes from
 
 
 @dataclass
 class Trajectory:
-    """One clip's way through a search.
+    """One clip's path through a search."""
 
-    Attributes:
-        delta: [T] the last iterate of the stage that ended last; what is shown if nothing matched.
-        candidates: the latest of the successes that their stages kept; the best is the last.
-        milestones: the success that each finished stage ended with.
-        steps: updates made.
-        passes: gradient passes spent on this clip.
-        looks: forward passes spent only on looking for success.
-        first_match: the pass of the first success, if there was any.
-        curve: a point every ten steps of a stage, and wherever more was listened to than needed.
-    """
-
+    # [T] the last iterate of the stage that ended last; the result if nothing matched
     delta: Tensor
-    candidates: deque[Candidate]
+    candidates: deque[Candidate]  # the latest successes that their stages kept, the best last
+    # the success that each finished stage ended with
     milestones: list[Candidate] = field(default_factory=list)
-    steps: int = 0
-    passes: int = 0
-    looks: int = 0
-    first_match: int | None = None
+    steps: int = 0  # updates made
+    passes: int = 0  # gradient passes spent on this clip
+    looks: int = 0  # forward passes spent only on checking for success
+    first_match: int | None = None  # the pass of the first success, if any
+    # a point every ten steps of a stage, and wherever extra draws were scored
     curve: list[Point] = field(default_factory=list)
 
     def add(self, candidate: Candidate, apart: int) -> None:
-        """Keep a success; of each `apart` steps only the last."""
+        """Keep a success; of every `apart` steps only the last."""
         if self.candidates and self.candidates[-1].step // apart == candidate.step // apart:
             self.candidates.pop()
         self.candidates.append(candidate)

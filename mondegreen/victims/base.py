@@ -1,7 +1,7 @@
-"""What mondegreen asks of a recogniser: three things, and nothing about how it is built.
+"""What mondegreen needs of a recogniser.
 
-`Recogniser` is enough to verify with; `Victim` adds what an attack needs. Both are protocols: a
-class of your own that has these members can be attacked without inheriting anything.
+`Recogniser` is enough to verify with; `Victim` adds what an attack needs. Both are protocols: your
+own class with these members can be attacked without inheriting anything.
 """
 
 from __future__ import annotations
@@ -16,15 +16,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Score:
-    """What one forward pass says of a batch.
+    """The result of one forward pass over a batch."""
 
-    Attributes:
-        loss: [B], differentiable: -log p(target | audio) in nats, summed over the target's symbols.
-        matched: [B] bool: greedy decoding of this audio yields the target, symbol by symbol.
-    """
-
+    # [B], differentiable: -log p(target | audio) in nats, summed over the target's symbols
     loss: Tensor
-    matched: Tensor
+    matched: Tensor  # [B] bool: greedy decoding of this audio yields the target, symbol by symbol
 
 
 @runtime_checkable
@@ -33,14 +29,14 @@ class Recogniser(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that records carry and `load_victim` understands."""
+        """The name in records, which `load_victim` understands."""
 
     @property
     def sample_rate(self) -> int:
-        """Samples per second of the audio it takes."""
+        """Sample rate of its audio, in Hz."""
 
     def transcribe(self, audio: Tensor) -> str:
-        """Hear one clip through the model's own public pipeline.
+        """Transcribe one clip through the model's own public pipeline.
 
         Args:
             audio: [T] in [-1, 1], float32, in main memory.
@@ -49,11 +45,11 @@ class Recogniser(Protocol):
 
 @runtime_checkable
 class Victim(Recogniser, Protocol):
-    """A recogniser whose mishearing can be measured: it can be differentiated."""
+    """A recogniser that can be attacked: its loss is differentiable in the audio."""
 
     @property
     def device(self) -> torch.device:
-        """Where `score` wants its audio."""
+        """The device of `score`'s audio."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -63,16 +59,16 @@ class Victim(Recogniser, Protocol):
         """The symbols of a target phrase, [N] int64, for a clip of `length` samples.
 
         Raises:
-            TargetError: the model cannot express the phrase, or not in a clip that short.
+            TargetError: the model cannot express the phrase, or not in so short a clip.
         """
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """Score a padded batch by one differentiable forward pass.
 
-        A clip's row depends on its own `lengths[b]` samples alone, never on its batch-mates.
+        A clip's row depends only on its own `lengths[b]` samples, never on other clips.
 
         Args:
-            audio: [B, T] in [-1, 1]; what stands past a clip's length is ignored.
+            audio: [B, T] in [-1, 1]; samples past a clip's length are ignored.
             lengths: [B] int64, samples.
             targets: B results of `encode`.
         """

@@ -1,11 +1,11 @@
-"""What a batch's lengths and targets decide, worked out once and not at every step.
+"""What follows from a batch's lengths and targets is worked out once, not at every step.
 
-The lengths and targets of a batch stay the same from step to step, and much follows from them:
-which frames are real, masks, padded targets. To compare what such tensors hold would wait for the
-device, so they are told apart by identity.
+They stay the same from step to step, and much follows from them: which frames are real, masks,
+padded targets. Comparing their values would wait for the device, so tensors are compared by
+identity.
 
-Some architectures normalise over time, padding included, so that a clip in a padded batch is heard
-differently from the same clip alone. They never see padding: clips of equal length share a pass.
+Some architectures normalise over time, padding included, so a clip in a padded batch would get
+other results than alone. They never see padding: clips of equal length share a pass.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from typing import Final, Generic, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 Made = TypeVar("Made")
-LATEST: Final = 8  # a step asks for few kinds of rows: as many draws as fit at once, and the rest
+LATEST: Final = 8  # a step has few kinds of rows: as many draws as fit at once, and the rest
 
 
 class Remembered(Generic[Made]):
     """A function of tensors and numbers that keeps its latest results.
 
-    A result serves again for the very same tensors, unchanged, and equal numbers. What it was made
-    of is kept with it, so that no other tensor can be taken for one of them.
+    A result is reused for the very same tensors, unchanged, and equal numbers. Its arguments are
+    kept with it, so that no other tensor can get their identity.
 
     Args:
         make: the function; its result must not be changed, and carries no gradient.
@@ -36,12 +37,12 @@ class Remembered(Generic[Made]):
         self._kept: deque[tuple[Sequence[Tensor | int], list[int], Made]] = deque(maxlen=LATEST)
 
     def __call__(self, *given: Tensor | int) -> Made:
-        """The result for `given`, made now or before."""
+        """The result for `given`, computed now or before."""
         states = [_state(value) for value in given]
         for known, known_states, made in self._kept:
             if known_states == states and all(map(_same, known, given)):
                 return made
-        with torch.inference_mode(False), torch.no_grad():  # whoever asks first, all can use it
+        with torch.inference_mode(False), torch.no_grad():  # usable by every later caller
             made = self._make(*given)
         self._kept.append((given, states, made))
         return made
@@ -53,28 +54,41 @@ def _same(one: Tensor | int, other: Tensor | int) -> bool:
 
 
 def _state(value: Tensor | int) -> int:
-    """A number itself; how often a tensor was changed in place (0 where nobody counts)."""
+    """A number itself; for a tensor, its count of changes in place (0 if there is none)."""
     if isinstance(value, Tensor):
         return 0 if value.is_inference() else value._version
     return value
 
 
-def by_length(lengths: Tensor) -> list[Tensor]:
-    """Indices of equal lengths, [B] int64 -> tensors that partition 0 ... B - 1."""
-    return [torch.where(lengths == length)[0] for length in sorted(set(lengths.tolist()))]
-
-
-def unpadded(model: Callable[[Tensor], Tensor], inputs: Tensor, counts: Tensor) -> list[Tensor]:
-    """What a model makes of each clip as if it were alone.
+class Unpadded:
+    """A model as it is for each clip alone; clips of equal size share a pass.
 
     Args:
         model: [b, F, ...] without padding to [b, F', ...].
-        inputs: [B, F, ...], padded.
-        counts: [B] int64: how much of each row is real.
-
-    Returns:
-        B tensors [F', ...], in the order of the rows.
     """
-    groups = by_length(counts)
-    outputs = [row for rows in groups for row in model(inputs[rows, : int(counts[rows[0]])])]
-    return [outputs[place] for place in torch.cat(groups).argsort().tolist()]
+
+    def __init__(self, model: Callable[[Tensor], Tensor]) -> None:
+        self._model, self._layout = model, Remembered(_by_count)
+        self._sizes = Remembered(lambda counts, *sizes: counts.new_tensor(sizes))
+
+    def __call__(self, inputs: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the model; only new `counts` are read from the device.
+
+        Args:
+            inputs: [B, F, ...], padded.
+            counts: [B] int64: how much of each row is real.
+
+        Returns:
+            Outputs [B, F', ...], padded with zeros; and [B] int64, how much of each is real.
+        """
+        groups, order = self._layout(counts)
+        outputs = [row for rows, count in groups for row in self._model(inputs[rows, :count])]
+        outputs = [outputs[place] for place in order]
+        return pad_sequence(outputs, batch_first=True), self._sizes(counts, *map(len, outputs))
+
+
+def _by_count(counts: Tensor) -> tuple[list[tuple[Tensor, int]], list[int]]:
+    """Rows of equal count with that count, and where each row is among them."""
+    sizes = sorted(set(counts.tolist()))
+    groups = [(torch.where(counts == size)[0], size) for size in sizes]
+    return groups, torch.cat([rows for rows, _ in groups]).argsort().tolist()

@@ -1,8 +1,8 @@
-"""What every victim owes, checked on the victim itself.
+"""Checks that a victim keeps the `Victim` protocol, measured on the victim itself.
 
-An attack trusts its victim blindly: a gradient of another model, a loss that depends on the clips
-next door, or a `matched` that the decoder does not share makes every number wrong, silently. Each
-check here is one clause of the `Victim` protocol; it measures, and says what it measured.
+An attack trusts its victim blindly: the gradient of another model, a loss that depends on other
+clips, or a `matched` that the decoder does not confirm makes every number wrong, silently. Each
+check is one clause of the protocol; it measures, and reports what it measured.
 """
 
 from __future__ import annotations
@@ -23,33 +23,27 @@ from mondegreen.findings import Finding
 from mondegreen.text import matches
 from mondegreen.victims.base import Score, Victim
 
-PHRASES: Final = ("good morning", "yes", "a", "e", "o")  # to be scored where no transcript can be
+PHRASES: Final = ("good morning", "yes", "a", "e", "o")  # if no transcript can be a target
 GRADIENT_ERROR: Final = 0.02  # relative, of a directional derivative by differences
-SAME: Final = 1e-3  # relative, of losses that should be equal but for rounding
+SAME: Final = 1e-3  # relative, of losses that should differ only by rounding
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A victim with something to say to it.
-
-    Attributes:
-        victim: who is examined.
-        clips: pieces of speech, the first and the third of one length, [T] in [-1, 1] at its rate.
-        heard: its transcript of each.
-        targets: a phrase that it can spell, and be asked for, in each.
-    """
+    """A victim with clips and targets to check it on."""
 
     victim: Victim
+    # pieces of speech, the first and the third of one length, [T] in [-1, 1] at its rate
     clips: tuple[Tensor, ...]
-    heard: tuple[str, ...]
-    targets: tuple[str, ...]
+    heard: tuple[str, ...]  # its transcript of each
+    targets: tuple[str, ...]  # a phrase that it can encode for each
 
     @classmethod
     def of(cls, victim: Victim, speech: Tensor, seconds: float = 2.0) -> Probe:
-        """Pieces of a recording [T] at the victim's rate, and what the victim hears in them.
+        """Pieces of a recording [T] at the victim's rate, and the victim's transcripts of them.
 
         Raises:
-            TargetError: the victim can spell neither what it hears nor any of `PHRASES`.
+            TargetError: the victim can encode neither its transcripts nor any of `PHRASES`.
         """
         long, speech = int(seconds * victim.sample_rate), speech.to(victim.device, victim.dtype)
         shorter, odd = long - long // 5, long - 997  # a length that no frame rate divides
@@ -68,7 +62,7 @@ class Probe:
         if score.loss.shape != (len(clips),) or score.matched.shape != (len(clips),):
             raise VictimError(
                 f"loss and matched of {len(clips)} clips have the shapes {list(score.loss.shape)}"
-                f" and {list(score.matched.shape)}; one number a clip is expected"
+                f" and {list(score.matched.shape)}; expected one number per clip"
             )
         return score
 
@@ -77,7 +71,7 @@ class Probe:
         clip = clip.clone().requires_grad_()
         loss = self.score([clip], [self.targets[0]]).loss[0]
         if not loss.requires_grad:
-            raise VictimError("the loss does not depend on the audio: somewhere the graph is cut")
+            raise VictimError("the loss does not depend on the audio: the graph is cut somewhere")
         (gradient,) = torch.autograd.grad(loss, clip)
         return loss.detach(), gradient
 
@@ -94,13 +88,13 @@ def _spelled(victim: Victim, heard: str, length: int) -> str:
 
 
 def examine(victim: Victim, speech: Tensor) -> Iterator[Finding]:
-    """Check a victim clause by clause; speech is [T] at its rate, six seconds or more of it.
+    """Check a victim clause by clause; speech is [T] at its rate, six seconds or more.
 
     A check that raises has failed; the first line of the error is its detail.
     """
     try:
         probe = Probe.of(victim, speech)
-    except Exception as error:  # a victim of somebody's own may raise anything at all
+    except Exception as error:  # an unknown victim may raise anything
         yield Finding("can be spoken to", "error", "fails", _said(error))
         return
     for name, check in CHECKS.items():
@@ -124,13 +118,13 @@ def _judged(good: bool, detail: str) -> Outcome:
 
 
 def sample_rate(probe: Probe) -> Outcome:
-    """A whole number of samples a second that speech can be had at."""
+    """A whole number of samples per second that speech is available at."""
     rate = probe.victim.sample_rate
     return _judged(isinstance(rate, int) and 4000 <= rate <= 192_000, f"{rate} Hz")
 
 
 def gradient_finite(probe: Probe) -> Outcome:
-    """There is a gradient, it is not zero on speech, and it is finite on hard input too."""
+    """There is a gradient; it is not zero on speech, and finite on hard input too."""
     clip = probe.clips[0]
     hard = {"speech": clip, "silence": clip * 0, "clipping": (clip * 100).clamp(-1, 1)}
     sizes = {name: float(probe.gradient(sound)[1].abs().max()) for name, sound in hard.items()}
@@ -139,7 +133,7 @@ def gradient_finite(probe: Probe) -> Outcome:
 
 
 def finite_differences(probe: Probe) -> Outcome:
-    """The derivative along the gradient is what two evaluations of the loss say it is."""
+    """The derivative along the gradient agrees with two evaluations of the loss."""
     clip = probe.clips[0]
     _, gradient = probe.gradient(clip)
     size = gradient.norm()
@@ -158,18 +152,18 @@ def finite_differences(probe: Probe) -> Outcome:
 
 
 def deterministic(probe: Probe) -> Outcome:
-    """The same sound gives the same loss, the same gradient and the same transcript."""
+    """The same sound gives the same loss, gradient and transcript."""
     (first, first_g), (second, second_g) = (probe.gradient(probe.clips[0]) for _ in range(2))
     again = probe.victim.transcribe(probe.clips[0].float().cpu())
     if again != probe.heard[0]:
-        return "fails", f"hears {probe.heard[0]!r}, then {again!r}"
+        return "fails", f"transcribes {probe.heard[0]!r}, then {again!r}"
     gaps = _gap(first, second), float((first_g - second_g).abs().max() / first_g.abs().max())
     gap = math.nan if any(map(math.isnan, gaps)) else max(gaps)
     return _judged(gap < SAME, f"largest relative difference {gap:.1e}")
 
 
 def padding_invariant(probe: Probe) -> Outcome:
-    """A clip's loss ignores the padding beyond its end, and sends no gradient there."""
+    """A clip's loss ignores padding past its end, and sends no gradient there."""
     clips = [clip.clone().requires_grad_() for clip in probe.clips]
     targets = list(probe.targets)
     lengths = torch.tensor([len(clip) for clip in clips], device=clips[0].device)
@@ -188,7 +182,7 @@ def padding_invariant(probe: Probe) -> Outcome:
 
 
 def batch_invariant(probe: Probe) -> Outcome:
-    """A clip's loss does not depend on how many others are scored with it, nor on their order."""
+    """A clip's loss does not depend on the other clips or on their order."""
     clips = [probe.clips[0], probe.clips[2]]
     targets = [probe.targets[0], probe.targets[2]]
     with torch.no_grad():
@@ -202,10 +196,10 @@ def batch_invariant(probe: Probe) -> Outcome:
 
 
 def matched_agrees(probe: Probe) -> Outcome:
-    """What is claimed to be heard is heard; what is heard is claimed, if in the target's symbols.
+    """`matched` is true of the transcript, in its own symbols, and of nothing else.
 
-    Other symbols can spell the same words, so that one miss proves nothing; but where all is
-    missed, `score` and `transcribe` may well be two models. (With random weights: the symbols.)
+    Other symbols can spell the same words, so one miss proves nothing; but if all are missed,
+    `score` and `transcribe` may be two models. (With random weights, it is the symbols.)
     """
     right = wrong = missed = 0
     for clip, heard in zip(probe.clips, probe.heard, strict=True):
@@ -217,26 +211,26 @@ def matched_agrees(probe: Probe) -> Outcome:
                 continue
             true = matches(heard, target)
             if claimed and not true:
-                return "fails", f"claims {target!r}, but hears {heard!r}"
+                return "fails", f"matches {target!r}, but transcribes {heard!r}"
             right, wrong, missed = right + claimed, wrong + (not true), missed + (true - claimed)
-    counts = f"{right} times yes, {wrong} times no"
+    if not right and not missed:
+        return "skipped", "never matched, so agreement could not be tested"
+    counts = f"agrees: {right} matched, {wrong} not"
     if missed:
-        counts += f", {missed} times heard, but not matched"
-    if right:
-        return "ok", counts
-    return ("fails" if missed else "skipped"), counts
+        counts += f"; {missed} transcribed but not matched"
+    return _judged(right > 0, counts)
 
 
 def frontend_equal(probe: Probe) -> Outcome:
-    """Its features in the graph are those of the model's own processor: measured on loading."""
+    """Features in the graph equal those of the model's own processor; measured on loading."""
     error = getattr(probe.victim, "frontend_error", None)
     if error is None:
-        return "skipped", "no features of a processor's to compare with"
+        return "skipped", "it has no processor to compare with"
     return "ok", f"relative error {error:.1e}"
 
 
 def seconds_per_pass(probe: Probe) -> Outcome:
-    """What one pass forward and back costs; nothing to fail at."""
+    """The cost of one pass forward and back; it cannot fail."""
     clip, spent = probe.clips[0], []
     for _ in range(3):
         begun = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The hash of a recogniser's weights: what a name alone does not say of it."""
+"""The hash of a recogniser's weights, which its name alone does not identify."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from mondegreen.victims.base import Recogniser
 
 
 def fingerprint(recogniser: Recogniser) -> str:
-    """SHA-256 over every tensor that a recogniser holds: its own, its modules' and its parts'.
+    """SHA-256 over every tensor of a recogniser, its modules and its parts.
 
-    Looks at attributes, into lists and mappings, and, where one is an object of this package's or
-    of the recogniser's own, at its attributes in turn. Of one that holds no tensors (an ONNX
-    session, say) it is the hash of nothing, the same for all.
+    Follows attributes, lists and mappings, and the attributes of objects of this package or the
+    recogniser's own. A recogniser without tensors (an ONNX session, say) has the hash of nothing.
     """
     digest = hashlib.sha256()
     home = _package(recogniser)
@@ -29,7 +28,7 @@ def fingerprint(recogniser: Recogniser) -> str:
 
 
 def _tensors(held: object, name: str, home: str, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
-    if id(held) in seen:  # a part that two others share, or that holds its owner
+    if id(held) in seen:  # shared by two parts, or a cycle
         return
     seen.add(id(held))
     if isinstance(held, Tensor):
@@ -47,5 +46,5 @@ def _tensors(held: object, name: str, home: str, seen: set[int]) -> Iterator[tup
 
 
 def _package(held: object) -> str:
-    """The top-level package that an object's class comes from."""
+    """The top-level package of an object's class."""
     return type(held).__module__.partition(".")[0]

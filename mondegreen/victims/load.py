@@ -1,7 +1,7 @@
-"""Recognisers by their names.
+"""Loads recognisers by name.
 
-A name is one of `NAMES`, an ear's (see `ears`), a folder with a checkpoint, `module:function` for a
-recogniser of one's own, or an id of the model hub.
+A name is one of `NAMES`, an ear (see `ears`), a folder with a checkpoint, `module:function` for
+your own recogniser, or an id of the model hub.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mondegreen.victims.ears import EARS, load_ear
 from mondegreen.victims.embedded import NAMES, load_embedded
 from mondegreen.victims.own import SPEC, load_own
 
-_ATTACKED_BY = ("device", "dtype", "encode", "score")  # what `Victim` has and `Recogniser` has not
+_ATTACKED_BY = ("device", "dtype", "encode", "score")  # what `Victim` adds to `Recogniser`
 
 
 def load_victim(
@@ -25,9 +25,8 @@ def load_victim(
     """Load a recogniser that can be attacked.
 
     Args:
-        name: one of `NAMES`; a folder; an id of the model hub, as it is or as ID@REVISION; or
-            module:function.
-        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps".
+        name: one of `NAMES`; a folder; ID or ID@REVISION of the model hub; or module:function.
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1".
         dtype: floating type of weights and audio.
 
     Raises:
@@ -39,7 +38,7 @@ def load_victim(
         what = "can only transcribe" if "score" in missing else "cannot be attacked yet"
         raise VictimError(
             f"{name} {what}: it has no {', '.join(missing)}; attack moonshine-tiny and let {name}"
-            " judge the result, or see docs/victims.md for what a victim is"
+            " judge the result, or see docs/victims.md for what a victim needs"
         )
     return recogniser
 
@@ -55,19 +54,21 @@ def load_recogniser(
     """Load a recogniser to transcribe with.
 
     Args:
-        name: as of `load_victim`, or an ear's.
-        device: as of `load_victim`.
-        dtype: as of `load_victim`.
-        beams: how many hypotheses its decoder keeps; 1 is greedy.
+        name: as for `load_victim`, or an ear.
+        device: as for `load_victim`.
+        dtype: as for `load_victim`.
+        beams: hypotheses that the decoder keeps; 1 is greedy.
         authorised: see `mondegreen.victims.ears.load_ear`.
 
     Raises:
-        VictimError: no such recogniser or device, or one that cannot search with beams.
+        VictimError: no such recogniser or device, or one without beam search.
     """
-    found = load_ear(name, authorised=authorised) or _load(name, resolve_device(device), dtype)
+    found = load_ear(name, authorised=authorised) or _load(
+        name, resolve_device(device, dtype), dtype
+    )
     if beams != 1:
         if not hasattr(found, "beams"):
-            raise VictimError(f"{name} decodes in its own way only; leave out beams")
+            raise VictimError(f"{name} has no beam search; leave out beams")
         found.beams = beams
     return found
 
@@ -77,8 +78,8 @@ def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
         return load_own(name, device, dtype)
     if dtype not in (torch.float32, torch.float64):
         raise VictimError(
-            f"features are computed, and losses summed, in float32 and float64, not in {dtype};"
-            " choose one of these"
+            f"got {dtype}, but features and losses are computed in float32 or float64; choose one"
+            " of these"
         )
     if name in NAMES:
         return load_embedded(name, device, dtype)
@@ -87,17 +88,17 @@ def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
 
         return load_checkpoint(name, device, dtype)
     raise VictimError(
-        f"no recogniser is called {name!r}; give moonshine-tiny, moonshine-tiny-ctc, a folder, an"
-        " id of the model hub (owner/model), or module:function; or to listen with, and no more:"
+        f"no recogniser is called {name!r}; use moonshine-tiny, moonshine-tiny-ctc, a folder, an"
+        " id of the model hub (owner/model), or module:function; or, to transcribe only:"
         f" moonshine-tiny-int8, {', '.join(EARS)}"
     )
 
 
-def resolve_device(device: str) -> torch.device:
+def resolve_device(device: str, dtype: torch.dtype = torch.float32) -> torch.device:
     """The torch device of a name, "auto" included.
 
     Raises:
-        VictimError: not a device, or not one of this machine.
+        VictimError: not a device, not one of this machine, or one that has no such `dtype`.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -105,13 +106,15 @@ def resolve_device(device: str) -> torch.device:
         named = torch.device(device)
     except RuntimeError:
         raise VictimError(
-            f"no device is called {device!r}; expected auto, cpu, cuda, cuda:1 or mps"
+            f"no device is called {device!r}; expected auto, cpu, cuda or cuda:1"
         ) from None
+    if named.type == "mps" and dtype == torch.float64:
+        raise VictimError("device 'mps' has no float64; use float32, or --device cpu")
     try:
         torch.empty(0, device=named)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise VictimError(
-            f"device {device!r} is not to be had: {reason}; try --device cpu"
+            f"device {device!r} is not available: {reason}; try --device cpu"
         ) from None
     return named

@@ -1,4 +1,4 @@
-"""A recogniser of one's own: `module:function`, a function that returns it."""
+"""Your own recogniser: `module:function`, a function that returns it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,9 @@ _MEMBERS = ("name", "sample_rate", "transcribe")
 def load_own(spec: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
     """Call `function(device=device, dtype=dtype)` of a module on the path or in this folder.
 
-    Args:
-        spec: `module:function`.
-        device: handed on.
-        dtype: handed on.
-
     Raises:
-        VictimError: no such module or function, one that lacks what it imports or does not take
-            what it is called with or raises anything, or what it returns is no recogniser.
+        VictimError: there is no such module or function, an import in it fails, it takes other
+            arguments or raises anything, or what it returns is not a recogniser.
     """
     module_name, _, function_name = spec.partition(":")
     here = str(Path.cwd())
@@ -48,21 +43,21 @@ def load_own(spec: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
         inspect.signature(function).bind(device=device, dtype=dtype)
     except (TypeError, ValueError) as error:
         raise VictimError(
-            f"{spec} is called with device=... and dtype=..., which it does not take: {error};"
-            f" write it as def {function_name}(device, dtype)"
+            f"{spec} must accept device=... and dtype=...: {error}; define it as"
+            f" def {function_name}(device, dtype)"
         ) from error
     made = _made(spec, partial(function, device=device, dtype=dtype))
     if missing := [member for member in _MEMBERS if not hasattr(made, member)]:
         raise VictimError(
             f"{spec} returned {type(made).__name__}, which has no {', '.join(missing)};"
-            " see docs/victims.md for what a victim is"
+            " see docs/victims.md for what a victim needs"
         )
     found: Recogniser = made
     return found
 
 
 def _made(spec: str, make: Callable[[], Any]) -> Any:
-    """What `make` makes; what it raises is told as one line, with its place."""
+    """The result of `make`; anything it raises becomes one line with its file and line."""
     try:
         return make()
     except (ModuleNotFoundError, MondegreenError):
@@ -74,7 +69,7 @@ def _made(spec: str, make: Callable[[], Any]) -> Any:
 
 
 def _lacking(module_name: str, error: ModuleNotFoundError) -> str:
-    """Whether it is the module itself that is not found, or one that it imports."""
+    """Whether the module itself is missing, or one that it imports."""
     if error.name and f"{module_name}.".startswith(f"{error.name}."):
-        return f"{error.msg}; give a module in this folder or on PYTHONPATH"
+        return f"{error.msg}; name a module in this folder or on PYTHONPATH"
     return f"importing {module_name} failed: {error.msg}; install what it imports"

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from mondegreen.air.rooms.bank import Room, RoomBank, Split
 from mondegreen.air.rooms.make import make_bank
-from mondegreen.air.rooms.settings import PRESETS, Counts, RoomSettings
+from mondegreen.air.rooms.settings import PRESETS, RoomSettings, SplitSizes
 
-__all__ = ["PRESETS", "Counts", "Room", "RoomBank", "RoomSettings", "Split", "make_bank"]
+__all__ = ["PRESETS", "Room", "RoomBank", "RoomSettings", "Split", "SplitSizes", "make_bank"]

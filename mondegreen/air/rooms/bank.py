@@ -1,7 +1,7 @@
-"""Banks of room impulse responses, kept in one safetensors file that proves it is whole.
+"""Banks of room impulse responses, each in one safetensors file with a checksum.
 
-A bank has up to three splits, `attack`, `validate` and `test`, which have no room in common.
-Everything a reader is told, tensors and words, stands under one checksum.
+A bank has up to three splits, `attack`, `validate` and `test`, which share no room. One checksum
+covers everything that is read, tensors and text.
 """
 
 from __future__ import annotations
@@ -32,26 +32,16 @@ VERSION: Final = 2
 
 @dataclass(frozen=True)
 class Room:
-    """One line of a bank's table: what is known of the room of one response.
+    """What is known of the room of one response."""
 
-    Attributes:
-        id: `attack-000017`, by split and number, or the room id of a measured one; only of those do
-            several share one.
-        rt60: reverberation time in s, None where the response does not tell.
-        drr: direct-to-reverberant ratio in dB, None where nothing follows the direct sound.
-        size: of a simulated room, in m.
-        source: where the sound comes from, in m.
-        microphone: where it is heard, in m.
-        path: of a measured response, relative to its collection.
-    """
-
+    # split and number, as in `attack-000017`; or the id of a measured room, which may repeat
     id: str
-    rt60: float | None
-    drr: float | None
-    size: Point | None = None
-    source: Point | None = None
-    microphone: Point | None = None
-    path: str | None = None
+    rt60: float | None  # reverberation time in s; None: undefined
+    drr: float | None  # direct-to-reverberant ratio in dB; None: nothing follows the direct sound
+    size: Point | None = None  # of a simulated room, in m
+    source: Point | None = None  # in m
+    microphone: Point | None = None  # in m
+    path: str | None = None  # of a measured response, relative to its collection
 
 
 class Response(NamedTuple):
@@ -63,22 +53,16 @@ class Response(NamedTuple):
 
 @dataclass(frozen=True)
 class Split:
-    """Responses that one purpose may use, and no other.
-
-    Attributes:
-        name: `attack`, `validate` or `test`.
-        rirs: float32 `[N, L]`, zero after each response's end.
-        lengths: int64 `[N]`, samples before that.
-        rooms: N of them.
+    """Responses reserved for one purpose.
 
     Raises:
-        RoomError: the shapes, types or lengths do not fit each other, or a value is not finite.
+        RoomError: shapes, types or lengths do not match, or a value is not finite.
     """
 
-    name: str
-    rirs: Tensor
-    lengths: Tensor
-    rooms: tuple[Room, ...]
+    name: str  # `attack`, `validate` or `test`
+    rirs: Tensor  # float32 `[N, L]`, zero after each response's end
+    lengths: Tensor  # int64 `[N]`, samples before that
+    rooms: tuple[Room, ...]  # N of them
 
     def __post_init__(self) -> None:
         n = len(self.rooms)
@@ -94,7 +78,7 @@ class Split:
             )
         if bool(((self.lengths < 1) | (self.lengths > self.rirs.shape[1])).any()):
             raise RoomError(
-                f"A response of {self.name} is outside of 1 to {self.rirs.shape[1]} samples long."
+                f"A response of {self.name} is not between 1 and {self.rirs.shape[1]} samples long."
             )
         if not bool(torch.isfinite(self.rirs).all()):
             raise RoomError(f"A response of {self.name} has NaN or infinite samples.")
@@ -106,37 +90,26 @@ class Split:
         return cls(name, *pad([torch.as_tensor(rir) for rir in rirs]), rooms)
 
     def responses(self) -> Iterator[Response]:
-        """The responses one by one, without what was put after them."""
+        """The responses one by one, without padding."""
         for room, rir, length in zip(self.rooms, self.rirs, self.lengths.tolist(), strict=True):
             yield Response(room, rir[:length].cpu().numpy())
 
 
 @dataclass(frozen=True)
 class RoomBank:
-    """Splits of responses at one rate, and what they were made from.
+    """Splits of responses at one rate, and what they were made from."""
 
-    Attributes:
-        sample_rate: in Hz.
-        key: the hash of `origin`; banks of equal key are equal.
-        origin: settings, seed, counts and versions, as JSON would have them.
-        splits: those that are not empty, by name.
-    """
-
-    sample_rate: int
-    key: str
-    origin: Mapping[str, Any]
-    splits: Mapping[str, Split]
+    sample_rate: int  # in Hz
+    key: str  # the hash of `origin`; banks of equal key are equal
+    origin: Mapping[str, Any]  # settings, seed, counts and versions, as JSON would have them
+    splits: Mapping[str, Split]  # those that are not empty, by name
 
     def split(self, name: str) -> Split:
-        """A split by its name.
-
-        Raises:
-            RoomError: the bank has no such split.
-        """
+        """A split by its name; raises `RoomError` if there is none."""
         if name not in self.splits:
             raise RoomError(
                 f"The bank has no rooms for {name!r}, only for {', '.join(sorted(self.splits))}."
-                " Make a bank that has some: --counts takes those of attack, validate and test."
+                " Make a bank that has some, with --counts ATTACK,VALIDATE,TEST."
             )
         return self.splits[name]
 
@@ -158,20 +131,15 @@ class RoomBank:
             "rooms": {name: [asdict(room) for room in s.rooms] for name, s in self.splits.items()},
         }
         about["sha256"] = _checksum(about, tensors)
-        # One entry for it all: safetensors writes several in another order every time.
+        # One entry for everything: safetensors writes several in varying order.
         write_whole(Path(path), to_safetensors(tensors, {FORMAT: json.dumps(about)}))
 
     @classmethod
     def load(cls, path: str | PathLike[str], sample_rate: int | None = None) -> RoomBank:
-        """Read a bank, and check that it is what was written.
-
-        Args:
-            path: of the file.
-            sample_rate: the rate it must have, in Hz; None for any.
+        """Read a bank, and verify its checksum and, if given, its rate in Hz.
 
         Raises:
-            RoomError: there is no such file; it is no bank, of another version, damaged, or of
-                another rate.
+            RoomError: the file is missing, damaged, not a bank, or of another version or rate.
         """
         path = Path(path)
         about, tensors = _read(path)
@@ -194,7 +162,7 @@ class RoomBank:
     @classmethod
     def _parse(cls, about: dict[str, Any], tensors: dict[str, Tensor]) -> RoomBank:
         if about.pop("sha256") != _checksum(about, tensors):
-            raise ValueError("its checksum is another")
+            raise ValueError("its checksum differs")
         splits = {
             name: Split(
                 name,
@@ -214,10 +182,11 @@ def _room(*, size: Any = None, source: Any = None, microphone: Any = None, **sim
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What a bank tells of itself, and its tensors."""
+    """A bank's metadata and its tensors."""
     if not path.is_file():
         raise RoomError(
-            f"{path} is not there or no file. Expected a bank of rooms; check the path, or make it."
+            f"{path} does not exist, or is not a file. Expected a bank of rooms; check the path, or"
+            " make it."
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -226,19 +195,19 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except (SafetensorError, OSError, ValueError) as error:
         raise _damaged(path, error) from error
     if not isinstance(about, dict):
-        raise RoomError(f"{path} is no bank of rooms. Name the file that a bank was made in.")
+        raise RoomError(f"{path} is not a bank of rooms. Name the file that a bank was saved to.")
     return about, tensors
 
 
 def _damaged(path: Path, error: Exception) -> RoomError:
     return RoomError(
-        f"{path} is damaged, or no bank of rooms ({reason(error)}). Name another file; if it was a"
-        " bank, make it again."
+        f"{path} is damaged, or not a bank of rooms ({reason(error)}). Name another file; if it was"
+        " a bank, make it again."
     )
 
 
 def _checksum(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over all that a file tells, each tensor under its name and shape."""
+    """SHA-256 over metadata and tensors, each tensor under its name and shape."""
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())

@@ -1,10 +1,10 @@
-"""Making a bank of rooms: in parallel, to the same bits, and on from where it was interrupted.
+"""Makes a bank of rooms: in parallel, to the same bits, and resumable.
 
-A room depends on the seed, its split and its number there only, so that neither the number of
-processes nor an interruption shows in the result, and other counts make more or fewer of the same
-rooms. Until all are there, responses are kept in chunks in a folder beside the bank, `<bank>.part`,
-each chunk a small bank of its own. A lock file, `.<bank>.lock`, lets a second process wait for the
-first, and then find its bank.
+A room depends only on the seed, its split and its number there, so neither the number of processes
+nor an interruption shows in the result, and other sizes make more or fewer of the same rooms. Until
+all are done, responses are kept in chunks in a folder beside the bank, `<bank>.part`, each chunk a
+small bank of its own. With a lock file, `.<bank>.lock`, a second process waits for the first and
+then finds its bank.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Final, TypeAlias
 
+import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from mondegreen.air.rooms.acoustics import direct_to_reverberant, reverberation_time
 from mondegreen.air.rooms.bank import VERSION, Response, Room, RoomBank, Split
@@ -37,46 +39,40 @@ from mondegreen.air.rooms.measured import (
     read_response,
     split_recordings,
 )
-from mondegreen.air.rooms.settings import FIRST, PRESETS, Counts, RoomSettings, draw_room
+from mondegreen.air.rooms.settings import FIRST, PRESETS, RoomSettings, SplitSizes, draw_room
 from mondegreen.air.rooms.simulate import impulse_response, library
 from mondegreen.errors import RoomError
 from mondegreen.files import differences, key_of
 
-CHUNK: Final = 5  # responses; what an interruption may cost at most
+CHUNK: Final = 5  # responses; the most that an interruption costs
 
-Progress: TypeAlias = Callable[[int, int], object]  # responses done, and in all
+OnRoom: TypeAlias = Callable[[int, int], object]  # responses done, and in all
 
 
 def make_bank(
     out: str | PathLike[str],
     settings: RoomSettings = PRESETS["fast"],
-    counts: Counts = Counts(),  # noqa: B008 - frozen
+    counts: SplitSizes = SplitSizes(),  # noqa: B008 - frozen
     seed: int = 0,
     source: Path | None = None,
     workers: int | None = None,
-    on_room: Progress | None = None,
+    on_room: OnRoom | None = None,
 ) -> RoomBank:
-    """Make a bank of simulated rooms, or of a collection of measured ones, and save it.
+    """Make a bank of simulated rooms, or of a collection of measured ones, save and return it.
 
-    Each split has numbers of its own to draw rooms from, whatever the counts: of two simulated
-    banks of one seed, the smaller is, split by split, the beginning of the larger. Measured rooms
-    are assigned whole to one split each; see `split_recordings`. A bank that is there already, made
-    from the same, is loaded instead.
+    The splits draw rooms from separate numbers: of two simulated banks of one seed, the smaller is,
+    split by split, the beginning of the larger. A measured room belongs to one split as a whole;
+    see `split_recordings`. An existing bank made from the same is loaded instead.
 
     Args:
-        out: the file to make; its folder is made, too.
-        settings: of simulated rooms, by default those of `fast`, as on the command line; of
-            measured ones only the sample rate counts.
+        out: the file to make; its folder is created if needed.
+        settings: of simulated rooms, `fast` by default; of measured ones only the sample rate.
         counts: responses in each split; of a measured collection, at most.
-        seed: of everything random.
+        seed: random seed.
         source: folder or CSV file of measured responses; see `find_recordings`.
-        workers: processes that work, one for each processor by default. At order 100 each takes
-            0.6 GB.
-        on_room: called with the responses done and wanted after each, and once for those that an
-            interrupted making left.
-
-    Returns:
-        The bank, as it lies in `out`.
+        workers: processes, one per processor by default. At order 100 each takes 0.6 GB.
+        on_room: called with the responses done and wanted after each, and once for those left by an
+            interrupted run.
 
     Raises:
         RoomError: pyroomacoustics is missing; a measured response or the collection is not usable;
@@ -90,7 +86,7 @@ def make_bank(
         else _measured(Path(source), settings.sample_rate, counts, seed)
     )
     if out.is_dir():
-        raise RoomError(f"{out} is a folder, expected a file to make. Name one in it.")
+        raise RoomError(f"{out} is a folder, expected a file to make. Name a file in it.")
     with _lock(out):
         if out.exists():
             return _same(out, plan)
@@ -104,7 +100,7 @@ def make_bank(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a bank will hold: a response for each job, to fill its splits in their order."""
+    """What a bank will hold: one response per job, filling its splits in order."""
 
     sample_rate: int
     origin: Mapping[str, Any]
@@ -113,7 +109,7 @@ class _Plan:
     response: Callable[[Any], Response]  # goes to other processes, like the jobs
 
     def chunks(self) -> list[range]:
-        """The numbers of all jobs, in runs whose responses are kept together."""
+        """The numbers of all jobs, in ranges whose responses are kept together."""
         numbers = range(len(self.jobs))
         return [numbers[first : first + CHUNK] for first in numbers[::CHUNK]]
 
@@ -121,7 +117,7 @@ class _Plan:
 # ---- the two kinds of banks -----------------------------------------------------------------
 
 
-def _simulated(settings: RoomSettings, counts: Counts, seed: int) -> _Plan:
+def _simulated(settings: RoomSettings, counts: SplitSizes, seed: int) -> _Plan:
     jobs = [(split, number) for split, count in counts.items() for number in range(count)]
     geometries = {draw_room(settings, seed, FIRST[split] + number) for split, number in jobs}
     assert len(geometries) == counts.total, "two splits might share a room"
@@ -146,19 +142,10 @@ def _simulate(settings: RoomSettings, seed: int, job: tuple[str, int]) -> Respon
     split, number = job
     geometry = draw_room(settings, seed, FIRST[split] + number)
     rir = impulse_response(geometry, settings)
-    rate = settings.sample_rate
-    room = Room(
-        f"{split}-{number:06}",
-        rt60=reverberation_time(rir, rate),
-        drr=direct_to_reverberant(rir, rate),
-        size=geometry.size,
-        source=geometry.source,
-        microphone=geometry.microphone,
-    )
-    return Response(room, rir)
+    return _response(f"{split}-{number:06}", rir, settings.sample_rate, **vars(geometry))
 
 
-def _measured(source: Path, sample_rate: int, counts: Counts, seed: int) -> _Plan:
+def _measured(source: Path, sample_rate: int, counts: SplitSizes, seed: int) -> _Plan:
     recordings = find_recordings(source)
     splits = split_recordings(recordings, counts, seed)
     origin = {
@@ -181,20 +168,19 @@ def _measured(source: Path, sample_rate: int, counts: Counts, seed: int) -> _Pla
 
 def _read(sample_rate: int, recording: Recording) -> Response:
     rir = read_response(recording.path, sample_rate)
-    room = Room(
-        recording.room,
-        rt60=reverberation_time(rir, sample_rate),
-        drr=direct_to_reverberant(rir, sample_rate),
-        path=recording.name,
-    )
-    return Response(room, rir)
+    return _response(recording.room, rir, sample_rate, path=recording.name)
+
+
+def _response(room: str, rir: NDArray[np.float32], rate: int, **known: Any) -> Response:
+    rt60, drr = reverberation_time(rir, rate), direct_to_reverberant(rir, rate)
+    return Response(Room(room, rt60, drr, **known), rir)
 
 
 # ---- the work -------------------------------------------------------------------------------
 
 
-def _responses(plan: _Plan, parts: Path, workers: int, on_room: Progress | None) -> list[Response]:
-    """All responses in their order: those in the chunks that are there, and the rest made."""
+def _responses(plan: _Plan, parts: Path, workers: int, on_room: OnRoom | None) -> list[Response]:
+    """All responses in their order: those of existing chunks, and the rest made now."""
     chunks = {chunk: _load_chunk(plan, parts, chunk) for chunk in plan.chunks()}
     missing = [chunk for chunk, responses in chunks.items() if not responses]
     jobs = [plan.jobs[number] for chunk in missing for number in chunk]
@@ -215,11 +201,11 @@ def _responses(plan: _Plan, parts: Path, workers: int, on_room: Progress | None)
 
 @contextmanager
 def _processes(workers: int) -> Iterator[Callable[..., Iterator[Response]]]:
-    """A `map` over processes; over none but this one where one will do."""
+    """A `map` over processes, or in this one if one will do."""
 
     def run(function: Callable[[Any], Response], jobs: Iterable[Any]) -> Iterator[Response]:
         # Not the pool's own map: it cancels futures that a broken pool is about to settle, which
-        # the thread that cleans up after the pool may not survive.
+        # may kill the thread that cleans up after the pool.
         futures = deque(pool.submit(function, job) for job in jobs)
         while futures:
             yield futures.popleft().result()
@@ -227,21 +213,21 @@ def _processes(workers: int) -> Iterator[Callable[..., Iterator[Response]]]:
     if workers <= 1:
         yield map
         return
-    # Spawned: a fork of a process in which torch has threads may never come back.
+    # Spawned: a fork of a process in which torch has threads may hang.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _follow_the_parent)
     try:
         yield run
     except BrokenProcessPool as error:
         raise RoomError(
-            f"One of {workers} processes ended without a result, as when memory is short. Run it"
-            " again with fewer workers: it goes on from where it was."
+            f"One of {workers} processes ended without a result, perhaps out of memory. Run the"
+            " same command again with fewer workers; it resumes."
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _follow_the_parent() -> None:
-    """Leave interrupts to the parent, and end with it, also when it is killed."""
+    """Leave interrupts to the parent, and end when it does, even if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_after_the_parent, daemon=True).start()
 
@@ -250,26 +236,30 @@ def _end_after_the_parent() -> None:
     parent = parent_process()
     assert parent is not None
     parent.join()
-    os._exit(1)  # the main thread waits for work that nobody will bring
+    os._exit(1)  # the main thread waits for work that will never come
 
 
 # ---- what lies on disk ----------------------------------------------------------------------
 
 
 def _lock(out: Path) -> AbstractContextManager[object]:
-    """Hold the bank's lock, having waited for it."""
+    """Wait for the bank's lock, and hold it."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(out.with_name(f".{out.name}.lock")).acquire()
     except OSError as error:
-        raise RoomError(
-            f"No bank can be made in {out.parent} ({error.strerror or error}). Expected a folder"
-            " with permission to write; choose another."
-        ) from error
+        raise _cannot_make(out.parent, error) from error
+
+
+def _cannot_make(folder: Path, error: OSError) -> RoomError:
+    return RoomError(
+        f"No bank can be made in {folder} ({error.strerror or error}). Expected a folder with"
+        " permission to write; choose another."
+    )
 
 
 def _same(out: Path, plan: _Plan) -> RoomBank:
-    """The bank in `out`, if it is what would be made."""
+    """The bank in `out`, if it is the one that would be made."""
     bank = RoomBank.load(out)
     if bank.key != key_of(plan.origin):
         different = "; ".join(differences(bank.origin, plan.origin))
@@ -293,15 +283,12 @@ def _save_chunk(plan: _Plan, parts: Path, chunk: range, responses: list[Response
     try:
         parts.mkdir(exist_ok=True)
     except OSError as error:
-        raise RoomError(
-            f"{parts} could not be made ({error.strerror or error}). Expected a folder that exists,"
-            " with permission to write; choose another."
-        ) from error
+        raise _cannot_make(parts, error) from error
     part.save(_chunk_path(parts, chunk))
 
 
 def _load_chunk(plan: _Plan, parts: Path, chunk: range) -> list[Response]:
-    """The responses of a chunk; none where it is not there, not whole or of another bank."""
+    """The responses of a chunk; none if it is missing, damaged or of another bank."""
     try:
         part = RoomBank.load(_chunk_path(parts, chunk))
     except RoomError:

@@ -1,6 +1,6 @@
-"""Impulse responses that were measured in real rooms: found, read, and split by room.
+"""Impulse responses measured in real rooms: found, read, and split by room.
 
-Nothing is normalised: the scale of a response is that of its file.
+Nothing is normalised: a response keeps the scale of its file.
 """
 
 from __future__ import annotations
@@ -17,36 +17,26 @@ import soundfile
 from numpy.typing import NDArray
 
 from mondegreen.air.rooms.acoustics import first_arrival
-from mondegreen.air.rooms.settings import Counts, generator
+from mondegreen.air.rooms.settings import SplitSizes, generator
 from mondegreen.air.rooms.simulate import FILTER_DELAY
 from mondegreen.audio.pcm import resample
 from mondegreen.errors import RoomError, reason
 
 SUFFIXES: Final = (".wav", ".flac", ".ogg")
-MAX_SECONDS: Final = 10.0  # no room that one speaks in rings longer
+MAX_SECONDS: Final = 10.0  # no room for speech rings longer
 COLUMNS: Final = ("path", "room_id")
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A file with one response, and the room it was measured in.
+    """A file with one response, and the room it was measured in."""
 
-    Attributes:
-        path: where it lies.
-        name: its path relative to the collection, with `/`.
-        room: the room's id.
-    """
-
-    path: Path
-    name: str
-    room: str
+    path: Path  # where it lies
+    name: str  # its path relative to the collection, with `/`
+    room: str  # the room's id
 
     def sha256(self) -> str:
-        """The hash of the file's content.
-
-        Raises:
-            RoomError: the file cannot be read.
-        """
+        """The hash of the file's content; raises `RoomError` if it cannot be read."""
         try:
             return hashlib.sha256(self.path.read_bytes()).hexdigest()
         except OSError as error:
@@ -57,16 +47,15 @@ class Recording:
 
 
 def find_recordings(source: Path) -> list[Recording]:
-    """The responses of a collection, in the order of their names.
+    """The responses of a collection, sorted by name.
 
-    A folder is searched to its depths for wav, flac and ogg files. Each folder directly in `source`
-    is a room, with all that lies below: `hall/mic1/a.wav` and `hall/mic2/a.wav` are of one. Hidden
-    files do not count. A CSV file says it all itself: its header has `path` and `room_id`, and its
-    paths are relative to where it lies.
+    In a folder, each direct subfolder is a room with all wav, flac and ogg files at any depth below
+    it: `hall/mic1/a.wav` and `hall/mic2/a.wav` are of one room. Hidden files are skipped. A CSV
+    file has the columns `path`, relative to the file, and `room_id`.
 
     Raises:
         RoomError: there is no such collection, nothing in it, a file lies directly in the folder,
-            or the table is not as above or has a file twice.
+            or the table has another form or lists a file twice.
     """
     if source.is_dir():
         found = _in_folder(source)
@@ -79,8 +68,8 @@ def find_recordings(source: Path) -> list[Recording]:
         )
     if not found:
         raise RoomError(
-            f"{source} names no impulse responses. Expected {', '.join(SUFFIXES)} files, in a"
-            " folder for each room."
+            f"{source} has no impulse responses. Expected {', '.join(SUFFIXES)} files, in a"
+            " folder per room."
         )
     return sorted(found, key=lambda recording: recording.name)
 
@@ -92,8 +81,8 @@ def _in_folder(source: Path) -> list[Recording]:
             name = path.relative_to(source)
             if len(name.parts) == 1:
                 raise RoomError(
-                    f"{path} lies in no room's folder. Expected a folder for each room in {source}:"
-                    " put each room's files into one, or give a CSV file with path,room_id."
+                    f"{path} is not in a room's folder. Expected a folder per room in {source}:"
+                    " move each room's files into one, or pass a CSV file with path,room_id."
                 )
             found.append(Recording(path, name.as_posix(), room=name.parts[0]))
     return found
@@ -111,9 +100,9 @@ def _in_table(source: Path) -> list[Recording]:
             lines = [(reader.line_num, row["path"], row["room_id"]) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RoomError(
-            f"{source} is no CSV file in UTF-8 ({reason(error)}). Export it again."
+            f"{source} is not a CSV file in UTF-8 ({reason(error)}). Export it again."
         ) from error
-    found: dict[Path, Recording] = {}  # by where the file is, however the table spells it
+    found: dict[Path, Recording] = {}  # by resolved path, however the table spells it
     for number, name, room in lines:
         if not name or not room:
             raise RoomError(
@@ -124,8 +113,8 @@ def _in_table(source: Path) -> list[Recording]:
         first = found.setdefault(recording.path.resolve(), recording)
         if first is not recording:
             raise RoomError(
-                f"{source}, line {number}: {name} is there a second time, before as {first.name}."
-                " A response belongs to one room; delete one of the lines."
+                f"{source}, line {number}: {name} is listed twice, before as {first.name}. A"
+                " response belongs to one room; delete one of the lines."
             )
     return list(found.values())
 
@@ -134,7 +123,7 @@ def contents(recordings: Iterable[Recording]) -> dict[str, tuple[str, str]]:
     """The room and the hash of each recording, by its name.
 
     Raises:
-        RoomError: a file cannot be read, or two rooms have the same: it might enter two splits.
+        RoomError: a file cannot be read, or occurs in two rooms and so might enter two splits.
     """
     first: dict[str, Recording] = {}
     found = {}
@@ -144,24 +133,21 @@ def contents(recordings: Iterable[Recording]) -> dict[str, tuple[str, str]]:
         if other.room != recording.room:
             raise RoomError(
                 f"{other.path} of room {other.room!r} and {recording.path} of room"
-                f" {recording.room!r} are the same, byte for byte. Expected a response of one room;"
-                " leave one of them out, or give both the same room."
+                f" {recording.room!r} are identical files. Expected a response of one room; leave"
+                " one of them out, or assign both to the same room."
             )
         found[recording.name] = (recording.room, sha256)
     return found
 
 
 def read_response(path: Path, sample_rate: int) -> NDArray[np.float32]:
-    """One response at `sample_rate`, from at most 40 samples before its direct sound.
+    """One response, float32 `[L]` at `sample_rate`, from up to 40 samples before its direct sound.
 
-    That is as far as the simulated ones reach before theirs. Of several channels the first is
-    taken: they are microphones in different places, and their mean was heard at none.
-
-    Returns:
-        float32 `[L]`.
+    Simulated responses reach as far before theirs. Of several channels the first is used: they are
+    microphones at different places, and no place has their mean.
 
     Raises:
-        RoomError: the file is missing, empty, not audio, cut short or longer than `MAX_SECONDS`,
+        RoomError: the file is missing, empty, not audio, cut short, longer than `MAX_SECONDS`,
             silent, or holds NaN or infinity.
     """
     response, rate = _decode(path)
@@ -172,14 +158,14 @@ def read_response(path: Path, sample_rate: int) -> NDArray[np.float32]:
     response = resample(response, rate, sample_rate)
     if not response.any():
         raise RoomError(
-            f"{path} has no sound in its first channel. Expected an impulse response; leave the"
-            " file out."
+            f"{path} is silent in its first channel. Expected an impulse response; leave the file"
+            " out."
         )
     return response[max(first_arrival(response, sample_rate) - FILTER_DELAY, 0) :]
 
 
 def _decode(path: Path) -> tuple[NDArray[np.float32], int]:
-    """First channel `[T]` and rate; of what is too long no more is read than shows it."""
+    """First channel `[T]` and rate; reads no more than the limit and one sample."""
     try:
         with soundfile.SoundFile(path) as file:
             rate, promised = int(file.samplerate), int(file.frames)
@@ -198,29 +184,29 @@ def _decode(path: Path) -> tuple[NDArray[np.float32], int]:
         )
     if not len(frames) or len(frames) < promised:
         raise RoomError(
-            f"{path} gives {len(frames)} samples and promises {promised}, expected a whole"
+            f"{path} holds {len(frames)} samples but its header says {promised}; expected a whole"
             " impulse response. Copy it again, or leave it out."
         )
     return np.ascontiguousarray(frames[:, 0]), rate
 
 
-def assign_rooms(rooms: Iterable[str], counts: Counts, seed: int) -> dict[str, str]:
-    """The split of each room; splits of 0 responses get none.
+def assign_rooms(rooms: Iterable[str], counts: SplitSizes, seed: int) -> dict[str, str]:
+    """The split of each room; a split of 0 responses gets none.
 
-    The rooms are shuffled and dealt out in proportion to the counts, one by one, to the split with
-    the most responses wanted for each room it has (Adams's method). One without rooms comes before
-    all others, so that each gets at least one.
+    The rooms are shuffled and dealt in proportion to the counts, each to the split with the most
+    responses wanted per room it has (Adams's method). A split without rooms comes first, so each
+    gets at least one.
 
     Raises:
-        RoomError: there are fewer rooms than splits that want any.
+        RoomError: there are fewer rooms than splits.
     """
     names = sorted(set(rooms))
     wanted = dict(counts.items())
     if len(names) < len(wanted):
         raise RoomError(
             f"The rooms of the responses are {names}, expected at least {len(wanted)}, for"
-            f" {', '.join(wanted)}: splits have no room in common. Add rooms, put each one's files"
-            " in its own folder, or leave splits out by a count of 0."
+            f" {', '.join(wanted)}: splits share no room. Add rooms, put each room's files in"
+            " its own folder, or leave splits out with a count of 0."
         )
     given = dict.fromkeys(wanted, 0)
     split_of = {}
@@ -232,12 +218,12 @@ def assign_rooms(rooms: Iterable[str], counts: Counts, seed: int) -> dict[str, s
 
 
 def split_recordings(
-    recordings: Iterable[Recording], counts: Counts, seed: int
+    recordings: Iterable[Recording], counts: SplitSizes, seed: int
 ) -> dict[str, list[Recording]]:
-    """The recordings of each split: all of its rooms', or as many as its count, drawn by `seed`.
+    """The recordings of each split's rooms; a random sample if there are more than its count.
 
     Raises:
-        RoomError: the recordings are of fewer rooms than there are splits that want any.
+        RoomError: there are fewer rooms than splits.
     """
     recordings = list(recordings)
     split_of = assign_rooms((recording.room for recording in recordings), counts, seed)

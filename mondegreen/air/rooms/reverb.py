@@ -1,9 +1,11 @@
-"""Sound as it arrives through rooms: batched, differentiable convolution with impulse responses.
+"""Sound in rooms: batched, differentiable convolution with impulse responses.
 
-A room turns a clip into its convolution with the room's response. Clips differ in length and change
-at every step of an attack; responses never do. So one transform size is chosen from the responses
-alone, their spectra are computed once, and clips of any length are cut into blocks of what that
-size can take (overlap-add: Oppenheim and Schafer, *Discrete-Time Signal Processing*).
+Clips differ in length and change at every step of an attack; responses never do. So one transform
+size is chosen from the responses alone, their spectra are computed once, and clips of any length
+are cut into blocks that fit (overlap-add: Oppenheim and Schafer, *Discrete-Time Signal
+Processing*). With responses of L samples, a block of S samples gives S + L - 1, its last L - 1
+overlapping the next block: x * h = Σ_b shift(x_b * h, b S), and a transform of S + L - 1 or more
+points makes each circular product a linear one.
 """
 
 from __future__ import annotations
@@ -27,18 +29,23 @@ PRODUCTS_AT_ONCE: Final = 2**20  # complex numbers; near the processor's cache, 
 class Reverb:
     """Impulse responses, ready to be applied to batches of clips.
 
-    A result depends on its own clip and its own room alone: neither on batch-mates, nor on how many
-    rooms are asked for at once, nor on what stands in the padding.
+    A result depends only on its own clip and room: not on the rest of the batch, the number of
+    rooms, or the content of the padding.
 
     Args:
-        rirs: [N, L], zero after each response's end; float32 or float64 (half types become
-            float32, as transforms of those are not to be had everywhere).
-        normalise: scale each result to a peak of 32767/32768. This is the released code's only
-            definition of reverberation (it is unstated in the paper): the peak is that of the whole
-            convolution with its tail, before it is cut to the clip's length. Silence stays silence.
+        rirs: [N, L], zero after each response's end; float32 or float64 (half types become float32:
+            not every device can transform them).
+        normalise: scale each result to a peak of 32767/32768, as the released code does (the paper
+            does not say): the peak is that of the whole convolution with its tail, before it is cut
+            to the clip's length. Silence stays silence.
 
     Raises:
         RoomError: the responses are not [N, L] floats with N, L > 0, or not finite.
+
+    >>> reverb = Reverb(torch.tensor([[1.0, 0.0, 0.5]]), normalise=False)
+    >>> audio, rooms = torch.tensor([[[1.0, 2.0, 0.0]]]), torch.tensor([[0]])
+    >>> [round(x, 4) for x in reverb(audio, torch.tensor([3]), rooms).flatten().tolist()]
+    [1.0, 2.0, 0.5]
     """
 
     def __init__(self, rirs: Tensor, normalise: bool = True) -> None:
@@ -65,20 +72,20 @@ class Reverb:
         return Reverb(self.rirs.to(device=device, dtype=dtype), self.normalise)
 
     def __call__(self, audio: Tensor, lengths: Tensor, rooms: Tensor) -> Tensor:
-        """Put clips into rooms; differentiable in the audio, also through the peak.
+        """Reverberate clips; differentiable in the audio, also through the peak.
 
         Args:
-            audio: [A, K, T]. K = 1 puts a clip into all its M rooms, and transforms it once; K = M
-                gives each room a sound of its own.
-            lengths: [A] samples of each clip; what stands past them is ignored.
-            rooms: [A, M] int64, which response, 0 to N - 1.
+            audio: [A, K, T]. K = 1 puts a clip into all its M rooms, transformed once; K = M has a
+                sound for each room.
+            lengths: [A] samples of each clip; the padding is ignored.
+            rooms: [A, M] int64, indices of responses.
 
         Returns:
-            [A, M, T] in the audio's type; zero past each clip's length. The direct sound arrives
-            with the delay that the response has: nothing is aligned.
+            [A, M, T] in the audio's type; zero past each clip's length. The direct sound keeps the
+            delay of the response: nothing is aligned.
 
         Raises:
-            AudioError: the audio does not fit the rooms.
+            AudioError: the shapes of audio and rooms do not match.
         """
         clips, draws = rooms.shape
         if audio.ndim != 3 or len(audio) != clips or audio.shape[1] not in (1, draws):
@@ -100,15 +107,15 @@ class Reverb:
     def _size(self) -> int:
         """Samples per transform: a power of two, at least twice the responses' length L.
 
-        Any size from 2 L - 1 on lets a block's tail end within the next block. At 4 L the spectra
-        take twice the memory; rooms of half a second are then a fifth quicker, longer ones slower.
+        From 2 L - 1 on, a block's tail ends within the next block. At 4 L the spectra take twice
+        the memory; rooms of half a second are then a fifth faster, longer ones slower.
         """
         twice = 2 * self.rirs.shape[-1]
         return max(SMALLEST_TRANSFORM, 1 << (twice - 1).bit_length())
 
     @property
     def _step(self) -> int:
-        """Samples per block: with the response's tail it just fills the transform."""
+        """Samples per block: with the response's tail, a block fills the transform."""
         return self._size - self.rirs.shape[-1] + 1
 
     def _blocks(self, audio: Tensor) -> Tensor:
@@ -139,7 +146,7 @@ class Reverb:
 
     @cached_property
     def _kept(self) -> Tensor | None:
-        """All spectra [N, bins], or None where they would take too much memory."""
+        """All spectra [N, bins], or None if they would take too much memory."""
         bins = self._size // 2 + 1
         if len(self) * bins * 2 * self.rirs.element_size() > KEPT_BYTES:
             return None

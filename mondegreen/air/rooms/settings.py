@@ -1,13 +1,13 @@
-"""What rooms are drawn from: ranges, materials and presets; and the drawing itself.
+"""Rooms to simulate: ranges, materials and presets, and the drawing of a room.
 
-The paper simulates random rooms (section 5) without saying which. The ranges are those of the
-authors' released `room_simulator.py`: 3-5 x 4-6 x 2-4 m. Its absorption of 0.2 was given to a
-library that took it for a loss of *amplitude*; in terms of energy that is 1 - (1 - 0.2)² = 0.36.
+The paper simulates random rooms (section 5) without giving their parameters. The ranges are those
+of the authors' released `room_simulator.py`: 3-5 x 4-6 x 2-4 m. It passes an absorption of 0.2 to a
+library that takes it for a loss of *amplitude*; as a share of energy that is 1 - (1 - 0.2)² = 0.36.
 
-Two things differ from that script. It draws whole metres, which is 27 shapes in all; here sizes
-are continuous over the same ranges, so that a held-out room is a new one. It draws positions from a
-grid of 0.1 m that includes the walls, where a source may even fall on the microphone; here they are
-continuous, stay `margin` away from every wall, and at least `GAP` apart.
+Two things differ from that script. It draws whole metres, only 27 shapes in all; here sizes are
+continuous over the same ranges, so a held-out room is a new one. It draws positions from a grid of
+0.1 m that includes the walls, where a source may even coincide with the microphone; here positions
+are continuous, at least `margin` from every wall and `GAP` apart.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from mondegreen.errors import RoomError
 
 Point: TypeAlias = tuple[float, float, float]
 
-GAP: Final = 0.1  # m, the least distance of source and microphone: 1/d has no end at 0
+GAP: Final = 0.1  # m, the least distance of source and microphone: 1/d diverges at 0
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """A shoebox with a source and a microphone in it; metres, one corner at the origin."""
+    """A shoebox room with source and microphone; metres, one corner at the origin."""
 
     size: Point
     source: Point
@@ -39,28 +39,21 @@ class Geometry:
 
 @dataclass(frozen=True)
 class RoomSettings:
-    """Ranges that rooms are drawn from, and how they are simulated.
-
-    Attributes:
-        width: least and greatest, in m, like `length` and `height`; drawn uniformly.
-        length: see `width`.
-        height: see `width`.
-        absorption: share of the energy that a wall takes, in (0, 1]; the same for all six.
-        max_order: most reflections on the way of an image source.
-        sample_rate: in Hz.
-        margin: least distance of source and microphone from every wall, in m.
+    """Ranges that rooms are drawn from uniformly, and how they are simulated.
 
     Raises:
-        RoomError: a value is out of range, or the smallest room leaves no place for both.
+        RoomError: a value is out of range, or the smallest room has no place for both.
     """
 
-    width: tuple[float, float] = (3.0, 5.0)
-    length: tuple[float, float] = (4.0, 6.0)
-    height: tuple[float, float] = (2.0, 4.0)
+    # least and greatest, in m, like `length` and `height`; drawn uniformly
+    width: tuple[float, float] = (3.0, 5.0)  # m
+    length: tuple[float, float] = (4.0, 6.0)  # m
+    height: tuple[float, float] = (2.0, 4.0)  # m
+    # share of the energy that a wall takes, in (0, 1]; the same for all six
     absorption: float = 0.36
-    max_order: int = 100
-    sample_rate: int = 16_000
-    margin: float = 0.1
+    max_order: int = 100  # most reflections on the way of an image source
+    sample_rate: int = 16_000  # in Hz
+    margin: float = 0.1  # least distance of source and microphone from every wall, in m
 
     def __post_init__(self) -> None:
         if not 0 < self.absorption <= 1:
@@ -85,32 +78,32 @@ class RoomSettings:
                 f"The {side} ranges from {least} to {greatest} m, expected 0 < least <= greatest."
             )
         # Then at least a cube of GAP is free in every room: two places in it are far enough apart
-        # in one draw of eleven, so that drawing until they are comes to an end.
+        # in one draw of eleven, so drawing until they are terminates.
         if round(least - 2 * self.margin, 9) < GAP:
             raise RoomError(
-                f"A {side} of {least} m leaves no place for a source and a microphone {GAP} m"
-                f" apart and {self.margin} m from the walls; give at least"
+                f"A {side} of {least} m has no room for a source and a microphone {GAP} m apart"
+                f" and {self.margin} m from the walls; choose at least"
                 f" {2 * self.margin + GAP:g} m, or a smaller margin."
             )
 
 
-# `fast` leaves out the images of more than 25 reflections. Energy of what is then missing from the
-# response of order 100, over the energy of that, in 24 rooms of seed 0; and time on one core:
+# `fast` omits images of more than 25 reflections. Energy missing from the response of order 100,
+# relative to its energy, in 24 rooms of seed 0; and time on one core:
 #
 #     order         10      15      20      25      30      40     100
 #     worst, dB  -17.3   -26.7   -36.2   -45.9   -55.5   -74.8
 #     median, dB -18.8   -28.4   -38.0   -47.8   -57.4   -76.8
 #     ms           2.6     3.2     5.3     8.7    13.5    27.6     560
 #
-# 25 is the least of the multiples of 5 that stays under -40 dB in every room.
+# 25 is the least multiple of 5 that stays below -40 dB in every room.
 PRESETS: Final[Mapping[str, RoomSettings]] = MappingProxyType(
     {"paper": RoomSettings(), "fast": replace(RoomSettings(), max_order=25)}
 )
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How many impulse responses each split has; 0 leaves the split out.
+class SplitSizes:
+    """Impulse responses in each split; 0 leaves the split out.
 
     Raises:
         RoomError: a count is negative, or all are 0.
@@ -123,7 +116,7 @@ class Counts:
     def __post_init__(self) -> None:
         if min(astuple(self)) < 0 or not self.total:
             raise RoomError(
-                f"Got the counts {astuple(self)} of attack, validate and test; expected 0 or more,"
+                f"Got the counts {astuple(self)} for attack, validate and test; expected 0 or more,"
                 " and at least one response in all."
             )
 
@@ -138,18 +131,18 @@ class Counts:
         return [(name, count) for name, count in pairs if count]
 
 
-# The number of each split's first room. Were splits consecutive, other counts would move their
-# borders, and one bank of a seed would attack in what another proves in. None has 2**40 rooms.
+# The number of each split's first room. If splits were consecutive, other sizes would move their
+# borders, and one bank would attack in rooms that another of the same seed tests in.
 FIRST: Final[Mapping[str, int]] = MappingProxyType({"attack": 0, "validate": 2**40, "test": 2**41})
 
 
 def draw_room(settings: RoomSettings, seed: int, number: int) -> Geometry:
-    """Room `number` of a seed: the same whenever, wherever and after whatever it is drawn.
+    """Room `number` of a seed, independent of all other draws.
 
     Raises:
         RoomError: the seed is not within 32 bits.
     """
-    # numpy takes seeds in words of 32 bits: a longer one would run into the numbers of another
+    # numpy reads seeds in words of 32 bits: a longer one would equal another seed and number
     if seed >= 2**32:
         raise RoomError(f"The seed is {seed}, expected less than 2**32.")
     rng = generator(seed, number)
@@ -162,11 +155,7 @@ def draw_room(settings: RoomSettings, seed: int, number: int) -> Geometry:
 
 
 def generator(*seeds: int) -> np.random.Generator:
-    """Random numbers that depend on the seeds alone.
-
-    Raises:
-        RoomError: a seed is negative.
-    """
+    """Random numbers that depend only on the seeds; raises `RoomError` for a negative one."""
     if min(seeds) < 0:
         raise RoomError(f"The seed is {min(seeds)}, expected a whole number of 0 or more.")
     return np.random.default_rng(seeds)

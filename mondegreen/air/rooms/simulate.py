@@ -1,14 +1,14 @@
 """Impulse responses of shoebox rooms by the image source method (Allen and Berkley, 1979).
 
-The images come from *pyroomacoustics*, whose habits are settled here one by one, because some of
-them are global and others depend on the machine:
+The images come from *pyroomacoustics*. Its settings are fixed here: some are global, and others
+depend on the machine.
 
-- One thread. More would add the same images up in another order, and then not bit for bit.
-- Fractional delays are filters of 81 taps, so that every response comes 40 samples late. They stay:
-  cut off, they would take half the filter of a near source with them.
-- A zero-phase high-pass at 10 Hz removes the offset that images, all positive, add up to.
-- The direct sound has the amplitude 1/d of its distance in metres; nothing is normalised.
-- No absorption by air, no ray tracing, no displaced images: no random numbers at all.
+- One thread: more would add the images in another order, with other rounding.
+- Fractional delays are filters of 81 taps, so every response is 40 samples late. The delay is kept:
+  cutting it off would cut off half the filter of a near source.
+- A zero-phase high-pass at 10 Hz removes the offset of the images, which are all positive.
+- The direct sound has the amplitude 1/d at a distance of d metres; nothing is normalised.
+- No air absorption, ray tracing or displaced images: no random numbers at all.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mondegreen.air.rooms.settings import Geometry, RoomSettings
 from mondegreen.errors import RoomError
 
 SPEED_OF_SOUND: Final = 343.0  # m/s, dry air of 20 degrees Celsius
-FILTER_DELAY: Final = 40  # samples by which every response comes late
+FILTER_DELAY: Final = 40  # samples by which every response is late
 
 _CONSTANTS: Final[dict[str, Any]] = {
     "num_threads": 1,
@@ -67,16 +67,12 @@ def impulse_response(geometry: Geometry, settings: RoomSettings) -> NDArray[np.f
 
 
 def library() -> ModuleType:
-    """The simulator, which only those who make rooms need.
-
-    Raises:
-        RoomError: it is not installed.
-    """
+    """The simulator, an optional package; raises `RoomError` if it is not installed."""
     try:
         import pyroomacoustics
     except ImportError as error:
         raise RoomError(
-            f"Rooms are simulated by pyroomacoustics, which cannot be imported ({error})."
+            f"Simulating rooms needs pyroomacoustics, which cannot be imported ({error})."
             " Run: pip install 'mondegreen[rooms]'"
         ) from error
     module: ModuleType = pyroomacoustics
@@ -85,7 +81,7 @@ def library() -> ModuleType:
 
 @contextmanager
 def _constants(pra: ModuleType) -> Iterator[None]:
-    """The library's global constants as above, and afterwards as they were."""
+    """Set the library's global constants, and restore them afterwards."""
     before = {name: pra.constants.get(name) for name in _CONSTANTS}
     try:
         for name, value in _CONSTANTS.items():

@@ -1,4 +1,4 @@
-"""A bank at a glance: what its rooms are like, split by split, and one of them to draw."""
+"""A summary of a bank, split by split, and the data for a picture of it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LOWEST_DB = -90.0
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Least, middle and greatest of a quantity."""
+class Range:
+    """Least, median and greatest value."""
 
     least: float
     median: float
@@ -25,49 +25,34 @@ class Spread:
 
 @dataclass(frozen=True)
 class SplitSurvey:
-    """One split.
+    """Summary of one split."""
 
-    Attributes:
-        responses: how many impulse responses it has.
-        rooms: how many rooms these come from.
-        seconds: the longest response.
-        rt60: reverberation times in s, None if none is known.
-        drr: direct-to-reverberant ratios in dB, None if none is known.
-    """
-
-    responses: int
-    rooms: int
-    seconds: float
-    rt60: Spread | None
-    drr: Spread | None
+    responses: int  # how many impulse responses it has
+    rooms: int  # how many rooms these come from
+    seconds: float  # the longest response
+    rt60: Range | None  # reverberation times in s, None if none is known
+    drr: Range | None  # direct-to-reverberant ratios in dB, None if none is known
 
 
 @dataclass(frozen=True)
 class Portrait:
-    """Arrays for a picture of a bank: one of its rooms, and all of them.
+    """Arrays for a picture of a bank: one of its rooms, and all of them."""
 
-    Attributes:
-        room: the room shown.
-        seconds: [L] time.
-        rir: [L] its impulse response.
-        decay_db: [L] what energy is still to come, Schroeder's integral.
-        spread: split -> (rt60 [n] in s, drr [n] in dB) of the rooms where both are known.
-    """
-
-    room: Room
-    seconds: NDArray[np.float64]
-    rir: NDArray[np.float32]
-    decay_db: NDArray[np.float64]
+    room: Room  # the room shown
+    seconds: NDArray[np.float64]  # [L] time
+    rir: NDArray[np.float32]  # [L] its impulse response
+    decay_db: NDArray[np.float64]  # [L] what energy is still to come, Schroeder's integral
+    # split -> (rt60 [n] in s, drr [n] in dB) of the rooms where both are known
     spread: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 def survey(bank: RoomBank) -> dict[str, SplitSurvey]:
-    """Every split of a bank, by its name."""
+    """The summary of each split, by name."""
     return {name: _survey(split, bank.sample_rate) for name, split in bank.splits.items()}
 
 
 def portrait(bank: RoomBank, split: str = "test") -> Portrait:
-    """A bank's picture, with the room of median reverberation time in one of its splits.
+    """The data for a bank's picture, with the room of median reverberation time of one split.
 
     Raises:
         RoomError: the bank has no such split.
@@ -96,11 +81,11 @@ def _survey(split: Split, rate: int) -> SplitSurvey:
     )
 
 
-def _spread(values: Iterable[float | None]) -> Spread | None:
+def _spread(values: Iterable[float | None]) -> Range | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
-    return Spread(min(known), float(np.median(known)), max(known))
+    return Range(min(known), float(np.median(known)), max(known))
 
 
 def _known(split: Split) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,14 +1,14 @@
 "use strict";
-/* The test: one step after another, in the listener's own time, and nothing that tells too much.
+/* The steps of the test, at the listener's own pace: consent, headphones, level, trials, done.
  *
- * consent, headphones, level, training and trials, thanks. The steps are sections of the page, of
- * which one is shown. What has been answered is kept at once, and sent where there is a server.
+ * Each step is a section of the page, and one section is shown at a time. Answers are stored at once,
+ * and sent if there is a server.
  */
 
 const SERVER = document.querySelector("main").dataset.answers;
 
 const session = new Session(new URLSearchParams(location.search));
-let device = null; // is opened by the first click: before, browsers let nothing sound
+let device = null; // opened by the first click: before that, browsers play nothing
 let player = null;
 
 // ---- steps
@@ -24,7 +24,7 @@ const STEPS = {
 function begin() {
   if (Number.isNaN(session.state.form)) {
     const last = STUDY.forms.length - 1;
-    fail(`This address names a form that the study does not have; there are 0 to ${last}.`);
+    fail(`The address of this page asks for a form that does not exist. The forms are 0 to ${last}.`);
   } else if (["consent", "done"].includes(session.state.step)) STEPS[session.state.step]();
   else show("back");
 }
@@ -34,7 +34,7 @@ function enter(step) {
   return STEPS[step]();
 }
 
-/* Show one section, and read out its heading. */
+/* Show one section, and let screen readers read its heading. */
 function show(name) {
   for (const section of document.querySelectorAll("section")) section.hidden = section.id !== name;
   if (name !== "trial") byId("where").textContent = "";
@@ -62,16 +62,16 @@ async function headphoneStep() {
   const found = await checkHeadphones(device);
   session.save({ headphones: { ...found, tries: TRIES - triesLeft() + 1 } });
   byId("again").hidden = triesLeft() === 0;
-  byId("to-level").textContent = found.passed ? "Next" : "Go on without headphones";
+  byId("to-level").textContent = found.passed ? "Next" : "Continue without headphones";
   byId("to-level").classList.toggle("main", triesLeft() === 0);
   byId("verdict").textContent = found.passed
-    ? "You seem to wear headphones. Thank you."
-    : "It does not sound as if you wore headphones. If you have some, please put them on now;" +
-      " without them your answers may not count.";
+    ? "You seem to be wearing headphones. Thank you."
+    : "You do not seem to be wearing headphones. If you have some, please put them on now;" +
+      " without them, your answers may not count.";
   show("checked");
 }
 
-/* Who failed the check may put headphones on, and try once more. */
+/* Listeners who fail the check may put headphones on and try once more. */
 function triesLeft() {
   const { headphones } = session.state;
   if (headphones === null) return TRIES;
@@ -90,7 +90,7 @@ async function levelStep() {
 function toggleLevel(name) {
   if (player.playing && player.current === name) player.pause();
   else turnTo(name);
-  for (const [id, text] of [["speech", "Play"], ["tone", "Tone"]]) {
+  for (const [id, text] of [["speech", "Play"], ["tone", "Play tone"]]) {
     const on = player.playing && player.current === id;
     byId(id).textContent = on ? "Stop" : text;
     byId(id).setAttribute("aria-pressed", on);
@@ -117,7 +117,7 @@ function showError(error) {
 
 // ---- results
 
-/* Send what there is; whether it arrived. Without a server nothing is sent. */
+/* Send the answers, if there is a server; resolves to whether they arrived. */
 async function send() {
   try {
     const body = JSON.stringify(session.toJson());
@@ -131,10 +131,10 @@ async function send() {
 async function report() {
   byId("resend").hidden = true;
   if (SERVER === "") {
-    setText("sent", "Please download your answers and hand them to whoever asked you to take the test.");
+    setText("sent", "Please download your answers and send them to the person who gave you this test.");
   } else if (await send()) setText("sent", "Your answers have arrived. You can close this page.");
   else {
-    setText("sent", "Your answers could not be sent. Send them again, or download them and hand them in.");
+    setText("sent", "Your answers could not be sent. Try again, or download them and send them in yourself.");
     byId("resend").hidden = false;
   }
 }
@@ -146,13 +146,13 @@ function download(suffix, type, text) {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-// ---- small things
+// ---- helpers
 
 function byId(id) {
   return document.getElementById(id);
 }
 
-/* Set a text only if it is another, so that it is read out once. */
+/* Set a text only if it changes, so that screen readers read it once. */
 function setText(id, text) {
   if (byId(id).textContent !== text) byId(id).textContent = text;
 }

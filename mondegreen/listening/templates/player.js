@@ -1,17 +1,17 @@
 "use strict";
-/* Sounds that run side by side, of which one is heard.
+/* Sounds that play in parallel, of which one is audible.
  *
- * All versions of a clip start at one time of the audio clock, in loops of one length, and run on
- * while the listener switches: a switch changes two gains, over the same 5 ms, to the sample. No
+ * All versions of a clip start at the same time of the audio clock, loop with the same length, and
+ * keep running while the listener switches: a switch is a crossfade of 5 ms between two gains. No
  * version is made louder or softer than another.
  */
 
-const FADE = 0.005; // seconds; with equal gain, so that two versions of a clip do not dip
-const AHEAD = 0.01; // seconds from a wish to its sound: what were scheduled sooner might come late
-const TONE = 1000; // Hz, by which levels are measured
-const LEVEL = 1; // of every sound of the study
+const FADE = 0.005; // seconds; equal gain, so that the level of similar versions does not dip
+const AHEAD = 0.01; // seconds; what is scheduled any sooner might start late
+const TONE = 1000; // Hz, for calibration
+const LEVEL = 1; // the gain of every sound
 
-/* An audio device at the clips' own rate; at its own where it takes no other. */
+/* An audio device at the clips' sample rate, or at its own if it does not support theirs. */
 function openDevice(rate) {
   try {
     return new AudioContext({ sampleRate: rate });
@@ -23,11 +23,11 @@ function openDevice(rate) {
 class Player {
   constructor(device) {
     this.device = device;
-    this.run = null; // what is sounding
+    this.run = null; // what is playing
     this.load({});
   }
 
-  /* Take up other sounds, by name, of one length; each may have been heard before, in seconds. */
+  /* Replace the sounds, by name and of one length; `heard` is how long each was heard before, in seconds. */
   load(buffers, heard = {}, plays = {}) {
     this.pause();
     this.buffers = buffers;
@@ -43,7 +43,7 @@ class Player {
     return this.run !== null;
   }
 
-  /* Let a sound be heard: from where the others are, or from where they were when they stopped. */
+  /* Make a sound audible, at the position of the others, or where they stopped. */
   play(name) {
     if (this.playing && name === this.current) return;
     this.plays[name] += 1;
@@ -62,7 +62,7 @@ class Player {
     this.run = null;
   }
 
-  /* Repeat a part of the clip, in seconds. */
+  /* Repeat a part of the clip; in seconds. */
   setLoop(from, to) {
     const again = this.playing;
     this.pause();
@@ -71,12 +71,12 @@ class Player {
     if (again) this.#start(this.current);
   }
 
-  /* Where the sounds are in the clip, in seconds. */
+  /* The position in the clip, in seconds. */
   get position() {
     return this.from + (this.playing ? this.#offset(this.device.currentTime) : this.at);
   }
 
-  /* How long each version has been heard, in seconds. */
+  /* How long each version was heard, in seconds. */
   get listened() {
     if (this.playing) this.#account();
     return this.heard;
@@ -106,7 +106,7 @@ class Player {
     ramp(this.run.voices[name].gain, 0, 1, when);
     this.current = name;
     this.run.since = when;
-    this.run.free = when + FADE; // until when no other switch may begin
+    this.run.free = when + FADE; // when the next switch may begin
   }
 
   #account() {
@@ -121,7 +121,7 @@ class Player {
   }
 }
 
-/* A tone as long as a sound, of a root mean square, of full scale. */
+/* A tone as long as a sound, with a root mean square relative to full scale. */
 function toneBeside({ length, sampleRate }, loudness) {
   const tone = new AudioBuffer({ length, sampleRate });
   const step = (2 * Math.PI * TONE) / sampleRate;
@@ -135,7 +135,7 @@ function ramp(node, from, to, when) {
   node.gain.linearRampToValueAtTime(to, when + FADE);
 }
 
-/* A part of a sound, its ends faded so that a loop does not click; of all versions alike. */
+/* A part of a sound, with faded ends so that its loop does not click; all versions alike. */
 function cut(buffer, from, to) {
   const rate = buffer.sampleRate;
   const samples = buffer.getChannelData(0).slice(Math.round(from * rate), Math.round(to * rate));

@@ -1,4 +1,4 @@
-// The tables of clips and listeners are sorted by the column whose heading is pressed.
+// Click a heading to sort a table of clips or listeners by that column.
 "use strict";
 
 const sorter = new Intl.Collator(undefined, { numeric: true });

@@ -1,12 +1,12 @@
 "use strict";
-/* Who listens, to which form, and what was answered so far; kept through a reload. */
+/* The listener, their form and their answers so far; a reload loses nothing. */
 
 const STUDY = JSON.parse(document.getElementById("study").textContent);
 const COLUMNS = [
   ...["study", "protocol", "listener", "form", "headphones"],
   ...["trial", "answer", "heard_difference", "seconds", "at"],
 ];
-const LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"; // none that looks like another
+const LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"; // none that look alike
 
 class Session {
   constructor(address) {
@@ -19,7 +19,7 @@ class Session {
       finished: null,
       headphones: null,
       answers: [],
-      trial: null, // what is known of the trial under way
+      trial: null, // the state of the current trial
     };
   }
 
@@ -51,7 +51,7 @@ class Session {
     return STUDY.code ?? codeOf(`${STUDY.study} ${this.listener} ${this.state.form}`);
   }
 
-  /* What is sent and downloaded. */
+  /* The answers, as sent and downloaded. */
   toJson() {
     const { form, started, finished, headphones, answers } = this.state;
     return {
@@ -68,7 +68,7 @@ class Session {
     };
   }
 
-  /* The same as a table with a row for each answer. */
+  /* The answers as a table, one per row. */
   toCsv() {
     const { form, headphones, answers } = this.state;
     const passed = headphones === null ? "" : headphones.passed ? "passed" : "failed";
@@ -78,7 +78,7 @@ class Session {
   }
 }
 
-/* The listener's name: of the address, or drawn once for this browser. */
+/* The listener's name: from the address, or drawn once for this browser. */
 function listenerOf(address) {
   const given = (address.get("listener") ?? address.get("PROLIFIC_PID") ?? "").trim();
   if (given) return Array.from(given).slice(0, 64).join("");
@@ -88,7 +88,7 @@ function listenerOf(address) {
   return name;
 }
 
-/* The number of the form: of the address, or by the listener's name; NaN: there is no such form. */
+/* The number of the form: from the address, or from the listener's name; NaN if it does not exist. */
 function formOf(address, listener) {
   const count = STUDY.forms.length;
   if (!address.has("form")) return hash(listener) % count;
@@ -102,14 +102,14 @@ function hash(text) {
   return new TextEncoder().encode(text).reduce(mix, 0x811c9dc5) >>> 0;
 }
 
-/* Eight letters that are a listener's own. */
+/* Eight letters that differ between listeners. */
 function codeOf(text) {
   const numbers = [hash(text), hash(`${text} again`)];
   const letters = (number) => [0, 5, 10, 15].map((shift) => LETTERS[(number >>> shift) & 31]);
   return numbers.flatMap(letters).join("");
 }
 
-/* A cell that no spreadsheet takes for a formula. */
+/* A cell that spreadsheets do not treat as a formula. */
 function cell(value) {
   const text = value === null ? "" : String(value);
   const plain = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text;
@@ -120,7 +120,7 @@ function recall(place) {
   try {
     return JSON.parse(localStorage.getItem(place));
   } catch {
-    return null; // a browser that keeps nothing, or kept something else
+    return null; // the browser stores nothing, or something else is stored there
   }
 }
 
@@ -128,6 +128,6 @@ function remember(place, value) {
   try {
     localStorage.setItem(place, JSON.stringify(value));
   } catch {
-    // without it, the test can be taken, in one go
+    // without storage, the test can still be taken in one go
   }
 }

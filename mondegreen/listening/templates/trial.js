@@ -1,5 +1,5 @@
 "use strict";
-/* A trial: what is asked, of which sounds, and what is answered once all of them have been heard. */
+/* A trial: its question and sounds, and the answer, which is possible once all sounds were heard. */
 
 const YES_NO = { yes: ["Yes", "y"], no: ["No", "n"] };
 const A_B = { a: ["A", "1"], b: ["B", "2"] };
@@ -28,10 +28,10 @@ const QUESTIONS = {
     fields: { answer: ["Your answer", YES_NO] },
   },
 };
-const ENOUGH = 1; // seconds for which a sound must have been heard, or all of it
-const SHORTEST = 0.5; // seconds of a loop, or all of the clip
+const ENOUGH = 1; // seconds of a sound that must be heard, or the whole sound if it is shorter
+const SHORTEST = 0.5; // seconds of a loop, or the whole clip if it is shorter
 
-let shown = null; // the trial on the page: its question, since when it is there, whether it is answered
+let shown = null; // the trial on the page: its question, when it appeared, whether it is answered
 
 async function trialStep() {
   if (session.complete) return enter("done");
@@ -52,14 +52,14 @@ function openTrial(trial, buffers) {
   byId("question").textContent = question.title;
   byId("feedback").textContent = "";
   byId("versions").replaceChildren(...question.versions.map(versionButton));
-  byId("versions").hidden = question.versions.length === 1; // the other button will do
+  byId("versions").hidden = question.versions.length === 1; // one play button is enough
   byId("fields").replaceChildren(...Object.entries(question.fields).map(fieldset));
   byId("keys").replaceChildren(...keyList(question));
   showLoop();
   refresh();
 }
 
-/* How far the listener has come. */
+/* The listener's progress. */
 function whereabouts() {
   const training = session.form.filter((trial) => trial.training).length;
   const at = session.state.answers.length;
@@ -86,9 +86,9 @@ function fieldset([name, [legend, choices]]) {
 function keyList(question) {
   const letters = question.versions.length > 1 ? question.versions : [];
   const keys = [
-    ...letters.map((letter) => [letter.toUpperCase(), `hear ${letter.toUpperCase()}`]),
+    ...letters.map((letter) => [letter.toUpperCase(), `play ${letter.toUpperCase()}`]),
     ["space", "play or pause"],
-    ["[ and ]", "repeat from here, to here"],
+    ["[ and ]", "start, or end, the repeated part here"],
     ["0", "repeat the whole clip"],
     ["enter", "next"],
   ];
@@ -121,7 +121,7 @@ function elapsed() {
   return shown.before + (performance.now() - shown.since) / 1000;
 }
 
-/* The sounds that have not been heard yet, of those that the question is about. */
+/* The sounds of the question that have not been heard yet. */
 function missing() {
   const enough = Math.min(ENOUGH, player.length);
   const { listened } = player;
@@ -158,7 +158,7 @@ function refreshForever() {
   requestAnimationFrame(refreshForever);
 }
 
-// ---- the part that is repeated
+// ---- the repeated part
 
 function showLoop() {
   const { from, to, length } = player;
@@ -219,7 +219,7 @@ function next() {
   trialStep().catch(showError);
 }
 
-/* After a training trial: whether the answer was right. The sounds can still be heard. */
+/* After a training trial, say whether the answer was right. The sounds can still be played. */
 function tell(trial, answer, difference) {
   byId("feedback").textContent = verdict(trial, answer, difference);
   refresh();
@@ -227,7 +227,7 @@ function tell(trial, answer, difference) {
 }
 
 function verdict({ kind, training: { correct } }, answer, difference) {
-  if (kind === "natural") return "No answer to this question is wrong.";
+  if (kind === "natural") return "There is no wrong answer to this question.";
   if (correct === null) {
     const heard = difference === "yes" ? "There was no difference to hear" : "Right";
     return `${heard}: A, B and X were all the same.`;
@@ -248,7 +248,8 @@ const KEYS = {
   "]": () => setLoop(player.from, player.position),
   0: () => setLoop(0, player.length),
 };
-const OWN_SPACE = "button:not([data-version]), summary, [type=radio]:not(:checked)"; // theirs, not ours
+// Where the space key already does something else.
+const OWN_SPACE = "button:not([data-version]), summary, [type=radio]:not(:checked)";
 
 function pressed(event) {
   if (byId("trial").hidden || event.ctrlKey || event.altKey || event.metaKey) return;
@@ -269,7 +270,7 @@ function actionOf(key, target) {
   return choice && (() => (choice.querySelector("input").focus(), choice.click()));
 }
 
-/* Space has played or paused when it went down: it does not press a sound's button as well. */
+/* Space played or paused when it went down; it must not press a sound's button as well. */
 function released(event) {
   if (event.key === " " && event.target.matches("[data-version]")) event.preventDefault();
 }

@@ -1,8 +1,7 @@
 """How figures look, and how they are written: for a page, or for a paper.
 
-Figures are as wide as a column or a page of a paper, with text of 7 and 8 points, and are drawn by
-functions that fill an empty one. Colours are those of Okabe and Ito, and no colour stands alone:
-each comes with a marker and a line of its own.
+Figures are as wide as a column or a page of a paper, with text of 7 and 8 points. Colours are those
+of Okabe and Ito; each has its own marker and line style, so that nothing depends on colour alone.
 """
 
 from __future__ import annotations
@@ -25,12 +24,13 @@ from mondegreen.errors import MondegreenError
 from mondegreen.files import write_whole
 from mondegreen.report.numbers.summary_text import one_line
 
-Drawing: TypeAlias = Callable[[Figure], None]  # fills an empty figure, and gives it its size
+Draw: TypeAlias = Callable[[Figure], None]  # fills an empty figure, and sets its size
 
-COLUMN, PAGE = 3.4, 7.0  # inches: how wide a column and a page of a paper are
+COLUMN, PAGE = 3.4, 7.0  # widths of a column and a page of a paper, inches
 DPI: Final = 300
+IN_A_COLUMN: Final = 48  # characters that fit
 FORMATS: Final = (".png", ".svg", ".pdf")
-INK: Final = "#0d0e0f"  # as good as black; what pages show in the colour of their own text
+INK: Final = "#0d0e0f"  # almost black; pages replace it by the colour of their text
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", INK, "#E69F00", "#56B4E9")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 LINES: Final[tuple[Any, ...]] = (
@@ -44,7 +44,7 @@ LINES: Final[tuple[Any, ...]] = (
 )
 
 STYLE: Final[dict[Any, Any]] = {
-    "font.family": "DejaVu Sans",  # which comes with matplotlib, so that figures are alike
+    "font.family": "DejaVu Sans",  # comes with matplotlib: figures look the same everywhere
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.titlelocation": "left",
@@ -55,7 +55,7 @@ STYLE: Final[dict[Any, Any]] = {
     "legend.frameon": False,
     "legend.handlelength": 3.2,
     "figure.titlesize": 9,
-    "text.parse_math": False,  # a name may have dollars in it
+    "text.parse_math": False,  # names may contain dollar signs
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "grid.color"), INK),
     **dict.fromkeys(("xtick.color", "ytick.color"), INK),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
@@ -68,8 +68,8 @@ STYLE: Final[dict[Any, Any]] = {
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.3,
     "lines.markersize": 4,
-    "svg.fonttype": "path",  # glyphs go along as outlines
-    "svg.hashsalt": "mondegreen",  # the same names inside every time
+    "svg.fonttype": "path",  # glyphs as outlines
+    "svg.hashsalt": "mondegreen",  # the same ids every time
     "pdf.fonttype": 42,  # TrueType, which can be searched, not Type 3
 }
 UNDATED: Final[dict[str, dict[str, None]]] = {
@@ -78,14 +78,14 @@ UNDATED: Final[dict[str, dict[str, None]]] = {
     ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 CLIP_NAME: Final = re.compile(rb'(?<=url\(#)p[0-9a-f]{10}(?=\))|(?<=id=")p[0-9a-f]{10}(?=")')
-LIGHT, DARK = ("#1b1f24", "#0072b2"), ("#e6e9ed", "#3d9bd9")  # what stands for INK, and for blue
+LIGHT, DARK = ("#1b1f24", "#0072b2"), ("#e6e9ed", "#3d9bd9")  # in place of INK, and of blue
 READERS_COLOURS: Final = (
     f"<style>svg{{color:{LIGHT[0]};--blue:{LIGHT[1]}}}@media screen and (prefers-color-scheme:dark)"
     f"{{svg{{color:{DARK[0]};--blue:{DARK[1]}}}}}</style>"
 )
 
 
-def write(draw: Drawing, path: Path) -> None:
+def write(draw: Draw, path: Path) -> None:
     """Draw a figure into a file, on white, the same bytes every time.
 
     Raises:
@@ -93,16 +93,16 @@ def write(draw: Drawing, path: Path) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise MondegreenError(
-            f"{path} is no name of a picture that can be drawn. Expected one that ends in"
+            f"{path} is not a supported picture format. Expected a name that ends in"
             f" {', '.join(FORMATS)}."
         )
     write_whole(path, rendered(draw, path.suffix.lower(), facecolor="white"))
 
 
-def page_svg(draw: Drawing) -> str:
-    """A figure as an SVG document for a page, without a ground of its own.
+def page_svg(draw: Draw) -> str:
+    """A figure as an SVG document for a page, with a transparent background.
 
-    Its text and lines are dark, or light where the reader prefers dark pages and does not print.
+    Text and lines are dark, or light where the reader prefers dark pages; dark in print.
     """
     svg = rendered(draw, ".svg", transparent=True).decode()
     head, tag, rest = svg.partition("<defs>")
@@ -110,11 +110,11 @@ def page_svg(draw: Drawing) -> str:
     return head + READERS_COLOURS + drawn
 
 
-def rendered(draw: Drawing, suffix: str, **options: Any) -> bytes:
-    """The file of a figure; options as of matplotlib's `savefig`."""
+def rendered(draw: Draw, suffix: str, **options: Any) -> bytes:
+    """A figure as the content of a file; options as of matplotlib's `savefig`."""
     file = io.BytesIO()
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # boxes stand for them
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # they are drawn as boxes
         figure = Figure(layout="constrained")
         draw(figure)
         figure.savefig(file, format=suffix[1:], dpi=DPI, metadata=UNDATED[suffix], **options)
@@ -122,13 +122,13 @@ def rendered(draw: Drawing, suffix: str, **options: Any) -> bytes:
 
 
 def _named_by_place(svg: bytes) -> bytes:
-    """Number the clip paths: matplotlib names them by the last digits of a layout, which vary."""
+    """Number the clip paths: matplotlib names them by rounding errors of the layout, which vary."""
     numbers: dict[bytes, bytes] = {}
     return CLIP_NAME.sub(lambda found: numbers.setdefault(found[0], b"p%d" % len(numbers)), svg)
 
 
 class Look(NamedTuple):
-    """What tells one series from the others, in colour and without."""
+    """What distinguishes one series from the others, in colour and without."""
 
     color: str
     marker: str
@@ -136,27 +136,21 @@ class Look(NamedTuple):
 
 
 def look(index: int) -> Look:
-    """The look of one of several series; beyond some dozens they come round again."""
-    return Look(
-        COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)], LINES[index % len(LINES)]
-    )
+    """The look of one of several series; after seven they repeat."""
+    at = index % len(COLOURS)
+    return Look(COLOURS[at], MARKERS[at], LINES[at])
 
 
 def legend(figure: Figure, keys: Sequence[tuple[Line2D, str]]) -> None:
-    """Say above the axes what is what, an entry a line."""
+    """A legend above the axes, one entry per line."""
     handles, labels = zip(*keys, strict=True)
-    shown = [f"\N{ZERO WIDTH SPACE}{shortened(label)}" for label in labels]  # or "_x" is left out
+    short = (one_line(label, IN_A_COLUMN) for label in labels)
+    shown = [f"\N{ZERO WIDTH SPACE}{label}" for label in short]  # or "_x" is left out
     figure.legend(handles, shown, loc="outside upper left", borderpad=0.2)
 
 
-def shortened(text: str, longest: int = 48) -> str:
-    """A text on one line that fits into a column."""
-    line = one_line(text)
-    return line if len(line) <= longest else line[: longest - 1] + "…"
-
-
 def log_axis(axes: Axes, which: str) -> None:
-    """Make the "x" or "y" axis of drawn axes logarithmic, with numbers as people write them."""
+    """Make the "x" or "y" axis of drawn axes logarithmic, with numbers instead of powers."""
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
     low, high = axis.get_view_interval()

@@ -1,4 +1,4 @@
-"""Which figures there are of what an attack or a run has left, and the drawing of each by name."""
+"""Figures of results by their names: one item, or charts of runs and folders."""
 
 from __future__ import annotations
 
@@ -7,23 +7,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from mondegreen.errors import MondegreenError, OptionError
+from mondegreen.errors import OptionError
 from mondegreen.report.figures.charts import CHARTS, drawing
-from mondegreen.report.figures.figures import draw_curve, draw_example
 from mondegreen.report.figures.ink import write
-from mondegreen.report.numbers.entries import entries
-from mondegreen.report.numbers.series import Series, number, read_series
-from mondegreen.results.folder import LEVELS, RECORD, hash_of, read_record
-from mondegreen.results.levels import read_levels
-
-NEEDED: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "passes": "It needs a finished clip.",
-        "quality": "It needs a finished clip.",
-        "rooms": "It needs results of a method in rooms, whose records tell the rooms' RT60.",
-        "methods": "It needs two runs, or results of two recognisers, methods or presets.",
-    }
-)
+from mondegreen.report.figures.pictures import draw_curve, draw_example
+from mondegreen.report.numbers.entries import read_entry
+from mondegreen.report.numbers.series import Series
+from mondegreen.report.numbers.sources import gather
+from mondegreen.results.folder import RECORD
+from mondegreen.results.item import read_record
+from mondegreen.results.levels import levels_of
 
 
 def plot(paths: Sequence[Path], out: Path, figure: str | None = None) -> None:
@@ -35,15 +28,17 @@ def plot(paths: Sequence[Path], out: Path, figure: str | None = None) -> None:
         figure: one of `OF_AN_ITEM`, or of `CHARTS` in `figures.charts`; None: the first.
 
     Raises:
-        OptionError: there is no such figure of what is there, or nothing to draw in it.
+        OptionError: there is no such figure, or nothing to draw in it.
         MondegreenError: something is not there, or damaged; or as `ink.write`.
     """
     folders = [path.parent if path.name == RECORD else path for path in paths]
     if len(folders) == 1 and (folders[0] / RECORD).is_file():
         OF_AN_ITEM[_chosen(figure, OF_AN_ITEM, "one result")](folders[0], out)
-    else:
-        name = _chosen(figure, CHARTS, "a run, or of several results")
-        _draw_chart(name, read_series(folders), out)
+        return
+    name = _chosen(figure, CHARTS, "a run, or of several results")
+    apart = {folder.resolve(): [folder] for folder in folders}
+    parts = gather(list(apart.values())).parts
+    _draw_chart(name, [Series(part.label, part.entries) for part in parts], out)
 
 
 def draw_item(folder: Path, out: Path) -> None:
@@ -52,37 +47,27 @@ def draw_item(folder: Path, out: Path) -> None:
     Raises:
         MondegreenError: its record or its levels cannot be read, or do not belong together.
     """
-    record, path = read_record(folder), folder / LEVELS
-    levels, files = read_levels(path), record.get("files")
-    if isinstance(files, Mapping) and files.get(LEVELS, hash_of(path)) != hash_of(path):
-        raise MondegreenError(
-            f"{path} is not the file that was saved, and the picture would be of something else."
-            " Attack the clip again."
-        )
-    masking = record.get("masking")
-    share = number(masking.get("share_above")) if isinstance(masking, Mapping) else None
-    heard = str(record.get("heard_clean")), str(record.get("heard"))
-    draw_example(levels, out, str(record.get("id")), heard, share)
-
-
-def _draw_curve(folder: Path, out: Path) -> None:
     record = read_record(folder)
-    draw_curve(record, out, str(record.get("id")))
+    draw_example(levels_of(folder, record), record, out)
 
 
 def _draw_rooms(folder: Path, out: Path) -> None:
-    _draw_chart("rooms", [Series(folder.name, list(entries(folder)))], out)
+    _draw_chart("rooms", [Series(folder.name, [read_entry(folder)])], out)
 
 
 OF_AN_ITEM: Final[Mapping[str, Callable[[Path, Path], None]]] = MappingProxyType(
-    {"example": draw_item, "curve": _draw_curve, "rooms": _draw_rooms}
+    {
+        "example": draw_item,
+        "curve": lambda folder, out: draw_curve(read_record(folder), out),
+        "rooms": _draw_rooms,
+    }
 )
 
 
 def _draw_chart(name: str, series: Sequence[Series], out: Path) -> None:
     draw = drawing(name, series)
     if draw is None:
-        raise OptionError(f"There is nothing to draw in a figure of {name}. {NEEDED[name]}")
+        raise OptionError(f"There is nothing to draw in a figure of {name}. {CHARTS[name].needs}")
     write(draw, out)
 
 
@@ -90,5 +75,5 @@ def _chosen(figure: str | None, names: Iterable[str], of: str) -> str:
     """The figure that is asked for, or the first."""
     known = list(names)
     if figure is not None and figure not in known:
-        raise OptionError(f"There is no figure {figure!r} of {of}. There are: {', '.join(known)}.")
+        raise OptionError(f"There is no figure {figure!r} of {of}. Expected: {', '.join(known)}.")
     return figure or known[0]

@@ -1,7 +1,7 @@
-"""Every clip of a run, or of a folder of results, as a row of cells: what became of it.
+"""Every clip of a run, or of a folder of results: what became of it, as a row of cells.
 
-A record's parts stand side by side in a row: the `loss` of `masking` is `masking_loss`. What is no
-single value (`curve`, `air`, `each` room) and the hashes of `files` are left out.
+Nested values are flattened: the `loss` of `masking` is `masking_loss`. Lists (`curve`, `air`, the
+rooms one by one) and the hashes of `files` are left out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Status = Literal["done", "error", "pending", "damaged"]
 
 
 def _columns(kind: Any, before: str = "") -> Iterator[tuple[str, Kind]]:
-    """The single values in a record, by their names in a row, and their types."""
+    """The names and types of a record's single values, as they are called in a row."""
     hints = get_type_hints(kind)
     for name in Options.model_fields if kind is Options else hints:
         known = set(get_args(hints[name])) if NoneType in get_args(hints[name]) else {hints[name]}
@@ -56,7 +56,7 @@ COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Planned:
-    """What is known of a clip beforehand, by its names in a run's list of clips."""
+    """A line of a run's list of clips."""
 
     key: str
     id: str
@@ -67,8 +67,8 @@ class Planned:
     @property
     def cells(self) -> dict[str, Any]:
         """By the names of `COLUMNS`."""
-        known = {"key": self.key, "id": self.id, "audio": self.audio_filepath}
-        return known | _known({"text": self.text, "target": self.target})
+        cells = vars(self) | {"audio": self.audio_filepath}
+        return _known({name: cell for name, cell in cells.items() if name in COLUMNS})
 
 
 @dataclass(frozen=True)
@@ -81,34 +81,27 @@ class Failure:
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one clip.
+    """What became of one clip."""
 
-    Attributes:
-        cells: what is known, by the names of `COLUMNS` and of their types. The `status` is "done",
-            "error" (it could not be attacked), "pending" (neither), or "damaged": there is
-            something, and it is not what mondegreen writes; then, and for an error, `error` says
-            why.
-        record: the whole record; None unless the clip is done.
-    """
-
-    cells: dict[str, Any]
-    record: Record | None = None
+    cells: dict[str, Any]  # what is known, by the names of `COLUMNS`
+    record: Record | None = None  # None unless the clip is done
+    folder: Path | None = None  # of its item; None: it has none
 
     @property
     def status(self) -> Status:
-        """What the clip's state is; see `cells`."""
+        """Damaged items are not what mondegreen writes; for these and errors, `error` says why."""
         status: Status = self.cells["status"]
         return status
 
 
 def entries(path: Path) -> Iterator[Entry]:
-    """What became of each clip of a run, once and in their order; or the items of another folder.
+    """The clips of a run, each once and in their order, or the items of another folder.
 
     Raises:
         MondegreenError: there is no such folder, or a run's list of clips is damaged.
     """
     if not is_run(path):
-        yield from (_finished(folder, {"key": folder.name}) for folder in item_folders(path))
+        yield from map(read_entry, item_folders(path))
         return
     seen = set()
     for clip in read_lines(path / CLIPS):
@@ -127,45 +120,47 @@ def _clip(run: Path, known: dict[str, Any]) -> Entry:
     """What became of a clip of a run; a result counts, whatever failed before it."""
     folder, note = run / ITEMS / known["key"], run / ERRORS / f"{known['key']}.json"
     if folder.is_dir():
-        return _finished(folder, known)
-    return _failed(note, known) if note.is_file() else Entry({**known, "status": "pending"})
+        return read_entry(folder, known)
+    if not note.is_file():
+        return Entry(known | {"status": "pending"})
+    try:
+        return Entry(known | vars(typed(Failure, read_object(note))) | {"status": "error"})
+    except MondegreenError as error:
+        return _damaged(known, error)
 
 
-def _finished(folder: Path, known: dict[str, Any]) -> Entry:
+def read_entry(folder: Path, known: dict[str, Any] | None = None) -> Entry:
+    """The entry of an item.
+
+    Args:
+        folder: of the item.
+        known: cells that are known beforehand.
+    """
+    known = known or {"key": folder.resolve().name}
     try:
         record = read_record(folder)
     except MondegreenError as error:
-        return _damaged(known, error)
-    return Entry({**known, **_cells(record), "key": known["key"], "status": "done"}, record)
+        return _damaged(known, error, folder)
+    cells = known | cells_of(record) | {"key": known["key"], "status": "done"}
+    return Entry(cells, record, folder)
 
 
-def _failed(note: Path, known: dict[str, Any]) -> Entry:
-    try:
-        failure = typed(Failure, read_object(note))
-    except MondegreenError as error:
-        return _damaged(known, error)
-    return Entry({**known, **vars(failure), "status": "error"})
-
-
-def _damaged(known: dict[str, Any], error: MondegreenError) -> Entry:
+def _damaged(known: dict[str, Any], error: MondegreenError, folder: Path | None = None) -> Entry:
     readable = str(error).encode("utf-8", "replace").decode()
-    return Entry({**known, "status": "damaged", "error": readable})
+    return Entry(known | {"status": "damaged", "error": readable}, folder=folder)
 
 
-def _cells(record: Record) -> dict[str, Any]:
-    """A record as cells, its warnings in one text."""
+def cells_of(record: Record) -> dict[str, Any]:
+    """What is known in a record, as cells; its warnings are one text."""
     flat = _flat(record.to_json()) | {"warnings": " | ".join(record.warnings) or None}
     return _known({name: flat.get(name) for name in COLUMNS})
 
 
-def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain data with its parts side by side."""
+def _flat(data: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in data.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}_{inner}": cell for inner, cell in _flat(value).items()}
-        else:
-            flat[name] = value
+        inner = isinstance(value, dict)
+        flat |= _flat(value, f"{before}{name}_") if inner else {before + name: value}
     return flat
 
 

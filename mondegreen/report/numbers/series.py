@@ -1,100 +1,49 @@
-"""What charts are drawn from: clips that belong together, and their numbers over passes and rooms.
-
-Of a record's curve and its rooms the tables have no cells, so nobody has looked at them before:
-what in them is not what mondegreen writes is left out.
-"""
+"""What charts are drawn from: clips that belong together, over passes and rooms."""
 
 from __future__ import annotations
 
-import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mondegreen.report.numbers.entries import Entry, entries
+from mondegreen.report.numbers.entries import Entry
 from mondegreen.report.numbers.statistics import Share, share
-from mondegreen.report.numbers.summary_text import one_line
+from mondegreen.results.record import Record
 
 Floats = NDArray[np.float64]
-Names = tuple[str, ...]
-Of = Literal["saved", "clean"]
+CurveField = Literal["loss", "masking_loss", "eps", "alpha"]
 
-GROUP: Final = ("victim", "method", "preset")
 GRID: Final = 400  # points of a line over passes, at most
 FIFTHS: Final = 5  # groups of rooms that a line goes over, of three rooms each at least
 
 
 @dataclass(frozen=True)
 class Series:
-    """One run, or what one recogniser, method and preset came to in it.
+    """What one recogniser, method and preset came to in one run or folder."""
 
-    Attributes:
-        label: what it is called in legends.
-        entries: its clips, whatever became of them.
-    """
+    label: str  # its name in legends
+    entries: Sequence[Entry]  # its clips, whatever became of them
 
-    label: str
-    entries: Sequence[Entry]
+    @cached_property
+    def records(self) -> list[Record]:
+        """Those of the finished clips."""
+        return [entry.record for entry in self.entries if entry.record]
 
-    @property
-    def finished(self) -> list[Entry]:
-        """The clips that have a record."""
-        return [entry for entry in self.entries if entry.status == "done"]
-
-    @property
+    @cached_property
     def verified(self) -> Share:
         """Of the finished clips."""
-        return share(sum(e.cells["verified"] for e in self.finished), len(self.finished))
+        return share(sum(record.verified for record in self.records), len(self.records))
 
     def values(self, column: str, *, verified: bool = True) -> Floats:
-        """[N] what is known in a column of the tables, of the verified clips or of the failures."""
-        cells = [e.cells for e in self.finished if e.cells["verified"] is verified]
-        return np.array([c[column] for c in cells if column in c], float)
-
-    def measured(self, column: str) -> bool:
-        """Whether any finished clip has a value in a column."""
-        return any(column in entry.cells for entry in self.finished)
-
-
-def read_series(paths: Sequence[Path]) -> list[Series]:
-    """The clips of runs, or of any folders of items, by folder, recogniser, method and preset.
-
-    Clips without a record stand with the first group of their folder. A series is called by what
-    tells it from the others, or by its folder.
-
-    Raises:
-        MondegreenError: as `mondegreen.report.numbers.entries.entries`.
-    """
-    found: list[tuple[Names, list[Entry]]] = []
-    for path in {path.resolve(): path for path in paths}:
-        found += [((*names, path.name), clips) for names, clips in _grouped(path).items()]
-    labels = _labels([names for names, _ in found])
-    return [Series(label, clips) for label, (_, clips) in zip(labels, found, strict=True)]
-
-
-def _grouped(path: Path) -> dict[Names, list[Entry]]:
-    groups: defaultdict[Names, list[Entry]] = defaultdict(list)
-    others = []
-    for entry in entries(path):
-        if entry.status == "done":
-            groups[tuple(entry.cells[name] for name in GROUP)].append(entry)
-        else:
-            others.append(entry)
-    if others:
-        groups[next(iter(groups), ("",) * len(GROUP))] += others
-    return groups
-
-
-def _labels(names: Sequence[Names]) -> list[str]:
-    differ = [len(set(column)) > 1 for column in zip(*names, strict=True)]
-    chosen = (", ".join(n for n, d in zip(own, differ, strict=True) if d and n) for own in names)
-    return [one_line(label or own[-1]) for label, own in zip(chosen, names, strict=True)]
+        """[N] the known values in a column of the tables, of the verified clips or the others."""
+        found = [e.cells for e in self.entries if e.record and e.record.verified is verified]
+        return np.array([cells[column] for cells in found if column in cells], float)
 
 
 # ---- over passes
@@ -116,44 +65,33 @@ class Band(NamedTuple):
     high: Floats
 
 
-def matched_by(clips: Sequence[Entry]) -> Line:
-    """The share of finished clips whose search had matched by then, with a step at each of them.
+def matched_by(records: Sequence[Record]) -> Line:
+    """The share of clips whose search had matched by then, with a step at each of them.
 
     Begins at pass 1 and ends with the longest search; of no clips, empty.
     """
-    first = sorted(clip.cells["first_match"] for clip in clips if "first_match" in clip.cells)
-    if not clips:
+    if not records:
         return Line(np.empty(0), np.empty(0))
-    end = max([1, *first, *(clip.cells.get("passes", 1) for clip in clips)])
+    first = sorted(r.first_match for r in records if r.first_match is not None)
+    end = max([1, *first, *(record.passes for record in records)])
     steps = np.array([0, *range(1, len(first) + 1), len(first)])
-    return Line(np.array([1, *first, end], float), steps / len(clips))
+    return Line(np.array([1, *first, end], float), steps / len(records))
 
 
-def curve(record: Mapping[str, Any], field: str) -> Line:
+def curve(record: Record, field: CurveField) -> Line:
     """A field of a record's curve, where it has a value; see `mondegreen.results.record.Point`."""
-    known = {}
-    for point in points(record):
-        value = number(point.get(field))
-        if value is not None:
-            known[point["passes"]] = value
-    passes = sorted(known)
-    return Line(np.array(passes, float), np.array([known[at] for at in passes], float))
+    points = ((point.passes, getattr(point, field)) for point in record.curve)
+    known = sorted({at: value for at, value in points if value is not None}.items())
+    return Line(*np.array(known, float).reshape(-1, 2).T)
 
 
-def points(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The points of a record's curve that say at which pass of which stage they are."""
-    for point in _objects(record.get("curve")):
-        if number(point.get("passes")) is not None and isinstance(point.get("stage"), str):
-            yield point
-
-
-def over_passes(clips: Sequence[Entry], field: str) -> Band | None:
+def over_passes(records: Sequence[Record], field: CurveField) -> Band | None:
     """Quartiles of a field of the curves, from where half of those that ever have it have it.
 
-    Between two points of a curve the earlier holds, and after its last, that: a clip whose search
-    has ended stays where it is. None: no curve has the field.
+    A value holds until the next point, and after the last one: a clip whose search has ended stays
+    where it is. None: no curve has the field.
     """
-    lines = [line for clip in clips if len((line := curve(clip.record, field)).passes)]
+    lines = [line for record in records if len((line := curve(record, field)).passes)]
     if not lines:
         return None
     grid = np.unique(np.concatenate([line.passes for line in lines]))
@@ -185,20 +123,18 @@ class RoomShare(NamedTuple):
         return self.heard / self.clips
 
 
-def room_shares(clips: Sequence[Entry], of: Of) -> list[RoomShare]:
-    """The rooms in which the saved files, or the clean clips, were listened to; rising RT60.
+def room_shares(records: Iterable[Record], *, clean: bool = False) -> list[RoomShare]:
+    """The rooms in which the saved files, or the clean clips, were transcribed; rising RT60.
 
-    Those whose RT60 the records do not tell are left out.
+    Those of unknown RT60 are left out.
     """
-    heard: Counter[tuple[float, str, str]] = Counter()
-    listened: Counter[tuple[float, str, str]] = Counter()
-    for clip in clips:
-        for room in _rooms(clip.record, of):
-            if (rt60 := number(room.get("rt60"))) is not None:
-                where = (rt60, str(room.get("room")), str(clip.record.get("bank")))
-                listened[where] += 1
-                heard[where] += room.get("matched") is True
-    return [RoomShare(where[0], heard[where], listened[where]) for where in sorted(listened)]
+    matched: defaultdict[tuple[float, str, str], list[bool]] = defaultdict(list)
+    for record in records:
+        survival = record.clean if clean else record.survival
+        for room in survival.rooms.each if survival else ():
+            if room.rt60 is not None:
+                matched[room.rt60, room.room, record.bank or ""].append(room.matched)
+    return [RoomShare(where[0], sum(some), len(some)) for where, some in sorted(matched.items())]
 
 
 def fifths(rooms: Sequence[RoomShare]) -> list[tuple[float, float]]:
@@ -206,7 +142,7 @@ def fifths(rooms: Sequence[RoomShare]) -> list[tuple[float, float]]:
     if len(rooms) < 3 * FIFTHS:
         return []
     ends = [len(rooms) * fifth // FIFTHS for fifth in range(FIFTHS + 1)]
-    groups = [rooms[first:end] for first, end in pairwise(ends)]
+    groups = (rooms[first:end] for first, end in pairwise(ends))
     return [
         (
             sum(room.rt60 for room in group) / len(group),
@@ -214,21 +150,3 @@ def fifths(rooms: Sequence[RoomShare]) -> list[tuple[float, float]]:
         )
         for group in groups
     ]
-
-
-def _rooms(record: Mapping[str, Any], of: Of) -> Iterator[Mapping[str, Any]]:
-    survival = record if of == "saved" else record.get("clean")
-    rooms = survival.get("rooms") if isinstance(survival, Mapping) else None
-    yield from _objects(rooms.get("each") if isinstance(rooms, Mapping) else None)
-
-
-def _objects(value: object) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, list):
-        yield from (found for found in value if isinstance(found, Mapping))
-
-
-def number(value: object) -> float | None:
-    """A finite number out of a record; None: it is none."""
-    if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:  # type: ignore[arg-type]
-        return None  # a NaN fails the comparison
-    return float(value)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What a page is about: sources, what each method came to in each, and every clip once.
+"""What pages and charts are about: sources, their parts, and every clip once.
 
 A source is one or more folders that are taken together: a run, a folder of items, or the items that
 one command made. A report has one of them, a comparison several; a source in which several
@@ -7,75 +7,57 @@ recognisers, methods or presets were used is itself a comparison.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from mondegreen.report.numbers.entries import Entry, entries
+from mondegreen.errors import OptionError
+from mondegreen.report.numbers.entries import Entry
 from mondegreen.report.numbers.summary import Group, Summary, summarise
 from mondegreen.report.numbers.summary_text import one_line
-from mondegreen.results.folder import ITEMS, is_run, item_folders
 from mondegreen.results.heard import Claim, Hearings, read_hearings
 from mondegreen.text import words_only
 
 Source: TypeAlias = Sequence[Path]
 
 
-@dataclass(frozen=True)
-class Version:
-    """What became of a clip in one part.
+class Attempt(NamedTuple):
+    """What became of a clip in one part."""
 
-    Attributes:
-        part: the place of that in `Gathered.parts`.
-        entry: its row.
-        folder: of its item; None: it has none.
-        heard: what was heard in its file later, and by whom; see `mondegreen verify`.
-    """
-
-    part: int
+    part: int  # the index of the part in `Gathered.parts`
     entry: Entry
-    folder: Path | None
-    heard: tuple[tuple[str, Claim], ...]
+    claims: dict[str, Claim]  # what `mondegreen verify` found, by the way of listening
 
 
 @dataclass
-class Clip:
-    """A clip with its target, and what became of it in each part that it is in, once in each."""
+class TargetedClip:
+    """A clip with its target, and at most one attempt in each part."""
 
     id: str
     target: str | None
-    versions: list[Version] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Part:
-    """What one recogniser, method and preset came to in one source.
+class Part(NamedTuple):
+    """What one recogniser, method and preset came to in one source."""
 
-    Attributes:
-        label: what tells it from the others; its source's name if it is alone.
-        source: its folders.
-        summary: its numbers.
-        versions: its clips.
-    """
-
-    label: str
+    label: str  # what tells it from the others, or the name of its source
     source: Source
     summary: Summary
-    versions: list[Version]
+    attempts: list[Attempt]
 
     @property
     def entries(self) -> list[Entry]:
         """The rows of its clips."""
-        return [version.entry for version in self.versions]
+        return [attempt.entry for attempt in self.attempts]
 
 
-@dataclass(frozen=True)
-class Gathered:
+class Gathered(NamedTuple):
     """All that a page shows, before sounds and pictures."""
 
     parts: list[Part]
-    clips: list[Clip]
+    clips: list[TargetedClip]
 
 
 def gather(sources: Sequence[Source]) -> Gathered:
@@ -84,75 +66,72 @@ def gather(sources: Sequence[Source]) -> Gathered:
     Raises:
         MondegreenError: as `mondegreen.report.numbers.summary.summarise`.
     """
-    parts: list[Part] = []
-    clips: list[Clip] = []
-    known: dict[tuple[str, str], list[Clip]] = {}
+    found: list[tuple[str, Source, Summary]] = []
+    attempts: list[Attempt] = []
     for name, source in zip(_names(sources), sources, strict=True):
-        first = len(parts)
-        summaries = summarise(source)
-        labels = _labels(name, summaries, alone=len(sources) == 1)
-        found = zip(labels, summaries, strict=True)
-        parts += [Part(label, source, summary, []) for label, summary in found]
-        for version in _versions(source, summaries, first):
-            parts[version.part].versions.append(version)
-            _place(version, clips, known)
-    return Gathered(parts, clips)
+        summaries, added = _read(source, len(found))
+        found += [(name, source, summary) for summary in summaries]
+        attempts += added
+    labels = _labels([(*summary.group, name) for name, _, summary in found])
+    parts = [
+        Part(label, source, summary, [one for one in attempts if one.part == place])
+        for place, (label, (_, source, summary)) in enumerate(zip(labels, found, strict=True))
+    ]
+    return Gathered(parts, _clips(attempts))
 
 
-def _versions(source: Source, summaries: Sequence[Summary], first: int) -> Iterator[Version]:
-    """Every clip of a source; those without a record stand where their summary has them."""
-    places = {Group(s.victim, s.method, s.preset): n for n, s in enumerate(summaries, first)}
-    for path in {path.resolve(): path for path in source}.values():
-        found, hearings = list(_items(path)), list(read_hearings(path))
-        groups = [_group(entry) for entry, _ in found if entry.status == "done"]
-        others = groups[0] if groups else _of_folder(path, summaries)
-        for entry, folder in found:
-            group = _group(entry) if entry.status == "done" else others
-            yield Version(places[group], entry, folder, _heard(entry, folder, hearings))
+def gather_to_compare(folders: Sequence[Path]) -> Gathered:
+    """Read folders, to be set side by side.
+
+    Raises:
+        OptionError: there are no two parts to compare.
+        MondegreenError: as `gather`.
+    """
+    gathered = gather([[folder] for folder in folders])
+    if len(gathered.parts) < 2:
+        given = ", ".join(map(str, folders)) or "no folder"
+        raise OptionError(
+            f"Got {given}, which leaves nothing to compare with: expected two runs, or results of"
+            " two recognisers, methods or presets. Name another folder too; for one run, use:"
+            " mondegreen summary"
+        )
+    return gathered
 
 
-def _items(path: Path) -> Iterator[tuple[Entry, Path | None]]:
-    """The entries of a folder, each with its item's."""
-    if not is_run(path):
-        yield from zip(entries(path), item_folders(path), strict=True)
-        return
-    for entry in entries(path):
-        folder = path / ITEMS / entry.cells["key"]
-        yield entry, folder if folder.is_dir() else None
+def _read(source: Source, first: int) -> tuple[list[Summary], list[Attempt]]:
+    """The summaries of a source, whose parts begin at `first`, and all its clips."""
+    rows: list[tuple[Group, Path, Entry]] = []
+    summaries = summarise(source, rows.append)
+    parts = {summary.group: part for part, summary in enumerate(summaries, first)}
+    hearings = {path: list(read_hearings(path)) for path in {path for _, path, _ in rows}}
+    return summaries, [
+        Attempt(parts[group], entry, _claims(entry, hearings[path])) for group, path, entry in rows
+    ]
 
 
-def _heard(
-    entry: Entry, folder: Path | None, hearings: Sequence[Hearings]
-) -> tuple[tuple[str, Claim], ...]:
-    """What was heard in an item as it is now, by each way of listening."""
-    if folder is None or entry.record is None:
-        return ()
-    name, record = folder.resolve().name, entry.record
-    found = ((one.how.label, one.of(name, record)) for one in hearings)
-    return tuple((label, heard) for label, heard in found if heard is not None)
+def _claims(entry: Entry, hearings: Sequence[Hearings]) -> dict[str, Claim]:
+    if entry.folder is None or entry.record is None:
+        return {}
+    name, record = entry.folder.resolve().name, entry.record
+    return {one.how.label: claim for one in hearings if (claim := one.of(name, record))}
 
 
-def _group(entry: Entry) -> Group:
-    return Group(*(entry.cells[name] for name in Group._fields))
-
-
-def _of_folder(path: Path, summaries: Sequence[Summary]) -> Group:
-    """The group that a folder without any record was counted in."""
-    (summary,) = (s for s in summaries if str(path) in s.folders)
-    return Group(summary.victim, summary.method, summary.preset)
-
-
-def _place(version: Version, clips: list[Clip], known: dict[tuple[str, str], list[Clip]]) -> None:
-    """Put a version with those of the same clip and target, where its part has none yet."""
-    cells = version.entry.cells
-    name, target = cells.get("id", cells["key"]), cells.get("target")
-    alike = known.setdefault((name, words_only(target or "")), [])
-    for clip in alike:
-        if all(other.part != version.part for other in clip.versions):
-            clip.versions.append(version)
-            return
-    alike.append(Clip(name, target, [version]))
-    clips.append(alike[-1])
+def _clips(attempts: Sequence[Attempt]) -> list[TargetedClip]:
+    """Attempts on the same clip and target together, those of one part apart."""
+    clips: list[TargetedClip] = []
+    known: dict[tuple[str, str], list[TargetedClip]] = {}
+    for attempt in attempts:
+        cells = attempt.entry.cells
+        name, target = cells.get("id", cells["key"]), cells.get("target")
+        alike = known.setdefault((name, words_only(target or "")), [])
+        free = (one for one in alike if all(a.part != attempt.part for a in one.attempts))
+        clip = next(free, None)
+        if clip is None:
+            clip = TargetedClip(name, target)
+            alike.append(clip)
+            clips.append(clip)
+        clip.attempts.append(attempt)
+    return clips
 
 
 def _names(sources: Sequence[Source]) -> list[str]:
@@ -161,15 +140,14 @@ def _names(sources: Sequence[Source]) -> list[str]:
     return short if len(set(short)) == len(short) else [str(source[0]) for source in sources]
 
 
-def _labels(name: str, summaries: Sequence[Summary], alone: bool) -> list[str]:
-    """What tells the parts of a source from each other, after its name if it is not the only one.
+def _labels(names: Sequence[Sequence[str | None]]) -> list[str]:
+    """What differs between parts, given the recogniser, method, preset and source of each.
 
-    A part that nothing has to be told from is called by the name.
+    If nothing does, the source.
     """
-    told = [(s.victim, s.method, s.preset) for s in summaries]
-    differ = [len(set(column)) > 1 for column in zip(*told, strict=True)]
-    own = [
-        [part or "unknown" for part, d in zip(parts, differ, strict=True) if d] for parts in told
-    ]
-    before = [] if alone and len(summaries) > 1 else [name]
-    return [one_line(", ".join([*before, *parts])) for parts in own]
+    differ = [len(set(column)) > 1 for column in zip(*names, strict=True)]
+    labels = (
+        ", ".join(name or "unknown" for name, d in zip(own, differ, strict=True) if d)
+        for own in names
+    )
+    return [one_line(label or own[-1] or "") for label, own in zip(labels, names, strict=True)]

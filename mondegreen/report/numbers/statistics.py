@@ -38,17 +38,17 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Spread:
+class Distribution:
     """A distribution over clips; quartiles by linear interpolation."""
 
     count: int
     skipped: int  # verified clips that have no such value
+    mean: float
     least: float
     quartile_1: float
     median: float
     quartile_3: float
     greatest: float
-    mean: float
 
 
 @dataclass(frozen=True)
@@ -85,26 +85,17 @@ def mean(shares: Sequence[float]) -> Mean | None:
     return Mean(count, mean, max(mean - reach, 0.0), min(mean + reach, 1.0))
 
 
-def spread(values: Sequence[float | None]) -> Spread | None:
-    """The distribution of what is known; None where nothing is."""
+def distribution(values: Sequence[float | None]) -> Distribution | None:
+    """The distribution of the known values; None where there are none."""
     known = [value for value in values if value is not None]
     if not known:
         return None
-    least, quartile_1, median, quartile_3, greatest = np.quantile(known, [0, 0.25, 0.5, 0.75, 1])
-    return Spread(
-        count=len(known),
-        skipped=len(values) - len(known),
-        least=float(least),
-        quartile_1=float(quartile_1),
-        median=float(median),
-        quartile_3=float(quartile_3),
-        greatest=float(greatest),
-        mean=float(np.mean(known)),
-    )
+    quantiles = np.quantile(known, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    skipped = len(values) - len(known)
+    return Distribution(len(known), skipped, float(np.mean(known)), *quantiles)
 
 
 def pooled(counts: Sequence[WordErrors]) -> ErrorRate:
     """All errors over all words."""
-    all_of_them = WordErrors(sum(c.errors for c in counts), sum(c.words for c in counts))
-    rate = all_of_them.rate if counts else None
-    return ErrorRate(len(counts), all_of_them.errors, all_of_them.words, rate)
+    total = WordErrors(sum(c.errors for c in counts), sum(c.words for c in counts))
+    return ErrorRate(len(counts), total.errors, total.words, total.rate if counts else None)

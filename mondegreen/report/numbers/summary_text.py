@@ -1,48 +1,50 @@
 """Summaries in words: one of them line by line, or several side by side.
 
-Everything here is plain text on one line, whatever names, reasons and details hold: nothing in it
-moves a terminal's cursor. It may look like markup, which the printer has to see to.
+Everything here is plain text on one line, whatever names, reasons and details contain: nothing in
+it moves a terminal's cursor. It may look like markup, which the printer has to escape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from mondegreen.report.numbers.statistics import ErrorRate, Mean, Share, Spread
+from mondegreen.report.numbers.measures import SPREADS
+from mondegreen.report.numbers.statistics import Distribution, ErrorRate, Mean, Share
 from mondegreen.report.numbers.summary import Summary
 
 UNKNOWN: Final = "-"
 LONGEST: Final = 200  # characters of a name, a reason or a detail
-FIRST: Final = 3  # reasons that are told of many
+FIRST: Final = 3  # reasons that are listed; of the others, the number
+NOT_RUN: Final = "not run"
 
 
 def describe(summary: Summary) -> dict[str, str]:
     """All that a summary says: names, and a line for each."""
+    bound = bound_of(summary)
     return {
         "folders": one_line(", ".join(summary.folders)),
         "victim": one_line(summary.victim or UNKNOWN),
         "method, preset": one_line(f"{summary.method or UNKNOWN}, {summary.preset or UNKNOWN}"),
-        **({"bound": bound} if (bound := bound_of(summary)) else {}),
+        **({"bound": bound} if bound else {}),
         **_outcomes(summary),
-        "of verified clips": "median (quartiles; least to greatest), mean",
+        "of verified clips": "median (quartiles; minimum to maximum), mean",
         **{
-            name: _spread(summary.spreads[column], write)
-            for column, (name, write) in SPREADS.items()
+            measure.label: _distribution(summary.spreads[name], measure.write)
+            for name, measure in SPREADS.items()
         },
-        "sanity": _findings(summary),
+        "sanity checks": _findings(summary),
         **_failures(summary),
     }
 
 
 def bound_of(summary: Summary) -> str:
-    """What a verified clip keeps under besides; empty where nothing of the kind was asked."""
-    asked = [bound for bound in summary.bounds if bound is not None]
+    """The bound that a verified clip also keeps; empty where there is none."""
+    asked = [f"{bound:g}" for bound in summary.bounds if bound is not None]
     if not asked:
         return ""
-    others = "; some clips without" if None in summary.bounds else ""
-    levels = " or ".join(f"{bound:g}" for bound in asked)
-    return f"no bin more than {levels} dB above the masking threshold{others}"
+    others = "; some clips without a bound" if None in summary.bounds else ""
+    return f"no bin more than {' or '.join(asked)} dB above the masking threshold{others}"
 
 
 def side_by_side(summaries: Sequence[Summary]) -> tuple[list[str], list[list[str]]]:
@@ -57,124 +59,99 @@ def side_by_side(summaries: Sequence[Summary]) -> tuple[list[str], list[list[str
     return header, [row for row in rows if set(row[1:]) != {UNKNOWN}]
 
 
-def one_line(text: str) -> str:
-    """A text of at most `LONGEST` characters, all of which can be printed."""
+def one_line(text: str, longest: int = LONGEST) -> str:
+    """A text on one line, cut to a number of characters, all of which can be printed."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def clips(count: int) -> str:
+    """So many clips."""
+    return "1 clip" if count == 1 else f"{count:,} clips"
+
+
+def interval(of: Share | Mean) -> str:
+    """The 95 % interval, in brackets; empty where there is none."""
+    return "" if of.low is None or of.high is None else f" (95 %: {of.low:.0%} to {of.high:.0%})"
 
 
 def _column(summary: Summary) -> dict[str, str]:
     medians = {
-        f"{name}, median": UNKNOWN if spread is None else write(spread.median)
-        for column, (name, write) in SPREADS.items()
-        for spread in [summary.spreads[column]]
+        f"{measure.label}, median": UNKNOWN if spread is None else measure.write(spread.median)
+        for name, measure in SPREADS.items()
+        for spread in [summary.spreads[name]]
     }
-    return {**_outcomes(summary), **medians, "sanity": _findings(summary)}
+    return {**_outcomes(summary), **medians, "sanity checks": _findings(summary)}
 
 
 def _outcomes(summary: Summary) -> dict[str, str]:
     lines = {
         "clips": _clips(summary),
         "verified": _share(summary.verified),
-        "if understood": _share(summary.verified_understood),
+        "among clips transcribed well before the attack": _share(summary.verified_understood),
         "WER to target": _rate(summary.to_target),
         "WER to original": _rate(summary.to_original),
-        "WER of clean clips": _rate(summary.clean),
+        "WER of original": _rate(summary.clean),
     }
-    if summary.rooms:
-        lines["test rooms"] = _in_rooms(summary.rooms)
-    if summary.clean_rooms:
-        lines["clean, in rooms"] = _in_rooms(summary.clean_rooms)
-    return lines
+    in_rooms = {"test rooms": summary.rooms, "original, in rooms": summary.clean_rooms}
+    return lines | {name: _in_rooms(mean) for name, mean in in_rooms.items() if mean}
 
 
 def _clips(summary: Summary) -> str:
     counts = summary.counts
     others = {
         "interrupted": counts.interrupted,
-        "not understood": counts.not_understood,
-        "in error": counts.errors,
+        "not understood before the attack": counts.not_understood,
+        "failed with an error": counts.errors,
         "damaged": counts.damaged,
         "pending": counts.pending,
     }
-    told = [f"{count:,} {what}" for what, count in others.items() if count]
-    return ", ".join([f"{counts.finished:,} of {counts.clips:,} finished", *told])
+    found = [f"{count:,} {what}" for what, count in others.items() if count]
+    return ", ".join([f"{counts.finished:,} of {counts.clips:,} finished", *found])
 
 
 def _share(share: Share) -> str:
     if share.share is None:
         return UNKNOWN
-    interval = _interval(share.low, share.high)
-    return f"{share.hits:,} of {share.clips:,}, {share.share:.0%}{interval}"
+    return f"{share.hits:,} of {share.clips:,}, {share.share:.0%}{interval(share)}"
 
 
 def _in_rooms(mean: Mean) -> str:
-    clips = "clip" if mean.clips == 1 else "clips"
-    interval = _interval(mean.low, mean.high)
-    return f"heard in {mean.mean:.0%}{interval}, mean over {mean.clips:,} {clips}"
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f" (95 %: {low:.0%} to {high:.0%})"
+    return f"heard in {mean.mean:.0%}{interval(mean)}, mean over {clips(mean.clips)}"
 
 
 def _rate(rate: ErrorRate) -> str:
     return UNKNOWN if rate.rate is None else f"{rate.rate:.1%} of {rate.words:,} words"
 
 
-def _spread(spread: Spread | None, write: Callable[[float], str]) -> str:
-    if spread is None:
+def _distribution(found: Distribution | None, write: Callable[[float], str]) -> str:
+    if found is None:
         return UNKNOWN
-    middle = f"{write(spread.quartile_1)} to {write(spread.quartile_3)}"
-    ends = f"{write(spread.least)} to {write(spread.greatest)}"
-    skipped = f"; not known of {spread.skipped:,}" if spread.skipped else ""
-    return f"{write(spread.median)} ({middle}; {ends}), mean {write(spread.mean)}{skipped}"
+    middle = f"{write(found.quartile_1)} to {write(found.quartile_3)}"
+    ends = f"{write(found.least)} to {write(found.greatest)}"
+    skipped = f"; unknown for {found.skipped:,}" if found.skipped else ""
+    return f"{write(found.median)} ({middle}; {ends}), mean {write(found.mean)}{skipped}"
 
 
 def _findings(summary: Summary) -> str:
-    if summary.findings is None:
-        return "not run"
-    found = [
-        f"{found.id} ({found.severity}): {one_line(found.detail)}" for found in summary.findings
+    if summary.checked is None:
+        return f"{NOT_RUN} (mondegreen sanity)"
+    fired = [
+        f"{found.id} ({found.severity}): {one_line(found.detail)}"
+        for found in summary.checked
+        if found.state == "fires"
     ]
-    unchecked = [f"not run in {folder}" for folder in summary.unchecked]
-    return "; ".join(map(one_line, [*(found or ["nothing fires"]), *unchecked]))
+    unchecked = [f"{NOT_RUN} in {folder}" for folder in summary.unchecked]
+    return "; ".join(map(one_line, [*(fired or ["none fired"]), *unchecked]))
 
 
 def _failures(summary: Summary) -> dict[str, str]:
     reasons = [f"{count:,} × {one_line(why)}" for why, count in summary.errors.items()]
     damaged = [one_line(why) for why in summary.damaged]
     lines = {"errors": reasons, "damaged": damaged}
-    return {name: _first(told) for name, told in lines.items() if told}
+    return {name: _first(found) for name, found in lines.items() if found}
 
 
-def _first(told: Sequence[str]) -> str:
-    more = [f"and {len(told) - FIRST:,} more"] if len(told) > FIRST else []
-    return "; ".join([*told[:FIRST], *more])
-
-
-def _whole(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.2f}" if abs(value) < 100 else _whole(value)
-
-
-def _percent(value: float) -> str:
-    return f"{value:.1%}"
-
-
-SPREADS: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
-    "passes": ("passes", _whole),
-    "first_match": ("first heard at", _whole),
-    "seconds": ("seconds", _number),
-    "snr_db": ("SNR, dB", _number),
-    "max_abs": ("change, of 32768", _whole),
-    "masking_loss": ("masking loss", _number),
-    "masking_share_above": ("above threshold", _percent),
-    "masking_mean_excess_db": ("mean excess, dB", _number),
-    "masking_max_excess_db": ("most excess, dB", _number),
-    "pesq": ("PESQ", _number),
-    "stoi": ("STOI", _number),
-}
+def _first(reasons: Sequence[str]) -> str:
+    more = [f"and {len(reasons) - FIRST:,} more"] if len(reasons) > FIRST else []
+    return "; ".join([*reasons[:FIRST], *more])

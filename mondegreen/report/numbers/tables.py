@@ -1,14 +1,14 @@
 """The tables of a run, rebuilt from its items at any time.
 
-    records.jsonl    the records of the finished clips, whole, a line each
+    records.jsonl    the whole records of the finished clips, one per line
     records.csv      a row for every clip, finished or not; the columns are `COLUMNS`
     records.parquet  the same rows, where pyarrow is installed
 
-What is not known is an empty cell.
+Unknown values are empty cells.
 
-Transcripts are whatever a recogniser printed, and a spreadsheet takes a cell that begins with =, +,
-- or @ for a formula. In the CSV an apostrophe stands before such a character, and U+FFFD for NUL,
-at which some readers stop; the other two tables keep texts to the letter.
+A transcript is whatever a recogniser printed, and a spreadsheet takes a cell that begins with =, +,
+- or @ for a formula. The CSV has an apostrophe before such a character, and U+FFFD instead of NUL,
+at which some readers stop; the other two tables keep texts unchanged.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from mondegreen.results.folder import MANIFEST, is_run
 
 ROWS_AT_ONCE: Final = 1000  # held until they are a row group
 FORMULA: Final = re.compile(
-    # The start of a cell, or what is one to a reader that splits at other marks than commas. The
-    # last four are =, +, - and @ of East Asian width, which spreadsheets read as the narrow ones.
+    # At the start of a cell, or of what a reader that splits at other marks than commas takes for
+    # one. The last four are full-width =, +, - and @, which spreadsheets read like the usual ones.
     r"(^\s*|[;\t\r\n]\s*)(?=[-=+@\uff1d\uff0b\uff0d\uff20])"
 )
 
@@ -43,10 +43,10 @@ def collect(run: Path) -> list[Path]:
     Memory does not grow with the run. A damaged item is a row that says so.
 
     Args:
-        run: the folder of a run. If it is still going on, each table is of its own moment.
+        run: the folder of a run. While it is going on, the tables may differ in how much they hold.
 
     Returns:
-        The tables written. A Parquet table that cannot be rebuilt, without pyarrow, is removed.
+        The tables written. Without pyarrow, an old Parquet table is removed.
 
     Raises:
         MondegreenError: it is no run, its list of clips is damaged, or a table cannot be written.
@@ -70,13 +70,13 @@ def collect(run: Path) -> list[Path]:
 def _lines(part: Path, clips: Iterator[Entry]) -> None:
     with part.open("x", encoding="utf-8") as file:
         for entry in clips:
-            if entry.status == "done":
-                file.write(json.dumps(entry.record) + "\n")
+            if entry.record:
+                file.write(json.dumps(entry.record.to_json()) + "\n")
 
 
 def _csv(part: Path, clips: Iterator[Entry]) -> None:
     with part.open("x", encoding="utf-8", newline="") as file:
-        # Texts are quoted, all of them: not every reader splits at commas only.
+        # All texts are quoted: not every reader splits at commas only.
         writer = csv.DictWriter(file, list(COLUMNS), quoting=csv.QUOTE_NONNUMERIC)
         writer.writeheader()
         for entry in clips:
@@ -95,13 +95,13 @@ def _parquet(part: Path, clips: Iterator[Entry]) -> None:
 
 
 def _harmless(cell: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula; see above."""
+    """A cell that no spreadsheet takes for a formula."""
     return FORMULA.sub(r"\1'", cell.replace("\0", "\ufffd")) if isinstance(cell, str) else cell
 
 
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """A hidden file to write to, which takes the place of `path` once it is complete."""
+    """A hidden file to write to, which replaces `path` once it is complete."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield part

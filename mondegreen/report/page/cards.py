@@ -1,99 +1,105 @@
-"""The card of a clip: its texts, its sounds and pictures, its numbers, and its records."""
+"""The card of a clip: its outcome, texts, sounds, pictures, numbers, and records."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
-from mondegreen.report.numbers.outcomes import Outcome, outcome
-from mondegreen.report.numbers.sources import Clip, Gathered, Version
-from mondegreen.report.numbers.summary_text import SPREADS, UNKNOWN
-from mondegreen.report.page.exhibits import Drawing, Exhibit, Track, drawings, exhibit, tracks
+from mondegreen.report.numbers.entries import Entry
+from mondegreen.report.numbers.measures import MEASURES
+from mondegreen.report.numbers.sources import Gathered, TargetedClip
+from mondegreen.report.numbers.summary_text import UNKNOWN
+from mondegreen.report.page.exhibits import (
+    Exhibit,
+    Spectrogram,
+    Track,
+    exhibit,
+    spectrograms,
+    tracks,
+)
 from mondegreen.report.page.media import Shelf
-from mondegreen.report.page.transcripts import Transcript, transcripts
+from mondegreen.report.page.transcripts import Tone, Transcript, never_transcribed, transcripts
+from mondegreen.results.record import InRooms, Record
 
 OnCard = Callable[[int, int], object]  # cards made, and how many there will be
-Write = Callable[[float], str]
+
+FILTERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "verified": "Verified",
+        "failed": "Not verified",
+        "error": "Errors",
+        "pending": "Pending",
+        "damaged": "Damaged",
+        "misunderstood": "Not understood",
+        "interrupted": "Interrupted",
+    }
+)
 
 
-def _percent(value: float) -> str:
-    return f"{value:.1%}"
+class Outcome(NamedTuple):
+    """What became of a clip."""
+
+    word: str  # in a word or two
+    tone: Tone
+    kinds: tuple[str, ...]  # the names of the `FILTERS` that find it
 
 
-NUMBERS: Final[Mapping[str, tuple[str, Write]]] = {
-    **SPREADS,
-    "wer_target": ("WER to the target", _percent),
-    "wer_original": ("WER to the original", _percent),
-    "wer_clean": ("WER of the clean clip", _percent),
-}
+def outcome(entry: Entry, *, files_whole: bool = True) -> Outcome:
+    """What became of a clip.
 
-
-@dataclass(frozen=True)
-class Rooms:
-    """In how many rooms a version is heard as the target, and in which of them.
-
-    Attributes:
-        line: the share with its interval, and the clean clip's.
-        each: a room, what is heard in it, and whether that is the target.
+    Args:
+        entry: its row.
+        files_whole: its sounds are those that its record was written with. If not, it counts by its
+            record's claim as everywhere, and is found among the damaged ones as well.
     """
+    record = entry.record
+    if record is None:
+        return Outcome(
+            entry.status, "faint" if entry.status == "pending" else "bad", (entry.status,)
+        )
+    kinds = ["verified" if record.verified else "failed"]
+    kinds += ["misunderstood"] if record.understood is False else []
+    kinds += ["interrupted"] if record.interrupted else []
+    word, tone = _word(record)
+    if not files_whole:
+        word, tone, kinds = "files damaged", "bad", [*kinds, "damaged"]
+    return Outcome(word, tone, tuple(kinds))
 
-    line: str
-    each: list[tuple[str, str, bool]]
+
+def _word(record: Record) -> tuple[str, Tone]:
+    if record.verified:
+        return "verified", "good"
+    return ("not transcribed", "doubt") if never_transcribed(record) else ("not verified", "bad")
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One version on a card.
+class Shown(NamedTuple):
+    """One attempt on a card."""
 
-    Attributes:
-        part: the place of its part in `Gathered.parts`.
-        label: of that; empty where there is only one.
-        outcome: what became of it.
-        cells: its row.
-        pictured: there are levels to draw of it.
-        problems: why something of it cannot be played or drawn.
-        warnings: what stands against believing it.
-        rooms: None: it is of a method without rooms.
-        record: the whole record, as JSON to be read; empty: it has none.
-    """
-
-    part: int
-    label: str
+    part: int  # the index of its part in `Gathered.parts`
+    label: str  # of that; empty where there is only one
+    entry: Entry
     outcome: Outcome
-    cells: Mapping[str, Any]
-    pictured: bool
-    problems: list[str]
-    warnings: list[str]
-    rooms: Rooms | None
-    record: str
+    cells: Mapping[str, Any]  # what is shown of its row
+    pictured: bool  # there are levels to draw
+    problem: str  # why something cannot be played or drawn; may be empty
+    rooms: str  # in how many the target is heard, in a sentence; empty: a method without rooms
+    json: str  # the whole record; empty: it has none
 
 
-@dataclass(frozen=True)
-class Card:
-    """All that is shown of a clip.
+class Card(NamedTuple):
+    """All that is shown of a clip."""
 
-    Attributes:
-        number: from 1.
-        name, target: of the clip.
-        versions: what became of it in each part.
-        texts: see `mondegreen.report.page.transcripts`.
-        numbers: names, and a value for each version.
-        seconds: how long its sounds are.
-        tracks: its sounds.
-        drawings: its pictures.
-    """
-
-    number: int
+    number: int  # from 1
     name: str
     target: str | None
-    versions: list[Shown]
+    attempts: list[Shown]
     texts: list[Transcript]
-    numbers: list[tuple[str, list[str]]]
-    seconds: float
+    numbers: list[tuple[str, list[str]]]  # names, and a value for each attempt
+    seconds: float  # how long its sounds are
     tracks: list[Track]
-    drawings: list[Drawing]
+    spectrograms: list[Spectrogram]
 
 
 def make_cards(gathered: Gathered, shelf: Shelf, on_card: OnCard | None = None) -> Iterator[Card]:
@@ -109,75 +115,58 @@ def make_cards(gathered: Gathered, shelf: Shelf, on_card: OnCard | None = None) 
             on_card(number, len(gathered.clips))
 
 
-def _card(number: int, clip: Clip, labels: Sequence[str], shelf: Shelf) -> Card:
-    exhibits = [exhibit(labels[version.part], version) for version in clip.versions]
+def _card(number: int, clip: TargetedClip, labels: Sequence[str], shelf: Shelf) -> Card:
+    exhibits = [exhibit(labels[one.part], one.entry) for one in clip.attempts]
+    shown = [_shown(a.part, one) for a, one in zip(clip.attempts, exhibits, strict=True)]
     return Card(
         number,
         clip.id,
         clip.target,
-        [_shown(version, found) for version, found in zip(clip.versions, exhibits, strict=True)],
-        transcripts([(labels[version.part], version) for version in clip.versions]),
-        _numbers([found.cells for found in exhibits]),
-        max((found.sounds.seconds for found in exhibits if found.sounds), default=0.0),
+        shown,
+        transcripts([(labels[one.part], one) for one in clip.attempts]),
+        _numbers([one.cells for one in shown]),
+        max((one.sounds.seconds for one in exhibits if one.sounds), default=0.0),
         tracks(exhibits, shelf),
-        drawings(exhibits, shelf),
+        spectrograms(exhibits, shelf),
     )
 
 
-def _shown(version: Version, found: Exhibit) -> Shown:
-    record = version.entry.record
-    whole = found.sounds is not None or version.entry.status != "done"
+def _shown(part: int, found: Exhibit) -> Shown:
+    cells, record = found.entry.cells, found.entry.record
+    if record and never_transcribed(record):
+        cells = {n: v for n, v in cells.items() if n not in ("wer_target", "wer_original")}
     return Shown(
-        version.part,
+        part,
         found.label,
-        outcome(version.entry, files_whole=whole),
-        found.cells,
+        found.entry,
+        outcome(found.entry, files_whole=record is None or found.sounds is not None),
+        cells,
         found.levels is not None,
-        found.problems,
-        [warning for warning in _list(record, "warnings") if isinstance(warning, str)],
-        _rooms(found.cells, record),
-        readable(record) if record else "",
+        found.problem,
+        _rooms(record),
+        readable(record.to_json()) if record else "",
     )
 
 
-def _numbers(versions: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    """The numbers that are known of any version."""
+def _numbers(attempts: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """The numbers that are known of any attempt; of rooms, there is a sentence instead."""
     return [
-        (label, [write(cells[name]) if name in cells else UNKNOWN for cells in versions])
-        for name, (label, write) in NUMBERS.items()
-        if any(name in cells for cells in versions)
+        (one.label, [one.write(cells[name]) if name in cells else UNKNOWN for cells in attempts])
+        for name, one in MEASURES.items()
+        if name != "rooms_heard" and any(name in cells for cells in attempts)
     ]
 
 
-def _rooms(cells: Mapping[str, Any], record: Mapping[str, Any]) -> Rooms | None:
-    if "rooms_heard" not in cells:
-        return None
-    line = f"heard as the target in {_in_rooms(cells, 'rooms')}"
-    if "clean_rooms_heard" in cells:
-        line += f"; the clean clip in {_in_rooms(cells, 'clean_rooms')}"
-    rooms = record.get("rooms")
-    each = _list(rooms, "each") if isinstance(rooms, Mapping) else []
-    return Rooms(line, [_room(room) for room in each if isinstance(room, Mapping)])
+def _rooms(record: Record | None) -> str:
+    if record is None or record.survival is None:
+        return ""
+    line = f"The target is heard in {_in_rooms(record.survival.rooms)}"
+    return f"{line}; in the original, in {_in_rooms(record.clean.rooms)}" if record.clean else line
 
 
-def _in_rooms(cells: Mapping[str, Any], of: str) -> str:
-    line = f"{cells[f'{of}_heard']:.0%}"
-    count, low, high = (cells.get(f"{of}_{name}") for name in ("count", "heard_low", "heard_high"))
-    if count is not None:
-        line += f" of {count:,} {cells.get(f'{of}_split', '')} rooms".replace("  ", " ")
-    if low is not None and high is not None:
-        line += f" (95 %: {low:.0%} to {high:.0%})"
-    return line
-
-
-def _room(room: Mapping[str, Any]) -> tuple[str, str, bool]:
-    return str(room.get("room", "")), str(room.get("heard", "")), room.get("matched") is True
-
-
-def _list(record: Mapping[str, Any], name: str) -> list[Any]:
-    """A list out of a record, which nobody has looked at before; if it is none, an empty one."""
-    found = record.get(name)
-    return found if isinstance(found, list) else []
+def _in_rooms(of: InRooms) -> str:
+    heard = f"{round(of.heard * of.count):,} of {of.count:,} {of.split} rooms ({of.heard:.0%};"
+    return f"{heard} 95 %: {of.heard_low:.0%} to {of.heard_high:.0%})"
 
 
 def readable(record: Mapping[str, Any]) -> str:
@@ -187,7 +176,7 @@ def readable(record: Mapping[str, Any]) -> str:
 
 
 def _value(value: object) -> str:
-    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+    if isinstance(value, (list, tuple)) and value and all(isinstance(one, dict) for one in value):
         return "[\n" + ",\n".join(f"  {json.dumps(one)}" for one in value) + "\n ]"
     if isinstance(value, dict):
         return json.dumps(value, indent=1).replace("\n", "\n ")

@@ -1,4 +1,4 @@
-"""What is to be heard and seen of a clip: the tracks of its player, and its spectrograms.
+"""What can be heard and seen of a clip: the tracks of its player, and its spectrograms.
 
 Spectrograms are PNGs with a palette, a pixel for each frame and band of
 `mondegreen.results.levels`. All levels share one scale, and so do all excesses over the masking
@@ -8,44 +8,34 @@ threshold, so that pictures can be compared by their colours.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
+from mondegreen.audio.pcm import Pcm, encode
 from mondegreen.errors import MondegreenError
-from mondegreen.report.numbers.outcomes import cells_to_show
-from mondegreen.report.numbers.sources import Version
-from mondegreen.report.page.media import Medium, Shelf
-from mondegreen.report.page.sounds import PEAK_DB, Pcm, Sounds, flac, read_sounds
-from mondegreen.results.folder import LEVELS, hash_of
-from mondegreen.results.levels import STEPS_PER_DB, Levels, read_levels
+from mondegreen.report.numbers.entries import Entry
+from mondegreen.report.page.media import Shelf
+from mondegreen.results.folder import LEVELS
+from mondegreen.results.levels import STEPS_PER_DB, Levels, levels_of
+from mondegreen.results.sounds import PEAK_DB, Sounds, read_sounds
 
-COLOURS: Final = "magma"  # even in lightness, and safe for the colour-blind
+COLOURS: Final = "magma"  # perceptually uniform, and safe for the colour-blind
 HERTZ: Final = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
 SECONDS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
-@dataclass(frozen=True)
-class Scale:
-    """What colours stand for.
+class Scale(NamedTuple):
+    """What colours stand for."""
 
-    Attributes:
-        top_db: the brightest colour; the darkest is 0 dB.
-        step_db: levels within a step have one colour.
-        ticks_db: what is written beside it.
-        beyond: levels above the brightest colour occur.
-    """
-
-    top_db: int
-    step_db: float
-    ticks_db: tuple[int, ...]
-    beyond: bool
+    top_db: int  # the brightest colour; the darkest is 0 dB
+    step_db: float  # levels within a step have one colour
+    beyond: bool  # levels above the brightest colour occur
 
     @property
     def colours(self) -> int:
@@ -53,23 +43,29 @@ class Scale:
         return round(self.top_db / self.step_db) + 1
 
 
-@dataclass(frozen=True)
-class Tick:
-    """A mark on an axis: where it is, 0 to 1 from the axis's beginning, and what it says."""
+class Tick(NamedTuple):
+    """A mark on an axis: where it is, 0 to 1 from the start of the axis, and its label."""
 
     at: float
     label: str
 
 
-LEVEL: Final = Scale(96, 1.0, (0, 24, 48, 72, 96), beyond=False)
-EXCESS: Final = Scale(20, 0.5, (0, 5, 10, 15, 20), beyond=True)
+LEVEL: Final = Scale(96, 1.0, beyond=False)
+EXCESS: Final = Scale(20, 0.5, beyond=True)
 PICTURES: Final = {"clip": LEVEL, "theta": LEVEL, "delta": LEVEL, "excess": EXCESS}
+TITLES: Final = {
+    "clip": "Original",
+    "theta": "Masking threshold θ of the original",
+    "delta": "Perturbation δ",
+    "excess": "Perturbation above the threshold",
+}
+OF_THE_CLIP: Final = {"clip", "theta"}  # the same in all attempts
 
 
 def picture(levels: Levels, of: str, seconds: float) -> bytes:
-    """One of the four as a PNG, from the beginning of the clip to its end, low frequencies below.
+    """One of the four as a PNG, from the start of the clip to its end, low frequencies below.
 
-    Where no whole frame lies, at either end, the picture is as dark as silence.
+    Both ends, which no whole frame covers, are as dark as silence.
 
     Args:
         levels: of the item.
@@ -77,8 +73,7 @@ def picture(levels: Levels, of: str, seconds: float) -> bytes:
         seconds: how long the clip is.
     """
     steps: NDArray[np.uint8] = getattr(levels, of)
-    before, after = _missing(levels, seconds)
-    return _png(np.pad(steps, ((before, after), (0, 0))).T[::-1], PICTURES[of])
+    return _png(np.pad(steps, (_missing(levels, seconds), (0, 0))).T[::-1], PICTURES[of])
 
 
 def _missing(levels: Levels, seconds: float) -> tuple[int, int]:
@@ -114,7 +109,7 @@ def _palette(colours: int) -> list[int]:
 
 
 def time_ticks(seconds: float) -> list[Tick]:
-    """Marks along a clip, ten or so."""
+    """Marks along a clip, about ten."""
     return _ticks(seconds, SECONDS, 10, 1)
 
 
@@ -124,10 +119,10 @@ def frequency_ticks(levels: Levels) -> list[Tick]:
 
 
 def scale_ticks(scale: Scale) -> list[Tick]:
-    """Marks along a scale, in decibels."""
-    more = "+" if scale.beyond else ""
-    last = scale.ticks_db[-1]
-    return [Tick(db / scale.top_db, f"{db}{more if db == last else ''}") for db in scale.ticks_db]
+    """Five marks along a scale, in decibels."""
+    labels = [f"{quarter * scale.top_db // 4}" for quarter in range(5)]
+    labels[-1] += "+" if scale.beyond else ""
+    return [Tick(quarter / 4, label) for quarter, label in enumerate(labels)]
 
 
 def _ticks(length: float, steps: Sequence[float], most: int, unit: float) -> list[Tick]:
@@ -139,160 +134,106 @@ def _ticks(length: float, steps: Sequence[float], most: int, unit: float) -> lis
     return [Tick(float(mark / length), f"{mark / unit:g}") for mark in marks]
 
 
-TITLES: Final = {
-    "clip": "Original",
-    "theta": "Masking threshold θ of the original",
-    "delta": "Perturbation δ",
-    "excess": "Perturbation above the threshold",
-}
-OF_THE_CLIP: Final = {"clip", "theta"}  # alike in all versions
+# ---- of an item
 
 
 class Exhibit(NamedTuple):
-    """What an item has to be heard and seen.
+    """What an item has to be heard and seen."""
 
-    Attributes:
-        label: of its version; empty where there is only one.
-        sounds: None: they cannot be read.
-        levels: None: there is nothing to draw from.
-        cells: its row.
-        problems: why something is missing.
-    """
-
-    label: str
-    sounds: Sounds | None
-    levels: Levels | None
-    cells: Mapping[str, Any]
-    problems: list[str]
+    label: str  # of its attempt; empty where there is only one
+    entry: Entry
+    sounds: Sounds | None = None
+    levels: Levels | None = None
+    problem: str = ""  # why something cannot be played or drawn
 
 
-@dataclass(frozen=True)
-class Track:
-    """A sound to choose in a player: what it is, and what has to be known of it."""
+def exhibit(label: str, entry: Entry) -> Exhibit:
+    """Read what an item has to be heard and seen, and note what cannot be read."""
+    folder, record = entry.folder, entry.record
+    if folder is None or record is None:
+        return Exhibit(label, entry)
+    try:
+        sounds = read_sounds(folder, record)
+    except MondegreenError as error:
+        return Exhibit(label, entry, problem=f"Its sounds cannot be played: {error}")
+    if LEVELS not in record.files and not (folder / LEVELS).is_file():
+        return Exhibit(label, entry, sounds)
+    try:
+        return Exhibit(label, entry, sounds, levels_of(folder, record))
+    except MondegreenError as error:
+        return Exhibit(label, entry, sounds, problem=f"It cannot be drawn: {error}")
+
+
+class Track(NamedTuple):
+    """A sound to choose in a player, what to know about it, and its name on the shelf."""
 
     label: str
     detail: str
-    medium: Medium
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A spectrogram with its axes.
-
-    Attributes:
-        title: what it shows.
-        of: a name of `mondegreen.report.page.exhibits.PICTURES`.
-        alt: what is to be seen, in words and numbers.
-        medium: the picture.
-        times, frequencies: marks on its axes, in seconds and kHz.
-    """
-
-    title: str
-    of: str
-    alt: str
-    medium: Medium
-    times: list[Tick]
-    frequencies: list[Tick]
-
-
-def exhibit(label: str, version: Version) -> Exhibit:
-    """Read what an item has to be heard and seen, and note what cannot be read."""
-    cells, record = cells_to_show(version.entry), version.entry.record
-    if version.folder is None or version.entry.status != "done":
-        return Exhibit(label, None, None, cells, [])
-    try:
-        sounds = read_sounds(version.folder, record)
-    except MondegreenError as error:
-        return Exhibit(label, None, None, cells, [f"Its sounds cannot be played: {error}"])
-    try:
-        return Exhibit(label, sounds, _levels(version), cells, [])
-    except MondegreenError as error:
-        return Exhibit(label, sounds, None, cells, [f"It cannot be drawn: {error}"])
-
-
-def _levels(version: Version) -> Levels | None:
-    """The levels of an item; None: it was made without."""
-    assert version.folder is not None
-    path, files = version.folder / LEVELS, version.entry.record["files"]
-    if not path.is_file() and LEVELS not in files:
-        return None
-    levels = read_levels(path)
-    if LEVELS in files and hash_of(path) != files[LEVELS]:
-        raise MondegreenError(f"{path} is not the file that was saved: no picture is drawn of it")
-    return levels
-
-
-# ---- sounds
+    medium: str
 
 
 def tracks(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Track]:
     """The recording, the adversarial files, and their perturbations, in this order.
 
-    The recording stands once, unless versions were made from different samples.
+    The recording comes once, unless attempts were made on different samples.
     """
-    heard = [(e.label, e.sounds) for e in exhibits if e.sounds is not None]
-    originals = [(label, s.original, s.rate) for label, s in heard]
-    adversarial = [(label, s.adversarial, s.rate) for label, s in heard]
+    heard = [(one.label, one.sounds) for one in exhibits if one.sounds is not None]
+    originals = [_track("Original", label, s.original, s.rate, shelf) for label, s in heard]
+    if len({track.medium for track in originals}) == 1:
+        originals = [originals[0]._replace(detail="")]
     return [
-        *_once([_track("Original", *one, shelf) for one in originals]),
-        *(_track("Adversarial", *one, shelf) for one in adversarial),
+        *originals,
+        *(_track("Adversarial", label, s.adversarial, s.rate, shelf) for label, s in heard),
         *(track for label, s in heard for track in _perturbation(label, s, shelf)),
     ]
 
 
-def _once(originals: list[Track]) -> list[Track]:
-    same = len({track.medium.name for track in originals}) == 1
-    return [Track("Original", "", originals[0].medium)] if same else originals
-
-
 def _track(what: str, label: str, pcm: Pcm, rate: int, shelf: Shelf) -> Track:
-    return Track(what, label, shelf.put(what.lower(), flac(pcm, rate), "flac"))
+    return Track(what, label, shelf.put(what.lower(), encode(pcm, rate, "FLAC"), "flac"))
 
 
 def _perturbation(label: str, sounds: Sounds, shelf: Shelf) -> Iterator[Track]:
     if sounds.perturbation is not None:
-        louder = f"{sounds.gain_db:+.1f} dB, to a peak of {PEAK_DB:.0f} dB".replace("-", "−")
-        medium = shelf.put("perturbation", flac(sounds.perturbation, sounds.rate), "flac")
-        yield Track("Perturbation alone", f"{label}, {louder}" if label else louder, medium)
+        gain = f"{sounds.gain_db:+.1f} dB, to a peak of {PEAK_DB:.0f} dB".replace("-", "−")
+        detail = f"{label}, {gain}" if label else gain
+        track = _track("Perturbation", detail, sounds.perturbation, sounds.rate, shelf)
+        yield track._replace(label="Perturbation alone")
 
 
-# ---- pictures
+class Spectrogram(NamedTuple):
+    """A spectrogram with its axes."""
+
+    title: str
+    alt: str  # what can be seen, in words and numbers
+    medium: str  # its name on the shelf
+    times: list[Tick]  # s
+    frequencies: list[Tick]  # kHz
 
 
-def drawings(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Drawing]:
-    """The spectrograms of a clip; those of the recording once, the others for each version."""
-    seen: dict[tuple[str, str], Drawing] = {}
-    for found in exhibits:
-        for of in PICTURES:
-            drawing = _drawing(of, found, shelf)
-            if drawing is not None:
-                again = "" if of in OF_THE_CLIP else found.label
-                seen.setdefault((drawing.medium.name, again), drawing)
-    return sorted(seen.values(), key=lambda drawing: list(PICTURES).index(drawing.of))
+def spectrograms(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Spectrogram]:
+    """The spectrograms of a clip; those of the recording once, the others for each attempt."""
+    seen: dict[tuple[str, str], Spectrogram] = {}
+    for of in PICTURES:
+        for one in exhibits:
+            if one.sounds and one.levels:
+                drawn = _spectrogram(of, one, one.sounds.seconds, one.levels, shelf)
+                seen.setdefault((drawn.medium, drawn.title), drawn)
+    return list(seen.values())
 
 
-def _drawing(of: str, found: Exhibit, shelf: Shelf) -> Drawing | None:
-    if found.sounds is None or found.levels is None:
-        return None
-    seconds = found.sounds.seconds
-    medium = shelf.put(of, picture(found.levels, of, seconds), "png")
-    named = f"{TITLES[of]}, {found.label}" if found.label else TITLES[of]
-    return Drawing(
-        TITLES[of] if of in OF_THE_CLIP else named,
-        of,
-        _alt(of, found),
-        medium,
+def _spectrogram(
+    of: str, one: Exhibit, seconds: float, levels: Levels, shelf: Shelf
+) -> Spectrogram:
+    title, over = TITLES[of], f"over {seconds:.1f} s and all frequencies"
+    alt = f"Spectrogram: {title}, {over}."
+    if of == "excess" and one.entry.record:
+        above = one.entry.record.quality.masking
+        by = f"{above.max_excess_db:.0f} dB at most"
+        alt = f"{title}, {over}: in {above.share_above:.1%} of all bins, by {by}."
+    return Spectrogram(
+        title if of in OF_THE_CLIP or not one.label else f"{title}, {one.label}",
+        alt,
+        shelf.put(of, picture(levels, of, seconds), "png"),
         time_ticks(seconds),
-        frequency_ticks(found.levels),
+        frequency_ticks(levels),
     )
-
-
-def _alt(of: str, found: Exhibit) -> str:
-    """What a picture shows, for those who cannot see it."""
-    assert found.sounds is not None
-    over = f"over {found.sounds.seconds:.1f} s and all frequencies"
-    share = found.cells.get("masking_share_above")
-    if of == "excess" and share is not None:
-        most = found.cells.get("masking_max_excess_db", 0.0)
-        return f"{TITLES[of]}, {over}: in {share:.1%} of all bins, by {most:.0f} dB at most."
-    return f"Spectrogram: {TITLES[of]}, {over}."

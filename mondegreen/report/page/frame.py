@@ -1,8 +1,8 @@
-"""Web pages of one file: style and script inside, nothing from a network, no text taken for markup.
+"""Web pages of one file: style and script inside, nothing from a network, all text escaped.
 
 A page NAME of a package is three files in its `templates/`: NAME.html, which extends base.html of
-this package, NAME.css and NAME.js. Jinja escapes whatever is put in; the page's own policy lets the
-browser run that one script and apply that one style, and load nothing but what lies beside it.
+this package, NAME.css and NAME.js. Jinja escapes the content; the page's own policy lets browsers
+run that one script, apply that one style, and load nothing but the files beside it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from mondegreen.errors import OptionError, StorageError
 
-SUFFIXES: Final = (".html", ".htm")  # by which browsers, mail and servers know a page
-BESIDE: Final = "'self' file:"  # a page opened from a disk has no origin to be the same as
+SUFFIXES: Final = (".html", ".htm")  # by which browsers, mail programs and servers know a page
+BESIDE: Final = "'self' file:"  # a page opened from a disk has no origin
 POLICY: Final[Mapping[str, str]] = MappingProxyType(
     {
         "default-src": "'none'",
@@ -37,7 +37,7 @@ UNREADABLE: Final = re.compile(  # control characters, and halves of surrogate p
 
 
 def check_name(page: Path) -> None:
-    """See that a page can be written where it is to go, before there is any work for it.
+    """Check that a page can be written where it is to go, before any work is done for it.
 
     Raises:
         OptionError: its name is not that of a page.
@@ -49,11 +49,11 @@ def check_name(page: Path) -> None:
         )
     if page.suffix.lower() not in SUFFIXES:
         raise OptionError(
-            f"{page} is no name of a page: browsers know one by its ending. Name a file that ends"
-            f" in .html, such as {page.with_name('report.html')}."
+            f"{page} does not end in .html, by which browsers know a page. Name a file such as"
+            f" {page.with_name('report.html')}."
         )
     if not page.resolve().parent.is_dir():
-        raise StorageError(f"{page} cannot be written: its folder is not there. Make it first.")
+        raise StorageError(f"{page} cannot be written: there is no such folder. Make it first.")
 
 
 def render(
@@ -63,13 +63,13 @@ def render(
     scripts: Sequence[str] = (),
     **content: Any,
 ) -> str:
-    """A page as HTML; what no file of text may hold is replaced.
+    """A page as HTML; characters that a text file cannot hold are replaced.
 
     Args:
         package: the package whose `templates/` the page is in.
         name: of the page.
         allowed: what else its policy allows, by directive, such as {"script-src": "'self'"}.
-        scripts: names of others of its package that come before its own, in the same element.
+        scripts: names of scripts of its package that come before its own, in the same element.
         content: what its template shows.
     """
     loader = ChoiceLoader([PackageLoader(package), PackageLoader("mondegreen.report")])
@@ -94,7 +94,7 @@ def _source(environment: Environment, file: str) -> str:
 
 
 def _policy(style: str, script: str, allowed: Mapping[str, str]) -> str:
-    """A Content-Security-Policy that knows the page's own style and script by their hashes."""
+    """A Content-Security-Policy that allows the page's own style and script, by their hashes."""
     rules = {**POLICY, "style-src": _hash(style), "script-src": _hash(script)}
     for directive, source in allowed.items():
         rules[directive] = f"{rules.get(directive, '')} {source}".strip()

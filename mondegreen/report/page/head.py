@@ -1,226 +1,238 @@
-"""What a page says first: what was attacked, whether it worked, how audible it is, what differs.
-
-Everything here is plain text; the numbers are those of `mondegreen.report.numbers.summary`.
-"""
+"""What a page says first: what was attacked, whether it worked, how audible it is, and doubts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version as version_of
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from mondegreen.report.numbers.sources import Gathered, Part
-from mondegreen.report.numbers.statistics import Share
-from mondegreen.report.numbers.summary_text import SPREADS
-from mondegreen.report.page.facts import Checks, Fact, checks, clips, facts, recogniser
+from mondegreen.errors import MondegreenError
+from mondegreen.findings import Finding
+from mondegreen.report.numbers.measures import MEASURES
+from mondegreen.report.numbers.sources import Part
+from mondegreen.report.numbers.summary import Summary
+from mondegreen.report.numbers.summary_text import NOT_RUN, bound_of, clips, interval, one_line
+from mondegreen.results.folder import MANIFEST, read_object
+
+METHODS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "imperceptible": "a perturbation that is transcribed as the target, pushed below the"
+        " masking threshold (what the recording itself hides from the ear) as far as possible",
+        "carlini-wagner": "the smallest perturbation that is transcribed as the target; nothing is"
+        " done to hide it from the ear",
+        "robust": "a perturbation that is still transcribed as the target when it is played in"
+        " simulated rooms that the search has not met",
+        "combined": "a perturbation that survives simulated rooms, and is then pushed below the"
+        " masking threshold as far as possible",
+    }
+)
+PRESETS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "fast": "in a fraction of the paper's gradient passes",
+        "paper": "with the constants of the paper",
+    }
+)
+MEDIANS: Final = ("snr_db", "pesq", "masking_share_above", "passes")
+WORST: Final = {"snr_db": "least", "pesq": "least", "masking_share_above": "greatest"}
 
 
-class Figure(NamedTuple):
-    """A number that is read first: what it is, the number, and what it means."""
-
-    name: str
-    value: str
-    meaning: str
-
-
-@dataclass(frozen=True)
-class Head:
-    """What is said of one part of a page.
-
-    Attributes:
-        label: of the part.
-        lead: whether it worked, in a sentence.
-        figures: the numbers that are read first.
-        note: what they are of.
-        facts: what was attacked, how, and at what cost.
-        checks: whether it can be believed.
-        left: clips that are not finished, errors, damaged items, each in a sentence.
-    """
+class Head(NamedTuple):
+    """What is said of one part of a page."""
 
     label: str
-    lead: str
-    figures: list[Figure]
-    note: str
-    facts: list[Fact]
-    checks: Checks
-    left: list[str]
+    lead: str  # whether it worked, in a sentence
+    figures: list[tuple[str, str, str]]  # the numbers that are read first: name, value, meaning
+    note: str  # what they are of
+    facts: dict[str, str]  # what was attacked, how, and at what cost
+    verdict: str  # what `mondegreen sanity` found, in a sentence; see docs/checks.md
+    fired: list[Finding]
+    skipped: list[Finding]
+    left: list[str]  # unfinished and doubtful clips, a phrase for each kind
 
 
 def head(part: Part, broken: int) -> Head:
-    """What is said of a part.
-
-    Args:
-        part: see there.
-        broken: how many of its items have sounds that are not those of their records.
-    """
+    """What is said of a part, of whose items `broken` have sounds that their records do not fit."""
+    summary, checked = part.summary, part.summary.checked or []
+    fired, skipped = ([c for c in checked if c.state == s] for s in ("fires", "skipped"))
     return Head(
         part.label,
-        _lead(part),
-        list(_figures(part)),
-        _note(part),
-        list(facts(part)),
-        checks(part),
-        list(_left(part, broken)),
+        _lead(summary),
+        list(_figures(summary)),
+        _note(summary),
+        dict(_facts(part)),
+        _verdict(summary, fired, len(skipped)),
+        fired,
+        skipped,
+        list(_left(summary, broken)),
     )
 
 
-def made_with() -> str:
-    """The version that wrote the page."""
-    return f"mondegreen {version_of('mondegreen')}"
+def _victim(summary: Summary) -> str:
+    return one_line(summary.victim or "the recogniser")
 
 
-# ---- whether it worked
-
-
-def _lead(part: Part) -> str:
-    counts, who = part.summary.counts, recogniser(part)
+def _lead(summary: Summary) -> str:
+    counts, victim = summary.counts, _victim(summary)
     if not counts.clips:
         return "The run has no clips."
     if not counts.finished:
-        return f"No clip is finished yet, of {clips(counts.clips)}: nothing can be said of {who}."
-    what = "made to hear the phrase that was asked for"
-    where = " in at least half of the test rooms" if part.summary.rooms else ""
-    how = f", proved from the saved 16-bit file{where}"
+        return f"No clip is finished yet, of {clips(counts.clips)}."
+    what = "made to transcribe the target"
+    where = " in at least half of the test rooms" if summary.rooms else ""
+    how = f"{where}, proved from the saved 16-bit file"
     if counts.finished == 1:
-        return f"{who} was {what}{how}." if counts.verified else f"{who} was not {what}{where}."
-    share = _interval(part.summary.verified)
-    return f"In {counts.verified:,} of {clips(counts.finished)} {who} was {what}{how}{share}."
+        return (
+            f"{victim} was {what}{how}." if counts.verified else f"{victim} was not {what}{where}."
+        )
+    share = f"{summary.verified.share:.0%}{interval(summary.verified)}"
+    return f"In {counts.verified:,} of {clips(counts.finished)}, {victim} was {what}{how}: {share}."
 
 
-def _interval(share: Share) -> str:
-    if share.share is None or share.low is None or share.high is None:
-        return ""
-    return f": {share.share:.0%} (95 % confidence: {share.low:.0%} to {share.high:.0%})"
-
-
-# ---- figures
-
-
-def _figures(part: Part) -> Iterator[Figure]:
-    verified = part.summary.verified
-    if verified.share is not None and verified.low is not None and verified.high is not None:
-        meaning = f"of finished clips; 95 %: {verified.low:.0%} to {verified.high:.0%}"
-        yield Figure("Verified", f"{verified.hits:,} of {verified.clips:,}", meaning)
-    rooms, clean = part.summary.rooms, part.summary.clean_rooms
+def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
+    verified, rooms, clean = summary.verified, summary.rooms, summary.clean_rooms
+    if verified.share is not None:
+        of = f"of finished clips{interval(verified)}"
+        yield "Verified", f"{verified.hits:,} of {verified.clips:,}", of
     if rooms is not None:
-        control = f"; the clean clips in {clean.mean:.0%}" if clean else ""
-        yield Figure("Rooms", f"{rooms.mean:.0%}", f"of rooms hear the target, on average{control}")
-    for name, (label, meaning) in MEDIANS.items():
-        spread = part.summary.spreads[name]
+        control = f"; in the original, in {clean.mean:.0%}" if clean else ""
+        yield (
+            "Test rooms",
+            f"{rooms.mean:.0%}",
+            f"in which the target is heard, on average{control}",
+        )
+    for name in MEDIANS:
+        spread, measure = summary.spreads[name], MEASURES[name]
         if spread is not None:
-            unit = " dB" if name == "snr_db" else ""
-            worst = getattr(spread, WORST[name]) if name in WORST and spread.count > 1 else None
-            if worst is not None:
-                meaning += f"; {SPREADS[name][1](worst)}{unit} in the worst clip"
-            yield Figure(label, SPREADS[name][1](spread.median) + unit, meaning)
+            meaning = measure.meaning
+            if name in WORST and spread.count > 1:
+                meaning += f"; {measure.write(getattr(spread, WORST[name]))} in the worst clip"
+            yield measure.label, measure.write(spread.median), meaning
 
 
-def _note(part: Part) -> str:
-    labels = [label for name, (label, _) in MEDIANS.items() if part.summary.spreads[name]]
-    if part.summary.counts.verified < 2 or not labels:
+def _note(summary: Summary) -> str:
+    labels = [MEASURES[name].label for name in MEDIANS if summary.spreads[name]]
+    if summary.counts.verified < 2 or not labels:
         return ""
-    return f"From “{labels[0]}” on, medians over the verified clips."
+    return f"From “{labels[0]}” on: medians over the verified clips."
 
 
-WORST: Final = {"snr_db": "least", "pesq": "least", "masking_share_above": "greatest"}
-MEDIANS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "snr_db": (
-            "Signal to noise",
-            "by which the change is weaker than the recording; it knows nothing of hearing",
-        ),
-        "pesq": (
-            "PESQ",
-            "4.6: no difference, 1: bad; made for telephone lines",
-        ),
-        "masking_share_above": (
-            "Above threshold",
-            "of time and frequency where the change is louder than the masking threshold, a model"
-            " of what the ear misses",
-        ),
-        "passes": ("Gradient passes", "forward and back through the recogniser, for one clip"),
-    }
-)
+# ---- facts
 
 
-# ---- what is not finished
+def _facts(part: Part) -> Iterator[tuple[str, str]]:
+    """All that is known of a part, in plain words."""
+    summary = part.summary
+    yield "Recogniser", _victim(summary)
+    yield "Recordings", _recordings(part)
+    yield "Target", _targets(part)
+    yield "Method", _method(summary)
+    rules = {entry.record.options.exact for entry in part.entries if entry.record}
+    if rules:
+        yield "Proof", _proof(rules, bound_of(summary))
+    yield from _cost(summary, "First match", "after {} passes", "first_match")
+    yield from _cost(summary, "Time", "{} s per clip", "seconds")
+    if again := _again(part):
+        yield "Verified again", again
+    if summary.to_target.rate is not None and summary.counts.unverified:
+        yield "Word errors", f"{summary.to_target.rate:.1%} to the targets, failures included"
 
 
-def _left(part: Part, broken: int) -> Iterator[str]:
-    counts = part.summary.counts
-    told = {
+def _recordings(part: Part) -> str:
+    count = clips(part.summary.counts.clips)
+    if len(part.source) > 1:
+        return count
+    clip_list = _clip_list(part.source[0])
+    name = f"of {clip_list}" if clip_list else f"in the folder {part.source[0].resolve().name}"
+    return one_line(f"{count} {name}")
+
+
+def _clip_list(folder: Path) -> str:
+    """The name of what a run took its clips from; empty: it is no run, or does not say."""
+    try:
+        clip_list = read_object(folder / MANIFEST)["configuration"]["clips"]
+        return str(clip_list) if clip_list.startswith("hf:") else Path(clip_list).name
+    except (MondegreenError, KeyError, TypeError, AttributeError):
+        return ""
+
+
+def _targets(part: Part) -> str:
+    targets = {entry.cells["target"] for entry in part.entries if "target" in entry.cells}
+    if len(targets) == 1:
+        return f"“{one_line(targets.pop())}”"
+    return f"{len(targets):,} phrases, listed below" if targets else "not known"
+
+
+def _method(summary: Summary) -> str:
+    method, preset = summary.method, summary.preset or ""
+    if method is None:
+        return "not known"
+    name = one_line(f"{method}, preset {preset}" if preset else method)
+    words = ", ".join(filter(None, (METHODS.get(method), PRESETS.get(preset))))
+    return f"{name}: {words}" if words else name
+
+
+def _proof(rules: set[bool], bound: str) -> str:
+    names = {False: "ignoring case and punctuation", True: "including case and punctuation"}
+    how = " or ".join(names[exact] for exact in sorted(rules))
+    return (
+        "the file is saved, read back, transcribed with the recogniser's own decoding, and compared"
+        f" with the target, {how}" + (f"; then measured: {bound}" if bound else "")
+    )
+
+
+def _cost(summary: Summary, label: str, words: str, name: str) -> Iterator[tuple[str, str]]:
+    spread = summary.spreads[name]
+    if spread is not None:
+        of = "" if spread.count == 1 else f", the median of {spread.count:,} verified clips"
+        yield label, words.format(MEASURES[name].write(spread.median)) + of
+
+
+def _again(part: Part) -> str:
+    """How many claims were confirmed when `mondegreen verify` transcribed the files again."""
+    claims, confirmed = Counter[str](), Counter[str]()
+    for attempt in part.attempts:
+        for listener, claim in attempt.claims.items():
+            claims[listener] += claim.claimed
+            confirmed[listener] += claim.confirmed
+    return one_line(
+        "; ".join(f"{confirmed[who]} of {n} confirmed by {who}" for who, n in claims.items())
+    )
+
+
+# ---- what to doubt
+
+
+def _verdict(summary: Summary, fired: Sequence[Finding], skipped: int) -> str:
+    if summary.checked is None:
+        return "Not run. Run `mondegreen sanity RUN`."
+    if not fired:
+        line = "None of the checks fired"
+    elif any(finding.severity == "error" for finding in fired):
+        line = "Do not trust these numbers until you know the cause"
+    else:
+        line = "These numbers mean less than they seem to"
+    parts = [f"{skipped} skipped"] if skipped else []
+    if summary.unchecked:
+        parts.append(f"{NOT_RUN} in {', '.join(map(one_line, summary.unchecked))}")
+    return f"{line} ({', '.join(parts)})." if parts else f"{line}."
+
+
+def _left(summary: Summary, broken: int) -> Iterator[str]:
+    counts, understood = summary.counts, summary.verified_understood
+    kinds = {
         "not attacked yet": counts.pending,
         "could not be attacked": counts.errors,
-        "damaged on the disk: neither successes nor failures": counts.damaged,
-        "with sounds that are not those of their records: do not believe these before `mondegreen"
-        " verify`": broken,
-        "stopped by hand": counts.interrupted,
-        "not understood by the recogniser to begin with: success on these says little": (
+        "damaged on disk: counted neither as successes nor as failures": counts.damaged,
+        "with sounds that do not match their records: run `mondegreen verify` before you trust"
+        " these": broken,
+        "interrupted": counts.interrupted,
+        "not understood by the recogniser even before the attack: success on these says little": (
             counts.not_understood
         ),
     }
-    yield from (f"{count:,} {what}" for what, count in told.items() if count)
-    if counts.not_understood and part.summary.verified_understood.share is not None:
-        share = part.summary.verified_understood
-        yield f"of the clips that are understood, {share.hits:,} of {share.clips:,} are verified"
-
-
-def contrast(gathered: Gathered) -> list[str]:
-    """What keeps parts from being compared clip by clip, or for what they cost, in sentences."""
-    if len(gathered.parts) < 2:
-        return []
-    return [*_clips(gathered), *_targets(gathered), *_budgets(gathered.parts), *_rules(gathered)]
-
-
-def _clips(gathered: Gathered) -> Iterator[str]:
-    ids = [{entry.cells.get("id") for entry in part.entries} for part in gathered.parts]
-    everywhere = set.intersection(*ids)
-    if any(own != everywhere for own in ids):
-        counts = _each(gathered.parts, lambda part: f"{len(part.entries):,}")
-        yield (
-            f"The clips differ: {len(everywhere):,} are in all of them, of {counts}. The shares"
-            " below are over the clips of each."
-        )
-
-
-def _targets(gathered: Gathered) -> Iterator[str]:
-    phrases: dict[str, set[str | None]] = {}
-    parts: dict[str, set[int]] = {}
-    for clip in gathered.clips:
-        phrases.setdefault(clip.id, set()).add(clip.target)
-        parts.setdefault(clip.id, set()).update(version.part for version in clip.versions)
-    differ = sum(len(phrases[name]) > 1 and len(parts[name]) > 1 for name in phrases)
-    if differ:
-        clips = "one clip" if differ == 1 else f"{differ:,} clips"
-        yield f"The targets of {clips} differ: these have a card for each target."
-
-
-def _budgets(parts: Sequence[Part]) -> Iterator[str]:
-    most = {part.label: _most(part) for part in parts}
-    if len(set(most.values())) > 1:
-        told = _each(parts, lambda part: f"{_most(part):,}")
-        yield f"What was spent differs: the longest search took {told} gradient passes."
-
-
-def _most(part: Part) -> int:
-    """The passes of the longest search."""
-    return max((entry.cells.get("passes", 0) for entry in part.entries), default=0)
-
-
-def _rules(gathered: Gathered) -> Iterator[str]:
-    if _differs(gathered.parts, "normaliser"):
-        yield "What counts as the same words differs: see “Proof” of each."
-    if _differs(gathered.parts, "bank"):
-        yield "The banks of rooms differ, so that shares of rooms cannot be compared."
-
-
-def _differs(parts: Sequence[Part], column: str) -> bool:
-    """Whether a column holds other values in one part than in another; where it holds none, no."""
-    told = [{e.cells[column] for e in part.entries if column in e.cells} for part in parts]
-    return len({frozenset(values) for values in told if values}) > 1
-
-
-def _each(parts: Sequence[Part], told: Callable[[Part], str]) -> str:
-    return ", ".join(f"{told(part)} in {part.label}" for part in parts)
+    yield from (f"{count:,} {what}" for what, count in kinds.items() if count)
+    if counts.not_understood and understood.share is not None:
+        hits = f"{understood.hits:,} of {understood.clips:,}"
+        yield f"{hits} verified among clips transcribed well before the attack"

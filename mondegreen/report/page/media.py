@@ -1,7 +1,7 @@
-"""Sounds and pictures of a page: inside it, or beside it where they are many.
+"""Sounds and pictures of a page: inside it, or in a folder beside it if they are many.
 
-A medium is named by the hash of its content, so that what occurs twice is kept once, and a page
-never plays the media of another.
+A medium is named by the hash of its content: duplicates are kept once, and a page never plays the
+media of another.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -17,26 +16,13 @@ from urllib.parse import quote
 from mondegreen.errors import StorageError
 from mondegreen.files import write_whole
 
-INSIDE: Final = 12_000_000  # bytes of media that a page holds itself; a third more as text in it
+INSIDE: Final = 12_000_000  # bytes of media that a page holds itself; base64 adds a third
 TYPES: Final = {"flac": "audio/flac", "png": "image/png"}
 OURS: Final = re.compile(r"[a-z]+-[0-9a-f]{24}\.(flac|png)")
 
 
-@dataclass(frozen=True)
-class Medium:
-    """A sound or a picture on a shelf; its `address` is known when all media are."""
-
-    name: str
-    shelf: Shelf
-
-    @property
-    def address(self) -> str:
-        """What a page refers to it by."""
-        return self.shelf.address(self.name)
-
-
 class Shelf:
-    """Where a page's media stand: in memory, and beyond a limit in a folder beside the page.
+    """Where a page's media are: in memory, and beyond a limit in a folder beside the page.
 
     Args:
         page: the page's file; report.html has report-files/.
@@ -55,13 +41,16 @@ class Shelf:
         """Whether they are too many for the page itself."""
         return self.size > self._inside
 
-    def put(self, kind: str, content: bytes, suffix: str) -> Medium:
+    def put(self, kind: str, content: bytes, suffix: str) -> str:
         """Keep a medium.
 
         Args:
-            kind: a word in small letters that its name begins with.
+            kind: a lower-case word that its name begins with.
             content: the file.
             suffix: one of `TYPES`.
+
+        Returns:
+            Its name.
 
         Raises:
             StorageError: it, or the folder, cannot be written.
@@ -73,14 +62,13 @@ class Shelf:
             self._held[name] = content
             if self.beside:
                 self._write()
-        return Medium(name, self)
+        return name
 
     def address(self, name: str) -> str:
-        """What the page refers to a medium by: all of it, or where it lies from there."""
+        """What the page refers to a medium by, once all are there: its content, or its path."""
         if self.beside:
             return quote(f"{self.folder.name}/{name}")
-        kind = TYPES[name.rpartition(".")[2]]
-        return f"data:{kind};base64,{base64.b64encode(self._held[name]).decode()}"
+        return data_address(self._held[name], TYPES[name.rpartition(".")[2]])
 
     def _write(self) -> None:
         try:
@@ -95,7 +83,7 @@ class Shelf:
         self._held.clear()
 
     def clear_away(self) -> None:
-        """Delete what an earlier page of the same name has left beside it, and nothing else."""
+        """Delete what an earlier page of the same name left beside it, and nothing else."""
         if not self.folder.is_dir():
             return
         kept = self.names if self.beside else set()
@@ -104,3 +92,8 @@ class Shelf:
                 path.unlink()
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
+
+
+def data_address(content: bytes, kind: str) -> str:
+    """A file of a MIME type as an address that contains it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

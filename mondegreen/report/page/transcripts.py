@@ -1,4 +1,4 @@
-"""What is said, asked for and heard in a clip: the texts of a card, with their differences.
+"""The texts of a card: what is said, asked for and transcribed, with their differences.
 
 Transcripts are compared word by word, under the record's normaliser, and shown as they were
 written.
@@ -6,26 +6,29 @@ written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import jiwer
 
-from mondegreen.report.numbers.outcomes import Tone, never_heard
-from mondegreen.report.numbers.sources import Version
+from mondegreen.report.numbers.sources import Attempt
 from mondegreen.results.heard import Claim
+from mondegreen.results.record import Record
 from mondegreen.text import matches, normalise, word_errors
 
-Kind = Literal["same", "missing", "extra"]
+Tone = Literal["good", "bad", "doubt", "faint"]
 
-MOST_WORDS: Final = 2_000  # beyond it nobody reads, and the alignment's square is felt
+MOST_WORDS: Final = 2_000  # nobody reads more, and aligning them takes quadratic time
+ENOUGH: Final = (
+    1 / 3
+)  # of a phrase's words: with fewer in common, marking differences only confuses
 
 
 class Piece(NamedTuple):
     """Some words in a row: of the transcript ("same", "extra"), or of the phrase ("missing")."""
 
-    kind: Kind
+    kind: Literal["same", "missing", "extra"]
     text: str
 
 
@@ -37,32 +40,31 @@ class _Words(NamedTuple):
     places: list[int]
 
 
-def differences(phrase: str, heard: str, normaliser: str = "default") -> list[Piece]:
-    """A transcript in pieces, with what it lacks of a phrase where that belongs.
+def differences(phrase: str, transcript: str, normaliser: str = "default") -> list[Piece]:
+    """A transcript in pieces, with the missing words of a phrase where they belong.
 
     The pieces that are not missing, joined by spaces, are the transcript with single spaces. A word
-    of several parts ("supper-room") is the same if all of its parts are. Of more than `MOST_WORDS`
-    words nothing is compared: the transcript is one piece that is "extra".
+    of several parts ("supper-room") is the same if all of its parts are. More than `MOST_WORDS`
+    words are not compared: the transcript is one piece that is "extra".
 
     Args:
         phrase: what was asked for.
-        heard: the transcript.
+        transcript: what was transcribed.
         normaliser: see `mondegreen.text`.
 
     Raises:
         OptionError: there is no normaliser of that name.
     """
-    asked, told = _words(phrase, normaliser), _words(heard, normaliser)
-    if max(len(asked.compared), len(told.compared)) > MOST_WORDS:
-        return [Piece("extra", " ".join(told.written))]
-    pieces = _pieces(asked, told)
+    asked, found = _words(phrase, normaliser), _words(transcript, normaliser)
+    if max(len(asked.compared), len(found.compared)) > MOST_WORDS:
+        return [Piece("extra", " ".join(found.written))]
     return [
         Piece(kind, " ".join(piece.text for piece in run))
-        for kind, run in groupby(pieces, key=lambda piece: piece.kind)
+        for kind, run in groupby(_pieces(asked, found), key=lambda piece: piece.kind)
     ]
 
 
-def share_heard(pieces: Sequence[Piece]) -> float:
+def share_found(pieces: Sequence[Piece]) -> float:
     """How much of the phrase is in the transcript, 0 to 1, by words as written; of no words, 1."""
     same, missing = (
         sum(len(p.text.split()) for p in pieces if p.kind == kind) for kind in ("same", "missing")
@@ -78,63 +80,117 @@ def _words(text: str, normaliser: str) -> _Words:
     return _Words(written, compared, places)
 
 
-def _pieces(asked: _Words, told: _Words) -> Iterator[Piece]:
+def _pieces(asked: _Words, found: _Words) -> Iterator[Piece]:
     """One piece for each word, in the order of the transcript."""
-    extra: set[int] = set()  # places in what is told
-    missing: dict[int, int] = {}  # places in what is asked -> the place before which they belong
-    for chunk in _alignment(asked, told):
+    extra: set[int] = set()  # places in the transcript
+    missing: dict[int, int] = {}  # places in the phrase -> the place before which they belong
+    aligned = jiwer.process_words(" ".join(asked.compared), " ".join(found.compared))
+    for chunk in aligned.alignments[0]:
         if chunk.type == "equal":
             continue
-        extra.update(told.places[chunk.hyp_start_idx : chunk.hyp_end_idx])
-        ahead = told.places[chunk.hyp_start_idx : chunk.hyp_start_idx + 1] or [len(told.written)]
+        extra.update(found.places[chunk.hyp_start_idx : chunk.hyp_end_idx])
+        next_place = found.places[chunk.hyp_start_idx : chunk.hyp_start_idx + 1]
         for place in asked.places[chunk.ref_start_idx : chunk.ref_end_idx]:
-            missing.setdefault(place, ahead[0])
+            missing.setdefault(place, *(next_place or [len(found.written)]))
     lacking = sorted(missing, key=lambda place: (missing[place], place))
-    for place, word in enumerate([*told.written, ""]):
+    for place, word in enumerate([*found.written, ""]):
         while lacking and missing[lacking[0]] <= place:
             yield Piece("missing", asked.written[lacking.pop(0)])
-        if place < len(told.written):
+        if place < len(found.written):
             yield Piece("extra" if place in extra else "same", word)
 
 
-def _alignment(asked: _Words, told: _Words) -> Sequence[jiwer.AlignmentChunk]:
-    found = jiwer.process_words(" ".join(asked.compared), " ".join(told.compared))
-    return found.alignments[0]
+# ---- texts
 
-
-Named: TypeAlias = tuple[str, Version]
-
-ENOUGH: Final = (
-    1 / 3
-)  # of a phrase's words have to be there for its differences to be read with profit
+Named: TypeAlias = tuple[str, Attempt]
 
 
 class Transcript(NamedTuple):
-    """A text of a card.
-
-    Attributes:
-        label: what it is.
-        of: of which version; empty where that need not be said.
-        pieces: the text, its differences marked; a plain one is a single piece that is the same.
-        note: what is to be said of it; may be empty.
-        tone: of the note.
-    """
+    """A text of a card."""
 
     label: str
-    of: str
-    pieces: list[Piece]
+    of: str  # which attempt it belongs to; empty where that need not be said
+    pieces: list[Piece]  # the text, its differences marked; unmarked, one piece that is the same
     note: str = ""
-    tone: Tone = "faint"
+    tone: Tone = "faint"  # of the note
 
 
-def compared(label: str, of: str, heard: str, target: str, normaliser: str) -> Transcript:
-    """What is heard, beside the target: its differences marked, unless it is another phrase."""
-    if not heard.strip():
-        return Transcript(label, of, [], "nothing is heard", "bad")
-    if matches(heard, target, normaliser):
-        return Transcript(label, of, _plain(heard), "the target", "good")
-    rate = word_errors(target, heard, normaliser).rate
-    marked = _marked(heard, target, normaliser)
+def transcripts(named: Sequence[Named]) -> list[Transcript]:
+    """The texts of a clip, in reading order; what is the same in all attempts comes once.
+
+    Args:
+        named: its attempts, and the name of each.
+    """
+    done = [(of, one.entry.record, one.claims) for of, one in named if one.entry.record]
+    return [
+        *_known("Said", "text", named),
+        *_once([_original(of, record) for of, record, _ in done]),
+        *_known("Target", "target", named),
+        *(_adversarial(of, record) for of, record, _ in done),
+        *(
+            _again(f"Transcript by {listener}", of, claim, record)
+            for of, record, claims in done
+            for listener, claim in claims.items()
+        ),
+    ]
+
+
+def never_transcribed(record: Record) -> bool:
+    """Whether the proof was interrupted before the file was transcribed."""
+    return record.interrupted and not record.transcript
+
+
+def _known(label: str, column: str, named: Sequence[Named]) -> list[Transcript]:
+    """The first that is known."""
+    cells = [attempt.entry.cells.get(column) for _, attempt in named]
+    return [Transcript(label, "", _plain(text)) for text in cells if text][:1]
+
+
+def _once(texts: list[Transcript]) -> list[Transcript]:
+    """One instead of several that differ in nothing but the attempt that they belong to."""
+    same = len({(tuple(text.pieces), text.note) for text in texts}) == 1
+    return [texts[0]._replace(of="")] if same else texts
+
+
+def _original(of: str, record: Record) -> Transcript:
+    label, found, said = "Transcript of the original", record.transcript_clean, record.text
+    if not found.strip():
+        return Transcript(label, of, [], "empty", "doubt")
+    pieces = _marked(found, said, "default") if said else _plain(found)
+    note = "the recogniser does not understand it" if record.understood is False else ""
+    return Transcript(label, of, pieces, note, "doubt" if note else "faint")
+
+
+def _adversarial(of: str, record: Record) -> Transcript:
+    label = "Transcript of the adversarial file"
+    if never_transcribed(record):
+        return Transcript(label, of, [], "not transcribed: the proof was interrupted", "doubt")
+    return compared(label, of, record.transcript, record)
+
+
+def _again(label: str, of: str, claim: Claim, record: Record) -> Transcript:
+    """What `mondegreen verify` found later."""
+    note = "the target" if claim.verified else "not the target"
+    tone: Tone = "good" if claim.verified else "bad"
+    if claim.problem is not None:
+        return Transcript(label, of, [], f"could not be transcribed: {claim.problem}", "bad")
+    if claim.transcript is None:
+        return Transcript(label, of, [], f"{note}; its words were not kept", tone)
+    text = compared(label, of, claim.transcript, record)
+    if record.bank is None:
+        return text
+    return text._replace(note=f"{text.note}; in the test rooms, {note}", tone=tone)
+
+
+def compared(label: str, of: str, transcript: str, record: Record) -> Transcript:
+    """A transcript, with its differences from the target marked unless it is another phrase."""
+    target, normaliser = record.target, record.options.normaliser
+    if not transcript.strip():
+        return Transcript(label, of, [], "empty", "bad")
+    if matches(transcript, target, normaliser):
+        return Transcript(label, of, _plain(transcript), "the target", "good")
+    rate = word_errors(target, transcript, normaliser).rate
+    marked = _marked(transcript, target, normaliser)
     return Transcript(label, of, marked, f"not the target, WER {rate:.0%}", "bad")
 
 
@@ -142,71 +198,6 @@ def _plain(text: str) -> list[Piece]:
     return [Piece("same", text)]
 
 
-def _marked(heard: str, phrase: str, normaliser: str) -> list[Piece]:
-    pieces = differences(phrase, heard, normaliser)
-    return pieces if share_heard(pieces) >= ENOUGH else _plain(heard)
-
-
-def transcripts(named: Sequence[Named]) -> list[Transcript]:
-    """The texts of a clip, in the order in which they are read; what is alike in all stands once.
-
-    Args:
-        named: its versions, and what each is called.
-    """
-    done = [(of, version.entry.cells) for of, version in named if version.entry.status == "done"]
-    return [
-        *_known("Said", "text", named),
-        *_once([_before(of, cells) for of, cells in done]),
-        *_known("Asked for", "target", named),
-        *(_after(of, cells) for of, cells in done),
-        *(text for of, version in named for text in _again(of, version)),
-    ]
-
-
-def _known(label: str, column: str, named: Sequence[Named]) -> Iterator[Transcript]:
-    """The first that is known."""
-    cells = (version.entry.cells for _, version in named)
-    known = [told[column] for told in cells if told.get(column)]
-    yield from (Transcript(label, "", _plain(text)) for text in known[:1])
-
-
-def _once(texts: list[Transcript]) -> list[Transcript]:
-    """One instead of several that differ in nothing but whose they are."""
-    same = len({(tuple(text.pieces), text.note) for text in texts}) == 1
-    return [texts[0]._replace(of="")] if same else texts
-
-
-def _before(of: str, cells: Mapping[str, Any]) -> Transcript:
-    label, heard, said = "Heard in the original", cells["transcript_clean"], cells.get("text")
-    if not heard.strip():
-        return Transcript(label, of, [], "nothing is heard", "doubt")
-    pieces = _marked(heard, said, "default") if said else _plain(heard)
-    if cells.get("understood") is False:
-        return Transcript(label, of, pieces, "the recogniser does not understand it", "doubt")
-    return Transcript(label, of, pieces)
-
-
-def _after(of: str, cells: Mapping[str, Any]) -> Transcript:
-    label = "Heard in the adversarial"
-    if never_heard(cells):
-        return Transcript(label, of, [], "not heard: its proof was stopped by hand", "doubt")
-    return compared(label, of, cells["transcript"], cells["target"], normaliser(cells))
-
-
-def _again(of: str, version: Version) -> Iterator[Transcript]:
-    """What was heard later, by whoever listened."""
-    for listener, heard in version.heard:
-        yield _one_again(f"Heard again by {listener}", of, heard, version.entry.cells)
-
-
-def _one_again(label: str, of: str, heard: Claim, cells: Mapping[str, Any]) -> Transcript:
-    note = "the target" if heard.verified else "not the target"
-    tone: Tone = "good" if heard.verified else "bad"
-    if heard.problem is not None:
-        return Transcript(label, of, [], f"could not be heard: {heard.problem}", "bad")
-    if heard.transcript is None:
-        return Transcript(label, of, [], f"{note}; its words were not kept", tone)
-    text = compared(label, of, heard.transcript, cells["target"], normaliser(cells))
-    if "bank" not in cells:
-        return text
-    return text._replace(note=f"{text.note}; in the test rooms, {note}", tone=tone)
+def _marked(transcript: str, phrase: str, normaliser: str) -> list[Piece]:
+    pieces = differences(phrase, transcript, normaliser)
+    return pieces if share_found(pieces) >= ENOUGH else _plain(transcript)

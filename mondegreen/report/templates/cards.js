@@ -1,5 +1,5 @@
-/* Cards are empty until they come into view or are opened: then what their templates hold is put
-   in. On a large page these still arrive when the script runs. */
+/* Cards are empty until they come into view or are opened: then the content of their templates is
+   put in. On a large page the templates are still arriving when the script runs. */
 
 function fill(details) {
   const template = document.getElementById(details.closest(".card").id.replace("clip", "inside"));
@@ -16,7 +16,7 @@ function fill(details) {
   if (root) followPointer(details, new Player(root, heads));
 }
 
-/* A click into a picture goes to that time. */
+/* A click on a picture goes to that time. */
 function followPointer(details, player) {
   for (const image of details.querySelectorAll(".image")) {
     image.addEventListener("click", (event) => {
@@ -29,7 +29,7 @@ function followPointer(details, player) {
   });
 }
 
-/* Begins when all templates are there; what stands open in view by then is filled at once. */
+/* Starts when all templates are there; cards that are open and in view by then are filled at once. */
 function watchCards() {
   const seen = new IntersectionObserver((changes) => {
     for (const change of changes) {
@@ -42,7 +42,7 @@ function watchCards() {
   }
 }
 
-/* The card that an address names is opened, and gets the focus. */
+/* Open the card that the address names, and focus it. */
 function openNamed() {
   const card = document.getElementById(location.hash.slice(1));
   if (!card || !card.classList.contains("card")) return;

@@ -1,7 +1,7 @@
-/* The player of a card: several sounds of one length, one of them heard, all at one position. */
+/* The player of a card: several sounds of one length; one of them plays, all keep one position. */
 
 class Player {
-  static playing = null; // of all players on the page, the one that sounds
+  static playing = null; // of all players on the page, the one that plays
 
   constructor(root, heads) {
     this.root = root;
@@ -51,7 +51,7 @@ class Player {
     const track = this.track;
     track.currentTime = this.position;
     track.play().catch((error) => {
-      if (error.name !== "AbortError") this.fail(track); // paused again before it had begun
+      if (error.name !== "AbortError") this.fail(track); // paused again before it began
     });
   }
 
@@ -86,10 +86,10 @@ class Player {
   }
 
   fail(track) {
-    if (track !== this.track) return; // it is told when it is chosen
+    if (track !== this.track) return; // it is reported once it is chosen
     this.pause();
     this.trouble.textContent = "This sound cannot be played. If the page has a folder of sounds and"
-      + " pictures, it must lie beside the page.";
+      + " pictures, it must be beside the page.";
   }
 
   read() {
@@ -104,10 +104,10 @@ class Player {
   }
 
   draw() {
-    const told = `${this.position.toFixed(1)} / ${this.seconds.toFixed(1)} s`;
+    const text = `${this.position.toFixed(1)} / ${this.seconds.toFixed(1)} s`;
     this.slider.value = this.position;
-    this.slider.setAttribute("aria-valuetext", told);
-    this.clock.textContent = told;
+    this.slider.setAttribute("aria-valuetext", text);
+    this.clock.textContent = text;
     this.heads.forEach((head) => { head.style.left = `${100 * this.position / this.seconds}%`; });
   }
 
@@ -117,7 +117,7 @@ class Player {
     if (at >= 0 && at < this.choices.length) {
       this.choose(at);
     } else if (event.key !== " " || event.target === this.button) {
-      return; // a button is pressed by a space as it is
+      return; // a space presses the button anyway
     } else {
       this.toggle();
     }

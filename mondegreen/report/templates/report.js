@@ -1,4 +1,4 @@
-/* What the page begins with. */
+/* Runs first. */
 
 document.documentElement.classList.add("scripted");
 const table = document.querySelector("table.clips");
@@ -10,6 +10,6 @@ addEventListener("DOMContentLoaded", watchCards);
 addEventListener("hashchange", openNamed);
 addEventListener("beforeprint", fillForPrint);
 document.querySelector("table.clips")?.addEventListener("click", (event) => {
-  // the same link again changes no address
+  // the same link again does not change the address
   if (event.target.closest("a")?.hash === location.hash) openNamed();
 });

@@ -7,7 +7,7 @@ class ClipTable {
   constructor(table, controls, found) {
     this.body = table.tBodies[0];
     this.rows = [...this.body.rows];
-    this.texts = new Map(); // of rows, in small letters, as soon as they are looked through
+    this.texts = new Map(); // of rows, in lower case, from the first search on
     this.cards = document.getElementById("cards");
     this.found = found;
     this.kind = "";
@@ -24,7 +24,7 @@ class ClipTable {
       this.words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
       this.filter();
     });
-    this.tell(this.rows.length);
+    this.report(this.rows.length);
   }
 
   show(button) {
@@ -44,10 +44,10 @@ class ClipTable {
       }
     }
     for (const card of this.cards.querySelectorAll(".card")) card.hidden = !cards.has(card.id);
-    this.tell(shown);
+    this.report(shown);
   }
 
-  tell(shown) {
+  report(shown) {
     this.found.textContent = `${shown} of ${this.rows.length} shown`;
   }
 
@@ -74,7 +74,7 @@ class ClipTable {
   }
 }
 
-/* What is not known comes last, in either direction. */
+/* Unknown values come last, in either direction. */
 function byNumber(a, b, sign) {
   const [left, right] = [a.dataset.value, b.dataset.value];
   if (left === undefined || right === undefined) {

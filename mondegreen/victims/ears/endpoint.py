@@ -1,8 +1,8 @@
-"""A server that transcribes, by OpenAI's protocol, which many other servers speak too.
+"""A transcription server with OpenAI's protocol, which many other servers use too.
 
-It hears finished files, and no attack can be aimed at it: there is no `score`, and no search asks
-it anything. It is asked only when its owner has allowed that, one clip at a time and slowly, at the
-address that was named and at no other.
+It transcribes finished files and cannot be attacked: there is no `score`, and no search calls it.
+It is called only with its owner's permission, one clip at a time and slowly, and only at the
+address given.
 """
 
 from __future__ import annotations
@@ -28,23 +28,17 @@ from mondegreen.errors import VictimError
 
 KEY_VARIABLE = "MONDEGREEN_API_KEY"
 TIMEOUT_SECONDS = 60.0  # of silence on the line
-LONGEST_ANSWER = 1_000_000  # bytes
+LONGEST_REPLY = 1_000_000  # bytes
 LONGEST_QUOTE = 200  # characters
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back.
+class Reply:
+    """What came back."""
 
-    Attributes:
-        status: of HTTP.
-        retry_after: the header of that name.
-        body: at most `LONGEST_ANSWER` bytes.
-    """
-
-    status: int
-    retry_after: str | None
-    body: bytes
+    status: int  # of HTTP
+    retry_after: str | None  # the header of that name
+    body: bytes  # at most `LONGEST_REPLY` bytes
 
     @property
     def passing(self) -> bool:
@@ -58,13 +52,13 @@ class Answer:
         return repr(text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "...")
 
 
-def post(url: SplitResult, content_type: str, body: bytes) -> Answer:
-    """Send a body to an address, once; redirects are answers like any other.
+def post(url: SplitResult, content_type: str, body: bytes) -> Reply:
+    """Send a body to an address, once; redirects are not followed.
 
-    The key is read from the environment here, and kept nowhere.
+    The key is read from the environment here, and never stored.
 
     Raises:
-        VictimError: there is no answer, or the key can be no header.
+        VictimError: the server does not reply, or the key is not a valid header.
     """
     headers = {"Content-Type": content_type, "User-Agent": "mondegreen"}
     if key := _key():
@@ -75,19 +69,19 @@ def post(url: SplitResult, content_type: str, body: bytes) -> Answer:
         connection.request("POST", url.path, body, headers)
         response = connection.getresponse()
         retry_after = response.getheader("Retry-After")
-        return Answer(response.status, retry_after, response.read(LONGEST_ANSWER))
+        return Reply(response.status, retry_after, response.read(LONGEST_REPLY))
     except (OSError, HTTPException, UnicodeError) as error:  # the last: "host..org"
         reason = _without_key(str(error) or type(error).__name__)
         raise VictimError(
-            f"{url.scheme}://{url.netloc} gives no answer ({reason}); check the address, and that"
+            f"{url.scheme}://{url.netloc} does not reply ({reason}); check the address, and that"
             " the server is up"
-        ) from None  # what the error carries may hold the key
+        ) from None  # the error may contain the key
     finally:
         connection.close()
 
 
 def form(fields: Mapping[str, str], wav: bytes) -> tuple[str, bytes]:
-    """A form (RFC 7578) of text fields and the file: its content type, and itself."""
+    """The content type and body of a form (RFC 7578) with text fields and the file."""
     boundary = secrets.token_hex(16)
     disposition = f"--{boundary}\r\nContent-Disposition: form-data; name="
     texts = [f'{disposition}"{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()]
@@ -103,7 +97,7 @@ def wav_bytes(audio: Tensor, sample_rate: int) -> bytes:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(sample_rate)
-        file.writeframes(to_pcm16(audio.numpy()).tobytes())
+        file.writeframes(to_pcm16(audio.detach().cpu().numpy()).tobytes())
     return content.getvalue()
 
 
@@ -111,7 +105,7 @@ def _key() -> str:
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not all("!" <= character <= "~" for character in key):
         raise VictimError(
-            f"{KEY_VARIABLE} holds a space or another character that no key has; set it again"
+            f"{KEY_VARIABLE} contains a space or another invalid character; set it again"
         )
     return key
 
@@ -121,10 +115,10 @@ def _without_key(text: str) -> str:
     return text.replace(key, "***") if key else text
 
 
-REQUEST_SECONDS = 1.0  # at least, from one request to the next
+REQUEST_SECONDS = 1.0  # least time between requests
 ATTEMPTS = 4
 BACKOFF_SECONDS = 2.0  # before the second attempt; doubled before each further one
-LONGEST_PAUSE = 120.0  # seconds; a server that wants more is left alone
+LONGEST_PAUSE = 120.0  # seconds; if the server asks for more, give up
 _ADVICE = {
     401: f"set {KEY_VARIABLE} to a key that it accepts",
     403: f"set {KEY_VARIABLE} to a key that may use it",
@@ -135,17 +129,17 @@ _ADVICE = {
 class Endpoint:
     """A server's model as a recogniser.
 
-    A server that wants a key gets the one in the environment variable `MONDEGREEN_API_KEY`; so
-    does every other that is named beside it. Over http it goes to this machine only.
+    Every server gets the key in the environment variable `MONDEGREEN_API_KEY`, if it is set; over
+    http, only a server on this machine.
 
     Args:
-        name: http(s)://HOST/v1#MODEL; what is asked is http(s)://HOST/v1/audio/transcriptions.
+        name: http(s)://HOST/v1#MODEL; requests go to http(s)://HOST/v1/audio/transcriptions.
         authorised: the owner of the server has allowed this.
         clock: the time in seconds, from any zero.
-        sleep: wait for so many seconds.
+        sleep: waits for a number of seconds.
 
     Raises:
-        VictimError: not such a name, not authorised, or a key would travel in the open.
+        VictimError: another form of name, not authorised, or a key would be sent unencrypted.
     """
 
     sample_rate = 16_000
@@ -161,14 +155,14 @@ class Endpoint:
         url = _parse(name)
         if not authorised:
             raise VictimError(
-                f"{name} is a server, which is sent a sound only with its owner's permission (see"
-                " RESPONSIBLE_USE.md); if you have it, say so: mondegreen evaluate ... --with"
+                f"{name} is a server; clips are sent to it only with its owner's permission (see"
+                " RESPONSIBLE_USE.md). If you have it, use: mondegreen evaluate ... --with"
                 f" {name} --i-am-authorised, or authorised=True in Python"
             )
         if url.scheme == "http" and not _is_here(url) and os.environ.get(KEY_VARIABLE):
             raise VictimError(
-                f"{name} is not encrypted, and would be sent the key in {KEY_VARIABLE} in the open;"
-                " use https, or unset the key"
+                f"{name} is not encrypted, and the key in {KEY_VARIABLE} would be readable on the"
+                " way; use https, or unset the key"
             )
         self.name = name
         self._model = url.fragment
@@ -180,58 +174,58 @@ class Endpoint:
         """Send one clip, [T] in [-1, 1], as a 16-bit WAV file, and ask for temperature 0.
 
         Raises:
-            VictimError: no answer, a refusal, or an answer without a transcript.
+            VictimError: no reply, a refusal, or a reply without a transcript.
         """
         fields = {"model": self._model, "response_format": "json", "temperature": "0"}
         content_type, body = form(fields, wav_bytes(audio, self.sample_rate))
         for attempt in range(ATTEMPTS):
             self._wait_for_turn()
-            answer = post(self._url, content_type, body)
-            if answer.status == 200:
-                return self._text(answer)
-            if not answer.passing:
+            reply = post(self._url, content_type, body)
+            if reply.status == 200:
+                return self._text(reply)
+            if not reply.passing:
                 break
-            self._not_before = self._clock() + self._pause(answer, attempt)
-        raise self._refusal(answer)
+            self._not_before = self._clock() + self._pause(reply, attempt)
+        raise self._refusal(reply)
 
     def _wait_for_turn(self) -> None:
         if (early := self._not_before - self._clock()) > 0:
             self._sleep(early)
         self._not_before = self._clock() + REQUEST_SECONDS
 
-    def _pause(self, answer: Answer, attempt: int) -> float:
-        """Seconds before the next attempt: as many as the server asks for, else twice the last."""
-        asked = _seconds(answer.retry_after)
+    def _pause(self, reply: Reply, attempt: int) -> float:
+        """Seconds before the next attempt: what the server asks for, or twice the last pause."""
+        asked = _seconds(reply.retry_after)
         if asked is None:
             asked = BACKOFF_SECONDS * 2**attempt
         elif asked > LONGEST_PAUSE:
             raise VictimError(
-                f"{self.name} answers HTTP {answer.status}, and asks for a pause of {asked:.0f} s;"
+                f"{self.name} replies HTTP {reply.status} and asks for a pause of {asked:.0f} s;"
                 " try again after that"
             )
         return max(asked, REQUEST_SECONDS)
 
-    def _text(self, answer: Answer) -> str:
+    def _text(self, reply: Reply) -> str:
         try:
-            text = json.loads(answer.body)["text"]
+            text = json.loads(reply.body)["text"]
         except (ValueError, RecursionError, KeyError, TypeError):
             text = None
         if not isinstance(text, str):
             raise VictimError(
-                f"{self.name} answers {answer.quoted}, expected JSON with a text; check that the"
-                " server transcribes by OpenAI's protocol at that address"
+                f"{self.name} replies {reply.quoted}, expected JSON with a text; check that the"
+                " server offers OpenAI's transcription protocol at that address"
             )
         return text.strip()
 
-    def _refusal(self, answer: Answer) -> VictimError:
-        status = answer.status
-        if status in (401, 403):  # where servers like to quote a part of the key
-            return VictimError(f"{self.name} answers HTTP {status}; {_ADVICE[status]}")
-        tried = f" {ATTEMPTS} times" if answer.passing else ""
-        advice = _ADVICE.get(status, "try again later" if answer.passing else "check the address")
+    def _refusal(self, reply: Reply) -> VictimError:
+        status = reply.status
+        if status in (401, 403):  # such replies often quote a part of the key
+            return VictimError(f"{self.name} replies HTTP {status}; {_ADVICE[status]}")
+        tried = f" {ATTEMPTS} times" if reply.passing else ""
+        advice = _ADVICE.get(status, "try again later" if reply.passing else "check the address")
         if 300 <= status < 400:
-            advice = "redirects are not followed: name the address that it leads to"
-        return VictimError(f"{self.name} answers HTTP {status}{tried}: {answer.quoted}; {advice}")
+            advice = "redirects are not followed: use the address it leads to"
+        return VictimError(f"{self.name} replies HTTP {status}{tried}: {reply.quoted}; {advice}")
 
 
 def _parse(name: str) -> SplitResult:
@@ -239,19 +233,19 @@ def _parse(name: str) -> SplitResult:
         url = urlsplit(name)
         parts_found = url.scheme in ("http", "https") and url.hostname and url.fragment
         usable = parts_found and not (url.username or url.password or url.query or url.port == 0)
-    except ValueError:  # brackets or a port that are none
+    except ValueError:  # invalid brackets or port
         usable = False
     if not usable or not name.isascii() or not name.isprintable() or " " in name:
-        # what came is not repeated: it may hold a password
+        # the name is not repeated: it may contain a password
         raise VictimError(
-            "that is no server's name, expected https://HOST/v1#MODEL or http://HOST:PORT/v1#MODEL,"
+            "not a server's name: expected https://HOST/v1#MODEL or http://HOST:PORT/v1#MODEL,"
             f" without user, password or query; put a key into {KEY_VARIABLE}"
         )
     return url
 
 
 def _is_here(url: SplitResult) -> bool:
-    """Whether the host is this machine, by its name or its address."""
+    """Whether the host is this machine, by name or address."""
     try:
         return ip_address(url.hostname or "").is_loopback
     except ValueError:
@@ -259,7 +253,7 @@ def _is_here(url: SplitResult) -> bool:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """A pause that a server asks for, as a number of seconds or as a date (RFC 9110, 10.2.3)."""
+    """A Retry-After header in seconds; it holds seconds or a date (RFC 9110, 10.2.3)."""
     if retry_after is None:
         return None
     if retry_after.isascii() and retry_after.isdecimal():

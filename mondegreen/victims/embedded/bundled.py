@@ -1,7 +1,7 @@
 """The recogniser that needs no model hub: *Moonshine tiny*, English, inside a PyPI wheel.
 
 `moonshine-voice` (MIT, by the model's makers) ships the int8 model for ONNX Runtime, its tokenizer
-and two recordings. `moonshine-tiny` is that model with its weights dequantised, once, to a
+and two recordings. `moonshine-tiny` is that model with its weights dequantised, once, into a
 safetensors file in the user's cache; `moonshine-tiny-int8` is the model exactly as shipped.
 """
 
@@ -22,7 +22,7 @@ from mondegreen.files import cache_folder, write_whole
 from mondegreen.victims.embedded.ort_weights import read_ort_weights
 from mondegreen.victims.embedded.tokenizer import Tokenizer
 
-PACKAGE, VERSION = "moonshine-voice", "0.0.49"  # later releases leave the model out
+PACKAGE, VERSION = "moonshine-voice", "0.0.49"  # later releases lack the model
 _MODEL = "moonshine_voice/assets/tiny-en"
 ENCODER, DECODER = f"{_MODEL}/encoder_model.ort", f"{_MODEL}/decoder_model_merged.ort"
 TOKENIZER = f"{_MODEL}/tokenizer.bin"
@@ -30,7 +30,7 @@ RECORDING = "moonshine_voice/assets/beckett.wav"
 
 
 def asset(name: str) -> Path:
-    """Where a file of the wheel lies; its package, which opens audio devices, stays unimported.
+    """The path of a file in the wheel, without importing the package, which opens audio devices.
 
     Raises:
         VictimError: the wheel, or the model in it, is missing.
@@ -42,7 +42,7 @@ def asset(name: str) -> Path:
         raise VictimError(f"the embedded recogniser is not installed; {remedy}") from None
     path = Path(str(found.locate_file(name)))
     if not path.is_file():
-        raise VictimError(f"{PACKAGE} {found.version} does not carry {name}; {remedy}")
+        raise VictimError(f"{PACKAGE} {found.version} does not contain {name}; {remedy}")
     return path
 
 
@@ -53,10 +53,10 @@ def tokenizer() -> Tokenizer:
 
 
 def float_weights() -> dict[str, Tensor]:
-    """The dequantised weights under transformers' names, from the cache, or converted and cached.
+    """The dequantised weights under transformers' names, converted once and cached.
 
-    The file is named by the hash of the model it came from and has the hash of its own content
-    beside it: a damaged one is made again. Two processes at once convert it once.
+    The cached file is named by the hash of the original model, and has its own hash beside it: a
+    damaged one is made again. Two processes at once convert only once.
 
     Raises:
         VictimError: the wheel is missing, or the cache cannot be written.
@@ -70,14 +70,14 @@ def float_weights() -> dict[str, Tensor]:
             content = _read_checked(path) or _convert(path)
     except OSError as error:
         raise VictimError(
-            f"cannot keep the converted model in {path.parent}: {error.strerror or error};"
-            " make room there, or set MONDEGREEN_CACHE to another folder"
+            f"cannot save the converted model in {path.parent}: {error.strerror or error};"
+            " free space there, or set MONDEGREEN_CACHE to another folder"
         ) from error
     return load(content)
 
 
 def _read_checked(path: Path) -> bytes | None:
-    """The cached content, or None where it is absent or not what was written."""
+    """The cached content, or None if it is missing or damaged."""
     checksum = path.with_suffix(".sha256")
     if not (path.is_file() and checksum.is_file()):
         return None

@@ -1,9 +1,8 @@
-"""`moonshine-tiny-ctc`: the embedded encoder with a head of letters, frame by frame.
+"""`moonshine-tiny-ctc`: the embedded encoder with a CTC head of letters.
 
 A CTC recogniser that needs no model hub: 28 symbols and a blank (Graves et al. 2006). The encoder
-has attended to the whole clip already; what the head adds is local, so it is made of convolutions
-over time, each block a depthwise convolution and a two-layer perceptron on a residual path.
-`training/` teaches the head; its weights and their card lie in `weights/`.
+attends to the whole clip; the head is local, residual blocks of a depthwise convolution over time
+and a two-layer perceptron. `training/` trains it; weights and model card are in `weights/`.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ class Letters(nn.Module):
         states: size of an encoder state.
         width: size of a block's state.
         blocks: how many.
-        kernel: frames that a block looks at.
-        dropout: share of a block's inner values that training hides.
+        kernel: frames that a block sees.
+        dropout: share of a block's inner values dropped in training.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class Letters(nn.Module):
         self.leave = nn.Linear(width, len(ALPHABET) + 1)
 
     def forward(self, states: Tensor, real: Tensor | None = None) -> Tensor:
-        """Logits [B, F, 29] of states [B, F, D]; frames that are not `real` [B, F] are ignored."""
+        """Logits [B, F, 29] of states [B, F, D]; only `real` frames [B, F] are used."""
         hidden = self.enter(states)
         for block in self.blocks:
             hidden = block(hidden, real)
@@ -63,7 +62,7 @@ class Letters(nn.Module):
 
 
 class Block(nn.Module):
-    """Mix neighbouring frames channel by channel, then channels frame by frame."""
+    """Mix neighbouring frames per channel, then channels per frame."""
 
     def __init__(self, width: int, kernel: int, dropout: float) -> None:
         super().__init__()
@@ -88,13 +87,7 @@ _SPACE: Final = ALPHABET.index(" ") + 1
 
 
 class MoonshineCTC:
-    """Moonshine's encoder and a head of letters, as a victim.
-
-    Args:
-        name: what `load_victim` calls it.
-        moonshine: whose encoder listens.
-        head: on the same device, in the same type.
-    """
+    """Moonshine's encoder and a head of letters, on the same device, as a victim."""
 
     sample_rate = SAMPLE_RATE
 
@@ -123,7 +116,7 @@ class MoonshineCTC:
         return letters
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
-        """CTC loss, and whether the best path says the target; see `Victim.score`."""
+        """CTC loss, and whether the best path is the target; see `Victim.score`."""
         states, mask = self.moonshine.listen(audio, lengths)
         return self._alignment(lengths, *targets).score(self.head(states, mask))
 
@@ -149,7 +142,7 @@ def load_head(device: torch.device, dtype: torch.dtype) -> Letters:
 
 
 def _spell(target: str) -> list[int]:
-    """Symbols of a phrase in small letters."""
+    """Symbols of a phrase in lower case."""
     text = letters_only(target)
     if strange := sorted(set(text) - set(ALPHABET)):
         raise TargetError(
@@ -157,7 +150,7 @@ def _spell(target: str) -> list[int]:
             " writes the letters a to z, apostrophes and spaces"
         )
     if not text:
-        raise TargetError(f"nothing of the target {target!r} can be spelled in letters")
+        raise TargetError(f"the target {target!r} has no letters; choose one in the letters a to z")
     return [ALPHABET.index(letter) + 1 for letter in text]
 
 

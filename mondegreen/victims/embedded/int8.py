@@ -1,7 +1,7 @@
 """Moonshine exactly as shipped: int8, in ONNX Runtime, greedy with a cache. It only transcribes.
 
-An independent, production decoder of the same network: an adversarial example made on the float
-model is worth more when this one mishears it too.
+An independent production decoder of the same network: an adversarial example made on the float
+model counts for more if this one mishears it too.
 """
 
 from __future__ import annotations
@@ -21,14 +21,7 @@ Array = npt.NDArray[Any]
 
 
 class MoonshineInt8:
-    """The shipped pair of `.ort` models as a recogniser.
-
-    Args:
-        name: what `load_victim` calls it.
-        encoder: the encoder's file.
-        decoder: the merged decoder's file.
-        tokenizer: their tokenizer.
-    """
+    """The shipped `.ort` models, encoder and merged decoder, as a recogniser."""
 
     sample_rate = SAMPLE_RATE
 
@@ -59,7 +52,7 @@ class MoonshineInt8:
         return after
 
     def _listen(self, audio: Tensor) -> dict[str, Array]:
-        """What the decoder needs of the encoder: its states, and the mask of the *samples*."""
+        """The decoder's inputs from the encoder: its states, and the mask of the *samples*."""
         samples = audio.detach().cpu().numpy().astype(np.float32)[None]
         mask = np.ones(samples.shape, np.int64)
         states = self._encoder.run(None, {"input_values": samples, "attention_mask": mask})[0]
@@ -68,11 +61,11 @@ class MoonshineInt8:
     def _step(
         self, heard: dict[str, Array], ids: list[int], cache: dict[str, Array]
     ) -> tuple[Array, dict[str, Array]]:
-        """Run the decoder on `ids`; the empty cache asks for the branch that starts one."""
+        """Run the decoder on `ids`; the empty cache selects the branch that starts one."""
         started = cache is not self._past
         flags = {"input_ids": np.array([ids]), "use_cache_branch": np.array([started])}
         logits, *present = self._decoder.run(None, {**heard, **flags, **cache})
         renewed = dict(zip(cache, present, strict=True))
-        if started:  # that branch hands the encoder's keys and values back empty
+        if started:  # that branch returns the encoder's keys and values empty
             renewed |= {name: cache[name] for name in cache if ".encoder." in name}
         return logits, renewed

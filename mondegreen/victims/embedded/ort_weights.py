@@ -27,13 +27,9 @@ _QUANTISED_EMBEDDING = re.compile(r"^(?!onnx::)(?P<path>.+\.weight)_merged_0_qua
 
 
 def read_ort_weights(path: Path) -> dict[str, Array]:
-    """Read every learned weight of an `.ort` file, dequantised, in PyTorch's layout.
+    """Every learned weight of an `.ort` file, dequantised: module path to float32 array.
 
-    Args:
-        path: the model file.
-
-    Returns:
-        Module path (`layers.0.mlp.fc1.weight`) to float32 array; linear weights are [out, in].
+    Paths are like `layers.0.mlp.fc1.weight`; linear weights are [out, in], as in PyTorch.
 
     Raises:
         VictimError: the file is not an ORT flatbuffer.
@@ -61,7 +57,7 @@ def _root_graph(path: Path) -> Any:
 
 
 def _graphs(graph: Any) -> Iterator[Any]:
-    """The graph, then the branch that runs without a cache, where there is one."""
+    """The graph, then the branch that runs without a cache, if there is one."""
     yield graph
     for node in _nodes(graph):
         for i in range(node.AttributesLength()):

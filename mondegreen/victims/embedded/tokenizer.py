@@ -1,9 +1,9 @@
 """Byte-pair tokenizer of the embedded model, read from its `tokenizer.bin`.
 
-The file is a list of length-prefixed byte strings, one a token; a length of 128 or more takes a
-second byte. Tokens 0-2 are special, 3-258 are the single bytes, and the pieces that follow stand in
-the order of their merge priority, with "▁" for a space, as SentencePiece writes them. Byte tokens
-and pieces must be kept apart: "." is both token 49 and token 29889, and the model says the second.
+The file is a list of length-prefixed byte strings, one per token; a length of 128 or more takes a
+second byte. Tokens 0-2 are special, 3-258 are the single bytes, and the pieces that follow are in
+the order of their merge priority, with "▁" for a space, as in SentencePiece. Byte tokens and pieces
+are distinct: "." is both token 49 and token 29889, and the model writes the second.
 """
 
 from __future__ import annotations
@@ -19,11 +19,7 @@ _SPACE = "▁"
 
 
 class Tokenizer:
-    """Text to tokens and back.
-
-    Args:
-        entries: the byte string of every token, by id.
-    """
+    """Text to tokens and back; `entries` are the byte strings of all tokens, by id."""
 
     def __init__(self, entries: list[bytes]) -> None:
         self._entries = entries
@@ -33,11 +29,7 @@ class Tokenizer:
 
     @classmethod
     def from_file(cls, path: Path) -> Tokenizer:
-        """Read a `tokenizer.bin`.
-
-        Raises:
-            VictimError: the file ends within an entry.
-        """
+        """Read a `tokenizer.bin`; raises `VictimError` if it ends within an entry."""
         data, at, entries = path.read_bytes(), 0, []
         while at < len(data):
             length, at = data[at], at + 1
@@ -50,10 +42,10 @@ class Tokenizer:
         return cls(entries)
 
     def encode(self, text: str) -> list[int]:
-        """Merge characters into pieces, always the pair of highest priority first.
+        """Merge characters into pieces, the pair of highest priority first.
 
         Raises:
-            TargetError: a character that no piece holds.
+            TargetError: a character is in no piece.
         """
         pieces = list(_SPACE + " ".join(text.split()).replace(" ", _SPACE))
         if missing := sorted({piece for piece in pieces if piece not in self._ids}):
@@ -65,13 +57,13 @@ class Tokenizer:
         return [self._ids[piece] for piece in pieces]
 
     def _best_merge(self, pieces: list[str]) -> int | None:
-        """Position of the pair whose merged piece has the lowest id, the leftmost of equals."""
+        """Position of the pair whose merged piece has the lowest id, the leftmost if equal."""
         ranked = [
             (self._ids[a + b], i) for i, (a, b) in enumerate(pairwise(pieces)) if a + b in self._ids
         ]
         return min(ranked)[1] if ranked else None
 
     def decode(self, ids: list[int]) -> str:
-        """Join the pieces of `ids`, special tokens left out."""
+        """Join the pieces of `ids`, without special tokens."""
         joined = b"".join(self._entries[i] for i in ids if i >= _BYTES.start)
         return joined.decode(errors="replace").replace(_SPACE, " ").strip()

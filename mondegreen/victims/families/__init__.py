@@ -1,1 +1,1 @@
-"""Checkpoints of transformers, a file a family."""
+"""Checkpoints of transformers, one file per family."""

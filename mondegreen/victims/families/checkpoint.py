@@ -1,7 +1,7 @@
-"""Checkpoints of transformers, by the hub's id or from a local folder.
+"""Checkpoints of transformers, from the model hub or a local folder.
 
-Everything that is fetched or read goes through here, on one rule: data may come from outside, code
-may not. So weights are safetensors (a pickle can run code), and `trust_remote_code` is never given.
+All loading goes through here, under one rule: data may come from outside, code may not. So weights
+must be safetensors (a pickle can run code), and `trust_remote_code` is never set.
 """
 
 from __future__ import annotations
@@ -15,53 +15,49 @@ from typing import Any, Final
 
 import torch
 from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.utils.tqdm import (
+    are_progress_bars_disabled,
+    disable_progress_bars,
+    enable_progress_bars,
+)
 
 from mondegreen.errors import MondegreenError, VictimError
 from mondegreen.victims.families.pretrained import Pretrained
 
 NEEDED: Final = "config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
 _NO_CONVERSION: Final = "DISABLE_SAFETENSORS_CONVERSION"  # of transformers
-_TRAINING_ONLY: Final = "masked_spec_embed"  # SpecAugment's mask: nothing is masked when hearing
+_TRAINING_ONLY: Final = "masked_spec_embed"  # SpecAugment's mask
 _PICKLED: Final = (
     "its weights are not safetensors; pickled ones are refused, since reading them can run code."
-    " Convert them where you trust them: load the model with transformers and save_pretrained it"
-    " again"
+    " If you trust them, convert them: load the model with transformers and call save_pretrained"
 )
 
 
 def load_checkpoint(name: str, device: torch.device, dtype: torch.dtype) -> Pretrained:
-    """A checkpoint as a victim of its family.
+    """A checkpoint as a victim of its family, on a device, in float32 or float64.
 
-    Args:
-        name: a folder, or ID or ID@REVISION: an id of the model hub, and a branch, tag or commit.
-        device: where its weights go.
-        dtype: their floating type, float32 or float64.
+    `name` is a folder, or ID or ID@REVISION: an id of the model hub, and a branch, tag or commit.
 
     Raises:
-        VictimError: it cannot be had, is no recogniser of a known family, wants code of its own or
-            pickled weights, leaves weights out, or has features that cannot be reproduced.
+        VictimError: it is not available, not of a supported family, needs its own code, has pickled
+            weights, lacks weights, or has features that cannot be reproduced.
     """
     if Path(name).is_dir():
-        name = str(Path(name).resolve())  # a record is read elsewhere, too
+        name = str(Path(name).resolve())  # a record may be read elsewhere
     source, revision = _parts(name)
     if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or source.count("/") > 1):
-        raise VictimError(f"there is no folder {name}; give the folder of a checkpoint")
+        raise VictimError(f"there is no folder {name}; name the folder of a checkpoint")
     try:
-        with _by_itself():
+        with _by_itself(), _without_progress_bars():
             return _load(name, source, revision, device, dtype)
     except MondegreenError:
         raise
-    except Exception as error:  # a stranger's files may raise anything at all
+    except Exception as error:  # unknown files may raise anything
         raise VictimError(f"cannot load {name}: {_reason(error, source)}") from error
 
 
 def pinned(name: str, commit: str | None) -> str:
-    """The name by which exactly what was loaded is found again: ID@COMMIT; a folder's is its own.
-
-    Args:
-        name: as of `load_checkpoint`.
-        commit: of the hub; None: it gave none.
-    """
+    """The name that finds the same again: ID@COMMIT; a folder, or without a commit, the name."""
     if commit is None or Path(name).is_dir():
         return name
     return f"{_parts(name)[0]}@{commit}"
@@ -72,7 +68,6 @@ def _load(
 ) -> Pretrained:
     import transformers
 
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     where = {"revision": revision, "trust_remote_code": False}
     config = transformers.AutoConfig.from_pretrained(source, **where)
     family = _family(name, config)
@@ -90,7 +85,7 @@ def _load(
 
 
 def _commit(source: str, revision: str | None) -> str | None:
-    """The commit of the config that was just read: the hub's cache has a folder for each."""
+    """The commit of the config that was just read: the hub's cache has one folder per commit."""
     found = try_to_load_from_cache(source, "config.json", revision=revision)
     return Path(found).parent.name if isinstance(found, str) else None
 
@@ -99,13 +94,13 @@ def _check_complete(name: str, missing: set[str]) -> None:
     if needed := sorted(key for key in missing if not key.endswith(_TRAINING_ONLY)):
         raise VictimError(
             f"{name} has no weights for {', '.join(needed[:3])}: it is not a finished recogniser"
-            " (a pretrained encoder, maybe); give a checkpoint that was taught to transcribe"
+            " (a pretrained encoder, maybe); use a checkpoint that was trained to transcribe"
         )
 
 
 @contextmanager
 def _by_itself() -> Iterator[None]:
-    """Loading asks nobody to convert pickled weights, and leaves what went wrong to the error."""
+    """Load without asking the hub to convert pickled weights, and without its log messages."""
     logger = logging.getLogger("huggingface_hub")
     level, setting = logger.level, os.environ.get(_NO_CONVERSION)
     logger.setLevel(logging.CRITICAL)
@@ -118,6 +113,21 @@ def _by_itself() -> Iterator[None]:
             del os.environ[_NO_CONVERSION]
         else:
             os.environ[_NO_CONVERSION] = setting
+
+
+@contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    """Hide progress bars, then restore them; transformers' and the hub's may be set apart."""
+    from transformers.utils import logging as bars
+
+    shown, hidden = bars.is_progress_bar_enabled(), are_progress_bars_disabled()
+    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
+        (disable_progress_bars if hidden else enable_progress_bars)()
 
 
 def _parts(name: str) -> tuple[str, str | None]:
@@ -144,8 +154,8 @@ def _family(name: str, config: Any) -> type[Pretrained]:
     served = families()
     if config.model_type not in served:
         raise VictimError(
-            f"{name} is a {config.model_type!r} model, which is no recogniser that is known here;"
-            f" known: {', '.join(sorted(served))}. Wrap it as a victim of your own: module:function"
+            f"{name} is a {config.model_type!r} model, which is not supported; supported are"
+            f" {', '.join(sorted(served))}. Wrap it as your own victim: module:function"
         )
     return served[config.model_type]
 
@@ -154,22 +164,22 @@ def _reason(error: Exception, source: str) -> str:
     """What went wrong, and what to do about it."""
     said, folder = str(error), Path(source)
     if "trust_remote_code" in said:
-        return "it brings code of its own, which is never run; wrap it as module:function instead"
+        return "it needs its own code, which is never run; wrap it as module:function instead"
     first, *more = [line.strip() for line in said.splitlines() if line.strip()] or [""]
     if first.endswith(":"):
         first = " ".join([first, *more[:1]])
-    if not isinstance(error, (OSError, ValueError)):  # their texts mean little by themselves
+    if not isinstance(error, (OSError, ValueError)):  # their messages mean little alone
         first = f"{type(error).__name__}: {first}"
     if folder.is_dir():
         has_weights = any(folder.glob("*.safetensors"))
         if not has_weights and any(folder.glob("*.bin")):
             return _PICKLED
         if not has_weights and "safetensors" in said:
-            first = "it holds no model.safetensors"
+            first = "it has no model.safetensors"
         return f"{first} (a folder must hold {NEEDED})"
     if "safetensors" in said:
         return _PICKLED
     return (
-        f"{first} If there is no network here, fetch it where there is one (hf download {source}"
-        f" --local-dir FOLDER), and give the folder: it must hold {NEEDED}"
+        f"{first} If there is no network here, download it elsewhere (hf download {source}"
+        f" --local-dir FOLDER), and use the folder: it must hold {NEEDED}"
     )

@@ -7,13 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from mondegreen.errors import VictimError
 from mondegreen.victims.base import Score
-from mondegreen.victims.batching import unpadded
+from mondegreen.victims.batching import Remembered, Unpadded
 from mondegreen.victims.families.pretrained import Pretrained
-from mondegreen.victims.losses.ctc import require_frames, score_ctc
+from mondegreen.victims.losses.ctc import Alignment, require_frames
 from mondegreen.victims.tokens.beam import prefix_beam_search
 from mondegreen.victims.tokens.spelling import delimiter, spell
 
@@ -21,21 +20,15 @@ from mondegreen.victims.tokens.spelling import delimiter, spell
 class CTC(Pretrained):
     """A checkpoint of `AutoModelForCTC` as a victim; arguments and errors as `Pretrained`."""
 
+    # fmt: off
     auto_classes = dict.fromkeys(
         (
-            "data2vec-audio",
-            "hubert",
-            "parakeet_ctc",
-            "sew",
-            "sew-d",
-            "unispeech",
-            "unispeech-sat",
-            "wav2vec2",
-            "wav2vec2-conformer",
-            "wavlm",
+            "data2vec-audio", "hubert", "parakeet_ctc", "sew", "sew-d", "unispeech",
+            "unispeech-sat", "wav2vec2", "wav2vec2-conformer", "wavlm",
         ),
         "AutoModelForCTC",
     )
+    # fmt: on
 
     def __init__(self, name: str, model: Any, processor: Any) -> None:
         super().__init__(name, model, processor)
@@ -43,10 +36,11 @@ class CTC(Pretrained):
         self.blank: int = model.config.pad_token_id
         if self.blank != tokenizer.pad_token_id or not 0 <= self.blank < model.config.vocab_size:
             raise VictimError(
-                f"{name} has the blank {self.blank} in its config, and {tokenizer.pad_token_id} in"
-                f" its tokenizer, of {model.config.vocab_size} symbols; repair pad_token_id"
+                f"{name} has the blank {self.blank} in its config but {tokenizer.pad_token_id} in"
+                f" its tokenizer, of {model.config.vocab_size} symbols; correct pad_token_id"
             )
         self.delimiter: int | None = delimiter(tokenizer)
+        self._alone, self._alignment = Unpadded(self._logits), Remembered(self._align)
 
     def encode(self, target: str, length: int) -> Tensor:
         """Symbols of `target`, in the case that the model writes; see `Victim.encode`."""
@@ -55,12 +49,13 @@ class CTC(Pretrained):
         return symbols
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
-        """CTC loss, and whether the best path says the target; see `Victim.score`."""
+        """CTC loss, and whether the best path is the target; see `Victim.score`."""
         features, counts = self.frontend(audio.to(self.dtype), lengths)
-        logits = unpadded(self._logits, features, counts)
-        frames = torch.tensor([len(clip) for clip in logits], device=audio.device)
-        batch = pad_sequence(logits, batch_first=True)
-        return score_ctc(batch, frames, targets, self.blank, self.delimiter)
+        logits, frames = self._alone(features, counts)
+        return self._alignment(frames, *targets).score(logits)
+
+    def _align(self, frames: Tensor, *targets: Tensor) -> Alignment:
+        return Alignment(frames, targets, self.blank, self.delimiter)
 
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
@@ -70,11 +65,11 @@ class CTC(Pretrained):
             logits = self.model(**inputs).logits[0, : self._frames(audio.shape[-1])]
             symbols = prefix_beam_search(logits.log_softmax(-1), self.blank, self.beams)
             text = self.processor.tokenizer.decode(symbols, group_tokens=False)
-        elif self.model.can_generate():  # Parakeet: blanks the frames that its features pad
+        elif self.model.can_generate():  # Parakeet: it sets padded frames to blank
             text = self.processor.batch_decode(self.model.generate(**inputs))[0]
         else:
             text = self.processor.batch_decode(self.model(**inputs).logits.argmax(-1))[0]
-        return " ".join(str(text).split())  # a delimiter said twice is two spaces
+        return " ".join(str(text).split())  # a repeated delimiter is two spaces
 
     def _logits(self, features: Tensor) -> Tensor:
         """[B, F, V] of features without padding."""

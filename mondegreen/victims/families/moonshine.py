@@ -1,14 +1,14 @@
 """Moonshine (Jeffries et al. 2024): raw waveform in, sequence to sequence.
 
-The model's own `forward` normalises its first features over time, padding included, so that a clip
-in a padded batch is heard differently from the same clip alone. `Moonshine.score` therefore runs
-the modules of the encoder itself, with statistics and attention over each clip's own frames, and
-those of the decoder, with masks and positions made beforehand; `Moonshine.transcribe` goes through
-the model's unchanged `generate`, one clip at a time.
+The model's own `forward` normalises its first features over time, padding included, so a clip in a
+padded batch would get other states than alone. `Moonshine.score` therefore runs the encoder's
+modules itself, with statistics and attention over each clip's own frames, and the decoder's with
+prepared masks and positions; `Moonshine.transcribe` uses the model's unchanged `generate`, one clip
+at a time.
 
-Masks and positions depend on a batch's lengths and targets alone. transformers' own `forward` makes
-them at every call, and reads a mask's values to choose among attention kernels, for which a GPU has
-to be waited for. Here the same functions are asked once, and the layers get what they gave.
+Masks and positions depend only on a batch's lengths and targets. transformers' `forward` makes them
+at every call, and reads a mask's values to choose an attention kernel, which waits for a GPU. Here
+the same functions are called once, and the layers get their results.
 """
 
 from __future__ import annotations
@@ -37,19 +37,12 @@ from mondegreen.victims.tokens.spelling import PretrainedVocabulary, Vocabulary
 
 @dataclass(frozen=True)
 class EncoderLayout:
-    """Clips of certain lengths in a batch of a certain width, as the encoder sees them.
+    """Clips of certain lengths in a batch of a certain width, as the encoder needs them."""
 
-    Attributes:
-        weight: [B, 1, F'], 1 at the real frames of the first convolution, else 0.
-        mask: [B, F] bool: which encoder states are real; None: all.
-        attention: what keeps attention from the others, as the layers want it.
-        rotation: cosines and sines of the places, each [1, F, D'].
-    """
-
-    weight: Tensor
-    mask: Tensor | None
-    attention: Any
-    rotation: tuple[Tensor, Tensor]
+    weight: Tensor  # [B, 1, F'], 1 at the real frames of the first convolution, else 0
+    mask: Tensor | None  # [B, F] bool: which encoder states are real; None: all
+    attention: Any  # the layers' mask over padding
+    rotation: tuple[Tensor, Tensor]  # cosines and sines of the places, each [1, F, D']
 
     @classmethod
     def of(cls, encoder: Any, lengths: Tensor, samples: int) -> EncoderLayout:
@@ -67,27 +60,19 @@ class EncoderLayout:
 
 @dataclass(frozen=True)
 class DecoderLayout:
-    """Targets of a batch, as the decoder sees them.
+    """Targets of a batch, as the decoder needs them."""
 
-    Attributes:
-        forced: the targets.
-        embedded: [B, N, D], the decoder's input.
-        causal: what keeps a place from those after it, as the layers want it.
-        across: what keeps attention from the memory's padding, as the layers want it.
-        rotation: cosines and sines of the places, each [1, N, D'].
-    """
-
-    forced: TeacherForcing
-    embedded: Tensor
-    causal: Any
-    across: Any
-    rotation: tuple[Tensor, Tensor]
+    forced: TeacherForcing  # the targets
+    embedded: Tensor  # [B, N, D], the decoder's input
+    causal: Any  # the layers' mask over later places
+    across: Any  # the layers' mask over the memory's padding
+    rotation: tuple[Tensor, Tensor]  # cosines and sines of the places, each [1, N, D']
 
     @classmethod
     def of(
         cls, decoder: Any, prompt: Sequence[int], targets: Sequence[Tensor], mask: Tensor | None
     ) -> DecoderLayout:
-        """Lay out B targets, to be said of states whose real ones `mask` [B, F] tells."""
+        """Lay out B targets over encoder states whose real ones are `mask` [B, F]."""
         forced = TeacherForcing(prompt, targets)
         embedded = decoder.embed_tokens(forced.inputs)
         causal = create_causal_mask(decoder.config, embedded, None, None)
@@ -99,13 +84,13 @@ class DecoderLayout:
 
 
 def conv_length(length: Any, convolution: torch.nn.Conv1d) -> Any:
-    """Frames that a convolution without padding makes of `length` inputs, an int or a tensor."""
+    """Output frames of a convolution without padding over `length` inputs, int or tensor."""
     (kernel,), (stride,) = convolution.kernel_size, convolution.stride
     return (length - kernel) // stride + 1
 
 
 def _like_states(half: Any, clips: int, size: int) -> Tensor:
-    """[clips, size, D] of no certain values: transformers asks a tensor for shape and type."""
+    """[clips, size, D], uninitialised: transformers reads its shape and type."""
     weight: Tensor = next(half.parameters())
     return weight.new_empty(clips, size, half.config.hidden_size)
 
@@ -117,19 +102,14 @@ def _rotation(half: Any, states: Tensor) -> tuple[Tensor, Tensor]:
 
 
 SAMPLE_RATE = 16_000
-TOKENS_PER_SECOND = 6.5  # the makers' bound on generation, which stops runaway repetition
+TOKENS_PER_SECOND = 6.5  # the makers' bound on generation, against runaway repetition
 
 
 class Moonshine(Pretrained):
-    """A Moonshine model as a victim.
-
-    Args:
-        name: what `load_victim` calls it.
-        model: transformers' model, weights in place.
-        tokenizer: its tokenizer.
+    """A Moonshine model as a victim, from transformers' model with its weights, and a tokenizer.
 
     Raises:
-        VictimError: the model generates with settings that are not reproduced.
+        VictimError: the model's generation config is not reproduced.
     """
 
     sample_rate = SAMPLE_RATE
@@ -150,7 +130,7 @@ class Moonshine(Pretrained):
         if len(tokens) > (room := self._room(length)):
             raise TargetError(
                 f"the target takes {len(tokens) - 1} tokens, but in {length / SAMPLE_RATE:.1f} s"
-                f" the recogniser says at most {room - 1}; choose a shorter target or a longer"
+                f" the recogniser writes at most {room - 1}; choose a shorter target or a longer"
                 " clip"
             )
         return tokens.to(self.device)
@@ -193,16 +173,16 @@ class Moonshine(Pretrained):
         return encoder.layer_norm(hidden), layout.mask
 
     def frames(self, lengths: Tensor) -> Tensor:
-        """Encoder states that clips of `lengths` samples give; of any shape."""
+        """Encoder states of clips of `lengths` samples; any shape."""
         encoder = self.model.model.encoder
         for convolution in (encoder.conv1, encoder.conv2, encoder.conv3):
             lengths = conv_length(lengths, convolution)
         return lengths
 
     def _room(self, length: int) -> int:
-        """Places for a target and its end in what is said of `length` samples."""
+        """Places for a target and its end in the output for `length` samples."""
         config, bound = self.model.generation_config, max_tokens(length)
-        if config.max_new_tokens is not None:  # goes before the length that `generate` is given
+        if config.max_new_tokens is not None:  # overrides the length passed to `generate`
             bound = min(bound, longest(config, given=1))
         return max(1, bound - len(self.generation.prompt))
 
@@ -211,7 +191,7 @@ class Moonshine(Pretrained):
         return DecoderLayout.of(self.model.model.decoder, self.generation.prompt, targets, mask)
 
     def _say(self, asked: DecoderLayout, memory: Tensor) -> Tensor:
-        """The decoder's states [B, N, D], having heard `memory` [B, F, D]."""
+        """The decoder's states [B, N, D] over `memory` [B, F, D]."""
         decoder, hidden = self.model.model.decoder, asked.embedded
         for layer in decoder.layers:
             hidden = layer(
@@ -226,15 +206,10 @@ class Moonshine(Pretrained):
 
 
 class HubMoonshine(Moonshine):
-    """A Moonshine checkpoint in the layout of the hub, with a processor of transformers.
-
-    Args:
-        name: what `load_victim` calls it.
-        model: transformers' model, weights in place.
-        processor: its processor.
+    """A Moonshine checkpoint in the layout of the hub; arguments as `Pretrained`.
 
     Raises:
-        VictimError: the processor wants another sample rate; or as `Pretrained` and `Moonshine`.
+        VictimError: the processor has another sample rate; or as `Pretrained` and `Moonshine`.
     """
 
     auto_classes = MappingProxyType({"moonshine": "AutoModelForSpeechSeq2Seq"})
@@ -242,14 +217,14 @@ class HubMoonshine(Moonshine):
     def __init__(self, name: str, model: Any, processor: Any) -> None:
         if (rate := processor.feature_extractor.sampling_rate) != SAMPLE_RATE:
             raise VictimError(
-                f"{name} has a processor for {rate} Hz, but Moonshine hears {SAMPLE_RATE} Hz;"
-                " repair its preprocessor_config.json"
+                f"{name} has a processor for {rate} Hz, but Moonshine needs {SAMPLE_RATE} Hz;"
+                " correct its preprocessor_config.json"
             )
         Pretrained.__init__(self, name, model, processor)
         super().__init__(name, model, PretrainedVocabulary(processor.tokenizer))
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
-        """As `Moonshine.score`, of what the processor makes of the waveform."""
+        """As `Moonshine.score`, on the processor's version of the waveform."""
         heard, _ = self.frontend(audio.to(self.dtype), lengths)
         return super().score(heard, lengths, targets)
 
@@ -264,12 +239,9 @@ def max_tokens(length: int) -> int:
 
 
 def _group_norm(hidden: Tensor, weight: Tensor, norm: torch.nn.GroupNorm) -> Tensor:
-    """Group norm with one group whose mean and variance see real frames only.
+    """Group norm with one group, its mean and variance over real frames only.
 
-    Args:
-        hidden: [B, C, F].
-        weight: [B, 1, F], 1 at real frames, else 0.
-        norm: its weight and bias, one a channel.
+    Shape: hidden ``[B, C, F]``, weight ``[B, 1, F]``, 1 at real frames, else 0 -> ``[B, C, F]``.
     """
     count = weight.sum((1, 2), keepdim=True) * hidden.shape[1]
     centred = (hidden - (hidden * weight).sum((1, 2), keepdim=True) / count) * weight

@@ -1,8 +1,8 @@
-"""What every checkpoint of transformers has in common: frozen weights, a processor, a frontend.
+"""What all checkpoints of transformers share: frozen weights, a processor, a frontend.
 
-The processor belongs to the checkpoint and is what its users run; it works in numpy, and no
-gradient passes through it. So `Pretrained` keeps it for transcribing, and puts the same features,
-re-expressed in torch, into the graph, having proved on loading that they are the same.
+A checkpoint's processor is what its users run, but it works in numpy, without gradients. So
+`Pretrained` keeps it for transcribing, and puts the same features, re-expressed in torch, into the
+graph, after checking on loading that they are the same.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from mondegreen.victims.frontends import Frontend, check_equal, frontend_of
 
 
 class Pretrained(ABC):
-    """A checkpoint and its processor, ready to be differentiated with respect to the sound.
+    """A checkpoint and its processor, differentiable in the sound.
 
     A family is a subclass with `encode`, `score` and `transcribe`; see `Victim`.
 
     Args:
         name: what `load_victim` calls it.
-        model: transformers' model, weights in place.
+        model: transformers' model, with its weights.
         processor: transformers' processor of that checkpoint: a feature extractor and a tokenizer.
 
     Raises:
-        VictimError: the processor's features cannot be reproduced in torch, or its tokenizer is
-            not the checkpoint's.
+        VictimError: the processor's features cannot be reproduced in torch, or its tokenizer
+            belongs to another checkpoint.
     """
 
     auto_classes: ClassVar[Mapping[str, str]]  # transformers' auto class of each model type served
@@ -41,7 +41,7 @@ class Pretrained(ABC):
         self.model = model.requires_grad_(False).eval()
         self.processor = processor
         _check_tokenizer(processor.tokenizer, model.config.vocab_size)
-        self.beams = 1  # of `transcribe`; `score` always speaks of the greedy decode
+        self.beams = 1  # of `transcribe`; `score` is always about the greedy decode
         frontend: Frontend = frontend_of(processor.feature_extractor)
         self.frontend_error = check_equal(frontend, processor.feature_extractor)
         self.frontend = frontend.to(self.device, self.dtype)
@@ -69,10 +69,10 @@ class Pretrained(ABC):
 
     @abstractmethod
     def transcribe(self, audio: Tensor) -> str:
-        """Hear one clip through the checkpoint's own processor and generation."""
+        """Transcribe one clip with the checkpoint's own processor and generation."""
 
     def features(self, audio: Tensor) -> dict[str, Any]:
-        """The original processor's features of one clip, [T] in [-1, 1]: the model's own input."""
+        """The original processor's features of one clip, [T] in [-1, 1], as the model's input."""
         samples = audio.detach().cpu().float().numpy()
         inputs = self.processor.feature_extractor(
             samples, sampling_rate=self.sample_rate, return_tensors="pt"
@@ -81,13 +81,12 @@ class Pretrained(ABC):
 
 
 def _check_tokenizer(tokenizer: Any, symbols: int) -> None:
-    """Refuse what transformers makes of a folder without a tokenizer's files: an empty one.
+    """Refuse the empty tokenizer that transformers makes if a folder lacks the tokenizer's files.
 
-    Half, because a model may well have symbols to spare, or ones that are never written.
+    Half the symbols, because a model may have spare symbols, or some that are never written.
     """
     if 2 * len(tokenizer) < symbols:
         raise VictimError(
-            f"the tokenizer has {len(tokenizer)} symbols, but the model says {symbols}: it is not"
-            " this checkpoint's. Are its files (tokenizer.json, or vocab.json and what belongs to"
-            " it) missing?"
+            f"the tokenizer has {len(tokenizer)} symbols, but the model has {symbols}: it belongs"
+            " to another checkpoint. Are its files (tokenizer.json or vocab.json) missing?"
         )

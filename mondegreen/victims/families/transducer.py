@@ -1,9 +1,9 @@
 """Transducers (Graves 2012; with durations, Xu et al. 2023): Parakeet RNN-T and TDT.
 
-The encoder is run on the padded batch as it is: it masks padding wherever frames are mixed, in the
-subsampling, the attention and the convolutions. The joint network is large, [B, T, U + 1, V]; the
-loss and the greedy decode need of it but a few numbers a node, so it is made some frames at a
-time, and made again for the gradient.
+The encoder runs on the padded batch: it masks padding wherever frames are mixed, in subsampling,
+attention and convolutions. The joint network is large, [B, T, U + 1, V], but loss and greedy decode
+need only a few numbers per node, so it is evaluated some frames at a time, and again for the
+gradient.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mondegreen.errors import TargetError, VictimError
 from mondegreen.victims.base import Score
+from mondegreen.victims.batching import Remembered
 from mondegreen.victims.families.pretrained import Pretrained
 from mondegreen.victims.frontends.base import first
 from mondegreen.victims.losses.transducer import Choices, rnnt_loss, says, tdt_loss
@@ -28,14 +29,14 @@ from mondegreen.victims.tokens.generation import refuse_other_settings
 from mondegreen.victims.tokens.spelling import spell
 
 _UNUSED = ("begin_suppress_tokens", "eos_token_id", "forced_bos_token_id", "forced_eos_token_id")
-_AT_ONCE = 2**22  # logits of the joint network that are made at a time
+_AT_ONCE = 2**22  # logits of the joint network per evaluation
 
 
 class Transducer(Pretrained):
     """A checkpoint of ParakeetForRNNT or ParakeetForTDT as a victim; arguments as `Pretrained`.
 
     Raises:
-        VictimError: as `Pretrained`, or the checkpoint's generation config bends greedy decoding.
+        VictimError: as `Pretrained`, or its generation config changes greedy decoding.
     """
 
     auto_classes = MappingProxyType(
@@ -49,11 +50,12 @@ class Transducer(Pretrained):
         self.durations: tuple[int, ...] = tuple(getattr(config, "durations", ()))
         self._vocabulary: int = config.vocab_size
         self._per_frame: int = model.max_symbols_per_step
+        self._labelled = Remembered(self._label)
         self._check_generation()
 
     @property
     def beams(self) -> int:
-        """One: transformers has no beam search for transducers, and more are refused."""
+        """One: transformers has no beam search for transducers."""
         return 1
 
     @beams.setter
@@ -68,18 +70,17 @@ class Transducer(Pretrained):
         """Symbols of `target`, without the blank; see `Victim.encode`."""
         symbols = spell(self.processor.tokenizer, target)
         if self.blank in symbols:
-            raise TargetError(f"{target!r} holds the recogniser's mark for silence; leave it out")
+            raise TargetError(f"{target!r} contains the recogniser's blank; leave it out")
         if len(symbols) > (most := self._most_symbols(length)):
             raise TargetError(
                 f"the target takes {len(symbols)} symbols, but in {length / self.sample_rate:.1f} s"
-                f" the recogniser says at most {most}; choose a shorter target or a longer clip"
+                f" the recogniser writes at most {most}; choose a shorter target or a longer clip"
             )
         return torch.tensor(symbols, device=self.device)
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
-        """Loss over all alignments, and whether greedy decoding says it; see `Victim.score`."""
-        symbols = torch.tensor([len(target) for target in targets], device=audio.device)
-        labels = pad_sequence(list(targets), batch_first=True, padding_value=self.blank)
+        """Loss over all alignments, and whether greedy decoding gives it; see `Victim.score`."""
+        labels, symbols = self._labelled(*targets)
         heard, frames, steps = self._listen(audio, lengths)
         blank, emit, duration, likeliest, moves = self._lattice(heard, labels)
         if self.durations:
@@ -92,22 +93,27 @@ class Transducer(Pretrained):
 
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
-        """Greedy generation, in the model's own way; audio [T] in [-1, 1]."""
+        """The model's own greedy generation; audio [T] in [-1, 1]."""
         with warnings.catch_warnings():
-            # generation bounds itself by the clip's length, and then warns that nobody did
+            # generation bounds itself by the clip's length, and warns of no bound all the same
             warnings.filterwarnings("ignore", "Using the model-agnostic default `max_length`")
             found = self.model.generate(**self.features(audio), do_sample=False, num_beams=1)
         return str(self.processor.decode(found.sequences[0], skip_special_tokens=True)).strip()
 
+    def _label(self, *targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Targets [B, U], padded with the blank, and the symbols of each, [B]."""
+        symbols = torch.tensor([len(target) for target in targets], device=self.device)
+        return pad_sequence([*targets], batch_first=True, padding_value=self.blank), symbols
+
     def _listen(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The joint network's view of the sound, [B, T, H]; [B] real frames; [B] `_most_steps`."""
+        """States for the joint network [B, T, H]; real frames [B]; `_most_steps` [B]."""
         features, counts = self.frontend(audio, lengths)
         real = first(counts, features.shape[1])
         states = self.model.get_audio_features(input_features=features, attention_mask=real)
         return states.pooler_output, states.attention_mask.sum(-1), self._most_steps(counts)
 
     def _lattice(self, heard: Tensor, labels: Tensor) -> list[Tensor]:
-        """All nodes of the lattices of B targets, [B, U], some frames at a time; see `_nodes`."""
+        """All nodes of the lattices of targets [B, U], some frames at a time; see `_nodes`."""
         start = self.model.generation_config.decoder_start_token_id
         said = self.model.decoder(F.pad(labels, (1, 0), value=start))
         width = self._vocabulary + len(self.durations)
@@ -148,7 +154,7 @@ class Transducer(Pretrained):
         return words[..., self.blank] - whole, emit, times.log_softmax(-1), likeliest, moves
 
     def _most_symbols(self, length: int) -> int:
-        """How many symbols a clip of `length` samples has room for, both to say and to score."""
+        """The most symbols of a clip of `length` samples, both to generate and to score."""
         silence = torch.zeros(1, length, device=self.device, dtype=self.dtype)
         _, counts = self.frontend(silence, torch.tensor([length], device=self.device))
         frames, steps = int(self._frames(counts)), int(self._most_steps(counts))
@@ -159,17 +165,17 @@ class Transducer(Pretrained):
         return min(steps, left // shortest) if shortest else steps
 
     def _most_steps(self, counts: Tensor) -> Tensor:
-        """Blanks and symbols that generation stops after, [B], by the frames of features, [B]."""
+        """Blanks and symbols that generation stops after, [B], given the feature frames [B]."""
         config = self.model.generation_config
         if config.max_new_tokens is not None:
             return torch.full_like(counts, config.max_new_tokens)
         if config.max_length is not None:
             return torch.full_like(counts, config.max_length - 1)  # the start counts
-        # the extractor hands over one frame more than are real, and generation counts it
+        # the extractor returns one frame more than are real, and generation counts it
         return self._frames(counts + 1) * self._per_frame - 1
 
     def _frames(self, counts: Tensor) -> Tensor:
-        """Frames of the encoder, [B], by the frames of features, [B]."""
+        """Encoder frames [B] of feature frames [B]."""
         frames: Tensor = self.model.encoder._get_subsampling_output_length(counts)
         return frames.long()
 
@@ -182,6 +188,6 @@ class Transducer(Pretrained):
         for setting, value in needed.items():
             if (found := getattr(config, setting)) != value:
                 raise VictimError(
-                    f"the checkpoint generates with {setting}={found}; a transducer is expected to"
-                    f" have {value} there. Load a copy with a generation_config.json that has"
+                    f"the checkpoint generates with {setting}={found}, but a transducer needs"
+                    f" {value}. Load a copy with that in its generation_config.json"
                 )

@@ -1,14 +1,13 @@
-"""Whisper (Radford et al. 2022): the log-mel picture of a 30 s window in, sequence to sequence.
+"""Whisper (Radford et al. 2022): the log-mel spectrogram of a 30 s window in, sequence to sequence.
 
-The encoder has a place for every frame of the window and attends to all of them, silence included:
-the same clip in a smaller window is another input. So each clip pays for the whole window, and
-none may be longer.
+The encoder has a place for every frame of the window and attends to all of them, silence included,
+so a smaller window would be another input. Each clip costs the whole window, and none may be
+longer.
 
-What is decoded from is set before the audio is heard. The prompt (start, language, task, no
-timestamps) is the one that the model's own `generate` starts with, which is asked for it once; the
-language is the generation config's own if it has one, else English, never a guess from the audio.
-Of the logits, `generate` takes out the symbols that the generation config suppresses, always or at
-the first place; the loss is -log p under what is left, and so is the match.
+The decoder's prompt (start, language, task, no timestamps) does not depend on the audio. It is read
+once from the model's own `generate`; the language is the generation config's, or else English.
+`generate` removes the symbols that the generation config suppresses, always or at the first place;
+loss and match are computed under what is left.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from mondegreen.errors import AudioError, TargetError, VictimError
@@ -40,20 +40,15 @@ _FALLBACKS: Final = ("compression_ratio_threshold", "logprob_threshold", "no_spe
 
 
 class Whisper(Pretrained):
-    """A Whisper checkpoint, English-only or multilingual, as a victim.
+    """A Whisper checkpoint, English-only or multilingual, as a victim; arguments as `Pretrained`.
 
     Attributes:
         window: the longest clip, in samples.
         generation: its prompt, end and suppressed symbols.
         room: the most symbols of one output, end included.
 
-    Args:
-        name: what `load_victim` calls it.
-        model: transformers' model, weights in place.
-        processor: its processor.
-
     Raises:
-        VictimError: features, or settings of its generation, that are not reproduced.
+        VictimError: as `Pretrained`, or its generation config is not reproduced.
     """
 
     auto_classes = MappingProxyType({"whisper": "AutoModelForSpeechSeq2Seq"})
@@ -61,7 +56,7 @@ class Whisper(Pretrained):
     def __init__(self, name: str, model: Any, processor: Any) -> None:
         super().__init__(name, model, processor)
         config = model.generation_config
-        refuse_other_settings(config)  # before it is asked for its prompt
+        refuse_other_settings(config)  # before `generate` is called for the prompt
         _refuse_fallbacks(config)
         self.window = int(processor.feature_extractor.n_samples)
         self._vocabulary = PretrainedVocabulary(processor.tokenizer, prefix=" ")
@@ -70,12 +65,13 @@ class Whisper(Pretrained):
         self.room = _longest(model, len(self.generation.prompt)) - len(self.generation.prompt)
         self._barred = self.generation.barred().to(self.device, self.dtype)
         self._forced = Remembered(partial(TeacherForcing.of, self.generation.prompt))
+        # without a cache, the decoder reads its positions to see whether several texts share a row
+        self._unused = EncoderDecoderCache(DynamicCache(), DynamicCache())
 
     def encode(self, target: str, length: int) -> Tensor:
         """Tokens of `target` as the model writes it, and the end; see `Victim.encode`.
 
-        Case and punctuation are taken as they are given, since the model says both, unless its
-        settings keep it from saying them.
+        Case and punctuation are kept, since the model writes both, unless it suppresses them.
         """
         if length > self.window:
             raise TargetError(self._too_long(length))
@@ -88,7 +84,10 @@ class Whisper(Pretrained):
         features, _ = self.frontend(audio.to(self.dtype), lengths)
         forced = self._forced(*targets)
         hidden = self.model.model(
-            input_features=features, decoder_input_ids=forced.inputs, use_cache=False
+            input_features=features,
+            decoder_input_ids=forced.inputs,
+            past_key_values=self._unused,
+            use_cache=False,
         ).last_hidden_state
         return forced.score(self.model.proj_out(forced.predicting(hidden)), self._barred)
 
@@ -106,7 +105,7 @@ class Whisper(Pretrained):
 
     @torch.no_grad()
     def _prompt(self) -> list[int]:
-        """What `generate` starts with, read off an output of one symbol; no audio is heard."""
+        """What `generate` starts with, read from an output of one symbol, without audio."""
         config = self.model.config
         states = torch.zeros(1, config.max_source_positions, config.d_model)
         try:
@@ -115,7 +114,7 @@ class Whisper(Pretrained):
                 **self._settings,
                 num_beams=1,
                 stopping_criteria=[_at_once],
-                force_unique_generate_call=True,  # else the prompt is cut off
+                force_unique_generate_call=True,  # otherwise the prompt is cut off
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise VictimError(_unprompted(self.model.generation_config, error)) from error
@@ -125,46 +124,46 @@ class Whisper(Pretrained):
     def _too_long(self, length: int) -> str:
         seconds, window = length / self.sample_rate, self.window / self.sample_rate
         return (
-            f"the clip lasts {seconds:.2f} s, but this recogniser hears {window:g} s at a time;"
+            f"the clip lasts {seconds:.2f} s, but this recogniser takes {window:g} s at a time;"
             " split the clip"
         )
 
 
 def _at_once(ids: Tensor, _: Tensor) -> Tensor:
-    """Stopping criterion of `generate`: every output, [B, N], is long enough."""
+    """Stopping criterion of `generate`: stop at once, for outputs [B, N]."""
     return torch.ones(len(ids), dtype=torch.bool, device=ids.device)
 
 
 def _refuse_fallbacks(config: Any) -> None:
     if found := [name for name in _FALLBACKS if getattr(config, name, None) is not None]:
         raise VictimError(
-            f"the checkpoint's generation config sets {', '.join(found)}, by which an output can be"
-            " thrown away; load a copy whose generation_config.json does without"
+            f"the checkpoint's generation config sets {', '.join(found)}, which can discard an"
+            " output; load a copy whose generation_config.json leaves them out"
         )
 
 
 def _unprompted(config: Any, error: Exception) -> str:
-    """Which settings the prompt is made of, to one whose checkpoint has them wrong."""
+    """An error message with the settings that the prompt is made of."""
     names = ("language", "lang_to_id", "task_to_id", "no_timestamps_token_id")
     found = ", ".join(f"{name}={getattr(config, name, None)!r:.60}" for name in names)
     return (
-        f"the checkpoint's generation config does not say how an output begins ({error!s:.100}); it"
-        f" has {found}. Without a language of its own, {_LANGUAGE} must be in lang_to_id; repair"
-        " its generation_config.json"
+        f"the checkpoint's generation config does not define its prompt ({error!s:.100}); it has"
+        f" {found}. Without a language, it needs {_LANGUAGE} in lang_to_id; correct its"
+        " generation_config.json"
     )
 
 
 def _settings(config: Any) -> dict[str, Any]:
-    """Arguments of `generate` that leave nothing to the audio."""
+    """Arguments of `generate` that make its prompt independent of the audio."""
     fixed: dict[str, Any] = {"return_timestamps": False}
     if not hasattr(config, "lang_to_id") or getattr(config, "is_multilingual", None) is False:
-        return fixed  # it knows one language, and refuses to be told which
+        return fixed  # it has one language, and refuses the argument
     language = getattr(config, "language", None) or _LANGUAGE
     return fixed | {"language": language, "task": "transcribe"}
 
 
 def _longest(model: Any, given: int) -> int:
-    """`longest`, as Whisper counts it: max_length bounds what comes after the prompt."""
+    """`longest`, as Whisper counts: max_length bounds what follows the prompt."""
     config, places = model.generation_config, int(model.config.max_target_positions)
     bound = longest(config, given)
     if config.max_new_tokens is None and config.max_length is not None:

@@ -1,4 +1,4 @@
-"""Feature extractors re-expressed in torch, one file each, and the gate that compares them."""
+"""Feature extractors re-expressed in torch, one file each, and the check that compares them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ __all__ = ["Frontend", "check_equal", "frontend_of"]
 
 
 def frontend_of(extractor: Any) -> Frontend:
-    """The frontend for a feature extractor of transformers, by its class and its settings.
+    """The frontend for a feature extractor of transformers, by its class and settings.
 
-    Args:
-        extractor: an extractor, also of a subclass; the gate finds out whether that fits.
+    A subclass of an extractor is accepted; `check_equal` finds out whether it fits.
 
     Raises:
         VictimError: an extractor of another kind, or one that adds noise.
     """
-    import transformers  # takes seconds to import; whoever has an extractor has paid for it
+    import transformers  # takes seconds to import, but an extractor has done so already
 
     kinds: dict[type, type[Waveform | WhisperMel | ParakeetMel | KaldiFbank]] = {
         transformers.Wav2Vec2FeatureExtractor: Waveform,
@@ -38,8 +37,8 @@ def frontend_of(extractor: Any) -> Frontend:
             return frontend(extractor)
     raise VictimError(
         f"the feature extractor {type(extractor).__name__} is not supported; supported are:"
-        f" {', '.join(kind.__name__ for kind in kinds)}. For another recogniser, write a victim of"
-        " your own: a class with the members of mondegreen.victims.Victim"
+        f" {', '.join(kind.__name__ for kind in kinds)}. For another recogniser, write your own"
+        " victim: a class with the members of mondegreen.victims.Victim"
     )
 
 
@@ -47,6 +46,6 @@ def _refuse_dither(extractor: Any) -> None:
     dither = getattr(extractor, "dither", 0)
     if dither:
         raise VictimError(
-            f"the feature extractor adds random noise (dither={dither}), so that no two passes"
-            ' hear the same; set "dither" to 0 in the checkpoint\'s preprocessor_config.json'
+            f"the feature extractor adds random noise (dither={dither}), so no two passes are"
+            ' alike; set "dither" to 0 in the checkpoint\'s preprocessor_config.json'
         )

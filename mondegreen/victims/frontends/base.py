@@ -1,4 +1,4 @@
-"""What a frontend is: a checkpoint's feature extractor, written so that a gradient passes through.
+"""What a frontend is: a checkpoint's feature extractor, written so that gradients pass through.
 
 The extractors of transformers work in numpy, or in torch without a graph. A `Frontend` gives the
 same numbers differentiably, for padded batches in which every clip is treated as if it were alone.
@@ -14,22 +14,23 @@ from torch import Tensor
 
 from mondegreen.audio.batch import without_padding
 from mondegreen.errors import AudioError
+from mondegreen.victims.batching import Remembered
 
 
 class Frontend(torch.nn.Module, ABC):
-    """Sound in, the features a model reads out.
+    """Audio in, the features that a model reads out.
 
-    What stands past a clip's length, be it NaN, changes nothing and gets a gradient of zero.
-    Constants are kept in float64, as buffers, and cast to the audio's type when they are used.
+    Samples past a clip's length, even NaN, change nothing and get a gradient of zero. Constants are
+    float64 buffers, cast to the audio's type when they are used.
 
     Attributes:
-        padding: the extractor's argument by which its users have a batch padded.
-        standardises: each band is divided by its deviation over time, which at silence is zero.
+        padding: the extractor's argument for padding a batch.
+        standardises: each band is divided by its deviation over time, which is zero at silence.
 
     Args:
         sample_rate: samples per second.
         shortest: least length of a clip in samples.
-        longest: greatest length of a clip in samples; None: there is none.
+        longest: greatest length of a clip in samples; None: unlimited.
     """
 
     padding: ClassVar[bool | str] = True
@@ -40,6 +41,7 @@ class Frontend(torch.nn.Module, ABC):
         self.sample_rate = sample_rate
         self.shortest = shortest
         self.longest = longest
+        self._counted = Remembered(self._admit)
 
     def forward(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Features of a padded batch.
@@ -49,35 +51,37 @@ class Frontend(torch.nn.Module, ABC):
             lengths: [B] int64, samples.
 
         Returns:
-            Features in the layout the processor hands to the model, in the audio's type, and [B],
-            how many frames (samples, where the waveform is the feature) of each clip are real.
+            Features in the layout that the processor passes to the model, in the audio's type; and
+            `counts` of the lengths.
 
         Raises:
-            AudioError: a clip is shorter or longer than what the extractor has features for.
+            AudioError: a clip is shorter or longer than the extractor allows.
         """
-        self._admit(lengths, audio.shape[-1])
-        return self.extract(without_padding(audio, lengths), lengths)
+        counts = self._counted(lengths)
+        return self.extract(without_padding(audio, lengths), lengths), counts
 
     @abstractmethod
-    def extract(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """As `forward`, for lengths that are admissible and audio with zeros in the padding."""
+    def counts(self, lengths: Tensor) -> Tensor:
+        """Real frames (or samples, of a waveform) of clips of `lengths`: [B] int64."""
 
-    def _admit(self, lengths: Tensor, size: int) -> None:
-        # reading a length makes a GPU wait: only where the shapes leave a doubt
-        if self.longest is not None and size > self.longest:
-            longest = int(lengths.max())
-            if longest > self.longest:
-                raise AudioError(
-                    f"a clip lasts {longest / self.sample_rate:.2f} s, but this recogniser hears"
-                    f" {self.longest / self.sample_rate:g} s at most; cut it into shorter clips"
-                )
-        if self.shortest > 1:
-            shortest = int(lengths.min())
-            if shortest < self.shortest:
-                raise AudioError(
-                    f"a clip has {shortest} samples, but this recogniser's features take"
-                    f" {self.shortest} at least; choose a longer clip, or append silence"
-                )
+    @abstractmethod
+    def extract(self, audio: Tensor, lengths: Tensor) -> Tensor:
+        """As `forward`, for allowed lengths and audio with zeros in the padding; without counts."""
+
+    def _admit(self, lengths: Tensor) -> Tensor:
+        """Counts of clips, after checking their lengths; once per batch, since it reads them."""
+        shortest, longest = int(lengths.min()), int(lengths.max())
+        if self.longest is not None and longest > self.longest:
+            raise AudioError(
+                f"a clip lasts {longest / self.sample_rate:.2f} s, but this recogniser takes at"
+                f" most {self.longest / self.sample_rate:g} s; cut it into shorter clips"
+            )
+        if shortest < self.shortest:
+            raise AudioError(
+                f"a clip has {shortest} samples, but this recogniser's features need at least"
+                f" {self.shortest}; choose a longer clip, or append silence"
+            )
+        return self.counts(lengths)
 
 
 def first(counts: Tensor, size: int) -> Tensor:
@@ -100,7 +104,7 @@ def centred(values: Tensor, inside: Tensor) -> Tensor:
 
 
 def deviation(centred_values: Tensor, count: Tensor) -> Tensor:
-    """√(sum of squares over time / count), whose gradient is zero, not infinite, where it is zero.
+    """√(sum of squares over time / count), with gradient zero, not infinite, where it is zero.
 
     Shape: centred_values [B, T, ...], count broadcastable to [B, 1, ...] -> [B, 1, ...].
     """

@@ -1,6 +1,6 @@
-"""The equality gate: a frontend is used only after it has given what the extractor gives.
+"""The equality check: a frontend is used only if it gives what the extractor gives.
 
-Otherwise the attack would follow the gradient of one model and be judged by another.
+Otherwise the attack would follow the gradient of another model than the one it is judged by.
 """
 
 from __future__ import annotations
@@ -20,16 +20,12 @@ SEED = 20190610
 
 
 def check_equal(frontend: Frontend, extractor: Any) -> float:
-    """Compare a frontend, in main memory, with the extractor that it stands for.
+    """Compare `frontend_of(extractor)`, on the CPU, with the checkpoint's own `extractor`.
 
-    Each probe goes through both alone, and some of them once more as a padded batch. The error is
+    Each probe goes through both alone, and some of them again as a padded batch. The error is
     max|ours − theirs| / max|theirs| over a clip's features, padding included. At silence it is
-    max|ours − theirs|, and where features are standardised, ours must only be finite: theirs are
-    rounding divided by rounding there, anything from 0 to NaN.
-
-    Args:
-        frontend: `frontend_of(extractor)`.
-        extractor: the checkpoint's own.
+    max|ours − theirs|; where features are standardised, ours must only be finite there, since
+    theirs are rounding errors divided by rounding errors, anything from 0 to NaN.
 
     Returns:
         The largest error of all probes.
@@ -45,11 +41,11 @@ def check_equal(frontend: Frontend, extractor: Any) -> float:
 
 
 def _probes(rate: int, shortest: int) -> dict[str, Tensor]:
-    """About a second each, [T] float32.
+    """Sounds of about a second, [T] float32.
 
-    Where features are standardised, what hardly varies comes out as amplified rounding, of theirs
-    as of ours: at one step of 16 bits, Parakeet's extractor is off by 0.3 %. So near-silence lies
-    at −60 dB, and the shortest probe is a tenth of a second longer than it might be.
+    Standardised features of an almost constant sound are amplified rounding errors, in their code
+    as in ours: at one step of 16 bits, Parakeet's extractor is off by 0.3 %. So near-silence is at
+    −60 dB, and the shortest probe is a tenth of a second longer than necessary.
     """
     noise = torch.randn(rate, generator=torch.Generator().manual_seed(SEED))
     silence = torch.zeros(rate)
@@ -102,5 +98,5 @@ def _refusal(extractor: Any, probe: str, found: str) -> VictimError:
     return VictimError(
         f"the features of this checkpoint ({type(extractor).__name__}) are not reproduced: on the"
         f" probe {probe!r} came {found}. The gradient would belong to another model; use a"
-        " checkpoint with its family's usual feature settings, or write a victim of your own"
+        " checkpoint with its family's usual feature settings, or write your own victim"
     )

@@ -16,15 +16,12 @@ EPSILON = 1e-5  # added to the standard deviation
 class ParakeetMel(Frontend):
     """(log-mel − mean) / (std + 1e-5) over a clip's own frames: [B, frames, mels].
 
-    Frames stand around every `hop`-th sample, and a clip of n samples has n // hop of them, or
-    (n − 1) // hop where `n_fft` is odd; others are zero. The standard deviation divides by
-    frames − 1, so that a clip must have two frames.
+    Frames are centred on every `hop`-th sample, and a clip of n samples has n // hop of them, or
+    (n − 1) // hop if `n_fft` is odd; others are zero. The standard deviation divides by frames − 1,
+    so a clip needs two frames.
 
-    At exact silence every band is constant and the result is what rounding leaves of 0 / 1e-5. The
-    operations are done in the extractor's order, which leaves the same.
-
-    Args:
-        extractor: a ParakeetFeatureExtractor.
+    At exact silence every band is constant, and the result is the rounding error of 0 / 1e-5. The
+    operations are in the extractor's order, which gives the same error.
     """
 
     standardises = True
@@ -37,22 +34,26 @@ class ParakeetMel(Frontend):
         self.n_fft = int(extractor.n_fft)
         self.hop = int(extractor.hop_length)
         self.preemphasis: float | None = extractor.preemphasis
-        # made in float32, as theirs is: in a narrow band, rounding it otherwise can be seen
+        # in float32, like theirs: in a narrow band, other rounding would show
         window = torch.hann_window(extractor.win_length, periodic=False, dtype=torch.float32)
         self.register_buffer("window", window.to(torch.float64), persistent=False)
         filters = extractor.mel_filters.to(torch.float64)
         self.register_buffer("filters", filters, persistent=False)
 
-    def extract(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def counts(self, lengths: Tensor) -> Tensor:
+        """See `Frontend.counts`."""
+        return (lengths - self.n_fft % 2) // self.hop
+
+    def extract(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """See `Frontend.extract`."""
         mel = self.filters.to(audio.dtype) @ self._power(self._emphasised(audio, lengths))
         log = torch.log(mel + GUARD).transpose(1, 2)
-        counts = (lengths + self.n_fft // 2 * 2 - self.n_fft) // self.hop
+        counts = self.counts(lengths)
         log = centred(log, first(counts, log.shape[1])[..., None])
-        return log / (deviation(log, counts[:, None, None] - 1) + EPSILON), counts
+        return log / (deviation(log, counts[:, None, None] - 1) + EPSILON)
 
     def _emphasised(self, audio: Tensor, lengths: Tensor) -> Tensor:
-        """x(t) − a x(t−1) within each clip, which begins with x(0)."""
+        """x(t) − a x(t−1) within each clip, which starts with x(0)."""
         if self.preemphasis is None:
             return audio
         rest = audio[:, 1:] - self.preemphasis * audio[:, :-1]

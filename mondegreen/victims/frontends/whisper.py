@@ -10,16 +10,13 @@ from torch import Tensor
 from mondegreen.victims.frontends.base import Frontend, first, power
 
 FLOOR = 1e-10  # of the mel power
-RANGE = 8.0  # powers of ten below the clip's loudest cell, where the picture ends
+RANGE = 8.0  # powers of ten below the clip's loudest cell, where features are cut off
 
 
 class WhisperMel(Frontend):
     """log10 of the mel power, cut off 8 below its maximum, (x + 4) / 4: [B, mels, frames].
 
-    Every clip is padded to the window; its count is of the frames whose centre lies in the clip.
-
-    Args:
-        extractor: a WhisperFeatureExtractor.
+    Every clip is padded to the window; its count is of the frames whose centre is in the clip.
     """
 
     padding: ClassVar[bool | str] = "max_length"
@@ -36,13 +33,16 @@ class WhisperMel(Frontend):
         filters = torch.as_tensor(extractor.mel_filters).to(torch.float64).T.contiguous()
         self.register_buffer("filters", filters, persistent=False)
 
-    def extract(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def counts(self, lengths: Tensor) -> Tensor:
+        """See `Frontend.counts`."""
+        return ((lengths + self.hop - 1) // self.hop).clamp(max=self.samples // self.hop)
+
+    def extract(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """See `Frontend.extract`."""
         mel = self.filters.to(audio.dtype) @ self._power(audio, lengths)
         log = mel.clamp(min=FLOOR).log10()
         log = torch.maximum(log, log.amax((1, 2), keepdim=True) - RANGE)
-        counts = (lengths + self.hop - 1) // self.hop
-        return (log + 4) / 4, counts.clamp(max=log.shape[-1])
+        return (log + 4) / 4
 
     def _power(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """Power spectra around every `hop`-th sample of the window, [B, bins, frames]."""

@@ -1,9 +1,10 @@
-"""Connectionist temporal classification (Graves et al. 2006): what all CTC victims share.
+"""Connectionist temporal classification (Graves et al. 2006), for all CTC victims.
 
-A frame says a symbol or the blank; a path collapses to a text by merging repeats, then dropping
-blanks. The loss sums over all paths of a target; greedy decoding follows the single best path. A
-delimiter between words, where the symbols have one, says nothing more twice than once, and nothing
-first or last: `transcribe` strips and merges such spaces, and so does `matched`.
+Each frame emits a symbol or the blank; a path collapses to a text by merging repeats, then dropping
+blanks. With y_t(s) = softmax(logits_t)_s, the loss sums over all paths π that collapse to a target
+(the map B): -log Σ_{π ∈ B⁻¹(target)} Π_t y_t(π_t). Greedy decoding follows the single best path. A
+delimiter between words counts only once in a row, and not at all first or last: `transcribe` strips
+and merges such spaces, and so does `matched`.
 """
 
 from __future__ import annotations
@@ -20,20 +21,15 @@ from mondegreen.victims.base import Score
 
 
 def frames_needed(symbols: Tensor) -> int:
-    """The fewest frames that can say `symbols` [N]: one each, and a blank between equal ones."""
+    """The fewest frames that fit `symbols` [N]: one each, and a blank between equal ones."""
     return len(symbols) + int((symbols[1:] == symbols[:-1]).sum())
 
 
 def require_frames(symbols: Tensor, frames: int, seconds: float) -> None:
-    """Refuse a target that no path can say.
-
-    Args:
-        symbols: [N].
-        frames: of the clip.
-        seconds: the clip's duration.
+    """Refuse a target of symbols [N] that no path of so many frames can express.
 
     Raises:
-        TargetError: it takes more frames than there are.
+        TargetError: it needs more frames than the clip, of `seconds`, has.
     """
     if frames < (needed := frames_needed(symbols)):
         raise TargetError(
@@ -62,7 +58,7 @@ def score_ctc(
 
 
 class Alignment:
-    """Targets laid out for `score_ctc`, for all the logits that have so many frames.
+    """Targets laid out for `score_ctc`, for all logits with these numbers of frames.
 
     Arguments are those of `score_ctc`.
     """
@@ -72,7 +68,7 @@ class Alignment:
     ) -> None:
         sizes = [len(target) for target in targets]
         self._frames, self._sizes = frames, torch.tensor(sizes, device=frames.device)
-        # the loss reads both in main memory
+        # the loss reads both from main memory
         self._frame_counts, self._size_counts = frames.cpu(), torch.tensor(sizes, device="cpu")
         self._labels = pad_sequence(list(targets), batch_first=True, padding_value=blank)
         self._blank, self._delimiter = blank, -1 if delimiter is None else delimiter
@@ -103,7 +99,7 @@ def _says(best: Tensor, labels: Tensor, sizes: Tensor, blank: int, delimiter: in
 
 
 def _redundant(best: Tensor, blank: int, delimiter: int) -> Tensor:
-    """Delimiters that come first, or right after another with blanks at most between: [B, F]."""
+    """Delimiters that come first, or right after another with only blanks between: [B, F]."""
     frame = torch.arange(best.shape[1], device=best.device).expand_as(best)
     last = torch.where(best != blank, frame, -1).cummax(1).values
     before = F.pad(last[:, :-1], (1, 0), value=-1)
@@ -112,6 +108,6 @@ def _redundant(best: Tensor, blank: int, delimiter: int) -> Tensor:
 
 
 def best_path(logits: Tensor, blank: int) -> list[int]:
-    """The symbols that greedy decoding hears in [F, V]: repeats merged, then blanks dropped."""
+    """The symbols of greedy decoding of [F, V]: repeats merged, then blanks dropped."""
     path = torch.unique_consecutive(logits.argmax(-1)).tolist()
     return [symbol for symbol in path if symbol != blank]

@@ -1,12 +1,12 @@
 """Teacher forcing: -log p(target | audio) of a sequence-to-sequence recogniser, in one pass.
 
-A decoder that is given its prompt and the target says at every place what it would go on with:
+Given its prompt and the target, a decoder predicts the next symbol at every place:
 
     loss = -Σ_n log p(target_n | prompt, target_1 ... target_(n-1), audio)
 
-Where its first choice is the target's symbol everywhere, the end included, greedy generation makes
-the same choices one after the other, so the target is what it says. Both hold for the distribution
-that generation decodes from: symbols that the checkpoint suppresses leave before the softmax.
+Where its first choice is the target's symbol at every place, the end included, greedy generation
+makes the same choices one by one, so its output is the target. Both use the distribution that
+generation decodes from: symbols that the checkpoint suppresses are removed before the softmax.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class TeacherForcing:
     """Targets laid out for one pass of a causal decoder.
 
     Args:
-        prompt: what the decoder is given before its first choice, at least a start symbol.
+        prompt: the decoder's input before its first choice, at least a start symbol.
         targets: B tensors [N_b] int64, each closed by the end symbol.
 
     Attributes:
-        inputs: [B, P + N - 1], the decoder's input: the prompt and all of a target but its last
-            symbol. A shorter target is filled up with zeros, which no place of its own can see.
+        inputs: [B, P + N - 1], the decoder's input: the prompt and each target without its last
+            symbol, padded with zeros, which no earlier place attends to.
     """
 
     def __init__(self, prompt: Sequence[int], targets: Sequence[Tensor]) -> None:
@@ -46,13 +46,14 @@ class TeacherForcing:
 
     @classmethod
     def of(cls, prompt: Sequence[int], *targets: Tensor) -> TeacherForcing:
-        """The same, of targets one by one, as `Remembered` hands them on."""
+        """The same, from separate targets, as `Remembered` passes them."""
         return cls(prompt, targets)
 
     def predicting(self, hidden: Tensor) -> Tensor:
-        """States [S, D] that predict the S = Σ N_b symbols, out of the decoder's [B, P + N - 1, D].
+        """States [S, D] that predict the S = Σ N_b symbols, from the decoder's [B, P + N - 1, D].
 
-        Only these need the projection onto the vocabulary, the dearest part of a small decoder.
+        Only these need the projection onto the vocabulary, the most expensive part of a small
+        decoder.
         """
         return hidden[self._row, self._place + self._prompt_size - 1]
 
@@ -60,9 +61,9 @@ class TeacherForcing:
         """Loss and match of each target.
 
         Args:
-            logits: [S, V] after the states of `predicting`.
-            barred: [2, V], added to the logits: 0, or -inf where generation never chooses a symbol;
-                the first row holds for its first choice, the second for every later one.
+            logits: [S, V] of the states of `predicting`.
+            barred: [2, V], added to the logits: 0, or -inf for symbols that generation never
+                chooses at the first place (row 0) or later (row 1).
         """
         logits = logits + barred[(self._place > 0).long()]
         nats = F.cross_entropy(logits, self._labels, reduction="none")

@@ -1,20 +1,23 @@
-"""How unlikely a transducer finds a target, and whether it says it: two readings of one lattice.
+"""Transducers: the loss of a target, and whether it is the greedy decode, from one lattice.
 
 A transducer (Graves 2012) walks a lattice of frames t and symbols u. At each node it either emits
-the blank, and moves on in time, or emits the target's next symbol. A path begins at (0, 0) and
-ends by a blank that lands on (frames, symbols); p(target | audio) is the sum over all paths. In
-the plain transducer a blank takes one frame and a symbol none; in the token-and-duration
-transducer (Xu et al. 2023) the model also says how many frames each of them takes.
+the blank, and moves on in time, or emits the target's next symbol. A path starts at (0, 0) and ends
+with a blank that lands on (frames, symbols); p(target | audio) is the sum over all paths:
 
-All nodes of an anti-diagonal t + u = n depend on earlier ones only, so the recursion runs over n
+    log α(t, u) = logsumexp(log α(t - 1, u) + blank(t - 1, u), log α(t, u - 1) + emit(t, u - 1))
+
+In the plain transducer a blank takes one frame and a symbol none; in the token-and-duration
+transducer (Xu et al. 2023) the model also predicts how many frames each takes, and the sum runs
+over the durations.
+
+All nodes of an anti-diagonal t + u = n depend only on earlier ones, so the recursion runs over n
 and handles a whole diagonal of the whole batch at once. Impossible arcs weigh `_NEVER`, which is
-finite: with -inf the gradients would be NaN.
+finite: -inf would make the gradients NaN.
 
-Whether the greedy decode is the target is read off the same lattice. Greedy decoding looks at one
-node (t, u) at a time: the likeliest symbol there, and how many frames to move on. As long as it
-says the target it stays on the target's lattice, so all that it looks at is there already. It rests
-at a node where a symbol is likeliest, and runs over blanks in between; where each run over blanks
-ends is found for all nodes at once, by doubling the leaps.
+Greedy decoding looks at one node (t, u) at a time: the likeliest symbol there, and how many frames
+to move on. While its output is the target it stays on the target's lattice, so all that it looks at
+is already there. It stops at nodes where a symbol is likeliest, and runs over blanks in between;
+the end of each run over blanks is found for all nodes at once, by doubling the leaps.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ _NEVER = -1e30  # log-probability; exp(_NEVER - x) is exactly 0 for every x that
 
 
 def rnnt_loss(blank: Tensor, emit: Tensor, frames: Tensor, symbols: Tensor) -> Tensor:
-    """Loss of the transducer of Graves (2012), in nats, one a clip.
+    """Loss of the transducer of Graves (2012), in nats, one per clip.
 
     Args:
         blank: [B, T, U + 1] log-probability of the blank at each node.
@@ -39,8 +42,8 @@ def rnnt_loss(blank: Tensor, emit: Tensor, frames: Tensor, symbols: Tensor) -> T
         symbols: [B] int64, how many of U are real; 0 is the empty target.
 
     Returns:
-        [B] -log p(target | audio); infinite, with gradient zero, where no path exists. What
-        stands past `frames` and `symbols` is ignored, even NaN.
+        [B] -log p(target | audio); infinite, with gradient zero, where no path exists. Values past
+        `frames` and `symbols` are ignored, even NaN.
     """
     return _loss({1: blank}, {0: emit}, frames, symbols)
 
@@ -53,21 +56,11 @@ def tdt_loss(
     frames: Tensor,
     symbols: Tensor,
 ) -> Tensor:
-    """Loss of the token-and-duration transducer of Xu et al. (2023), in nats, one a clip.
+    """Loss of the token-and-duration transducer of Xu et al. (2023), in nats, one per clip.
 
-    A blank of duration 0 is not an arc, and neither is one that leaps past the last frame: what
-    the model gives to them is lost.
-
-    Args:
-        blank: [B, T, U + 1] log-probability of the blank at each node.
-        emit: [B, T, U] log-probability of the target's symbol u, at (t, u).
-        duration: [B, T, U + 1, D] log-probability of each duration at each node.
-        durations: D different numbers of frames.
-        frames: [B] int64, how many of T are real; at least 1.
-        symbols: [B] int64, how many of U are real; 0 is the empty target.
-
-    Returns:
-        [B], as `rnnt_loss`.
+    A blank of duration 0 is not an arc, nor is one that leaps past the last frame: their
+    probability is lost. As `rnnt_loss`, with `duration` [B, T, U + 1, D], the log-probability at
+    each node of each of the `durations`, D different numbers of frames.
     """
     taking = dict(zip(durations, duration.unbind(-1), strict=True))
     blanks = {d: blank + log_p for d, log_p in taking.items() if d > 0}
@@ -78,7 +71,7 @@ def tdt_loss(
 def _loss(
     blanks: dict[int, Tensor], emits: dict[int, Tensor], frames: Tensor, symbols: Tensor
 ) -> Tensor:
-    """Minus the log of the summed probability of all paths; arcs by how many frames they take."""
+    """Minus the log of the summed probability of all paths; arcs by the frames they take."""
     forward = _forward(_arcs(blanks, emits, frames, symbols), list(blanks), list(emits))
     clips = torch.arange(len(frames), device=frames.device)
     log_p = forward[frames + symbols, clips, symbols]
@@ -88,10 +81,10 @@ def _loss(
 def _arcs(
     blanks: dict[int, Tensor], emits: dict[int, Tensor], frames: Tensor, symbols: Tensor
 ) -> Tensor:
-    """What it costs to arrive: [N, K, B, U + 1], diagonal n = t + u by arc kind by u.
+    """The weight of arriving: [N, K, B, U + 1], diagonal n = t + u by arc kind by u.
 
-    Arcs stand where they lead to, and those that start outside of the clip's own lattice, or that
-    leave the last frame by a symbol, are closed: only a blank ends a path.
+    Arcs are stored where they lead. Those that start outside the clip's own lattice, or leave the
+    last frame by a symbol, are closed: only a blank ends a path.
     """
     size = next(iter(blanks.values())).shape
     t = torch.arange(size[1], device=frames.device)[:, None]
@@ -112,7 +105,7 @@ def _arcs(
 def _skew(nodes: Tensor) -> Tensor:
     """Turn anti-diagonals into rows: [..., T, U] at (t, u) goes to [..., T + U - 1, U], (t + u, u).
 
-    Each column is moved down by one more than the one before it, as a change of shape alone.
+    Each column moves down by one more than the one before, as a change of shape alone.
     """
     *kinds, T, U = nodes.shape
     columns = F.pad(nodes.transpose(-1, -2), (0, U), value=_NEVER)
@@ -120,7 +113,7 @@ def _skew(nodes: Tensor) -> Tensor:
 
 
 def _forward(arcs: Tensor, blanks: list[int], emits: list[int]) -> Tensor:
-    """Log-probability of reaching each node: [N, B, U + 1], from `_arcs`' result."""
+    """Log-probability of reaching each node: [N, B, U + 1], from the result of `_arcs`."""
     never = torch.full_like(arcs[0, 0], _NEVER)
     begin = never.index_fill(1, never.new_zeros(1, dtype=torch.int64), 0.0)
     reached = [begin]
@@ -133,35 +126,25 @@ def _forward(arcs: Tensor, blanks: list[int], emits: list[int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Choices:
-    """What greedy decoding does at every node of a batch of lattices.
+    """What greedy decoding does at every node of a batch of lattices."""
 
-    Attributes:
-        symbol: [B, T, U + 1] int64: the likeliest symbol.
-        moves: [B, T, U + 1] int64: frames to go on by; at a blank at least 1.
-        blank: the blank's number.
-        per_frame: so many symbols at one frame force a move to the next; None: never.
-    """
-
-    symbol: Tensor
-    moves: Tensor
-    blank: int
-    per_frame: int | None
+    symbol: Tensor  # [B, T, U + 1] int64: the likeliest symbol
+    moves: Tensor  # [B, T, U + 1] int64: frames to go on by; at a blank at least 1
+    blank: int  # the blank's number
+    per_frame: int | None  # so many symbols at one frame force a move to the next; None: never
 
 
 def says(
     choices: Choices, targets: Tensor, frames: Tensor, symbols: Tensor, steps: Tensor
 ) -> Tensor:
-    """Tell whether the greedy decode is the target, symbol by symbol.
+    """Whether the greedy decode is the target, symbol by symbol: [B] bool, without a wait.
 
     Args:
         choices: at the nodes of the targets' lattices.
         targets: [B, U] int64, padded.
         frames: [B] int64: how many of T are real.
         symbols: [B] int64: how many of U are real.
-        steps: [B] int64: blanks and symbols together that decoding is cut off after.
-
-    Returns:
-        [B] bool, computed without a copy to the host.
+        steps: [B] int64: blanks and symbols after which decoding is cut off.
     """
     clips = torch.arange(len(frames), device=frames.device)
     rest, passed = _runs(choices)
@@ -186,10 +169,9 @@ def says(
 
 
 def _runs(choices: Choices) -> tuple[Tensor, Tensor]:
-    """Where a run over blanks from each node comes to rest, and how many it passes.
+    """Where a run over blanks from each node ends, and how many blanks it passes.
 
-    Returns:
-        Both [B, T + 1, U + 1] int64; row T, past the last frame, rests.
+    Both are [B, T + 1, U + 1] int64; at row T, past the last frame, runs end.
     """
     T = choices.symbol.shape[1]
     t = torch.arange(T + 1, device=choices.symbol.device)[:, None]

@@ -1,1 +1,1 @@
-"""Text to symbols and back, and how symbols are decoded."""
+"""Text to symbols and back, and decoding of symbols."""

@@ -1,7 +1,7 @@
 """Prefix beam search for CTC (Hannun et al. 2014), without a language model.
 
-The best path is not always the best text: many paths that collapse to one text may together
-outweigh it. A beam of prefixes adds such paths up.
+The best path is not always the best text: many paths that collapse to one text may together be more
+probable. A beam of prefixes adds up such paths.
 """
 
 from __future__ import annotations
@@ -19,19 +19,16 @@ NEVER = -math.inf
 
 
 def decode(logits: Tensor, blank: int, beams: int) -> Sequence[int]:
-    """The symbols heard in logits [F, V]: of the best path, or with `beams` over one by search."""
+    """The symbols of logits [F, V]: of the best path, or with `beams` over one by beam search."""
     if beams == 1:
         return best_path(logits, blank)
     return prefix_beam_search(logits.log_softmax(-1), blank, beams)
 
 
 def prefix_beam_search(log_probs: Tensor, blank: int, beams: int) -> Prefix:
-    """The most probable symbols found by keeping the `beams` best prefixes frame by frame.
+    """The most probable symbols of log_probs [F, V], by beam search.
 
-    Args:
-        log_probs: [F, V].
-        blank: its index.
-        beams: prefixes kept, and symbols tried, at every frame.
+    At every frame, the `beams` best prefixes are kept, and as many symbols and the blank are tried.
     """
     kept: dict[Prefix, tuple[float, float]] = {(): (0.0, NEVER)}  # log p ending in blank, in symbol
     for frame in log_probs.detach().cpu():
@@ -52,7 +49,7 @@ def _extend(
             either = _add(p_blank, p_symbol) + log_p
             if symbol == blank:
                 in_blank[prefix] = _add(in_blank[prefix], either)
-            elif prefix and symbol == prefix[-1]:  # a repeat merges, unless a blank parted them
+            elif prefix and symbol == prefix[-1]:  # a repeat merges, unless a blank is between
                 in_symbol[prefix] = _add(in_symbol[prefix], p_symbol + log_p)
                 longer = (*prefix, symbol)
                 in_symbol[longer] = _add(in_symbol[longer], p_blank + log_p)

@@ -1,9 +1,9 @@
-"""How a checkpoint generates when it is greedy: its generation config, read once.
+"""How a checkpoint generates greedily: its generation config, read once.
 
-A generation config can bend the logits in many ways. The ones that checkpoints of speech
-recognisers ship with (symbols never said, or not said first; a first symbol that is given; a bound
-on length) are honoured; whatever else would make generation choose differently is refused, because
-a victim that ignored it would call a target heard that is not.
+A generation config can change the logits in many ways. Those that published speech recognisers use
+(suppressed symbols, always or at the first place; a forced first symbol; a bound on length) are
+reproduced. Anything else that changes greedy choices is refused, because a victim that ignored it
+would report a match that the decoder does not have.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from mondegreen.errors import TargetError, VictimError
 from mondegreen.victims.tokens.spelling import Vocabulary, letters_only
 
-_BY_DEFAULT: Final = 20  # new symbols that transformers generates where nothing bounds them
+_BY_DEFAULT: Final = 20  # new symbols that transformers generates by default
 _NEUTRAL: Final = {  # settings that change greedy choices, and the values at which they do not
     "bad_words_ids": (None,),
     "dola_layers": (None,),
@@ -37,30 +37,21 @@ _NEUTRAL: Final = {  # settings that change greedy choices, and the values at wh
 
 @dataclass(frozen=True)
 class Generation:
-    """What greedy generation begins with, never says, and ends with.
+    """What greedy generation begins with, never says, and ends with."""
 
-    Attributes:
-        prompt: symbols that are given: the decoder's start, and whatever is forced after it.
-        end: the symbol that ends an output.
-        suppressed: symbols that are never said.
-        suppressed_first: symbols that an output does not begin with.
-        symbols: the size of the vocabulary.
-    """
-
+    # symbols that are given: the decoder's start, and whatever is forced after it
     prompt: tuple[int, ...]
-    end: int
-    suppressed: frozenset[int]
-    suppressed_first: frozenset[int]
-    symbols: int
+    end: int  # the symbol that ends an output
+    suppressed: frozenset[int]  # symbols that are never said
+    suppressed_first: frozenset[int]  # symbols that an output does not begin with
+    symbols: int  # the size of the vocabulary
 
     @classmethod
     def of(cls, config: Any, symbols: int, prompt: Sequence[int] = ()) -> Generation:
         """Read a generation config of transformers.
 
-        Args:
-            config: the generation config.
-            symbols: the size of the vocabulary.
-            prompt: what the decoder is given, where it is more than the config's start.
+        `symbols` is the size of the vocabulary; `prompt` the decoder's input, if it is more than
+        the config's start.
 
         Raises:
             VictimError: a setting that is not reproduced here.
@@ -78,18 +69,18 @@ class Generation:
         )
 
     def barred(self) -> Tensor:
-        """[2, V] for `TeacherForcing.score`: -inf where a symbol is suppressed."""
+        """[2, V] for `TeacherForcing.score`: -inf for suppressed symbols."""
         barred = torch.zeros(2, self.symbols)
         for row, ids in enumerate((self.suppressed | self.suppressed_first, self.suppressed)):
-            # some configs suppress -1, which is nobody
+            # some configs suppress -1, which is no symbol
             barred[row, [i for i in ids if 0 <= i < self.symbols]] = -torch.inf
         return barred
 
     def encode(self, target: str, vocabulary: Vocabulary) -> Tensor:
         """Symbols of a target and the end, [N] int64.
 
-        The target as given; or in small letters, or those without punctuation, which is all that
-        some recognisers write.
+        The target as given, or in lower case, or that without punctuation, which is all that some
+        recognisers write.
 
         Raises:
             TargetError: no symbols for the text, or generation never chooses one of them.
@@ -108,48 +99,35 @@ class Generation:
         if never:
             spelt = vocabulary.decode([i for i in ids if i in never])
             raise TargetError(
-                f"the recogniser's own settings keep it from saying {spelt!r} in {written!r};"
-                " choose a target without"
+                f"this checkpoint suppresses {spelt!r}, which is in {written!r}; choose a target"
+                " that avoids it"
             )
         return torch.tensor(ids)
 
 
 def longest(config: Any, given: int) -> int:
-    """The longest output, prompt and end included, that a generation config allows.
-
-    Args:
-        config: the generation config.
-        given: how many symbols generation is started with.
-    """
+    """The longest output, end included, of generation that starts with `given` symbols."""
     if config.max_new_tokens is not None:
         bound = given + config.max_new_tokens
     elif config.max_length is not None:
         bound = config.max_length
     else:
         bound = given + _BY_DEFAULT
-    # where the last symbol is forced, nobody can see whether the model would have said it
+    # a forced last symbol does not show what the model would have chosen
     return int(bound) - (config.forced_eos_token_id is not None)
 
 
 def check_room(tokens: Tensor, room: int) -> None:
-    """Refuse a target that generation would be cut off in.
-
-    Args:
-        tokens: [N], the end included.
-        room: places for them.
-
-    Raises:
-        TargetError: there are too many.
-    """
+    """Refuse a target of tokens [N], end included, with less `room`; raises `TargetError`."""
     if len(tokens) > room:
         raise TargetError(
-            f"the target takes {len(tokens) - 1} tokens, but the recogniser says at most"
-            f" {room - 1} in one go; choose a shorter target"
+            f"the target takes {len(tokens) - 1} tokens, but the recogniser writes at most"
+            f" {room - 1} at a time; choose a shorter target"
         )
 
 
 def refuse_other_settings(config: Any) -> None:
-    """Refuse settings by which greedy generation would choose otherwise than is reproduced here.
+    """Refuse settings that change greedy generation in a way that is not reproduced here.
 
     Raises:
         VictimError: names them.
@@ -162,8 +140,8 @@ def refuse_other_settings(config: Any) -> None:
     if changed:
         settings = ", ".join(f"{name}={value}" for name, value in changed.items())
         raise VictimError(
-            f"the checkpoint generates with {settings}, which is not reproduced here; load a copy"
-            " whose generation_config.json does without"
+            f"the checkpoint generates with {settings}, which is not supported; load a copy whose"
+            " generation_config.json leaves it out"
         )
 
 
@@ -171,7 +149,7 @@ def _single_end(end: int | list[int] | None) -> int:
     ends = end if isinstance(end, list) else [end]
     if len(ends) != 1 or ends[0] is None:
         raise VictimError(
-            f"the checkpoint's generation config names {ends} as its end; exactly one symbol is"
-            " expected in eos_token_id"
+            f"the checkpoint's generation config has eos_token_id {ends}; expected exactly one"
+            " symbol"
         )
     return int(ends[0])

@@ -1,4 +1,4 @@
-"""Text to a model's symbols and back: a target in whatever case and letters a checkpoint writes."""
+"""Text to a model's symbols and back, in the case and letters that a checkpoint writes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from mondegreen.errors import TargetError
-from mondegreen.text import APOSTROPHES, words_only
+from mondegreen.text import APOSTROPHES, is_punctuation, words_only
 
 
 def spell(tokenizer: Any, target: str) -> list[int]:
-    """Symbols of the first way of writing `target` that the tokenizer knows throughout.
+    """Symbols of the first spelling of `target` that the tokenizer knows completely.
 
-    As given, in capitals, in small letters; then each without punctuation other than apostrophes:
-    many recognisers write one case only, and words alone.
+    As given, in upper case, in lower case; then each without punctuation except apostrophes: many
+    recognisers write one case only, and only words.
 
     Raises:
-        TargetError: no way of writing it can be spelled; says which characters cannot.
+        TargetError: no spelling works; names the characters that are missing.
     """
     for written in ways(target):
         symbols = _symbols(tokenizer, written)
@@ -27,13 +27,12 @@ def spell(tokenizer: Any, target: str) -> list[int]:
     strange = sorted(letter for letter in letters if not _known(tokenizer, letter))
     which = f"; it has no symbol for {', '.join(map(repr, strange))}" if strange else ""
     raise TargetError(
-        f"the recogniser cannot spell {target!r}{which}; choose a target in the letters that it"
-        " writes"
+        f"the recogniser cannot spell {target!r}{which}; choose a target in its letters"
     )
 
 
 def letters_only(text: str) -> str:
-    """Small letters, single spaces, and typewriter apostrophes; other punctuation parts words."""
+    """Lower case, single spaces, typewriter apostrophes; other punctuation splits words."""
     kept = (_plain(character) for character in unicodedata.normalize("NFKC", text).lower())
     return " ".join("".join(kept).split())
 
@@ -41,11 +40,11 @@ def letters_only(text: str) -> str:
 def _plain(character: str) -> str:
     if character in APOSTROPHES:
         return "'"
-    return " " if unicodedata.category(character).startswith("P") else character
+    return " " if is_punctuation(character) else character
 
 
 def ways(target: str) -> Iterator[str]:
-    """As given, in capitals, in small letters; then each without all punctuation but '."""
+    """As given, in upper case, in lower case; then each without all punctuation but '."""
     for text in (target, letters_only(target)):
         yield from (text, text.upper(), text.lower())
 
@@ -62,7 +61,7 @@ def _reads_back(tokenizer: Any, symbols: list[int], target: str) -> bool:
 
 
 def delimiter(tokenizer: Any) -> int | None:
-    """The symbol between words, where there is one."""
+    """The symbol between words, if there is one."""
     found: int | None = getattr(tokenizer, "word_delimiter_token_id", None)
     return found
 
@@ -75,29 +74,26 @@ def _known(tokenizer: Any, letter: str) -> bool:
 
 
 class Vocabulary(Protocol):
-    """Writes a target as the symbols that the model itself would write it with."""
+    """The symbols that the model itself would write a text with."""
 
     def encode(self, text: str) -> list[int]:
-        """Symbols of `text`, without prompt or end.
-
-        Raises:
-            TargetError: they cannot express it.
-        """
+        """Symbols of `text`, without prompt or end; `TargetError` if there are none."""
 
     def decode(self, ids: list[int]) -> str:
-        """The text of symbols, special ones left out."""
+        """The text of symbols, without special ones."""
 
 
 class PretrainedVocabulary:
     """A tokenizer of transformers as a `Vocabulary`.
 
-    A target must come back from its symbols, but for case and spacing. Characters that the
-    tokenizer does not know do not, nor do markers such as `<|endoftext|>`, which are no speech.
+    A target must come back from its symbols, except for case and spacing. Characters that the
+    tokenizer does not know do not come back, nor do markers such as `<|endoftext|>`, which are not
+    speech.
 
     Args:
         tokenizer: of transformers.
-        prefix: what the model writes before the first word, as a part of its first symbol; what
-            has no such symbol, it writes without.
+        prefix: what the model writes before the first word, as part of its first symbol; if that
+            has no such symbol, the prefix is left out.
     """
 
     def __init__(self, tokenizer: Any, prefix: str = "") -> None:
@@ -114,8 +110,8 @@ class PretrainedVocabulary:
         if (written := self.decode(ids)).casefold() == words.casefold():
             return ids
         raise TargetError(
-            f"the recogniser has no way to write {words!r}, only {written!r}; spell the target in"
-            " the characters that it uses"
+            f"the recogniser cannot write {words!r}, only {written!r}; spell the target in the"
+            " characters that it uses"
         )
 
     def decode(self, ids: list[int]) -> str:

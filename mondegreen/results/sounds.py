@@ -1,17 +1,15 @@
-"""What an item sounds like: the recording, the adversarial file, and the perturbation alone.
+"""The sounds of an item: the recording, the adversarial file, and the perturbation alone.
 
-The recording is the saved file without its perturbation, both out of the item; where it came from
-is not asked. All three are 16-bit, and the first two are the saved samples to the bit.
+The recording is the saved file minus its perturbation, so the original file is not needed. All
+three are 16-bit; the first two are exact to the sample.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log10
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import soundfile
@@ -19,41 +17,33 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from mondegreen.audio.pcm import FULL_SCALE, Pcm
 from mondegreen.errors import MondegreenError, reason
-from mondegreen.results.folder import DELTA, WAV, check_files
+from mondegreen.results.folder import DELTA, WAV
+from mondegreen.results.item import check_files
+from mondegreen.results.record import Record
 
-Pcm = NDArray[np.int16]
-
-FULL_SCALE: Final = 32_768
-PEAK: Final = FULL_SCALE // 2  # which the perturbation is amplified to
-PEAK_DB: Final = 20 * log10(PEAK / FULL_SCALE)  # the same, in dB of full scale
+PEAK: Final = FULL_SCALE // 2  # to which the perturbation is amplified
+PEAK_DB: Final = 20 * log10(PEAK / FULL_SCALE)  # dBFS
 
 
 @dataclass(frozen=True)
 class Sounds:
-    """The sounds of an item.
+    """The sounds of an item."""
 
-    Attributes:
-        rate: Hz.
-        original: [T] int16, the recording.
-        adversarial: [T] int16, as saved.
-        perturbation: [T] int16, amplified; None: there is none, nothing was changed.
-        gain_db: by how much.
-    """
-
-    rate: int
-    original: Pcm
-    adversarial: Pcm
-    perturbation: Pcm | None
+    rate: int  # Hz
+    original: Pcm  # [T] int16, the recording
+    adversarial: Pcm  # [T] int16, as saved
+    perturbation: Pcm | None  # [T] int16, amplified by `gain_db`; None if nothing was changed
     gain_db: float
 
     @property
     def seconds(self) -> float:
-        """How long they are."""
+        """Their duration."""
         return len(self.adversarial) / self.rate
 
 
-def read_sounds(folder: Path, record: Mapping[str, Any]) -> Sounds:
+def read_sounds(folder: Path, record: Record) -> Sounds:
     """Read the sounds of an item.
 
     Raises:
@@ -64,10 +54,10 @@ def read_sounds(folder: Path, record: Mapping[str, Any]) -> Sounds:
         adversarial, rate = soundfile.read(folder / WAV, dtype="int16")
         delta = _steps(load_file(folder / DELTA)["delta"])
         if adversarial.ndim != 1 or adversarial.shape != delta.shape or not len(delta):
-            raise ValueError("they are not of one length")
+            raise ValueError("the file and its perturbation differ in length")
         original = (adversarial - delta).astype(np.int16)
         if not np.array_equal(original + delta, adversarial):
-            raise ValueError("the recording would not be 16-bit")
+            raise ValueError("the recording would exceed 16 bits")
     except (OSError, soundfile.SoundFileError, SafetensorError, KeyError, ValueError) as error:
         raise MondegreenError(
             f"the sounds in {folder} cannot be read ({reason(error)}). Expected what an attack"
@@ -77,10 +67,10 @@ def read_sounds(folder: Path, record: Mapping[str, Any]) -> Sounds:
 
 
 def _steps(delta: NDArray[np.floating]) -> NDArray[np.int64]:
-    """A perturbation [T] of full scale 1 in 16-bit steps, which are all that it can consist of."""
+    """A perturbation [T] of full scale 1 in 16-bit steps; anything else is damage."""
     scaled = delta.astype(np.float64) * FULL_SCALE
     if not np.array_equal(np.rint(scaled), scaled) or not np.isfinite(scaled).all():
-        raise ValueError("the perturbation has samples that are no 16-bit steps")
+        raise ValueError("the perturbation is not a whole number of 16-bit steps")
     return scaled.astype(np.int64)
 
 
@@ -90,10 +80,3 @@ def _amplified(delta: NDArray[np.int64]) -> tuple[Pcm | None, float]:
         return None, 0.0
     loud = np.rint(delta * (PEAK / peak)).astype(np.int16)
     return loud, 20 * log10(PEAK / peak)
-
-
-def flac(pcm: Pcm, rate: int) -> bytes:
-    """Samples [T] as a FLAC file, which gives them back to the bit."""
-    file = io.BytesIO()
-    soundfile.write(file, pcm, rate, format="FLAC", subtype="PCM_16")
-    return file.getvalue()

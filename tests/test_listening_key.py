@@ -1,4 +1,4 @@
-"""Keys of studies: found, read, and refused where they contradict themselves."""
+"""Keys of studies: found, read, and refused if they contradict themselves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from listening_studies import abx_key, paper_key, write_study
 
 from mondegreen import MondegreenError
-from mondegreen.listening.study import find_key, read_study
+from mondegreen.listening.key import find_key, read_key
 
 
 def written(folder: Path, key: Any) -> Path:
@@ -19,28 +19,28 @@ def written(folder: Path, key: Any) -> Path:
     return path
 
 
-def test_a_key_tells_what_its_trials_compare(tmp_path: Path) -> None:
-    study = read_study(written(tmp_path, abx_key(conditions=("ours",), each=4)))
-    assert (study.id, study.protocol, study.conditions) == ("0123456789abcdef", "abx", ("ours",))
+def test_a_key_says_what_its_trials_compare(tmp_path: Path) -> None:
+    study = read_key(written(tmp_path, abx_key(conditions=("ours",), each=4)))
+    assert (study.study, study.protocol, study.conditions) == ("0123456789abcdef", "abx", ("ours",))
     tests = [trial for trial in study.forms[0] if trial.role == "test"]
     assert len(tests) == 4
-    assert {frozenset(study.heard(trial)) for trial in tests} == {frozenset({"clean", "ours"})}
+    assert {frozenset(study.compared(trial)) for trial in tests} == {frozenset({"clean", "ours"})}
 
 
-def test_what_is_heard_is_told_by_the_sounds(tmp_path: Path) -> None:
-    """Whichever of them the listener calls A."""
+def test_conditions_come_from_the_sounds(tmp_path: Path) -> None:
+    """Whichever of them is A."""
     key = abx_key(forms=1, each=1, conditions=("ours",))
     asked = key["forms"][0][1]
     blind = asked["sounds"]["a"], asked["sounds"]["b"]
     for name, condition in zip(blind, ("ours", "clean"), strict=True):
         key["sounds"][name]["condition"] = condition
-    study = read_study(written(tmp_path, key))
-    assert study.heard(study.forms[0][1]) == ("ours", "clean")
+    study = read_key(written(tmp_path, key))
+    assert study.compared(study.forms[0][1]) == ("ours", "clean")
 
 
-def test_one_sound_of_the_paper_is_one_condition(tmp_path: Path) -> None:
-    study = read_study(written(tmp_path, paper_key()))
-    assert [study.heard(t) for t in study.forms[0] if t.kind == "noise"] == [
+def test_a_noise_question_is_about_one_condition(tmp_path: Path) -> None:
+    study = read_key(written(tmp_path, paper_key()))
+    assert [study.compared(t) for t in study.forms[0] if t.kind == "noise"] == [
         *(("clean",), ("carlini-wagner paper",), ("imperceptible fast",), ("obvious",))
     ]
 
@@ -58,12 +58,19 @@ def test_the_key_lies_beside_or_above_the_answers(tmp_path: Path) -> None:
     assert find_key([folder / "loose.csv", folder / "answers"]) == key
 
 
-def test_without_a_key_it_is_said_where_to_name_one(tmp_path: Path) -> None:
+def test_the_nearest_key_wins(tmp_path: Path) -> None:
+    outer = write_study(tmp_path / "study", abx_key(), [])
+    inner = write_study(outer / "again", abx_key(), [])
+    assert find_key([inner / "answers"]) == (inner / "key.json").resolve()
+    assert find_key([inner]) == (inner / "key.json").resolve()
+
+
+def test_without_a_key_the_error_names_the_option(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="--key"):
         find_key([tmp_path])
 
 
-def test_answers_of_two_studies_are_not_scored_at_once(tmp_path: Path) -> None:
+def test_answers_to_two_studies_are_refused(tmp_path: Path) -> None:
     folders = [write_study(tmp_path / name, abx_key(), []) for name in ("one", "two")]
     with pytest.raises(MondegreenError, match="2 keys"):
         find_key(folders)
@@ -94,31 +101,33 @@ def changed(path: list[Any], value: Any) -> dict[str, Any]:
         (changed(["forms", 0, 0, "kind"], "taste"), "kind"),
         (changed(["forms", 0, 0, "role"], None), "role"),
         (changed(["forms", 0, 1, "correct"], "yes"), "yes"),
-        (changed(["forms", 0, 1, "correct"], None), "no right answer"),
+        (changed(["forms", 0, 1, "correct"], None), "no correct answer"),
         (changed(["forms", 0, 1, "sounds"], {"a": "0000"}), "no sound b"),
         (changed(["forms", 0, 1, "sounds", "a"], "elsewhere"), "elsewhere"),
+        (changed(["forms", 0, 1, "clip"], "another"), "no clip another"),
+        (changed(["schema"], 2), "schema"),
         (changed(["sounds", "0000"], {"clip": 1, "condition": "clean"}), "clip"),
     ],
 )
-def test_a_damaged_key_is_refused_with_what_is_wrong(tmp_path: Path, key: Any, about: str) -> None:
+def test_a_damaged_key_is_refused_with_the_reason(tmp_path: Path, key: Any, about: str) -> None:
     path = written(tmp_path, key)
     with pytest.raises(MondegreenError, match="not a key") as refused:
-        read_study(path)
+        read_key(path)
     assert about in str(refused.value)
     assert str(path) in str(refused.value)
 
 
-def test_a_key_that_is_not_there_is_told_apart(tmp_path: Path) -> None:
+def test_a_missing_key_has_an_error_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="cannot be read"):
-        read_study(tmp_path / "key.json")
+        read_key(tmp_path / "key.json")
 
 
-def test_a_key_of_bytes_that_are_no_text_is_damaged(tmp_path: Path) -> None:
+def test_a_key_that_is_not_text_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MondegreenError, match="not a key"):
-        read_study(tmp_path / "key.json")
+        read_key(tmp_path / "key.json")
 
 
-def test_answers_that_are_not_there_are_named(tmp_path: Path) -> None:
-    with pytest.raises(MondegreenError, match=r"nowhere is not there\. Expected answers"):
+def test_missing_answers_are_named(tmp_path: Path) -> None:
+    with pytest.raises(MondegreenError, match=r"nowhere does not exist\. Expected answers"):
         find_key([tmp_path / "nowhere"])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from mondegreen.errors import MondegreenError
 from mondegreen.report.figures.ink import COLOURS, COLUMN, INK, PAGE, log_axis, write
-from mondegreen.report.numbers.series import curve, number, points
+from mondegreen.report.numbers.series import CurveField, curve
 from mondegreen.report.numbers.summary_text import one_line
+from mondegreen.results.record import Point, Record
 
 if TYPE_CHECKING:
     from mondegreen.air.rooms.bank import Room
@@ -30,11 +31,20 @@ Floats = NDArray[np.floating]
 
 LEVELS_DB: Final = (0.0, 96.0)
 EXCESS_DB: Final = (0.0, 20.0)  # where the colours of the excess end
-HEAT: Final = "magma"  # even in lightness, and safe for the colour-blind
+HEAT: Final = "magma"  # perceptually uniform, and safe for the colour-blind
 GREY: Final = "0.5"
 BLUE, ORANGE = COLOURS[:2]
 LOUDEST: Final = "dB, the clip's loudest bin at 96"
 LINE: Final = 85  # characters of a title
+FULL_SCALE: Final = 32768
+SMALLEST: Final = 1e-6  # of what is drawn on a logarithmic axis
+FIELDS: Final[dict[CurveField, str]] = {  # of a record's curve, and what they are called
+    "loss": "loss, nats",
+    "masking_loss": "masking loss",
+    "eps": "ε, of 32768",
+    "alpha": "α",
+}
+LEGEND: Final = 62  # characters of a line of the title of a curve
 
 
 def draw_threshold(spectra: Spectra, path: Path, title: str) -> None:
@@ -53,32 +63,20 @@ def draw_threshold(spectra: Spectra, path: Path, title: str) -> None:
     write(draw, path)
 
 
-def draw_example(
-    levels: Levels,
-    path: Path,
-    title: str,
-    heard: tuple[str, str],
-    share_above: float | None = None,
-) -> None:
-    """A clip and its perturbation, what was heard before and after, and δ against θ.
-
-    Args:
-        levels: of the item.
-        path: the picture.
-        title: the clip's name.
-        heard: in the clean clip, and in the adversarial one.
-        share_above: of all bins, those in which δ is above θ; bands of several do not tell.
-    """
+def draw_example(levels: Levels, record: Record, path: Path) -> None:
+    """A clip and its perturbation, both transcripts, and δ against θ."""
 
     def draw(figure: Figure) -> None:
-        clip, delta, excess, means = _page(figure, title, 4)
+        clip, delta, excess, means = _page(figure, record.id, 4)
         shown = levels.decibels
         axes = levels.seconds, levels.hertz
-        image = _spectrogram(clip, axes, shown("clip"), f"clip, heard as “{heard[0]}”")
-        _spectrogram(delta, axes, shown("delta"), f"δ alone; with it, heard as “{heard[1]}”")
+        image = _spectrogram(clip, axes, shown("clip"), f"original: “{record.transcript_clean}”")
+        _spectrogram(delta, axes, shown("delta"), f"δ; original plus δ: “{record.transcript}”")
         figure.colorbar(image, ax=[clip, delta], label=LOUDEST)
-        of = "" if share_above is None else f", in {share_above:.1%} of all bins"
-        over = _spectrogram(excess, axes, shown("excess"), f"δ above the threshold θ{of}")
+        above = f"{record.quality.masking.share_above:.1%}"  # of all bins; a band has several
+        over = _spectrogram(
+            excess, axes, shown("excess"), f"δ above the threshold θ, in {above} of all bins"
+        )
         over.set(cmap="Reds", clim=EXCESS_DB)
         figure.colorbar(over, ax=excess, label="dB above θ", extend="max")
         _means(means, levels)
@@ -87,14 +85,14 @@ def draw_example(
 
 
 def draw_rooms(portrait: Portrait, path: Path, title: str) -> None:
-    """One room of a bank, how it answers an impulse, and what all the bank's rooms are like."""
+    """One room of a bank, its impulse response, and the acoustics of all the bank's rooms."""
 
     def draw(figure: Figure) -> None:
         figure.set_size_inches(PAGE, 2.6)
         figure.suptitle(one_line(title))
-        plan, answer, spread = figure.subplots(1, 3)
+        plan, response, spread = figure.subplots(1, 3)
         _plan(plan, portrait.room)
-        _answer(answer, portrait)
+        _response(response, portrait)
         for name, (rt60, drr) in portrait.spread.items():
             spread.plot(rt60, drr, ".", ms=3, alpha=0.6, label=f"{name}: {len(rt60)}")
         spread.set(xlabel="RT60, s", ylabel="direct to reverberant, dB")
@@ -108,7 +106,7 @@ def draw_rooms(portrait: Portrait, path: Path, title: str) -> None:
 
 
 def _page(figure: Figure, title: str, count: int) -> list[Axes]:
-    """Axes one below the other on a page that is as wide as a paper's."""
+    """Axes one below the other, as wide as a page of a paper."""
     figure.set_size_inches(PAGE, 0.2 + 2.05 * count)
     figure.suptitle(one_line(title))
     return list(figure.subplots(count))
@@ -117,7 +115,7 @@ def _page(figure: Figure, title: str, count: int) -> list[Axes]:
 def _spectrogram(
     axes: Axes, middles: tuple[Floats, Floats], levels: Floats, title: str
 ) -> AxesImage:
-    """Levels [F, K] in colours, at the middles of their frames, s, and of their bands, Hz."""
+    """Levels [F, K] in colours, given the middles of their frames, s, and of their bands, Hz."""
     sides = (_ends(middles[0]), _ends(middles[1] / 1000))
     low, high = LEVELS_DB
     image = axes.imshow(
@@ -125,7 +123,7 @@ def _spectrogram(
         origin="lower",
         aspect="auto",
         extent=(*sides[0], *sides[1]),
-        interpolation="none",  # what lies in a vector format is the levels, a pixel each
+        interpolation="none",  # vector formats have one pixel per level
         vmin=low,
         vmax=high,
         cmap=HEAT,
@@ -137,7 +135,7 @@ def _spectrogram(
 
 
 def _ends(middles: Floats) -> tuple[float, float]:
-    """Where the first of equal steps begins and the last one ends."""
+    """Where the first of equally long steps begins and the last one ends."""
     half = (middles[1] - middles[0]) / 2 if len(middles) > 1 else 0.01
     return float(middles[0] - half), float(middles[-1] + half)
 
@@ -153,13 +151,13 @@ def _frame(axes: Axes, spectra: Spectra, at: int) -> None:
 
 
 def _means(axes: Axes, levels: Levels) -> None:
-    """Mean levels over the clip, and the range of δ that nine frames in ten keep to."""
+    """Mean levels over the clip, and the range that δ keeps to in nine frames of ten."""
     khz, delta = levels.hertz / 1000, levels.decibels("delta")
     axes.plot(khz, levels.decibels("clip").mean(0), color=GREY, lw=0.8, label="clip, mean level")
     axes.plot(khz, levels.decibels("theta").mean(0), color=BLUE, label="threshold θ, mean level")
     axes.plot(khz, delta.mean(0), color=ORANGE, ls="--", label="δ, mean level")
     low, high = np.percentile(delta, [5, 95], axis=0)
-    axes.fill_between(khz, low, high, color=ORANGE, alpha=0.2, lw=0, label="δ, nine frames in ten")
+    axes.fill_between(khz, low, high, color=ORANGE, alpha=0.2, lw=0, label="δ, 90 % of frames")
     axes.set_title("δ against θ, in the loudest bin of each band")
     _finish(axes, khz[-1])
 
@@ -173,10 +171,10 @@ def _finish(axes: Axes, khz: float) -> None:
 
 
 def _plan(axes: Axes, room: Room) -> None:
-    """The room from above; of a measured one nothing is known but its name."""
+    """The room from above; the geometry of a measured one is not known."""
     axes.set_title(f"{one_line(room.id)}, from above")
     if room.size is None or room.source is None or room.microphone is None:
-        axes.text(0.5, 0.5, "measured: its plan is not known", ha="center", va="center")
+        axes.text(0.5, 0.5, "measured room: geometry unknown", ha="center", va="center")
         axes.set_axis_off()
         return
     width, length, height = room.size
@@ -191,112 +189,79 @@ def _plan(axes: Axes, room: Room) -> None:
     axes.legend(loc="best")
 
 
-def _answer(axes: Axes, portrait: Portrait) -> None:
+def _response(axes: Axes, portrait: Portrait) -> None:
     size = np.abs(portrait.rir)
     levels = 20 * np.log10(np.maximum(size / size.max(), 10 ** (-90 / 20)))
     axes.plot(portrait.seconds, levels, color=GREY, lw=0.4, label="impulse response")
-    axes.plot(portrait.seconds, portrait.decay_db, color=BLUE, label="energy still to come")
+    axes.plot(portrait.seconds, portrait.decay_db, color=BLUE, label="energy decay")
     rt60 = "unknown" if portrait.room.rt60 is None else f"{portrait.room.rt60:.2f} s"
-    axes.set_title(f"its answer to an impulse; RT60 {rt60}")
+    axes.set_title(f"impulse response; RT60 {rt60}")
     axes.set(xlabel="seconds", ylabel="dB", ylim=(-90, 5))
     axes.legend(loc="upper right")
 
 
-FULL_SCALE: Final = 32768
-SMALLEST: Final = 1e-6  # of what is drawn on a logarithmic axis
-FIELDS: Final = {  # of a record's curve, with what each is called
-    "loss": "loss, nats",
-    "masking_loss": "masking loss",
-    "eps": "ε, of 32768",
-    "alpha": "α",
-}
-LEGEND: Final = 62  # characters of a stage's name
+# ---- a search
 
 
-class Stage(NamedTuple):
-    """A stage of a search, from the first to the last pass that its points tell of."""
-
-    name: str
-    first: int
-    last: int
-
-
-def draw_curve(record: Mapping[str, Any], path: Path, title: str) -> None:
+def draw_curve(record: Record, path: Path) -> None:
     """Loss, masking loss, ε and α of a clip's search, and where the target was heard.
 
-    Lines stand where a stage begins, a dashed one at the pass that found what was saved.
+    Vertical lines mark the start of a stage; the dashed one, the pass that found what was saved.
 
     Raises:
         MondegreenError: the record has no curve; or as `mondegreen.report.figures.ink.write`.
     """
-    found = stages(record)
-    if not found:
-        raise MondegreenError(
-            f"The record of {one_line(title)} has no curve to draw. Expected one that an attack"
-            " wrote."
-        )
-    shown = [field for field in FIELDS if len(curve(record, field).passes)]
+    if not record.curve:
+        raise MondegreenError(f"The record of {one_line(record.id)} has no curve to draw.")
+    shown: list[CurveField] = [field for field in FIELDS if len(curve(record, field).passes)]
+    begun = stages(record.curve)
 
     def draw(figure: Figure) -> None:
         figure.set_size_inches(COLUMN, 1.2 + 1.0 * len(shown))
-        said = f"{one_line(title)}: {_told(found, record)}"
-        figure.suptitle(fill(said, LEGEND), fontsize=7, x=0.02, ha="left")
+        figure.suptitle(fill(_title(record, begun), LEGEND), fontsize=7, x=0.02, ha="left")
         heard, *lines = figure.subplots(
             1 + len(shown), sharex=True, height_ratios=[0.6, *[1.0] * len(shown)]
         )
-        _heard(heard, record)
+        _heard(heard, record.curve)
         for axes, field in zip(lines, shown, strict=True):
             _line(axes, record, field)
         for axes in figure.axes:
-            _mark(axes, found, record)
+            for _, first in begun[1:]:
+                axes.axvline(first, color=INK, lw=0.8, alpha=0.6)
+            if record.found_at is not None:
+                axes.axvline(record.found_at, color=COLOURS[1], lw=0.9, ls="--")
         figure.axes[-1].set(xlabel="gradient passes", xlim=(0, None))
 
     write(draw, path)
 
 
-def stages(record: Mapping[str, Any]) -> list[Stage]:
-    """The stages of a record's curve, in their order."""
-    told = [(point["stage"], point["passes"]) for point in points(record)]
-    groups = [(name, [at for _, at in some]) for name, some in groupby(told, lambda t: t[0])]
-    return [Stage(name, min(passes), max(passes)) for name, passes in groups]
+def stages(points: Sequence[Point]) -> list[tuple[str, int]]:
+    """The stages of a curve in their order, each with the first pass that it has a point at."""
+    groups = groupby(points, lambda point: point.stage)
+    return [(name, min(point.passes for point in some)) for name, some in groups]
 
 
-def _told(found: Sequence[Stage], record: Mapping[str, Any]) -> str:
-    parts = [f"{one_line(stage.name)} from pass {stage.first:,}" for stage in found]
-    at = number(record.get("found_at"))
-    parts.append("nothing matched" if at is None else f"saved is what pass {at:,.0f} found")
-    return "; ".join(parts)
+def _title(record: Record, begun: Sequence[tuple[str, int]]) -> str:
+    parts = [f"{one_line(name)} from pass {first:,}" for name, first in begun]
+    saved = "nothing matched" if record.found_at is None else f"saved: pass {record.found_at:,}"
+    return f"{one_line(record.id)}: {'; '.join([*parts, saved])}"
 
 
-def _heard(axes: Axes, record: Mapping[str, Any]) -> None:
-    """The share of what was listened to that was heard as the target, filled where it counts."""
-    for matched, fill_in in ((False, "none"), (True, COLOURS[0])):
-        some = [p for p in points(record) if (p.get("matched") is True) is matched]
-        shares = [_share(point) for point in some]
-        axes.plot(
-            [p["passes"] for p in some], shares, "o", ms=2.5, mew=0.6, mfc=fill_in, color=COLOURS[0]
-        )
-    axes.set(title="heard as the target; filled: a success", ylim=(-0.25, 1.25), yticks=[0, 1])
-    several = any((number(p.get("judged")) or 0) > 1 for p in points(record))
+def _heard(axes: Axes, points: Sequence[Point]) -> None:
+    """The share of what was judged that was heard as the target, filled where it was enough."""
+    for matched, inside in ((False, "none"), (True, COLOURS[0])):
+        some = [point for point in points if point.matched is matched]
+        shares = [p.hits / p.judged if p.judged else float(p.matched) for p in some]
+        passes = [point.passes for point in some]
+        axes.plot(passes, shares, "o", ms=2.5, mew=0.6, mfc=inside, color=COLOURS[0])
+    axes.set(title="heard as the target; filled: success", ylim=(-0.25, 1.25), yticks=[0, 1])
+    several = any(point.judged > 1 for point in points)
     axes.set_yticklabels(["none", "all"] if several else ["no", "yes"])
 
 
-def _share(point: Mapping[str, Any]) -> float:
-    hits, judged = number(point.get("hits")), number(point.get("judged"))
-    return hits / judged if hits is not None and judged else float(point.get("matched") is True)
-
-
-def _line(axes: Axes, record: Mapping[str, Any], field: str) -> None:
+def _line(axes: Axes, record: Record, field: CurveField) -> None:
     passes, values = curve(record, field)
     values = np.maximum(values * (FULL_SCALE if field == "eps" else 1), SMALLEST)
     axes.plot(passes, values, color=COLOURS[0], marker=".", ms=2)
     axes.set_title(FIELDS[field])
     log_axis(axes, "y")
-
-
-def _mark(axes: Axes, found: Sequence[Stage], record: Mapping[str, Any]) -> None:
-    for stage in found[1:]:
-        axes.axvline(stage.first, color=INK, lw=0.8, alpha=0.6)
-    at = number(record.get("found_at"))
-    if at is not None:
-        axes.axvline(at, color=COLOURS[1], lw=0.9, ls="--")

@@ -1,8 +1,9 @@
-"""What is asked: arrangements by hand, catch trials, and that names tell nothing."""
+"""What is asked: arrangements, catch trials, and names that reveal nothing."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from random import Random
 
 import pytest
@@ -10,37 +11,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mondegreen.errors import MondegreenError
-from mondegreen.listening.trials import (
-    Case,
+from mondegreen.listening.design import (
     Condition,
     Names,
     Protocol,
-    Trial,
+    Treatment,
     abx,
     ask,
     make_forms,
     paper,
 )
+from mondegreen.listening.key import Trial
 
 CW, OURS = Condition("carlini-wagner paper", "carlini-wagner"), Condition("ours", "imperceptible")
 
 
 def heard(trial: Trial, names: Names) -> dict[str, str]:
-    """What a trial's sounds are, by what the listener calls them."""
-    known = {name: version for version, name in names.of.items()}
+    """The conditions of a trial's sounds, by their letters."""
+    known = {name: stimulus for (stimulus, _), name in names.of.items()}
     assert {known[name].clip for name in trial.sounds.values()} == {trial.clip}
     return {letter: known[name].condition for letter, name in trial.sounds.items()}
 
 
-def asked(case: Case, side: int) -> tuple[Trial, dict[str, str]]:
+def asked(treatment: Treatment, arrangement: int) -> tuple[Trial, dict[str, str]]:
     names = Names(Random(0))
-    trial = ask(case, "clip", side, "test", names)
+    trial = ask(treatment, "clip", arrangement, "test", names)
     assert len(set(trial.sounds.values())) == len(trial.sounds)  # no name gives X away
     return trial, heard(trial, names)
 
 
 @pytest.mark.parametrize(
-    ("side", "sounds", "correct"),
+    ("arrangement", "sounds", "correct"),
     [
         (0, {"a": "clean", "b": "ours", "x": "clean"}, "a"),
         (1, {"a": "ours", "b": "clean", "x": "clean"}, "b"),
@@ -48,48 +49,50 @@ def asked(case: Case, side: int) -> tuple[Trial, dict[str, str]]:
         (3, {"a": "ours", "b": "clean", "x": "ours"}, "a"),
     ],
 )
-def test_the_four_arrangements_of_abx(side: int, sounds: dict[str, str], correct: str) -> None:
-    trial, found = asked(Case("abx", ("ours",)), side)
+def test_the_four_arrangements_of_abx(
+    arrangement: int, sounds: dict[str, str], correct: str
+) -> None:
+    trial, found = asked(Treatment("abx", ("ours",)), arrangement)
     assert (found, trial.correct, trial.conditions) == (sounds, correct, ("ours",))
 
 
-@pytest.mark.parametrize("side", range(4))
-def test_three_times_the_same_sound_has_no_right_answer(side: int) -> None:
-    trial, found = asked(Case("abx", ("clean",)), side)
+@pytest.mark.parametrize("arrangement", range(4))
+def test_three_identical_sounds_have_no_correct_answer(arrangement: int) -> None:
+    trial, found = asked(Treatment("abx", ("clean",)), arrangement)
     assert set(found.values()) == {"clean"}
     assert trial.correct is None
 
 
 @pytest.mark.parametrize(
-    ("case", "sounds", "correct"),
+    ("treatment", "sounds", "correct"),
     [
-        (Case("noise", ("ours",)), {"a": "ours"}, None),
-        (Case("noise", ("clean",)), {"a": "clean"}, None),
-        (Case("noise", ("obvious",)), {"a": "obvious"}, "yes"),
-        (Case("natural", ("clean", "ours")), {"a": "clean", "b": "ours"}, None),
-        (Case("identical", ("clean", "ours")), {"a": "clean", "b": "ours"}, "no"),
-        (Case("identical", ("clean", "clean")), {"a": "clean", "b": "clean"}, "yes"),
+        (Treatment("noise", ("ours",)), {"a": "ours"}, None),
+        (Treatment("noise", ("clean",)), {"a": "clean"}, None),
+        (Treatment("noise", ("obvious",)), {"a": "obvious"}, "yes"),
+        (Treatment("natural", ("clean", "ours")), {"a": "clean", "b": "ours"}, None),
+        (Treatment("identical", ("clean", "ours")), {"a": "clean", "b": "ours"}, "no"),
+        (Treatment("identical", ("clean", "clean")), {"a": "clean", "b": "clean"}, "yes"),
     ],
 )
 def test_the_questions_of_the_paper(
-    case: Case, sounds: dict[str, str], correct: str | None
+    treatment: Treatment, sounds: dict[str, str], correct: str | None
 ) -> None:
-    trial, found = asked(case, 0)
+    trial, found = asked(treatment, 0)
     assert (found, trial.correct) == (sounds, correct)
-    turned, found = asked(case, 1)
+    turned, found = asked(treatment, 1)
     assert found == dict(zip(sounds, reversed(sounds.values()), strict=True))
-    assert turned.conditions == case.conditions
+    assert turned.conditions == treatment.conditions
 
 
 def test_the_protocol_of_the_paper() -> None:
-    cases = Counter(case.kind for case in paper([OURS, CW]).cases)
-    assert cases == {"noise": 3, "natural": 3, "identical": 4}
-    assert Case("identical", ("clean", "clean")) in paper([OURS, CW]).cases
-    assert ("natural", ("carlini-wagner paper", "ours")) in paper([OURS, CW]).cases
+    kinds = Counter(treatment.kind for treatment in paper([OURS, CW]).treatments)
+    assert kinds == {"noise": 3, "natural": 3, "identical": 4}
+    assert Treatment("identical", ("clean", "clean")) in paper([OURS, CW]).treatments
+    assert ("natural", ("carlini-wagner paper", "ours")) in paper([OURS, CW]).treatments
 
 
 @pytest.mark.parametrize("conditions", [[CW], [OURS], [CW, CW], [CW, OURS, OURS]])
-def test_the_paper_compares_just_two(conditions: list[Condition]) -> None:
+def test_the_paper_compares_exactly_two_conditions(conditions: list[Condition]) -> None:
     with pytest.raises(MondegreenError, match=r"one carlini-wagner run with one imperceptible"):
         paper(conditions)
 
@@ -127,22 +130,22 @@ def test_a_form_is_training_then_tests_among_catch_trials(
                 assert not {"obvious", "training"} & set(sounds.values())
 
 
-def test_listeners_get_solutions_in_training_alone() -> None:
+def test_listeners_get_correct_answers_only_in_training() -> None:
     names = Names(Random(0))
     ids = [f"clip {at}" for at in range(8)]
     for form in make_forms(abx([CW, OURS]), ids, 4, Random(0), names):
-        for number, trial in enumerate(form, 1):
-            page, key = trial.to_page(number), trial.to_json(number)
+        for trial in form:
+            page, key = trial.for_page(), asdict(trial)
             assert page.keys() - {"training"} == {"id", "kind", "sounds"}
             assert ("training" in page) == (trial.role == "training")
             assert (page["id"], page["sounds"]) == (key["id"], key["sounds"])
             assert list(key) == [
                 *("id", "kind", "role", "clip", "conditions", "sounds", "correct"),
             ]
-        assert len({trial.to_page(at)["id"] for at, trial in enumerate(form)}) == len(form)
+        assert [trial.id for trial in form] == [f"t{at:03}" for at in range(1, len(form) + 1)]
 
 
-def test_names_are_drawn_from_the_seed_and_are_each_of_one_version() -> None:
+def test_names_are_drawn_from_the_seed_and_each_belong_to_one_sound() -> None:
     names = Names(Random(0))
     drawn = {names("clip", condition, copy) for condition in "abc" for copy in range(3)}
     assert len(drawn) == 9
