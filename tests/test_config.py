@@ -59,8 +59,27 @@ def test_what_is_no_utf_8_is_refused() -> None:
         read_config(None, {"clips": "c", "target": "open \udcff door"})
 
 
+@pytest.mark.parametrize("name", ["clips", "rooms", "targets", "target"])
+def test_what_no_file_name_can_hold_is_refused(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, f'{name} = "a\\u0000"')
+    with pytest.raises(OptionError, match=name):
+        read_config(path, {} if name == "clips" else {"clips": "c"})
+
+
 def test_a_name_that_no_file_can_have_is_just_a_name() -> None:
-    assert read_config(None, {"clips": "c", "targets": "x" * 300}).targets == "x" * 300
+    found = read_config(None, {"clips": "c", "targets": "x" * 300})
+    assert found.targets == str(Path.cwd() / ("x" * 300))
+
+
+def test_a_file_that_is_gone_since_is_the_same_file(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = {"clips": "clips.tsv", "targets": "targets.txt", "rooms": "bank.rooms"}
+    for name in flags.values():
+        (tmp_path / name).touch()
+    before = read_config(None, flags)
+    for name in flags.values():
+        (tmp_path / name).unlink()
+    assert read_config(None, flags) == before
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

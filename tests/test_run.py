@@ -20,6 +20,7 @@ from toy import speech
 
 from mondegreen.audio.pcm import save
 from mondegreen.errors import MondegreenError, OptionError, StorageError
+from mondegreen.options import Options
 from mondegreen.runs.config import RunConfig, read_config
 from mondegreen.runs.job import (
     ATTEMPTS,
@@ -36,6 +37,7 @@ from mondegreen.runs.job import (
 from mondegreen.runs.ledger import Ledger
 from mondegreen.runs.manifest import Attacked
 from mondegreen.runs.run import Tally, make_jobs, run
+from mondegreen.search.presets import PRESETS, fingerprint, stages_for
 
 ONE = ("--workers", "1", "--threads", "1")
 MOUNTS = (
@@ -317,6 +319,28 @@ def test_other_weights_under_the_same_name_are_refused(drive, monkeypatch) -> No
     monkeypatch.setattr(Scripted, "weights", "v" * 64)
     with pytest.raises(OptionError, match="weights"):
         drive(succeeding)
+
+
+def test_after_a_preset_has_changed_a_run_does_not_mix_two_attacks(
+    drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stages() -> str:
+        return fingerprint(stages_for(Options()))
+
+    monkeypatch.setattr(Scripted, "stages", property(lambda _: stages()))
+    drive(succeeding)
+    before = stages()
+    norm, quiet = PRESETS["imperceptible"]["fast"]
+    changed = {"fast": (replace(norm, steps=norm.steps + 1), quiet)}
+    monkeypatch.setitem(PRESETS, "imperceptible", changed)
+    assert stages() != before
+    with pytest.raises(OptionError) as refused:
+        drive(succeeding)
+    said = f'its stages is "{before}", asked for is "{stages()}"'
+    assert said in str(refused.value)
+    drive(succeeding, force_new=True)
+    keys = [[row["key"] for row in rows(tmp_path / name)] for name in ("run", "run-1")]
+    assert not set(keys[0]) & set(keys[1])
 
 
 def test_a_folder_of_something_else_is_refused(drive, tmp_path: Path) -> None:

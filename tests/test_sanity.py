@@ -22,6 +22,7 @@ from mondegreen.findings import Finding
 from mondegreen.judging.checks import CHECKS
 from mondegreen.judging.gathering import Cost
 from mondegreen.judging.sanity import examine
+from mondegreen.judging.subject import Subject
 from mondegreen.search import loop
 from mondegreen.victims.base import Score, Victim
 

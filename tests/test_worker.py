@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 from run_folders import records
-from toy import speech
+from toy import speech, toy_bank
 
+from mondegreen.air.rooms import RoomBank, cached
 from mondegreen.audio.pcm import save
 from mondegreen.data.utterance import Utterance
-from mondegreen.errors import MondegreenError, VictimError
+from mondegreen.errors import MondegreenError, OptionError, VictimError
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.job import Assignment, Crashed, Ended, Finished, Halted, Job, Refused
 from mondegreen.runs.ledger import Ledger
-from mondegreen.runs.manifest import item_identity
-from mondegreen.runs.plan import Row, make_rows, with_keys
+from mondegreen.runs.manifest import item_identity, write_manifest
+from mondegreen.runs.plan import Row, make_rows, with_keys, write_rows
 from mondegreen.runs.worker import Worker, load_worker, run_job
+from mondegreen.search.presets import PRESETS
 
 TARGET = "open the door"
 
@@ -252,6 +256,78 @@ def test_other_weights_than_the_runs_are_refused(
     monkeypatch.setenv("TOY_SEED", "1")
     with pytest.raises(VictimError, match="other weights"):
         Worker(same, Event())
+
+
+# ---- the bank of a run in rooms
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Path:
+    toy_bank().save(tmp_path / "bank.rooms")
+    return tmp_path / "bank.rooms"
+
+
+def begun(folder: Path, **options: object) -> tuple[Worker, Assignment]:
+    """A worker of a run whose manifest is written, and what the next one is started with."""
+    first = worker(folder, **options)
+    write_rows(folder / "run", rows(folder, first, [6000]))
+    write_manifest(folder / "run", config(**options), first.describe(), clips=1)
+    return first, Assignment(str(folder / "run"), config(**options), "cpu", 1, first.weights)
+
+
+def test_a_run_in_rooms_goes_on_when_the_file_of_its_bank_is_gone(
+    tmp_path: Path, bank: Path
+) -> None:
+    first, later = begun(tmp_path, method="robust", rooms=str(bank))
+    bank.unlink()
+    for assignment in (replace(later, weights=None), later):  # of the next call, and a second one
+        again = Worker(assignment, Event())
+        assert again.describe() == first.describe()
+        assert first.setup.rooms is not None
+        assert again.describe().bank == first.setup.rooms.key
+
+
+def test_a_run_in_rooms_goes_on_when_the_default_bank_has_become_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached, "default_bank", lambda *_, **__: toy_bank())
+    first, later = begun(tmp_path, method="robust")
+    other = replace(toy_bank(), key="another")
+    monkeypatch.setattr(cached, "default_bank", lambda *_, **__: other)
+    again = Worker(replace(later, weights=None), Event())
+    assert again.describe() == first.describe()
+    (row,) = rows(tmp_path, again, [6000])
+    assert isinstance(run_job(again, job([row]), quiet), Ended)
+    shutil.rmtree(tmp_path / "run")
+    assert worker(tmp_path, method="robust").describe().bank == "another"  # a run of its own
+
+
+def test_a_worker_with_another_bank_or_other_stages_than_the_runs_is_refused(
+    tmp_path: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, later = begun(tmp_path, method="robust", rooms=str(bank))
+    Worker(later, Event())
+    with monkeypatch.context() as patched:
+        patched.setitem(PRESETS, "robust", PRESETS["combined"])
+        with pytest.raises(OptionError, match="its stages is"):
+            Worker(later, Event())
+    toy_bank({"attack": 3, "validate": 2, "test": 2}).save(bank)
+    other = replace(RoomBank.load(bank), key="another")
+    monkeypatch.setattr(RoomBank, "load", lambda *_: other)
+    with pytest.raises(OptionError, match="its bank is"):
+        Worker(later, Event())
+
+
+def test_items_of_other_stages_have_other_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = rows(tmp_path, worker(tmp_path), [6000])
+    norm, quiet = PRESETS["imperceptible"]["fast"]
+    changed = {"fast": (replace(norm, sign=False), quiet)}
+    monkeypatch.setitem(PRESETS, "imperceptible", changed)
+    after = rows(tmp_path, worker(tmp_path), [6000])
+    assert [row.sha256 for row in before] == [row.sha256 for row in after]
+    assert [row.key for row in before] != [row.key for row in after]
 
 
 @pytest.mark.parametrize(

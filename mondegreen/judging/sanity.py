@@ -6,7 +6,6 @@ Checks of records look at all items; those that cost passes look at a few clips,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -55,8 +54,7 @@ def examine(
     """
     subject = Subject.of(folder, victim, bank, transfers, sample, seed)
     if on_cost is not None:
-        with suppress(MondegreenError):  # the checks themselves say so
-            on_cost(gathering.cost(subject))
+        on_cost(gathering.cost(subject))
     return _findings(subject, on_work or (lambda *_: None))
 
 

@@ -7,7 +7,6 @@ two calls; an item's samples then agree to rounding, and to the bit only where i
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -109,18 +108,16 @@ def read_config(path: Path | None, flags: Mapping[str, Any]) -> RunConfig:
         given = {name: value for name, value in given.items() if name not in TARGETS}
     given |= asked
     for name, value in given.items():
-        if isinstance(value, str) and not is_utf8(value):
-            raise OptionError(f"Got {name} = {value!r}, which is not UTF-8. Type it again.")
+        if isinstance(value, str) and ("\0" in value or not is_utf8(value)):
+            raise OptionError(f"Got {name} = {value!r}, which is no UTF-8 text. Type it again.")
     return RunConfig(**{name: _in_full(name, value) for name, value in given.items()})
 
 
 def _in_full(name: str, value: Any) -> Any:
-    """A path in full, so that the same command from another folder is the same run."""
+    """A path in full: the same run from any folder, and when the file is gone."""
     if name not in PATHS or not isinstance(value, str) or value in NO_PATHS:
         return value
-    if name == "clips":
-        return value if value.startswith("hf:") else str(Path(value).resolve())
-    return str(Path(value).resolve()) if os.path.exists(value) else value  # noqa: PTH110 - any text
+    return value if name == "clips" and value.startswith("hf:") else str(Path(value).resolve())
 
 
 def _from_file(path: Path) -> dict[str, Any]:

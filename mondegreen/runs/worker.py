@@ -43,7 +43,7 @@ from mondegreen.runs.job import (
     Refused,
 )
 from mondegreen.runs.ledger import Ledger
-from mondegreen.runs.manifest import Attacked
+from mondegreen.runs.manifest import Attacked, check_same
 from mondegreen.runs.plan import Row
 from mondegreen.search import presets
 from mondegreen.search.state import Snapshot
@@ -112,6 +112,8 @@ class Worker:
         self.setup = self._set_up(config, first=assignment.weights is None)
         self.every_gpu = assignment.device in ("auto", "cuda")
         self.notes: list[str] = []  # on the job at hand, for the user
+        if is_run(self.ledger.run):
+            check_same(self.ledger.run, config, self.describe())
 
     def _set_up(self, config: RunConfig, first: bool) -> Setup:
         """How to attack; a run keeps its bank of rooms, so that it can be resumed and verified."""
