@@ -1,7 +1,7 @@
-"""The attacks, as data: section 4 of the supplement, and our own faster numbers.
+"""The attacks as data: section 4 of the supplement, and faster presets of our own.
 
-`paper` follows the supplement to the number, with `docs/departures.md` where it is silent. `fast`
-is ours: the same threat and the same yardsticks, in far fewer gradient passes.
+`paper` has the supplement's numbers; `docs/departures.md` explains where it is silent. `fast` is
+ours: the same threat model and measures, in far fewer gradient passes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mondegreen.search.stage import (
     Widened,
 )
 
-_LSB = 1 / FULL_SCALE  # the supplement counts in 16-bit units
+_LSB = 1 / FULL_SCALE  # the supplement uses 16-bit units
 
 Stages = tuple[Stage, ...]
 
@@ -68,12 +68,12 @@ _FAST_MASKED = Stage(
     planned=True,
 )
 
-# ---- and nowhere more than so many dB above the threshold
+# ---- with a bound: nowhere more than some dB above the threshold
 
 _UNDER = Stage(
     "stay under the bound",
     steps=200,
-    rate=Decay(0.5, 0.05),  # of the room that there is in each bin
+    rate=Decay(0.5, 0.05),  # in shares of the room in each bin
     gentle=0.25,
     masking=Masking(alpha=1, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5),
     keep="quietest",
@@ -108,7 +108,7 @@ _FAST_ROBUST = (
         steps=1000,
         rate=Decay(200 * _LSB, 10 * _LSB),
         sign=True,
-        bound=Elastic(eps=2000 * _LSB, shrink=0.99, grow=1.09),  # heard in nine rooms of ten
+        bound=Elastic(eps=2000 * _LSB, shrink=0.99, grow=1.09),  # settles at nine successes in ten
         planned=True,
     ),
 )
@@ -138,7 +138,7 @@ _FAST_COMBINED = (
     Stage(
         "minimise the perceptibility, in rooms",
         steps=800,
-        rate=Decay(50 * _LSB, 10 * _LSB),  # what smaller steps find is not heard in other rooms
+        rate=Decay(50 * _LSB, 10 * _LSB),  # smaller steps overfit to their rooms
         betas=(0.9, 0.99),
         masking=Masking(alpha=0.00002, up=1.02, up_every=1, down=1 / 1.12, down_every=1),
         average=0.95,
@@ -162,7 +162,7 @@ PRESETS: Mapping[str, Mapping[str, Stages]] = {
     },
 }
 IN_ROOMS = frozenset({"robust", "combined"})  # their losses are means over rooms
-BOUNDED = "imperceptible"  # the method that can be told how far above the threshold it may go
+BOUNDED = "imperceptible"  # the method that takes a bound above the threshold
 BEGINS_WITH: Mapping[str, str] = {"imperceptible": "carlini-wagner", "combined": "robust"}
 
 
@@ -178,14 +178,13 @@ def preset(
     Args:
         method: a key of `PRESETS`.
         name: "paper" or "fast".
-        over: the random transformations that the stages of a method in `IN_ROOMS` take means over.
-        started: leave out the stages of the method that this one begins with, to go on from its
+        over: random transformations, for methods in `IN_ROOMS`.
+        started: leave out the stages of the method that this one starts with, to continue from its
             result.
-        under: dB above the masking threshold that no bin may exceed: one stage more, for `BOUNDED`.
+        under: dB above the masking threshold that no bin may exceed: adds a stage, for `BOUNDED`.
 
     Raises:
-        OptionError: no such method or preset, nothing that it could have been started with, or a
-            bound that cannot be kept.
+        OptionError: no such method or preset, no method to start from, or an impossible bound.
     """
     if method not in PRESETS:
         raise OptionError(f"no method is called {method!r}; there are: {', '.join(PRESETS)}")
@@ -196,10 +195,7 @@ def preset(
     stages = PRESETS[method][name]
     if started:
         if method not in BEGINS_WITH:
-            raise OptionError(
-                f"{method} begins with silence and takes no start; expected one of:"
-                f" {', '.join(BEGINS_WITH)}"
-            )
+            raise OptionError(f"{method} takes no start; expected one of: {', '.join(BEGINS_WITH)}")
         stages = stages[len(PRESETS[BEGINS_WITH[method]][name]) :]
     if under is not None:
         return (*stages, replace(_UNDER, under=_checked_bound(method, under)))
@@ -209,7 +205,7 @@ def preset(
 def _checked_bound(method: str, under: float) -> float:
     if method != BOUNDED:
         raise OptionError(
-            f"{method} can keep no bound above the masking threshold; leave the bound out, or"
+            f"{method} cannot keep a bound above the masking threshold; leave the bound out, or"
             f" choose the method {BOUNDED}"
         )
     if not (math.isfinite(under) and under >= 0):
@@ -221,10 +217,10 @@ def _checked_bound(method: str, under: float) -> float:
 
 
 def within(stages: Stages, passes: int | None) -> Stages:
-    """The stages for a number of gradient passes at most; None: as they are.
+    """The stages for at most a number of gradient passes; None: unchanged.
 
-    Stages that are planned share what the others leave, be it less or more than they ask for; those
-    that can have enough take no more than that. Then the last that begins is cut short.
+    Planned stages share what the others leave, less or more than they ask for; those with `enough`
+    get no more than they ask for. Then the last stage is cut short if needed.
     """
     if passes is None:
         return stages
