@@ -1,22 +1,24 @@
-"""Make docs/gallery.md, and its pictures, from what attacks on the embedded recogniser have left.
+"""Make docs/gallery.md and its pictures from results of attacks on the embedded recogniser.
 
     python bench/gallery.py RUN ROOMS
 
-RUN is the folder of a run without rooms, ROOMS that of one result of a method in rooms. What is
-written is read from their records; no recording is copied.
+RUN is the folder of a run without rooms, ROOMS that of one result of a method in rooms. All text
+comes from their records; no recording is copied.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
+from mondegreen.errors import MondegreenError
 from mondegreen.report.figures.plots import plot
-from mondegreen.results.folder import item_folders, read_record
+from mondegreen.results.folder import item_folders
+from mondegreen.results.item import read_record
+from mondegreen.results.record import Record
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PICTURES = DOCS / "gallery"
@@ -40,54 +42,55 @@ def _head(run: Path) -> Iterator[str]:
     yield "# Gallery"
     yield ""
     yield (
-        f"{len(records)} clips of LibriSpeech test-clean, the recogniser {first['victim']}, method"
-        f" {first['method']}, preset {first['preset']}. Every number is of the saved 16-bit files."
-        " The pictures are those of `mondegreen plot`, and this page is written by"
-        " `bench/gallery.py`. Whether anything of it can be heard is decided by ears:"
-        " [the report](report.md) plays them, [the listening test](listening.md) asks listeners."
+        f"{len(records)} clips of LibriSpeech test-clean, the recogniser {first.victim}, method"
+        f" {first.options.method}, preset {first.options.preset}. All numbers were measured on the"
+        " saved 16-bit files. The pictures are those of `mondegreen plot`, the page is written by"
+        " `bench/gallery.py`. Only listening shows whether any of it is audible: [the report](report.md)"
+        " plays the files, [the listening test](listening.md) asks listeners."
     )
 
 
 def _of_run(run: Path) -> Iterator[str]:
-    yield from _section("How fast it goes", "passes", [run], "passes", "")
-    yield from _section("What it costs the ear", "quality", [run], "quality", "")
+    yield from _section("How many passes it takes", "passes", [run], "passes", "")
+    yield from _section("How audible it is", "quality", [run], "quality", "")
 
 
 def _of_items(run: Path) -> Iterator[str]:
-    """The clip that came out best by PESQ, and the one that came out worst; failures are worst."""
+    """The best clip by PESQ, and the worst; failures are worst."""
     folders = sorted(item_folders(run), key=_success)
-    for title, folder in (("The best of them", folders[-1]), ("The worst of them", folders[0])):
+    for title, folder in (("The best clip", folders[-1]), ("The worst clip", folders[0])):
         record = read_record(folder)
-        name = record["id"]
-        yield from _section(title, "example", [folder], f"{name}-example", _told(record))
-        yield from _picture("curve", [folder], f"{name}-curve", "The search for it, pass by pass")
+        name = record.id
+        yield from _section(title, "example", [folder], f"{name}-example", _words(record))
+        yield from _picture("curve", [folder], f"{name}-curve", "Its search, pass by pass")
 
 
 def _success(folder: Path) -> tuple[bool, float]:
     record = read_record(folder)
-    return record["verified"], record["pesq"] or 0.0
+    return record.verified, record.quality.pesq or 0.0
 
 
 def _of_rooms(item: Path) -> Iterator[str]:
     record = read_record(item)
-    rooms = record["rooms"]
-    told = (
-        f"{_told(record)} Played in {rooms['count']} simulated rooms that the search had not met,"
-        f" it was heard as its target in {rooms['heard']:.0%} of them (95 %:"
-        f" {rooms['heard_low']:.0%} to {rooms['heard_high']:.0%}); it is {record['method']}, not"
-        " hidden from the ear."
+    if record.survival is None:
+        raise MondegreenError(f"{item} is no result of a method in rooms.")
+    rooms = record.survival.rooms
+    text = (
+        f"{_words(record)} Played in {rooms.count} simulated rooms that the search had not met, it"
+        f" was transcribed as its target in {rooms.heard:.0%} of them (95 %: {rooms.heard_low:.0%}"
+        f" to {rooms.heard_high:.0%}); it is {record.options.method}, not hidden from the ear."
     )
-    yield from _section("One that survives rooms", "rooms", [item], "rooms", told)
+    yield from _section("One that survives rooms", "rooms", [item], "rooms", text)
     yield from _picture("example", [item], "rooms-example", "What it does to the clip")
 
 
-def _told(record: Mapping[str, Any]) -> str:
-    """What was heard before and after, and how far the change shows, in words."""
-    proof = "proved from the saved file" if record["verified"] else "NOT proved from the saved file"
+def _words(record: Record) -> str:
+    """Both transcripts, and how audible the perturbation may be."""
+    proof = "proved from the saved file" if record.verified else "NOT proved from the saved file"
     return (
-        f"Heard in the recording: “{record['heard_clean']}” Asked for, and {proof}:"
-        f" “{record['spelled']}” PESQ {_number(record['pesq'])}, signal to noise"
-        f" {_number(record['snr_db'])} dB, {record['passes']} gradient passes."
+        f"Transcript of the original: “{record.transcript_clean}” Target, {proof}:"
+        f" “{record.spelled}” PESQ {_number(record.quality.pesq)}, signal to noise"
+        f" {_number(record.quality.snr_db)} dB, {record.passes} gradient passes."
     )
 
 
@@ -103,7 +106,7 @@ def _section(title: str, figure: str, paths: Sequence[Path], name: str, text: st
 
 
 def _picture(figure: str, paths: Sequence[Path], name: str, alt: str) -> Iterator[str]:
-    """Draw it, make it small, and refer to it."""
+    """Draw it, scale it down, and link to it."""
     path = PICTURES / f"{name}.png"
     plot(paths, path, figure)
     with Image.open(path) as drawn:

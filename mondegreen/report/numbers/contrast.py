@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from mondegreen.report.numbers.sources import Gathered, Part
@@ -29,13 +30,13 @@ def _clips(parts: Sequence[Part]) -> Iterator[str]:
 
 
 def _targets(gathered: Gathered) -> Iterator[str]:
-    phrases: dict[str, set[str | None]] = {}
-    parts: dict[str, set[int]] = {}
+    found: defaultdict[str, set[tuple[str | None, int]]] = defaultdict(set)
     for clip in gathered.clips:
-        phrases.setdefault(clip.id, set()).add(clip.target)
-        parts.setdefault(clip.id, set()).update(attempt.part for attempt in clip.attempts)
-    differ = sum(len(phrases[name]) > 1 and len(parts[name]) > 1 for name in phrases)
-    if differ:
+        found[clip.id] |= {(clip.target, attempt.part) for attempt in clip.attempts}
+    # two targets in one part alone are no difference between parts
+    if differ := sum(
+        all(len(set(of)) > 1 for of in zip(*some, strict=True)) for some in found.values()
+    ):
         yield f"The targets of {clips(differ)} differ."
 
 
