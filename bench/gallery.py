@@ -45,8 +45,8 @@ def _head(run: Path) -> Iterator[str]:
         f"{len(records)} clips of LibriSpeech test-clean, the recogniser {first.victim}, method"
         f" {first.options.method}, preset {first.options.preset}. All numbers were measured on the"
         " saved 16-bit files. The pictures are those of `mondegreen plot`, the page is written by"
-        " `bench/gallery.py`. Only listening shows whether any of it is audible: [the report](report.md)"
-        " plays the files, [the listening test](listening.md) asks listeners."
+        " `bench/gallery.py`. Only listening shows whether any of it is audible: [the"
+        " report](report.md) plays the files, [the listening test](listening.md) asks listeners."
     )
 
 

@@ -493,7 +493,7 @@ def test_what_differs_besides_is_said_above_the_numbers(tmp_path: Path) -> None:
     first = sound_run(tmp_path / "first", {"a": {}, "b": {}, "c": {"target": "one"}})
     second = sound_run(tmp_path / "second", {"a": {"passes": 40}, "c": {"target": "two"}})
     page = text_of(written(tmp_path, first, second))
-    said = "The clips differ: 2 are in all of them (3 in first, 2 in second)."
+    said = "The clips differ: 2 clips in all of them (3 in first; 2 in second)."
     assert page.index(said) < page.index("The targets of 1 clip differ.") < page.index("finished")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mondegreen.report.numbers.sources import Gathered, Part
 from mondegreen.report.numbers.summary_text import clips
 from mondegreen.results.record import Record
+from mondegreen.text import words_only
 
 
 def contrast(gathered: Gathered) -> list[str]:
@@ -24,26 +25,25 @@ def _clips(parts: Sequence[Part]) -> Iterator[str]:
     if any(own != shared for own in ids):
         counts = _each(parts, lambda part: f"{len(part.entries):,}")
         yield (
-            f"The clips differ: {len(shared):,} are in all of them ({counts}). Each share is of"
-            " that part's own clips."
+            f"The clips differ: {clips(len(shared))} in all of them ({counts}). Each share is over"
+            " its own clips."
         )
 
 
 def _targets(gathered: Gathered) -> Iterator[str]:
-    found: defaultdict[str, set[tuple[str | None, int]]] = defaultdict(set)
+    targets: defaultdict[str, set[str]] = defaultdict(set)
+    parts: defaultdict[str, set[int]] = defaultdict(set)
     for clip in gathered.clips:
-        found[clip.id] |= {(clip.target, attempt.part) for attempt in clip.attempts}
-    # two targets in one part alone are no difference between parts
-    if differ := sum(
-        all(len(set(of)) > 1 for of in zip(*some, strict=True)) for some in found.values()
-    ):
+        targets[clip.id].add(words_only(clip.target or ""))
+        parts[clip.id].update(attempt.part for attempt in clip.attempts)
+    if differ := sum(len(targets[name]) > 1 and len(parts[name]) > 1 for name in targets):
         yield f"The targets of {clips(differ)} differ."
 
 
 def _budgets(parts: Sequence[Part]) -> Iterator[str]:
     if len({_longest(part) for part in parts}) > 1:
         passes = _each(parts, lambda part: f"{_longest(part):,}")
-        yield f"The budgets differ: gradient passes of the longest search, {passes}."
+        yield f"The budgets differ. Gradient passes of the longest search: {passes}."
 
 
 def _longest(part: Part) -> int:
@@ -68,4 +68,4 @@ def _records(part: Part) -> list[Record]:
 
 
 def _each(parts: Sequence[Part], write: Callable[[Part], str]) -> str:
-    return ", ".join(f"{write(part)} in {part.label}" for part in parts)
+    return "; ".join(f"{write(part)} in {part.label}" for part in parts)
