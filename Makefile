@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test check bench bench-full bench-peers
+.PHONY: install demo test check docs bench bench-full bench-peers
 
 install: $(INSTALLED)
 
@@ -27,6 +27,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# docs/commands.md, from what the commands print for --help.
+docs: $(INSTALLED)
+	$(BIN)/python docs/commands.py
 
 # CLIPS is a table of clips (id, audio, text, target); the attacks on them are what takes the time.
 CLIPS ?= $(MONDEGREEN_LIBRISPEECH)/clips.tsv
