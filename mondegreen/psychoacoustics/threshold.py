@@ -111,7 +111,7 @@ def _threshold_of_frames(
     place = axis.bark[bins]
     at_masker = individual_threshold(level_db, place, place)
     masked = spreading(bins, at_masker, upper_slope(level_db))
-    quiet = torch.where(axis.heard, axis.quiet, 0)
+    quiet = torch.where(axis.audible, axis.quiet, 0)
     return masked[:, : power.shape[-1]] + quiet, present.sum(-1)
 
 
@@ -179,7 +179,7 @@ class MaskingThreshold:
     def audible(self) -> Tensor:
         """Bins with a threshold in quiet, ``[bins]``; the others are inaudible."""
         device, dtype = self.theta.device, self.theta.dtype
-        return axis_of(self.sample_rate, self.window, self.profile, device, dtype).heard
+        return axis_of(self.sample_rate, self.window, self.profile, device, dtype).audible
 
     def of(self, audio: Tensor, lengths: Tensor) -> MaskingThreshold:
         """The threshold of other audio ``[B, T]``, with the same settings."""
