@@ -1,7 +1,4 @@
-"""Step 1 of the threshold: which bins of a spectrum are maskers.
-
-Source: Qin, Carlini, Cottrell, Goodfellow and Raffel, ICML 2019, supplement, sections 1 and 2.
-"""
+"""Step 1 of the threshold: which bins of a spectrum are maskers."""
 
 from __future__ import annotations
 

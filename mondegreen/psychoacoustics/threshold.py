@@ -1,7 +1,4 @@
-"""Steps 2 and 3: the thresholds of maskers, eqs. (7)-(10), and of a frame, eq. (11).
-
-Source: Qin, Carlini, Cottrell, Goodfellow and Raffel, ICML 2019, supplement, sections 1 and 2.
-"""
+"""Steps 2 and 3: the thresholds of maskers, eqs. (7)-(10), and of a frame, eq. (11)."""
 
 from __future__ import annotations
 
