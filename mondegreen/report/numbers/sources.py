@@ -66,18 +66,20 @@ def gather(sources: Sequence[Source]) -> Gathered:
     Raises:
         MondegreenError: as `mondegreen.report.numbers.summary.summarise`.
     """
-    found: list[tuple[str, Source, Summary]] = []
+    parts: list[Part] = []
     attempts: list[Attempt] = []
     for name, source in zip(_names(sources), sources, strict=True):
-        summaries, added = _read(source, len(found))
-        found += [(name, source, summary) for summary in summaries]
-        attempts += added
-    labels = _labels([(*summary.group, name) for name, _, summary in found])
-    parts = [
-        Part(label, source, summary, [one for one in attempts if one.part == place])
-        for place, (label, (_, source, summary)) in enumerate(zip(labels, found, strict=True))
-    ]
-    return Gathered(parts, _clips(attempts))
+        rows: list[tuple[Group, Path, Entry]] = []
+        parts += [Part(name, source, summary, []) for summary in summarise(source, rows.append)]
+        places = {part.summary.group: place for place, part in enumerate(parts)}
+        hearings = {path: list(read_hearings(path)) for path in {path for _, path, _ in rows}}
+        for group, path, entry in rows:
+            attempt = Attempt(places[group], entry, _claims(entry, hearings[path]))
+            parts[attempt.part].attempts.append(attempt)
+            attempts.append(attempt)
+    labels = _labels([(*part.summary.group, part.label) for part in parts])
+    named = [part._replace(label=label) for part, label in zip(parts, labels, strict=True)]
+    return Gathered(named, _clips(attempts))
 
 
 def gather_to_compare(folders: Sequence[Path]) -> Gathered:
@@ -96,17 +98,6 @@ def gather_to_compare(folders: Sequence[Path]) -> Gathered:
             " mondegreen summary"
         )
     return gathered
-
-
-def _read(source: Source, first: int) -> tuple[list[Summary], list[Attempt]]:
-    """The summaries of a source, whose parts begin at `first`, and all its clips."""
-    rows: list[tuple[Group, Path, Entry]] = []
-    summaries = summarise(source, rows.append)
-    parts = {summary.group: part for part, summary in enumerate(summaries, first)}
-    hearings = {path: list(read_hearings(path)) for path in {path for _, path, _ in rows}}
-    return summaries, [
-        Attempt(parts[group], entry, _claims(entry, hearings[path])) for group, path, entry in rows
-    ]
 
 
 def _claims(entry: Entry, hearings: Sequence[Hearings]) -> dict[str, Claim]:
