@@ -40,9 +40,9 @@ class TargetedClip:
 
 
 class Part(NamedTuple):
-    """What one recogniser, method and preset came to in one source."""
+    """The results of one recogniser, method and preset in one source."""
 
-    label: str  # what tells it from the others, or the name of its source
+    label: str  # how it differs from the others, or the name of its source
     source: Source
     summary: Summary
     attempts: list[Attempt]
