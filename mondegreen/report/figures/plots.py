@@ -36,8 +36,7 @@ def plot(paths: Sequence[Path], out: Path, figure: str | None = None) -> None:
         return
     name = _chosen(figure, CHARTS, "a run, or of several results")
     apart = {folder.resolve(): [folder] for folder in folders}
-    parts = gather(list(apart.values())).parts
-    _draw_chart(name, [Series(part.label, part.entries) for part in parts], out)
+    _draw_chart(name, [part.series for part in gather(list(apart.values())).parts], out)
 
 
 def draw_item(folder: Path, out: Path) -> None:

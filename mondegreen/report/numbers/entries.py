@@ -88,7 +88,7 @@ class Entry:
 
     @property
     def status(self) -> Status:
-        """Damaged items are not what mondegreen writes; for these and errors, `error` says why."""
+        """Damaged: not what mondegreen writes. The cell `error` says why, as it does for errors."""
         status: Status = self.cells["status"]
         return status
 

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 from mondegreen.errors import OptionError
 from mondegreen.report.numbers.entries import Entry
+from mondegreen.report.numbers.series import Series
 from mondegreen.report.numbers.summary import Group, Summary, summarise
 from mondegreen.report.numbers.summary_text import one_line
 from mondegreen.results.heard import Claim, Hearings, read_hearings
@@ -51,6 +52,11 @@ class Part(NamedTuple):
     def entries(self) -> list[Entry]:
         """The rows of its clips."""
         return [attempt.entry for attempt in self.attempts]
+
+    @property
+    def series(self) -> Series:
+        """The same for charts."""
+        return Series(self.label, self.entries)
 
 
 class Gathered(NamedTuple):
