@@ -239,7 +239,7 @@ def test_summaries_and_pages_say_what_was_to_be_kept_under(clip: Path, tmp_path:
     told = "no bin more than 3 dB above the masking threshold"
     assert describe(some)["bound"] == told
     assert "bound" not in describe(others)
-    assert describe(both)["bound"] == f"{told}; some clips without"
+    assert describe(both)["bound"] == f"{told}; some clips without a bound"
     page = tmp_path / "page.html"
     write_report([[tmp_path / "some"]], page)
     assert told in page.read_text(encoding="utf-8")
