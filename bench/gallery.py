@@ -2,8 +2,8 @@
 
     python bench/gallery.py RUN ROOMS
 
-RUN is the folder of a run without rooms, ROOMS that of one result of a method in rooms. All numbers
-come from their records; no recording is copied.
+RUN is the folder of a run without rooms, ROOMS that of one result of a method in rooms. All text
+comes from their records; no recording is copied.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from mondegreen.errors import MondegreenError
 from mondegreen.report.figures.plots import plot
 from mondegreen.results.folder import item_folders
 from mondegreen.results.item import read_record
@@ -37,31 +38,31 @@ def main() -> None:
 
 def _head(run: Path) -> Iterator[str]:
     records = [read_record(folder) for folder in item_folders(run)]
-    first, options = records[0], records[0].options
+    first = records[0]
     yield "# Gallery"
     yield ""
     yield (
         f"{len(records)} clips of LibriSpeech test-clean, the recogniser {first.victim}, method"
-        f" {options.method}, preset {options.preset}. Every number is of the saved 16-bit files."
-        " The pictures are those of `mondegreen plot`, and this page is written by"
-        " `bench/gallery.py`. Whether anything of it can be heard is decided by ears:"
-        " [the report](report.md) plays them, [the listening test](listening.md) asks listeners."
+        f" {first.options.method}, preset {first.options.preset}. All numbers were measured on the"
+        " saved 16-bit files. The pictures are those of `mondegreen plot`, the page is written by"
+        " `bench/gallery.py`. Only listening shows whether any of it is audible: [the"
+        " report](report.md) plays the files, [the listening test](listening.md) asks listeners."
     )
 
 
 def _of_run(run: Path) -> Iterator[str]:
-    yield from _section("How fast it goes", "passes", [run], "passes", "")
-    yield from _section("What it costs the ear", "quality", [run], "quality", "")
+    yield from _section("How many passes it takes", "passes", [run], "passes", "")
+    yield from _section("How audible it is", "quality", [run], "quality", "")
 
 
 def _of_items(run: Path) -> Iterator[str]:
-    """The clip with the best PESQ, and the one with the worst; failures count as worst."""
+    """The best clip by PESQ, and the worst; failures are worst."""
     folders = sorted(item_folders(run), key=_success)
-    for title, folder in (("The best of them", folders[-1]), ("The worst of them", folders[0])):
+    for title, folder in (("The best clip", folders[-1]), ("The worst clip", folders[0])):
         record = read_record(folder)
         name = record.id
-        yield from _section(title, "example", [folder], f"{name}-example", _told(record))
-        yield from _picture("curve", [folder], f"{name}-curve", "The search for it, pass by pass")
+        yield from _section(title, "example", [folder], f"{name}-example", _words(record))
+        yield from _picture("curve", [folder], f"{name}-curve", "Its search, pass by pass")
 
 
 def _success(folder: Path) -> tuple[bool, float]:
@@ -71,23 +72,23 @@ def _success(folder: Path) -> tuple[bool, float]:
 
 def _of_rooms(item: Path) -> Iterator[str]:
     record = read_record(item)
-    assert record.survival is not None, "a method in rooms is proved in rooms"
+    if record.survival is None:
+        raise MondegreenError(f"{item} is no result of a method in rooms.")
     rooms = record.survival.rooms
-    told = (
-        f"{_told(record)} Played in {rooms.count} simulated rooms that the search had not met,"
-        f" it was heard as its target in {rooms.heard:.0%} of them (95 %:"
-        f" {rooms.heard_low:.0%} to {rooms.heard_high:.0%}); it is {record.options.method}, not"
-        " hidden from the ear."
+    text = (
+        f"{_words(record)} Played in {rooms.count} simulated rooms that the search had not met, it"
+        f" was transcribed as its target in {rooms.heard:.0%} of them (95 %: {rooms.heard_low:.0%}"
+        f" to {rooms.heard_high:.0%}); it is {record.options.method}, not hidden from the ear."
     )
-    yield from _section("One that survives rooms", "rooms", [item], "rooms", told)
+    yield from _section("One that survives rooms", "rooms", [item], "rooms", text)
     yield from _picture("example", [item], "rooms-example", "What it does to the clip")
 
 
-def _told(record: Record) -> str:
-    """The transcripts before and after, and the size of the change, in words."""
+def _words(record: Record) -> str:
+    """Both transcripts, and how audible the perturbation may be."""
     proof = "proved from the saved file" if record.verified else "NOT proved from the saved file"
     return (
-        f"Heard in the recording: “{record.transcript_clean}” Asked for, and {proof}:"
+        f"Transcript of the original: “{record.transcript_clean}” Target, {proof}:"
         f" “{record.spelled}” PESQ {_number(record.quality.pesq)}, signal to noise"
         f" {_number(record.quality.snr_db)} dB, {record.passes} gradient passes."
     )
@@ -105,7 +106,7 @@ def _section(title: str, figure: str, paths: Sequence[Path], name: str, text: st
 
 
 def _picture(figure: str, paths: Sequence[Path], name: str, alt: str) -> Iterator[str]:
-    """Draw a figure, scale it down, and link it."""
+    """Draw it, scale it down, and link to it."""
     path = PICTURES / f"{name}.png"
     plot(paths, path, figure)
     with Image.open(path) as drawn:

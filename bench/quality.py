@@ -61,7 +61,7 @@ def score_file(victim: Victim, clean: NDArray[np.float32], path: Path, target: s
     proof = verify(path, victim, target)
     quality = measure(clean, load(path, victim.sample_rate), victim.sample_rate)
     return {
-        "verified": proof.verified,
+        "verified": proof.matched,
         "heard": proof.transcript,
         "pesq": quality.pesq,
         "masking_loss": quality.masking.loss,

@@ -40,4 +40,4 @@ def test_a_tiny_model_is_driven_to_a_short_target(family: str, clip: Path, tmp_p
     folder = tmp_path / "result"
     result.save(folder)
     again = mg.load_recogniser(str(tmp_path / "checkpoint"), device="cpu")
-    assert mg.verify(folder / "adversarial.wav", again, target).verified
+    assert mg.verify(folder / "adversarial.wav", again, target).matched

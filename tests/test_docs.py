@@ -44,6 +44,16 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_what_contributing_names_is_there() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w./-]+\.(?:py|js|md|html))`", page))
+    assert len(named) > 50
+    folders = ("mondegreen", "tests", "docs", "bench", "examples", "training")
+    files = [*ROOT.iterdir(), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
+    lost = [name for name in named if not any(str(path).endswith(f"/{name}") for path in files)]
+    assert lost == []
+
+
 def test_nothing_is_left_to_be_filled_in() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         left = re.findall(r"^(?:[A-Z]{3,}|TODO.*|.*\bTBD\b.*)$", page.read_text("utf-8"), re.M)

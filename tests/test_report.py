@@ -25,6 +25,7 @@ from mondegreen import MondegreenError, cli
 from mondegreen.audio.pcm import save
 from mondegreen.errors import StorageError
 from mondegreen.findings import Finding
+from mondegreen.report.numbers.contrast import contrast
 from mondegreen.report.numbers.sources import gather
 from mondegreen.report.page.head import head
 from mondegreen.report.page.transcripts import transcripts
@@ -492,7 +493,7 @@ def test_what_differs_besides_is_said_above_the_numbers(tmp_path: Path) -> None:
     first = sound_run(tmp_path / "first", {"a": {}, "b": {}, "c": {"target": "one"}})
     second = sound_run(tmp_path / "second", {"a": {"passes": 40}, "c": {"target": "two"}})
     page = text_of(written(tmp_path, first, second))
-    said = "The clips differ: 2 are in all of them (3 in first, 2 in second)."
+    said = "The clips differ: 2 clips in all of them (3 in first; 2 in second)."
     assert page.index(said) < page.index("The targets of 1 clip differ.") < page.index("finished")
 
 
@@ -571,8 +572,21 @@ def test_compare_writes_a_page_where_it_is_told(command, tmp_path: Path) -> None
     status, out, err = command("compare", *runs, "--html", tmp_path / "c.html", "--json")
     assert status == 0
     assert [json.loads(line)["counts"]["clips"] for line in out.splitlines()] == [1, 1]
+    assert [json.loads(line)["differences"] for line in out.splitlines()] == [[], []]
     assert str(tmp_path / "c.html") in err
     assert "Side by side" in (tmp_path / "c.html").read_text()
+
+
+def test_compare_says_in_what_else_runs_differ(command, tmp_path: Path) -> None:
+    one = sound_run(tmp_path / "one", {"a": {}, "b": {"target": "go"}})
+    two = sound_run(tmp_path / "two", {"a": {"passes": 7}, "b": {}, "c": {}})
+    said = contrast(gather([[one], [two]]))
+    assert len(said) == 2  # clips and targets; the longest search of both is that of "b"
+    status, out, _ = command("compare", one, two)
+    assert status == 0
+    assert out.splitlines()[: len(said)] == said
+    _, out, _ = command("compare", one, two, "--json")
+    assert [json.loads(line)["differences"] for line in out.splitlines()] == [said] * 2
 
 
 def test_a_report_of_what_is_not_there_blames_the_results_and_not_the_page(

@@ -358,16 +358,18 @@ def differences(tmp_path: Path, *runs: dict[str, dict[str, Any]]) -> list[str]:
 def test_equal_runs_do_not_differ(tmp_path: Path) -> None:
     assert differences(tmp_path / "alone", {"a": a_record()}) == []
     assert differences(tmp_path / "two", {"a": a_record()}, {"b": a_record()}) == []
+    twice = {key: a_record(target=target) for key, target in (("a", "Open it!"), ("b", "open it"))}
+    assert differences(tmp_path / "twice", twice, twice) == []
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"id": "y"}, "The clips differ: 0 are in all of them (1 in r0, 1 in r1)."),
+        ({"id": "y"}, "The clips differ: 0 clips in all of them (1 in r0; 1 in r1)."),
         ({"target": "another"}, "The targets of 1 clip differ."),
         (
             {"passes": 40},
-            "The budgets differ: gradient passes of the longest search, 500 in r0, 40 in r1.",
+            "The budgets differ. Gradient passes of the longest search: 500 in r0; 40 in r1.",
         ),
         ({"exact": True}, "The rules for a match differ"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from mondegreen import load_recogniser
 from mondegreen.audio.batch import pad
 from mondegreen.errors import TargetError, VictimError
 from mondegreen.victims.base import Score, Victim
@@ -355,11 +357,11 @@ def test_where_each_symbol_takes_frames_the_frames_are_the_bound(tmp_path: Path)
         victim.encode("ab", length)
 
 
-@KINDS
-def test_beams_are_refused(victim: Transducer) -> None:
+@pytest.mark.parametrize("build", [tiny.rnnt, tiny.tdt])
+def test_beams_are_refused(build: Callable[[Path], Path], tmp_path: Path) -> None:
     with pytest.raises(VictimError, match="no beam search"):
-        victim.beams = 4
-    victim.beams = 1
+        load_recogniser(str(build(tmp_path)), device="cpu", beams=4)
+    assert load_recogniser(str(tmp_path), device="cpu", beams=1).sample_rate == 16_000
 
 
 @pytest.mark.parametrize(

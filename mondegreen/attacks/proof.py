@@ -36,7 +36,7 @@ class Proof:
     """A file's transcript, compared with the target."""
 
     transcript: str  # of the file, by the recogniser's own pipeline
-    verified: bool  # it is the target, under the declared normaliser
+    matched: bool  # it is the target, under the declared normaliser
 
 
 def verify(
@@ -50,7 +50,7 @@ def verify(
     """
     audio = load(path, recogniser.sample_rate)
     transcript = recogniser.transcribe(torch.from_numpy(audio))
-    return Proof(transcript, verified=matches(transcript, target, normaliser))
+    return Proof(transcript, matched=matches(transcript, target, normaliser))
 
 
 OnRoom = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
@@ -100,10 +100,10 @@ def _prove_dry(victim: Victim, clip: Clip, trajectory: Trajectory, options: Opti
         return _proven(victim, clip, None, trajectory.delta, options)
     outcomes = []
     for candidate in (*reversed(trajectory.candidates), *reversed(trajectory.milestones)):
-        proof = _proven(victim, clip, candidate, candidate.delta, options)
-        if proof.verified:
-            return proof
-        outcomes.append(proof)
+        proven = _proven(victim, clip, candidate, candidate.delta, options)
+        if proven.verified:
+            return proven
+        outcomes.append(proven)
     target, by = clip.target, options.normaliser
     return next((one for one in outcomes if matches(one.transcript, target, by)), outcomes[0])
 
@@ -114,7 +114,7 @@ def _proven(
     """What the file of a perturbation proves: it matches, and keeps the bound if there is one."""
     adversarial, proof = _from_file(victim, clip, delta, options.normaliser)
     excess = bound_excess(clip.clean.numpy(), adversarial, victim.sample_rate, options)
-    kept = proof.verified and not excess
+    kept = proof.matched and not excess
     return Proven(candidate, adversarial, proof.transcript, kept, excess)
 
 

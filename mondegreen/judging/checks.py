@@ -237,79 +237,65 @@ def _listed(values: Iterable[object]) -> str:
 
 # ---- all of them, the cheapest first
 
-CLEAN_NOT_UNDERSTOOD: Final = Check(
-    "clean-not-understood",
-    "warning",
-    "some clean clips are not understood to begin with",
-    clean_is_not_understood,
-)
-LOST_IN_16_BITS: Final = Check(
-    "lost-in-16-bits",
-    "warning",
-    "successes of the search are lost in the saved file",
-    is_lost_in_16_bits,
-)
-ROOMS_LEAK: Final = Check(
-    "rooms-leak", "error", "rooms of the attack are also tested in", rooms_leak
-)
-GRADIENT_ZERO: Final = Check(
-    "gradient-zero", "error", "the gradient that the attack follows is zero", gradient_is_zero
-)
-GRADIENT_NOT_FINITE: Final = Check(
-    "gradient-not-finite",
-    "error",
-    "the gradient that the attack follows is NaN or infinite",
-    gradient_is_not_finite,
-)
-NOT_DETERMINISTIC: Final = Check(
-    "not-deterministic",
-    "error",
-    "the recogniser transcribes the same sound differently",
-    is_not_deterministic,
-)
-NOISE_SUCCEEDS: Final = Check(
-    "noise-succeeds", "error", "random noise of the same energy does as well", noise_succeeds
-)
-SHAPED_NOISE_SUCCEEDS: Final = Check(
-    "shaped-noise-succeeds",
-    "error",
-    "random noise of the same energy, shaped like the masking threshold, does as well",
-    noise_succeeds,
-)
-TRANSFER_WINS: Final = Check(
-    "transfer-wins",
-    "error",
-    "examples made on another recogniser do better than the run's own",
-    is_beaten_by_transfer,
-)
-PLANTED_NOT_FOUND: Final = Check(
-    "planted-not-found",
-    "error",
-    "the attack misses a vulnerability that is known to be there",
-    planted_is_not_found,
-)
-UNBOUNDED_FAILS: Final = Check(
-    "unbounded-fails", "error", "an attack that may do anything fails", unbounded_fails
-)
-PASSES_DO_NOT_HELP: Final = Check(
-    "passes-do-not-help", "warning", "success does not grow with passes", does_not_grow
-)
-EPS_DOES_NOT_HELP: Final = Check(
-    "eps-does-not-help", "warning", "success does not grow with ε", does_not_grow
-)
-
 CHECKS: Final[tuple[Check[Any], ...]] = (
-    CLEAN_NOT_UNDERSTOOD,
-    LOST_IN_16_BITS,
-    ROOMS_LEAK,
-    GRADIENT_ZERO,
-    GRADIENT_NOT_FINITE,
-    NOT_DETERMINISTIC,
-    NOISE_SUCCEEDS,
-    SHAPED_NOISE_SUCCEEDS,
-    TRANSFER_WINS,
-    PLANTED_NOT_FOUND,
-    UNBOUNDED_FAILS,
-    PASSES_DO_NOT_HELP,
-    EPS_DOES_NOT_HELP,
+    CLEAN_NOT_UNDERSTOOD := Check(
+        "clean-not-understood",
+        "warning",
+        "some clean clips are not understood to begin with",
+        clean_is_not_understood,
+    ),
+    LOST_IN_16_BITS := Check(
+        "lost-in-16-bits",
+        "warning",
+        "successes of the search are lost in the saved file",
+        is_lost_in_16_bits,
+    ),
+    ROOMS_LEAK := Check(
+        "rooms-leak", "error", "rooms of the attack are also tested in", rooms_leak
+    ),
+    GRADIENT_ZERO := Check(
+        "gradient-zero", "error", "the gradient that the attack follows is zero", gradient_is_zero
+    ),
+    GRADIENT_NOT_FINITE := Check(
+        "gradient-not-finite",
+        "error",
+        "the gradient that the attack follows is NaN or infinite",
+        gradient_is_not_finite,
+    ),
+    NOT_DETERMINISTIC := Check(
+        "not-deterministic",
+        "error",
+        "the recogniser transcribes the same sound differently",
+        is_not_deterministic,
+    ),
+    NOISE_SUCCEEDS := Check(
+        "noise-succeeds", "error", "random noise of the same energy does as well", noise_succeeds
+    ),
+    SHAPED_NOISE_SUCCEEDS := Check(
+        "shaped-noise-succeeds",
+        "error",
+        "random noise of the same energy, shaped like the masking threshold, does as well",
+        noise_succeeds,
+    ),
+    TRANSFER_WINS := Check(
+        "transfer-wins",
+        "error",
+        "examples made on another recogniser do better than the run's own",
+        is_beaten_by_transfer,
+    ),
+    PLANTED_NOT_FOUND := Check(
+        "planted-not-found",
+        "error",
+        "the attack misses a vulnerability that is known to be there",
+        planted_is_not_found,
+    ),
+    UNBOUNDED_FAILS := Check(
+        "unbounded-fails", "error", "an attack that may do anything fails", unbounded_fails
+    ),
+    PASSES_DO_NOT_HELP := Check(
+        "passes-do-not-help", "warning", "success does not grow with passes", does_not_grow
+    ),
+    EPS_DOES_NOT_HELP := Check(
+        "eps-does-not-help", "warning", "success does not grow with ε", does_not_grow
+    ),
 )

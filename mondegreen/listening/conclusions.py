@@ -42,6 +42,7 @@ NOT_SHOWN: Final[Mapping[Kind, str]] = MappingProxyType(
         "identical": "that no difference can be heard: in an ABX test, people hear more.",
     }
 )
+UNKNOWN: Final = "-"
 NOBODY: Final = "Nothing: no listener who counts was asked."
 ROUNDING: Final = 1e-6  # of bounds, which are computed to ten digits
 VACUOUS: Final = 0.995  # an upper bound that excludes nothing
@@ -90,9 +91,9 @@ def at_least(value: float) -> str:
 
 
 def between(rate: Rate | Interval | None) -> str:
-    """The interval of a rate in percents, rounded outward, without the sign; "-" if unknown."""
+    """The interval of a rate in percents, rounded outward, without the sign."""
     if rate is None or rate.low is None or rate.high is None:
-        return "-"
+        return UNKNOWN
     return f"{at_least(rate.low)[:-2]} to {at_most(rate.high)[:-2]}"
 
 

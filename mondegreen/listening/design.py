@@ -88,7 +88,14 @@ def paper(conditions: Sequence[Condition]) -> Protocol:
     Raises:
         MondegreenError: the conditions are not those that the paper compares.
     """
-    baseline, proposed = (_only(conditions, method) for method in (BASELINE, PROPOSED))
+    labels = {condition.method: condition.label for condition in conditions}
+    if len(conditions) != 2 or labels.keys() != {BASELINE, PROPOSED}:
+        raise MondegreenError(
+            f"The protocol paper compares one {BASELINE} run with one {PROPOSED} run of the same"
+            f" clips, but got: {', '.join(condition.label for condition in conditions)}. Pass one"
+            " run of each, or choose --protocol abx."
+        )
+    baseline, proposed = labels[BASELINE], labels[PROPOSED]
     pairs = ((CLEAN, baseline), (CLEAN, proposed), (baseline, proposed))
     same = Treatment("identical", (CLEAN, CLEAN))
     return Protocol(
@@ -108,17 +115,6 @@ def paper(conditions: Sequence[Condition]) -> Protocol:
             same,
         ),
     )
-
-
-def _only(conditions: Sequence[Condition], method: str) -> str:
-    found = [condition.label for condition in conditions if condition.method == method]
-    if len(found) != 1 or len(conditions) != 2:
-        given = ", ".join(condition.label for condition in conditions)
-        raise MondegreenError(
-            f"The protocol paper compares one {BASELINE} run with one {PROPOSED} run of the same"
-            f" clips, but got: {given}. Pass one run of each, or choose --protocol abx."
-        )
-    return found[0]
 
 
 # ---- trials

@@ -140,7 +140,9 @@ def _key(material: Material, options: StudyOptions, names: Names) -> StudyKey:
         sounds=dict(sorted((name, stimulus) for (stimulus, _), name in names.of.items())),
         forms=forms,
     )
-    return replace(key, study=key_of(key.to_json() | {"recordings": material.clips})[:16])
+    described = key.to_json() | {"recordings": material.clips}
+    del described["schema"], described["study"]  # the id depends on the study alone
+    return replace(key, study=key_of(described)[:16])
 
 
 # ---- sounds

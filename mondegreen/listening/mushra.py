@@ -77,7 +77,7 @@ def _write(out: Path, prefix: str, material: Material, clip: CleanClip) -> dict[
         write_whole(out / stimulus, saved.read_bytes())  # as saved, with its adversarial mark
     write_whole(out / f"{prefix}-reference.wav", encode(sounds.original, sounds.rate))
     return {
-        "id": f"{prefix[-3:]} {plain(clip.id)}",
+        "id": f"{Path(prefix).name} {plain(clip.id)}",
         "reference": f"{prefix}-reference.wav",
         "stimuli": stimuli,
         "strict": sounds.seconds <= TOO_LONG and len(stimuli) <= MOST,

@@ -13,7 +13,7 @@ from typing import Any, Final
 from rich.cells import cell_len, set_cell_size
 
 from mondegreen.listening.answers import RULE
-from mondegreen.listening.conclusions import at_most, between, conclusions, notes, percent
+from mondegreen.listening.conclusions import UNKNOWN, at_most, between, conclusions, notes, percent
 from mondegreen.listening.key import KINDS, Kind, Question
 from mondegreen.listening.score import QuestionScore, Rate, StudyScore
 from mondegreen.report.numbers.statistics import LEVEL
@@ -23,7 +23,6 @@ from mondegreen.report.page.frame import render
 WIDTH: Final = 80
 GAP: Final = 2  # columns between columns
 FIRST: Final = 10  # rows of clips and listeners in the text
-UNKNOWN: Final = "-"
 INDENT: Final = "  "
 HEADER: Final = ("condition", "hits", "share", "95 %")
 PAGE_ONLY: Final = ("pooled", "claimed")  # for which a terminal is too narrow

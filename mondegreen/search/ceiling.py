@@ -1,8 +1,8 @@
-"""A ceiling over a perturbation's spectrum: so many dB above the masking threshold, in every bin.
+"""A ceiling over a perturbation's spectrum: some dB above the masking threshold in every bin.
 
-A penalty on the masking loss leaves a few bins far above the threshold, and most of the loss is
-theirs. `lowered` takes off what stands out and leaves the rest alone. `contained` goes on until
-what is saved can be expected to stand out nowhere, and takes more.
+A penalty on the masking loss leaves a few bins far above the threshold, which make up most of the
+loss. `lowered` cuts those off and leaves the rest alone. `contained` repeats until the rounded
+perturbation is expected to exceed the bound nowhere, and so removes more.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from mondegreen.psychoacoustics.excess import normalised_power, rounding_power
 from mondegreen.psychoacoustics.threshold import MaskingThreshold
 
 HANN_ENERGY = 3 / 8  # of a periodic Hann window, per sample
-THIN = 0.1  # share of full overlap below which a correction fades out instead of being blown up
-SLACK_DB: Final = 0.1  # below the bound, for turns come down to their limit from above
-ROUNDING: Final = 3.0  # standard deviations of rounding noise that are left room for
+THIN = 0.1  # share of full overlap below which a correction fades out instead of growing
+SLACK_DB: Final = 0.1  # below the bound, since turns approach their limit from above
+ROUNDING: Final = 3.0  # standard deviations of rounding noise left as a margin
 
 _TINY: Final = 1e-30
 
@@ -29,8 +29,8 @@ _TINY: Final = 1e-30
 def lowered(delta: Tensor, threshold: MaskingThreshold, ceiling_db: float) -> Tensor:
     """Bring the bins of each frame down to θ + `ceiling_db`, once, and overlap-add the frames.
 
-    A frame shares its samples with its neighbours, so some bins still stand out a little. Where
-    none did, δ comes back as it was.
+    Neighbouring frames share samples, so some bins still exceed it a little. If none did before, δ
+    comes back unchanged.
 
     Shape: delta ``[B, T]`` full scale -> the same.
 
@@ -42,13 +42,13 @@ def lowered(delta: Tensor, threshold: MaskingThreshold, ceiling_db: float) -> Te
 
 @torch.no_grad()
 def contained(delta: Tensor, threshold: MaskingThreshold, bound_db: float, turns: int) -> Tensor:
-    """Bring δ so far down that no bin of it is above θ + `bound_db` once it is rounded to 16 bits.
+    """Bring δ down until no bin is above θ + `bound_db` once it is rounded to 16 bits.
 
-    What stands out in a quiet frame is a loud neighbour's, and what stands out in a bin has leaked
-    from the next. So in each turn a bin is brought down by as much as the worst of those that it
-    shares samples with, and of the bins beside them. There is no promise: look at what is left.
+    Excess in a quiet frame comes from a loud neighbour, and excess in a bin leaks from the next. So
+    each turn brings a bin down by as much as the worst of the frames that share its samples, and of
+    the bins beside it. This is not guaranteed: check what is left.
 
-    δ is zero where frames are too thin to see it, and beyond the last.
+    δ becomes zero where frames are too thin to see it, and beyond the last.
 
     Shape: delta ``[B, T]`` full scale -> the same.
 
@@ -66,12 +66,12 @@ def contained(delta: Tensor, threshold: MaskingThreshold, bound_db: float, turns
 
 @torch.no_grad()
 def shaped(gradient: Tensor, threshold: MaskingThreshold, bound_db: float) -> Tensor:
-    """A step along the gradient with as much in each bin as there is room in it under the bound.
+    """A step along the gradient, with as much in each bin as there is room under the bound.
 
-    With everything in shares of the room, it has the gradient's phases and the square roots of its
-    amplitudes: half way to a sign, for what has filled its bin would else leave little of the step
-    to the others. It is scaled to fill a bin of the clip in the root mean square. A step that is
-    alike in all samples would be far over the bound in the quietest frames.
+    In shares of the room, it has the gradient's phases and the square roots of its amplitudes, half
+    way to a sign: otherwise bins that are full would leave little of the step to the others. It is
+    scaled to fill a bin of the clip in the root mean square. A step of equal size in all samples
+    would exceed the bound by far in the quietest frames.
 
     Shape: gradient ``[B, T]`` of any scale -> the same, full scale.
 
@@ -79,7 +79,7 @@ def shaped(gradient: Tensor, threshold: MaskingThreshold, bound_db: float) -> Te
     """
     limit = _limit(threshold, bound_db)
     limit = limit.masked_fill(~(threshold.audible & threshold.real[..., None]), 0)
-    # neither the gradient nor the limits are of a known size: both are brought to one
+    # the sizes of gradient and limits are unknown: both are scaled to one
     unit = gradient / gradient.abs().amax(1, keepdim=True).clamp(min=_TINY)
     share = limit / limit.amax((1, 2), keepdim=True)
     power = normalised_power(unit, threshold).clamp(min=_TINY)
@@ -91,7 +91,7 @@ def shaped(gradient: Tensor, threshold: MaskingThreshold, bound_db: float) -> Te
 def fullness(delta: Tensor, threshold: MaskingThreshold, bound_db: float) -> Tensor:
     """How full δ's bins are under the bound: the root mean square of their shares of the room.
 
-    What is over the bound counts as full. Shape: delta ``[B, T]`` -> ``[B]``, in [0, 1].
+    Bins over the bound count as full. Shape: delta ``[B, T]`` -> ``[B]``, in [0, 1].
     """
     return _fullness(delta, threshold, _limit(threshold, bound_db), most=1)
 
@@ -105,14 +105,14 @@ def _fullness(
 
 
 def _limit(threshold: MaskingThreshold, bound_db: float) -> Tensor:
-    """The power of each bin that, rounded to 16 bits, can be expected to keep the bound."""
+    """The power of each bin that is expected to keep the bound after rounding to 16 bits."""
     room = (threshold.theta * 10 ** ((bound_db - SLACK_DB) / 10)).sqrt()
     noise = rounding_power(threshold).sqrt()[:, None, None]
     return (room - ROUNDING * noise).clamp(min=0).square()
 
 
 def _gain(delta: Tensor, threshold: MaskingThreshold, limit: Tensor) -> Tensor:
-    """What brings each bin down to its limit: 1 for those under it, and for what nobody hears."""
+    """The gain that brings each bin down to its limit: 1 below it, and for inaudible bins."""
     power = normalised_power(delta, threshold)
     over = (power > limit) & threshold.audible & threshold.real[..., None]
     return (limit / power).sqrt().masked_fill(~over, 1)

@@ -1,7 +1,7 @@
-"""The attacks, as data: section 4 of the supplement, and our own faster numbers.
+"""The attacks as data: section 4 of the supplement, and faster presets of our own.
 
-`paper` follows the supplement to the number, with `docs/departures.md` where it is silent. `fast`
-is ours: the same threat and the same yardsticks, in far fewer gradient passes.
+`paper` has the supplement's numbers; `docs/departures.md` explains where it is silent. `fast` is
+ours: the same threat model and measures, in far fewer gradient passes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mondegreen.search.stage import (
     Widened,
 )
 
-_LSB = 1 / FULL_SCALE  # the supplement counts in 16-bit units
+_LSB = 1 / FULL_SCALE  # the supplement uses 16-bit units
 
 Stages = tuple[Stage, ...]
 
@@ -71,12 +71,12 @@ _FAST_MASKED = Stage(
     planned=True,
 )
 
-# ---- and nowhere more than so many dB above the threshold
+# ---- with a bound: nowhere more than some dB above the threshold
 
 _UNDER = Stage(
     "stay under the bound",
     steps=200,
-    rate=Decay(0.5, 0.05),  # of the room that there is in each bin
+    rate=Decay(0.5, 0.05),  # in shares of the room in each bin
     gentle=0.25,
     masking=Masking(alpha=1, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5),
     keep="quietest",
@@ -111,7 +111,7 @@ _FAST_ROBUST = (
         steps=1000,
         rate=Decay(200 * _LSB, 10 * _LSB),
         sign=True,
-        bound=Elastic(eps=2000 * _LSB, shrink=0.99, grow=1.09),  # heard in nine rooms of ten
+        bound=Elastic(eps=2000 * _LSB, shrink=0.99, grow=1.09),  # settles at nine successes in ten
         planned=True,
     ),
 )
@@ -141,7 +141,7 @@ _FAST_COMBINED = (
     Stage(
         "minimise the perceptibility, in rooms",
         steps=800,
-        rate=Decay(50 * _LSB, 10 * _LSB),  # what smaller steps find is not heard in other rooms
+        rate=Decay(50 * _LSB, 10 * _LSB),  # smaller steps overfit to their rooms
         betas=(0.9, 0.99),
         masking=Masking(alpha=0.00002, up=1.02, up_every=1, down=1 / 1.12, down_every=1),
         average=0.95,
@@ -202,7 +202,7 @@ def last_stage(options: Options) -> str:
 
 
 def fingerprint(stages: Stages) -> str:
-    """A hash of what stages do, whatever they are called: a changed preset is another attack."""
+    """A hash of stages: after a preset changes, it is another attack."""
     dry = tuple(replace(stage, over=replace(stage.over, of=())) for stage in stages)
     return key_of({"stages": repr(dry)})[:16]  # what stages are over has a key of its own
 
@@ -212,8 +212,7 @@ def _unfitted(options: Options, started: bool) -> Stages:
     if started:
         if options.method not in STARTS_FROM:
             raise OptionError(
-                f"{options.method} begins with silence and takes no start; expected one of:"
-                f" {', '.join(STARTS_FROM)}"
+                f"{options.method} takes no start; expected one of: {', '.join(STARTS_FROM)}"
             )
         stages = stages[len(PRESETS[STARTS_FROM[options.method]][options.preset]) :]
     if options.bound is None:
@@ -227,10 +226,10 @@ def _ends(stages: Stages, passes: int | None) -> bool:
 
 
 def within(stages: Stages, passes: int | None) -> Stages:
-    """The stages for a number of gradient passes at most; None: as they are.
+    """The stages for at most a number of gradient passes; None: unchanged.
 
-    Stages that are planned share what the others leave, be it less or more than they ask for; those
-    that can have enough take no more than that. Then the last that begins is cut short.
+    Planned stages share what the others leave, less or more than they ask for; those with `enough`
+    get no more than they ask for. Then the last stage is cut short if needed.
     """
     if passes is None:
         return stages

@@ -1,8 +1,8 @@
-"""What a stage of an attack is: plain data, and the small rules it is made of.
+"""A stage of an attack: plain data, and small rules.
 
-An attack is a sequence of stages; the paper's attacks differ only in their stages' numbers. The one
-loop that runs them is in `loop`; the numbers are in `presets`. Amplitudes are in full scale (1.0),
-so the supplement's 16-bit numbers appear divided by 32768.
+An attack is a sequence of stages; the paper's attacks differ only in their stages' numbers. `loop`
+runs them; `presets` has the numbers. Amplitudes are relative to full scale (1.0), so the
+supplement's 16-bit numbers are divided by 32768.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mondegreen.audio.pcm import FULL_SCALE
 from mondegreen.errors import OptionError
 
 _TINY: Final = 1e-9  # of a masking loss, far below what any file can hold
-GENTLEST: Final = 4 / FULL_SCALE  # a rate: much less is lost in rounding to 16 bits
+GENTLEST: Final = 4 / FULL_SCALE  # a rate; much smaller steps vanish in rounding to 16 bits
 
 
 class Schedule(Protocol):
@@ -45,7 +45,7 @@ class Steps:
 class Decay:
     """A rate that falls geometrically from `start` to `end` over the stage.
 
-    It never falls faster than it would over `slowest` steps: a short stage is left on its way.
+    It never falls faster than over `slowest` steps: a shorter stage ends before `end` is reached.
     """
 
     start: float
@@ -76,13 +76,13 @@ class Bound(Protocol):
 
     @property
     def every(self) -> int:
-        """How often success is looked for, in steps."""
+        """Steps from one check for success to the next."""
 
     def begins(self, before: Tensor) -> Tensor:
-        """The ε a stage begins with, after successes found under the bounds `before`."""
+        """The ε at the start of a stage, after successes under the bounds `before`."""
 
     def moved(self, eps: Tensor, peak: Tensor, matched: Tensor) -> Tensor:
-        """The next ε, given the perturbations' peaks and who matched."""
+        """The next ε, given the perturbations' peaks and which matched."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class MaxNorm:
     every: int = 10  # see `Bound`
 
     def begins(self, before: Tensor) -> Tensor:
-        """Every clip's own ε is `eps`, whatever came before."""
+        """Every clip starts at `eps`."""
         return torch.full_like(before, self.eps)
 
     def moved(self, eps: Tensor, peak: Tensor, matched: Tensor) -> Tensor:
@@ -104,10 +104,10 @@ class MaxNorm:
 
 @dataclass(frozen=True)
 class Elastic:
-    """A ball that shrinks at a success and gives way at a failure.
+    """A ball that shrinks at a success and grows at a failure.
 
-    It comes to rest where a share log(grow) / log(grow / shrink) of the looks are successes: the
-    smallest ball in which δ is heard that often.
+    It settles where a share log(grow) / log(grow / shrink) of the checks are successes: the
+    smallest ball in which δ matches that often.
     """
 
     eps: float  # where ε starts, and the most it grows back to
@@ -116,7 +116,7 @@ class Elastic:
     every: int = 1  # see `Bound`
 
     def begins(self, before: Tensor) -> Tensor:
-        """Every clip's own ε is `eps`, whatever came before."""
+        """Every clip starts at `eps`."""
         return torch.full_like(before, self.eps)
 
     def moved(self, eps: Tensor, peak: Tensor, matched: Tensor) -> Tensor:
@@ -127,17 +127,17 @@ class Elastic:
 
 @dataclass(frozen=True)
 class Widened:
-    """A ball that is `by` larger than the last success's, and stays (4.2: ε**r = ε*r + Δ)."""
+    """A fixed ball, `by` larger than the last success's (4.2: ε**r = ε*r + Δ)."""
 
     by: float
     every: int = 10
 
     def begins(self, before: Tensor) -> Tensor:
-        """Widen the bounds that the successes were found under."""
+        """Widen the bounds of the successes."""
         return before + self.by
 
     def moved(self, eps: Tensor, peak: Tensor, matched: Tensor) -> Tensor:
-        """Leave ε where it is."""
+        """Keep ε."""
         del peak, matched
         return eps
 
@@ -147,15 +147,15 @@ class Masking:
     """The penalty α · ℓθ, or α · log ℓθ, and how α adapts (Algorithm 1, stage 2)."""
 
     alpha: float  # where α starts
-    up: float  # a success multiplies α by this, looked for every `up_every` steps
+    up: float  # factor of α at a success, checked every `up_every` steps
     up_every: int
-    down: float  # a miss multiplies α by this, looked for every `down_every` steps
+    down: float  # factor of α at a miss, checked every `down_every` steps
     down_every: int
-    # penalise log ℓθ. α then says how many nats of the recogniser's loss the e-th part of the
-    # masking loss is worth, whatever is left of it, and need not grow as it falls.
+    # penalise log ℓθ: α is then the weight, in nats of the recogniser's loss, of reducing ℓθ by a
+    # factor of e, however small ℓθ is, and need not grow as it falls
     log: bool = False
-    # bins count as loud beyond this share of the clip's own power nearby, even below θ (see
-    # `psychoacoustics.guarded`); None: beyond θ alone
+    # bins also count as loud above this share of the clip's own power nearby, even below θ (see
+    # `psychoacoustics.excess.guarded`); None: only above θ
     guard: float | None = None
 
     def weight(self, alpha: Tensor, loss: Tensor) -> Tensor:
@@ -163,7 +163,7 @@ class Masking:
         return alpha / loss.clamp(min=_TINY) if self.log else alpha
 
     def adapted(self, alpha: Tensor, matched: Tensor, step: int) -> Tensor:
-        """The next α [B], given who matched after update `step`."""
+        """The next α [B], given which clips matched after update `step`."""
         up = self.up if step % self.up_every == 0 else 1.0
         down = self.down if step % self.down_every == 0 else 1.0
         return torch.where(matched, up * alpha, down * alpha)
@@ -171,25 +171,25 @@ class Masking:
 
 @dataclass(frozen=True)
 class Expectation:
-    """The mean loss over random transformations t(x + δ), and when they count as beaten (4.2).
+    """The mean loss over random transformations t(x + δ), and when it is a success (4.2).
 
-    The draws of a step are fresh: δ has not seen them yet, so that being heard in them is worth
-    something, and costs no pass of its own.
+    The draws of a step are fresh: δ has not been optimised on them, so matching in them is a valid
+    test, at no extra pass.
     """
 
-    # the transformations, in the order a sound meets them; none: the sound as it is
+    # in the order that a sound meets them; none: the sound as it is
     of: tuple[Transformation, ...] = ()
-    draws: int = 1  # how many are drawn for a step (M). Each costs a gradient pass.
-    quorum: int = 1  # a success is heard as the target in at least this many of `looks`
-    # how many success is judged in. Those beyond `draws` are drawn only at the steps that the
-    # stage's bound looks at, and cost a forward pass each.
+    draws: int = 1  # drawn per step (M), each a gradient pass
+    quorum: int = 1  # a success matches in at least this many of `looks`
+    # draws that success is judged in; those beyond `draws` are drawn only at the steps that the
+    # stage's bound checks, and cost a forward pass each
     looks: int = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.quorum <= self.looks or self.draws < 1:
             raise OptionError(
                 f"Got {self.draws} draws and a quorum of {self.quorum} in {self.looks} looks;"
-                " expected one draw or more, and a quorum that the looks can reach."
+                " expected one draw or more, and a quorum from 1 to the number of looks."
             )
 
 
@@ -199,50 +199,45 @@ class Stage:
 
     name: str  # for records and progress
     steps: int  # updates of δ at most, for each clip; one costs `over.draws` gradient passes
-    rate: Schedule  # Adam's learning rate over them
-    # no rate is larger than this share of the ‖δ‖∞ that a clip begins the stage with, for a
-    # larger one would drown it, but for `GENTLEST`; None: it may be
+    rate: Schedule  # Adam's learning rate
+    # limits the rate to this share of the clip's initial ‖δ‖∞, but not below `GENTLEST`: larger
+    # steps would drown it; None: unlimited
     gentle: float | None = None
     sign: bool = False  # feed Adam the gradient's sign instead of the gradient
     betas: tuple[float, float] = (0.9, 0.999)  # Adam's decay rates
-    # the max-norm ball that δ stays in, if any; x + δ always stays in the 16-bit range
-    bound: Bound | None = None
-    masking: Masking | None = None  # the masking penalty, if any
-    # penalty and ceiling look over the clip's edges as well, where its own frames are thin or,
-    # for less than a hop at the end, missing
+    bound: Bound | None = None  # the max-norm ball of δ; x + δ always stays in the 16-bit range
+    masking: Masking | None = None  # the masking penalty
+    # penalty and ceiling include the clip's edges, where its own frames are thin or, for less than
+    # a hop at the end, missing
     edges: bool = False
-    # dB above θ beyond which bins of δ are cut off, if any (see `ceiling.lowered`)
-    ceiling: Schedule | None = None
-    # dB above θ that no bin of the rounded δ may exceed, if any: δ is kept near that by
-    # `ceiling.contained`. Of those that are heard the one that comes nearest to it is kept, and
-    # of several that keep to it the quietest.
+    ceiling: Schedule | None = None  # dB above θ at which δ is cut off (see `ceiling.lowered`)
+    # dB above θ that no bin of the rounded δ may exceed: `ceiling.contained` keeps δ near that. Of
+    # the successes the nearest to it is kept, and of those within it the quietest
     under: float | None = None
-    # what the loss is the mean of; by default the sound as it is
-    over: Expectation = field(default_factory=Expectation)
-    # which success is kept: the latest, the quietest (its masking loss is the lowest), or the
-    # latest of those heard in the most draws
+    over: Expectation = field(default_factory=Expectation)  # by default the sound as it is
+    # which success is kept: the latest, the quietest (lowest masking loss), or the latest of those
+    # that matched in the most draws
     keep: Literal["latest", "quietest", "most heard"] = "latest"
-    # of the successes, the mean of δ up to there is kept in place of δ, in which each step counts
-    # so much of the next; 0: δ itself. Where each step meets another room, it has less of the
-    # last few rooms in it.
+    # keep the mean of δ so far instead of δ, a step counting this share of the next; 0: δ itself.
+    # Where each step meets another room, the mean depends less on the last few
     average: float = 0.0
-    # a clip leaves the stage with a success of a masking loss this low; below it, energy only
-    # spreads out under the threshold. None: never early.
+    # a clip leaves the stage at a success with a masking loss this low: below it, energy only
+    # spreads out under the threshold; None: never
     enough: float | None = None
-    # its steps are for a budget of passes to say: planned stages share what the others leave, in
-    # proportion to their own `steps`; one with `enough` is never stretched beyond
+    # a budget of passes sets its steps: planned stages share what the others leave, in proportion
+    # to their own `steps`; one with `enough` never gets more than those
     planned: bool = False
 
     def __post_init__(self) -> None:
         if self.bound is None and self.over.looks > self.over.draws:
             raise OptionError(
-                f"The stage “{self.name}” judges in {self.over.looks} looks but draws"
-                f" {self.over.draws}, and has no bound whose looks could make up for it."
+                f"The stage “{self.name}” judges success in {self.over.looks} looks but draws only"
+                f" {self.over.draws}, and has no bound that would draw the rest."
             )
         if self.edges and self.under is not None:
             raise OptionError(
-                f"The stage “{self.name}” keeps a bound, which is of the frames within a clip; it"
-                " cannot look over the edges."
+                f"The stage “{self.name}” keeps a bound, which counts only frames within a clip; it"
+                " cannot include the edges."
             )
 
     @property
@@ -251,7 +246,7 @@ class Stage:
         return self.steps * self.over.draws
 
     def fastest(self, peak: Tensor) -> Tensor:
-        """The largest rate [B] for clips that begin it with ‖δ‖∞ = `peak`, [B]."""
+        """The largest rate [B] for clips that start it with ‖δ‖∞ = `peak`, [B]."""
         if self.gentle is None:
             return torch.full_like(peak, math.inf)
         return (peak * self.gentle).clamp(min=GENTLEST)

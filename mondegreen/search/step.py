@@ -1,4 +1,4 @@
-"""How a step adapts ε and α, and moves δ: along the gradient, and back within its bounds."""
+"""A step: it adapts ε and α, and moves δ along the gradient and back within its bounds."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from mondegreen.search.ceiling import contained, lowered, shaped
 from mondegreen.search.stage import Stage
 from mondegreen.search.state import Batch
 
-TURNS = 4  # a step, of `contained`: δ has moved little since the last
+TURNS = 4  # of `contained` per step: δ has moved little since the last
 
 
 @dataclass(frozen=True)
 class Limits:
     """The thresholds of a stage's clips."""
 
-    theta: MaskingThreshold  # θ, that the ceiling is above
-    loud: MaskingThreshold  # what the penalty is measured against: θ, or less with a guard
-    silence: tuple[int, int] = (0, 0)  # samples of it that their frames see around a clip
+    theta: MaskingThreshold  # θ, for the ceiling
+    loud: MaskingThreshold  # the penalty's threshold: θ, or less with a guard
+    silence: tuple[int, int] = (0, 0)  # samples of silence around a clip that frames see
 
     @classmethod
     def of(
         cls, stage: Stage, threshold: MaskingThreshold, audio: Tensor, lengths: Tensor
     ) -> Limits:
-        """Those of all clips of a search, `audio` [B, T] with `lengths` [B].
+        """Thresholds of all clips of a search, `audio` [B, T] with `lengths` [B].
 
-        Of all, whoever has left: a search that goes on from a snapshot must get the same bits.
+        Including clips that have left: a search resumed from a snapshot must get the same bits.
         """
         silence = (0, 0)
         if stage.edges:
@@ -44,7 +44,7 @@ class Limits:
         return cls(threshold, guarded(threshold, audio, stage.masking.guard), silence)
 
     def select(self, index: Tensor) -> Limits:
-        """Those of the clips `index`, [A]."""
+        """Thresholds of the clips `index`, [A]."""
         return Limits(self.theta.select(index), self.loud.select(index), self.silence)
 
     def penalty(self, delta: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,13 +60,13 @@ class Limits:
         return found[:, before : found.shape[1] - after]
 
     def _around(self, delta: Tensor) -> Tensor:
-        """δ in silence, which must not see what padding holds between two steps."""
+        """δ surrounded by silence, without the content of its padding."""
         own = self.theta.lengths - sum(self.silence)
         return pad(without_padding(delta, own), self.silence)
 
 
 def beyond(stage: Stage, batch: Batch, limits: Limits) -> Tensor | None:
-    """How many dB each clip's δ, as it is saved, exceeds the stage's bound by, [A]."""
+    """By how many dB each clip's δ, as saved, exceeds the stage's bound, [A]."""
     if stage.under is None:
         return None
     saved = quantise(batch.audio + batch.delta) - batch.audio
@@ -74,12 +74,12 @@ def beyond(stage: Stage, batch: Batch, limits: Limits) -> Tensor | None:
 
 
 def a_clip(values: Tensor, like: Tensor) -> Tensor:
-    """A number for each clip, [A] in main memory, as a column [A, 1] on the device."""
+    """A number per clip, [A] in main memory, as a column [A, 1] on the device."""
     return values.to(like.device, non_blocking=True)[:, None]
 
 
 def adapt(stage: Stage, step: int, batch: Batch, peak: Tensor, matched: Tensor) -> None:
-    """Adapt ε and α to how update `step - 1` turned out."""
+    """Adapt ε and α to the outcome of update `step - 1`."""
     update = step - 1
     if update < 0:
         return
@@ -90,9 +90,9 @@ def adapt(stage: Stage, step: int, batch: Batch, peak: Tensor, matched: Tensor) 
 
 
 def averaged(stage: Stage, step: int, batch: Batch) -> Tensor:
-    """What stands for δ where it is kept, [A, T]: itself, or the stage's mean of all so far.
+    """What is kept in place of δ, [A, T]: δ itself, or the stage's mean of all so far.
 
-    Until it is as long as the stage asks for, all count alike in the mean (Polyak & Juditsky 1992).
+    Until there are as many as the stage asks for, all count alike (Polyak & Juditsky 1992).
     """
     if not stage.average:
         return batch.delta
@@ -103,7 +103,7 @@ def averaged(stage: Stage, step: int, batch: Batch) -> Tensor:
 def move(stage: Stage, step: int, batch: Batch, gradient: Tensor, limits: Limits) -> None:
     """A step along the mean gradient or its mean sign, then the projection onto the bounds.
 
-    Adam says how far each sample goes, or, under a bound on the spectrum, the room in each bin.
+    Adam sets the size for each sample or, under a bound on the spectrum, the room in each bin does.
     """
     if stage.sign:
         gradient = gradient.sign()

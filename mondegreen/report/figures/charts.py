@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -323,22 +322,20 @@ def _number(value: float) -> str:
 
 
 CLIP: Final = "It needs a finished clip."
-CHARTS: Final[Mapping[str, Kind]] = MappingProxyType(
-    {
-        "passes": Kind("Success and masking loss over gradient passes", draw_passes, _passes, CLIP),
-        "quality": Kind("Audibility of the perturbations", draw_quality, _quality, CLIP),
-        "rooms": Kind(
-            "Rooms in which the target is heard",
-            draw_room_shares,
-            _rooms,
-            "It needs results of a method in rooms whose RT60 is known.",
-        ),
-        "methods": Kind(
-            "Side by side",
-            draw_methods,
-            _methods,
-            "It needs two runs, or results of two recognisers, methods or presets.",
-            least=2,
-        ),
-    }
-)
+CHARTS: Final[Mapping[str, Kind]] = {
+    "passes": Kind("Success and masking loss over gradient passes", draw_passes, _passes, CLIP),
+    "quality": Kind("Audibility of the perturbations", draw_quality, _quality, CLIP),
+    "rooms": Kind(
+        "Rooms in which the target is heard",
+        draw_room_shares,
+        _rooms,
+        "It needs results of a method in rooms whose RT60 is known.",
+    ),
+    "methods": Kind(
+        "Side by side",
+        draw_methods,
+        _methods,
+        "It needs two runs, or results of two recognisers, methods or presets.",
+        least=2,
+    ),
+}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 from mondegreen.errors import OptionError
@@ -55,13 +54,11 @@ def _draw_rooms(folder: Path, out: Path) -> None:
     _draw_chart("rooms", [Series(folder.name, [read_entry(folder)])], out)
 
 
-OF_AN_ITEM: Final[Mapping[str, Callable[[Path, Path], None]]] = MappingProxyType(
-    {
-        "example": draw_item,
-        "curve": lambda folder, out: draw_curve(read_record(folder), out),
-        "rooms": _draw_rooms,
-    }
-)
+OF_AN_ITEM: Final[Mapping[str, Callable[[Path, Path], None]]] = {
+    "example": draw_item,
+    "curve": lambda folder, out: draw_curve(read_record(folder), out),
+    "rooms": _draw_rooms,
+}
 
 
 def _draw_chart(name: str, series: Sequence[Series], out: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from mondegreen.report.numbers.sources import Gathered, Part
 from mondegreen.report.numbers.summary_text import clips
 from mondegreen.results.record import Record
+from mondegreen.text import words_only
 
 
 def contrast(gathered: Gathered) -> list[str]:
@@ -23,26 +25,25 @@ def _clips(parts: Sequence[Part]) -> Iterator[str]:
     if any(own != shared for own in ids):
         counts = _each(parts, lambda part: f"{len(part.entries):,}")
         yield (
-            f"The clips differ: {len(shared):,} are in all of them ({counts}). Each share is of"
-            " that part's own clips."
+            f"The clips differ: {clips(len(shared))} in all of them ({counts}). Each share is over"
+            " its own clips."
         )
 
 
 def _targets(gathered: Gathered) -> Iterator[str]:
-    phrases: dict[str, set[str | None]] = {}
-    parts: dict[str, set[int]] = {}
+    targets: defaultdict[str, set[str]] = defaultdict(set)
+    parts: defaultdict[str, set[int]] = defaultdict(set)
     for clip in gathered.clips:
-        phrases.setdefault(clip.id, set()).add(clip.target)
-        parts.setdefault(clip.id, set()).update(attempt.part for attempt in clip.attempts)
-    differ = sum(len(phrases[name]) > 1 and len(parts[name]) > 1 for name in phrases)
-    if differ:
+        targets[clip.id].add(words_only(clip.target or ""))
+        parts[clip.id].update(attempt.part for attempt in clip.attempts)
+    if differ := sum(len(targets[name]) > 1 and len(parts[name]) > 1 for name in targets):
         yield f"The targets of {clips(differ)} differ."
 
 
 def _budgets(parts: Sequence[Part]) -> Iterator[str]:
     if len({_longest(part) for part in parts}) > 1:
         passes = _each(parts, lambda part: f"{_longest(part):,}")
-        yield f"The budgets differ: gradient passes of the longest search, {passes}."
+        yield f"The budgets differ. Gradient passes of the longest search: {passes}."
 
 
 def _longest(part: Part) -> int:
@@ -67,4 +68,4 @@ def _records(part: Part) -> list[Record]:
 
 
 def _each(parts: Sequence[Part], write: Callable[[Part], str]) -> str:
-    return ", ".join(f"{write(part)} in {part.label}" for part in parts)
+    return "; ".join(f"{write(part)} in {part.label}" for part in parts)

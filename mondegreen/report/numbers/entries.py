@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from types import MappingProxyType, NoneType
+from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from mondegreen.errors import MondegreenError
@@ -46,7 +46,7 @@ def _columns(kind: Any, before: str = "") -> Iterator[tuple[str, Kind]]:
 
 
 VERSIONS: Final = ("mondegreen", "torch", "transformers")
-COLUMNS: Final[Mapping[str, Kind]] = MappingProxyType(
+COLUMNS: Final[Mapping[str, Kind]] = (
     {"key": str, "status": str, "error": str, "attempts": int}
     | {name: kind for name, kind in _columns(Record) if name != "key"}
     | {"warnings": str}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 
@@ -27,50 +26,42 @@ def _percent(value: float) -> str:
     return f"{value:.1%}"
 
 
-SPREADS: Final[Mapping[str, Measure]] = MappingProxyType(  # those whose distribution is of interest
-    {
-        "passes": Measure(
-            "passes", _whole, "gradient passes: forward and back through the recogniser"
-        ),
-        "first_match": Measure(
-            "first match", _whole, "the pass that was first transcribed as the target"
-        ),
-        "seconds": Measure("seconds", _number, "how long the search took"),
-        "snr_db": Measure(
-            "SNR, dB",
-            _number,
-            "how much weaker the perturbation is than the clip; says nothing about hearing",
-        ),
-        "max_abs": Measure("peak, of 32768", _whole, "the largest change of any sample"),
-        "masking_loss": Measure(
-            "masking loss", _number, "power above the masking threshold; 0: none"
-        ),
-        "masking_share_above": Measure(
-            "above threshold",
-            _percent,
-            "time-frequency bins in which the perturbation exceeds the masking threshold, a model"
-            " of what the ear misses",
-        ),
-        "masking_mean_excess_db": Measure(
-            "mean excess, dB", _number, "how far it exceeds the threshold in those bins, on average"
-        ),
-        "masking_max_excess_db": Measure(
-            "max excess, dB", _number, "how far it exceeds the threshold in the worst bin"
-        ),
-        "pesq": Measure("PESQ", _number, "4.6: no difference; 1: bad; made for telephone speech"),
-        "stoi": Measure("STOI", _number, "intelligibility; 1: as intelligible as the original"),
-    }
-)
-MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(  # by the columns of the tables
-    {
-        **SPREADS,
-        "wer_target": Measure(
-            "WER to target", _percent, "word error rate of the transcript to the target"
-        ),
-        "wer_original": Measure("WER to original", _percent, "likewise to what is said in it"),
-        "wer_clean": Measure("WER of original", _percent, "of the transcript of the original"),
-        "rooms_heard": Measure(
-            "test rooms", _percent, "test rooms in which the transcript is the target"
-        ),
-    }
-)
+SPREADS: Final[Mapping[str, Measure]] = {  # those whose distribution is of interest
+    "passes": Measure("passes", _whole, "gradient passes: forward and back through the recogniser"),
+    "first_match": Measure(
+        "first match", _whole, "the pass that was first transcribed as the target"
+    ),
+    "seconds": Measure("seconds", _number, "how long the search took"),
+    "snr_db": Measure(
+        "SNR, dB",
+        _number,
+        "how much weaker the perturbation is than the clip; says nothing about hearing",
+    ),
+    "max_abs": Measure("peak, of 32768", _whole, "the largest change of any sample"),
+    "masking_loss": Measure("masking loss", _number, "power above the masking threshold; 0: none"),
+    "masking_share_above": Measure(
+        "above threshold",
+        _percent,
+        "time-frequency bins in which the perturbation exceeds the masking threshold, a model"
+        " of what the ear misses",
+    ),
+    "masking_mean_excess_db": Measure(
+        "mean excess, dB", _number, "how far it exceeds the threshold in those bins, on average"
+    ),
+    "masking_max_excess_db": Measure(
+        "max excess, dB", _number, "how far it exceeds the threshold in the worst bin"
+    ),
+    "pesq": Measure("PESQ", _number, "4.6: no difference; 1: bad; made for telephone speech"),
+    "stoi": Measure("STOI", _number, "intelligibility; 1: as intelligible as the original"),
+}
+MEASURES: Final[Mapping[str, Measure]] = {  # by the columns of the tables
+    **SPREADS,
+    "wer_target": Measure(
+        "WER to target", _percent, "word error rate of the transcript to the target"
+    ),
+    "wer_original": Measure("WER to original", _percent, "likewise to what is said in it"),
+    "wer_clean": Measure("WER of original", _percent, "of the transcript of the original"),
+    "rooms_heard": Measure(
+        "test rooms", _percent, "test rooms in which the transcript is the target"
+    ),
+}

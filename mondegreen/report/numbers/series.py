@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mondegreen.report.numbers.entries import Entry
-from mondegreen.report.numbers.statistics import Share, share
+from mondegreen.report.numbers.statistics import Share
 from mondegreen.results.record import Record
 
 Floats = NDArray[np.float64]
@@ -38,7 +38,7 @@ class Series:
     @cached_property
     def verified(self) -> Share:
         """Of the finished clips."""
-        return share(sum(record.verified for record in self.records), len(self.records))
+        return Share.of(sum(record.verified for record in self.records), len(self.records))
 
     def values(self, column: str, *, verified: bool = True) -> Floats:
         """[N] the known values in a column of the tables, of the verified clips or the others."""

@@ -26,6 +26,16 @@ class Share:
     low: float | None
     high: float | None
 
+    @classmethod
+    def of(cls, hits: int, clips: int) -> Share:
+        """A share with its interval."""
+        from scipy.stats import binomtest  # takes a second to import
+
+        if clips == 0:
+            return Share(0, 0, None, None, None)
+        interval = binomtest(hits, clips).proportion_ci(LEVEL, method="wilson")
+        return Share(hits, clips, hits / clips, float(interval.low), float(interval.high))
+
 
 @dataclass(frozen=True)
 class Mean:
@@ -35,6 +45,20 @@ class Mean:
     mean: float
     low: float | None
     high: float | None
+
+    @classmethod
+    def of(cls, shares: Sequence[float]) -> Mean | None:
+        """The mean with Student's interval, which one clip does not have; None of no clips."""
+        from scipy.stats import t as student
+
+        if not shares:
+            return None
+        mean, count = float(np.mean(shares)), len(shares)
+        if count == 1:
+            return Mean(1, mean, None, None)
+        error = np.std(shares, ddof=1) / np.sqrt(count)
+        reach = float(student.ppf((1 + LEVEL) / 2, count - 1) * error)
+        return Mean(count, mean, max(mean - reach, 0.0), min(mean + reach, 1.0))
 
 
 @dataclass(frozen=True)
@@ -50,6 +74,16 @@ class Distribution:
     quartile_3: float
     greatest: float
 
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> Distribution | None:
+        """The distribution of the known values; None where there are none."""
+        known = [value for value in values if value is not None]
+        if not known:
+            return None
+        quantiles = np.quantile(known, [0, 0.25, 0.5, 0.75, 1]).tolist()
+        skipped = len(values) - len(known)
+        return Distribution(len(known), skipped, float(np.mean(known)), *quantiles)
+
 
 @dataclass(frozen=True)
 class ErrorRate:
@@ -60,42 +94,8 @@ class ErrorRate:
     words: int  # in the references
     rate: float | None  # see `mondegreen.text.WordErrors`
 
-
-def share(hits: int, clips: int) -> Share:
-    """A share with its interval; of no clips, all but the counts are None."""
-    from scipy.stats import binomtest  # takes a second to import
-
-    if clips == 0:
-        return Share(0, 0, None, None, None)
-    interval = binomtest(hits, clips).proportion_ci(LEVEL, method="wilson")
-    return Share(hits, clips, hits / clips, float(interval.low), float(interval.high))
-
-
-def mean(shares: Sequence[float]) -> Mean | None:
-    """The mean of shares with Student's interval, which one clip does not have."""
-    from scipy.stats import t as student
-
-    if not shares:
-        return None
-    mean, count = float(np.mean(shares)), len(shares)
-    if count == 1:
-        return Mean(1, mean, None, None)
-    error = np.std(shares, ddof=1) / np.sqrt(count)
-    reach = float(student.ppf((1 + LEVEL) / 2, count - 1) * error)
-    return Mean(count, mean, max(mean - reach, 0.0), min(mean + reach, 1.0))
-
-
-def distribution(values: Sequence[float | None]) -> Distribution | None:
-    """The distribution of the known values; None where there are none."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return None
-    quantiles = np.quantile(known, [0, 0.25, 0.5, 0.75, 1]).tolist()
-    skipped = len(values) - len(known)
-    return Distribution(len(known), skipped, float(np.mean(known)), *quantiles)
-
-
-def pooled(counts: Sequence[WordErrors]) -> ErrorRate:
-    """All errors over all words."""
-    total = WordErrors(sum(c.errors for c in counts), sum(c.words for c in counts))
-    return ErrorRate(len(counts), total.errors, total.words, total.rate if counts else None)
+    @classmethod
+    def of(cls, counts: Sequence[WordErrors]) -> ErrorRate:
+        """All errors over all words."""
+        total = WordErrors(sum(c.errors for c in counts), sum(c.words for c in counts))
+        return ErrorRate(len(counts), total.errors, total.words, total.rate if counts else None)

@@ -17,16 +17,7 @@ from mondegreen.errors import MondegreenError
 from mondegreen.findings import Finding
 from mondegreen.report.numbers.entries import Entry, entries
 from mondegreen.report.numbers.measures import SPREADS
-from mondegreen.report.numbers.statistics import (
-    Distribution,
-    ErrorRate,
-    Mean,
-    Share,
-    distribution,
-    mean,
-    pooled,
-    share,
-)
+from mondegreen.report.numbers.statistics import Distribution, ErrorRate, Mean, Share
 from mondegreen.results.folder import MANIFEST, is_run, read_object
 from mondegreen.results.record import Record
 from mondegreen.results.sanity import read_findings
@@ -41,10 +32,7 @@ class Group(NamedTuple):
     preset: str | None
 
 
-COUNTED: Final = {  # statuses, as `Counts` calls them
-    **{"done": "finished", "error": "errors"},
-    **{"damaged": "damaged", "pending": "pending"},
-}
+COUNTED: Final = {"done": "finished", "error": "errors"}  # statuses that `Counts` renames
 Visit = Callable[[tuple[Group, Path, Entry]], object]
 
 
@@ -197,7 +185,7 @@ class _Tally:
     def add(self, path: Path, entry: Entry) -> None:
         """Count a clip of a folder."""
         self.folders[path] = None
-        self.counts.update(["clips", COUNTED[entry.status]])
+        self.counts.update(["clips", COUNTED.get(entry.status, entry.status)])
         if entry.record:
             self._finished(entry.record, entry.cells)
         elif entry.status == "error":
@@ -227,14 +215,14 @@ class _Tally:
             folders=tuple(map(str, self.folders)),
             bounds=tuple(self.bounds),
             counts=Counts(**{field.name: counts[field.name] for field in fields(Counts)}),
-            verified=share(counts["verified"], counts["finished"]),
-            verified_understood=share(counts["verified and understood"], counts["understood"]),
-            spreads={name: distribution(self.values[name]) for name in SPREADS},
-            to_target=pooled(self.words["target"]),
-            to_original=pooled(self.words["original"]),
-            clean=pooled(self.words["clean"]),
-            rooms=mean(self.rooms),
-            clean_rooms=mean(self.clean_rooms),
+            verified=Share.of(counts["verified"], counts["finished"]),
+            verified_understood=Share.of(counts["verified and understood"], counts["understood"]),
+            spreads={name: Distribution.of(self.values[name]) for name in SPREADS},
+            to_target=ErrorRate.of(self.words["target"]),
+            to_original=ErrorRate.of(self.words["original"]),
+            clean=ErrorRate.of(self.words["clean"]),
+            rooms=Mean.of(self.rooms),
+            clean_rooms=Mean.of(self.clean_rooms),
             findings={str(path): kept.findings if kept else None for path, kept in checks.items()},
             errors=dict(self.errors.most_common()),
             damaged=tuple(self.damaged),

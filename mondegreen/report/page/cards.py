@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from mondegreen.report.numbers.entries import Entry
 from mondegreen.report.numbers.measures import MEASURES
 from mondegreen.report.numbers.sources import Gathered, TargetedClip
 from mondegreen.report.numbers.summary_text import UNKNOWN
-from mondegreen.report.page.exhibits import (
-    Exhibit,
-    Spectrogram,
-    Track,
-    exhibit,
-    spectrograms,
-    tracks,
-)
+from mondegreen.report.page.exhibits import Exhibit, Spectrogram, Track, spectrograms, tracks
 from mondegreen.report.page.media import Shelf
 from mondegreen.report.page.transcripts import Tone, Transcript, never_transcribed, transcripts
 from mondegreen.results.record import InRooms, Record
 
 OnCard = Callable[[int, int], object]  # cards made, and how many there will be
 
-FILTERS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "verified": "Verified",
-        "failed": "Not verified",
-        "error": "Errors",
-        "pending": "Pending",
-        "damaged": "Damaged",
-        "misunderstood": "Not understood",
-        "interrupted": "Interrupted",
-    }
-)
+FILTERS: Final[Mapping[str, str]] = {
+    "verified": "Verified",
+    "failed": "Not verified",
+    "error": "Errors",
+    "pending": "Pending",
+    "damaged": "Damaged",
+    "misunderstood": "Not understood",
+    "interrupted": "Interrupted",
+}
 
 
 class Outcome(NamedTuple):
@@ -49,29 +39,23 @@ class Outcome(NamedTuple):
 def outcome(entry: Entry, *, files_whole: bool = True) -> Outcome:
     """What became of a clip.
 
-    Args:
-        entry: its row.
-        files_whole: its sounds are those that its record was written with. If not, it counts by its
-            record's claim as everywhere, and is found among the damaged ones as well.
+    If its sounds are not those of its record (`files_whole`), it still counts by what the record
+    claims, and is found among the damaged ones as well.
     """
     record = entry.record
     if record is None:
-        return Outcome(
-            entry.status, "faint" if entry.status == "pending" else "bad", (entry.status,)
-        )
+        tone: Tone = "faint" if entry.status == "pending" else "bad"
+        return Outcome(entry.status, tone, (entry.status,))
     kinds = ["verified" if record.verified else "failed"]
     kinds += ["misunderstood"] if record.understood is False else []
     kinds += ["interrupted"] if record.interrupted else []
-    word, tone = _word(record)
     if not files_whole:
-        word, tone, kinds = "files damaged", "bad", [*kinds, "damaged"]
-    return Outcome(word, tone, tuple(kinds))
-
-
-def _word(record: Record) -> tuple[str, Tone]:
+        return Outcome("files damaged", "bad", (*kinds, "damaged"))
     if record.verified:
-        return "verified", "good"
-    return ("not transcribed", "doubt") if never_transcribed(record) else ("not verified", "bad")
+        return Outcome("verified", "good", tuple(kinds))
+    if never_transcribed(record):
+        return Outcome("not transcribed", "doubt", tuple(kinds))
+    return Outcome("not verified", "bad", tuple(kinds))
 
 
 class Shown(NamedTuple):
@@ -116,7 +100,7 @@ def make_cards(gathered: Gathered, shelf: Shelf, on_card: OnCard | None = None) 
 
 
 def _card(number: int, clip: TargetedClip, labels: Sequence[str], shelf: Shelf) -> Card:
-    exhibits = [exhibit(labels[one.part], one.entry) for one in clip.attempts]
+    exhibits = [Exhibit.of(labels[one.part], one.entry) for one in clip.attempts]
     shown = [_shown(a.part, one) for a, one in zip(clip.attempts, exhibits, strict=True)]
     return Card(
         number,

@@ -146,22 +146,22 @@ class Exhibit(NamedTuple):
     levels: Levels | None = None
     problem: str = ""  # why something cannot be played or drawn
 
-
-def exhibit(label: str, entry: Entry) -> Exhibit:
-    """Read what an item has to be heard and seen, and note what cannot be read."""
-    folder, record = entry.folder, entry.record
-    if folder is None or record is None:
-        return Exhibit(label, entry)
-    try:
-        sounds = read_sounds(folder, record)
-    except MondegreenError as error:
-        return Exhibit(label, entry, problem=f"Its sounds cannot be played: {error}")
-    if LEVELS not in record.files and not (folder / LEVELS).is_file():
-        return Exhibit(label, entry, sounds)
-    try:
-        return Exhibit(label, entry, sounds, levels_of(folder, record))
-    except MondegreenError as error:
-        return Exhibit(label, entry, sounds, problem=f"It cannot be drawn: {error}")
+    @classmethod
+    def of(cls, label: str, entry: Entry) -> Exhibit:
+        """Read it, and note what cannot be read."""
+        folder, record = entry.folder, entry.record
+        if folder is None or record is None:
+            return cls(label, entry)
+        try:
+            sounds = read_sounds(folder, record)
+        except MondegreenError as error:
+            return cls(label, entry, problem=f"Its sounds cannot be played: {error}")
+        if LEVELS not in record.files and not (folder / LEVELS).is_file():
+            return cls(label, entry, sounds)
+        try:
+            return cls(label, entry, sounds, levels_of(folder, record))
+        except MondegreenError as error:
+            return cls(label, entry, sounds, problem=f"It cannot be drawn: {error}")
 
 
 class Track(NamedTuple):

@@ -12,7 +12,6 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -21,15 +20,13 @@ from mondegreen.errors import OptionError, StorageError
 
 SUFFIXES: Final = (".html", ".htm")  # by which browsers, mail programs and servers know a page
 BESIDE: Final = "'self' file:"  # a page opened from a disk has no origin
-POLICY: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "default-src": "'none'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-        "img-src": f"data: {BESIDE}",
-        "media-src": f"data: blob: {BESIDE}",
-    }
-)
+POLICY: Final[Mapping[str, str]] = {
+    "default-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "img-src": f"data: {BESIDE}",
+    "media-src": f"data: blob: {BESIDE}",
+}
 
 UNREADABLE: Final = re.compile(  # control characters, and halves of surrogate pairs
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"

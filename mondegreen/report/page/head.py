@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from mondegreen.errors import MondegreenError
@@ -16,24 +15,20 @@ from mondegreen.report.numbers.summary import Summary
 from mondegreen.report.numbers.summary_text import NOT_RUN, bound_of, clips, interval, one_line
 from mondegreen.results.folder import MANIFEST, read_object
 
-METHODS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "imperceptible": "a perturbation that is transcribed as the target, pushed below the"
-        " masking threshold (what the recording itself hides from the ear) as far as possible",
-        "carlini-wagner": "the smallest perturbation that is transcribed as the target; nothing is"
-        " done to hide it from the ear",
-        "robust": "a perturbation that is still transcribed as the target when it is played in"
-        " simulated rooms that the search has not met",
-        "combined": "a perturbation that survives simulated rooms, and is then pushed below the"
-        " masking threshold as far as possible",
-    }
-)
-PRESETS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "fast": "in a fraction of the paper's gradient passes",
-        "paper": "with the constants of the paper",
-    }
-)
+METHODS: Final[Mapping[str, str]] = {
+    "imperceptible": "a perturbation that is transcribed as the target, pushed below the"
+    " masking threshold (what the recording itself hides from the ear) as far as possible",
+    "carlini-wagner": "the smallest perturbation that is transcribed as the target; nothing is"
+    " done to hide it from the ear",
+    "robust": "a perturbation that is still transcribed as the target when it is played in"
+    " simulated rooms that the search has not met",
+    "combined": "a perturbation that survives simulated rooms, and is then pushed below the"
+    " masking threshold as far as possible",
+}
+PRESETS: Final[Mapping[str, str]] = {
+    "fast": "in a fraction of the paper's gradient passes",
+    "paper": "with the constants of the paper",
+}
 MEDIANS: Final = ("snr_db", "pesq", "masking_share_above", "passes")
 WORST: Final = {"snr_db": "least", "pesq": "least", "masking_share_above": "greatest"}
 

@@ -20,9 +20,7 @@ from mondegreen.text import matches, normalise, word_errors
 Tone = Literal["good", "bad", "doubt", "faint"]
 
 MOST_WORDS: Final = 2_000  # nobody reads more, and aligning them takes quadratic time
-ENOUGH: Final = (
-    1 / 3
-)  # of a phrase's words: with fewer in common, marking differences only confuses
+ENOUGH: Final = 1 / 3  # of a phrase's words; below it, marked differences only confuse
 
 
 class Piece(NamedTuple):
@@ -46,11 +44,6 @@ def differences(phrase: str, transcript: str, normaliser: str = "default") -> li
     The pieces that are not missing, joined by spaces, are the transcript with single spaces. A word
     of several parts ("supper-room") is the same if all of its parts are. More than `MOST_WORDS`
     words are not compared: the transcript is one piece that is "extra".
-
-    Args:
-        phrase: what was asked for.
-        transcript: what was transcribed.
-        normaliser: see `mondegreen.text`.
 
     Raises:
         OptionError: there is no normaliser of that name.
@@ -116,11 +109,7 @@ class Transcript(NamedTuple):
 
 
 def transcripts(named: Sequence[Named]) -> list[Transcript]:
-    """The texts of a clip, in reading order; what is the same in all attempts comes once.
-
-    Args:
-        named: its attempts, and the name of each.
-    """
+    """The texts of a clip, given its named attempts; what is the same in all comes once."""
     done = [(of, one.entry.record, one.claims) for of, one in named if one.entry.record]
     return [
         *_known("Said", "text", named),

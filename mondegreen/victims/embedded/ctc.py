@@ -94,19 +94,10 @@ class MoonshineCTC:
     def __init__(self, name: str, moonshine: Moonshine, head: Letters) -> None:
         self.name = name
         self.moonshine = moonshine
+        self.device, self.dtype = moonshine.device, moonshine.dtype
         self.head = head.requires_grad_(False).eval()
         self.beams = 1
         self._alignment = Remembered(self._align)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.moonshine.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The weights' floating type."""
-        return self.moonshine.dtype
 
     def encode(self, target: str, length: int) -> Tensor:
         """Letters of `target`; see `Victim.encode`."""

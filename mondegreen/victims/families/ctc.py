@@ -32,6 +32,7 @@ class CTC(Pretrained):
 
     def __init__(self, name: str, model: Any, processor: Any) -> None:
         super().__init__(name, model, processor)
+        self.beams = 1  # of `transcribe`; `score` is always about the greedy decode
         tokenizer = processor.tokenizer
         self.blank: int = model.config.pad_token_id
         if self.blank != tokenizer.pad_token_id or not 0 <= self.blank < model.config.vocab_size:

@@ -116,7 +116,7 @@ class Moonshine(Pretrained):
 
     def __init__(self, name: str, model: Any, tokenizer: Vocabulary) -> None:
         self.name = name
-        self.model = model.requires_grad_(False).eval()
+        self._hold(model)
         self.tokenizer = tokenizer
         self.beams = 1
         self.generation = Generation.of(model.generation_config, model.config.vocab_size)

@@ -38,26 +38,19 @@ class Pretrained(ABC):
 
     def __init__(self, name: str, model: Any, processor: Any) -> None:
         self.name = name
-        self.model = model.requires_grad_(False).eval()
+        self._hold(model)
         self.processor = processor
         _check_tokenizer(processor.tokenizer, model.config.vocab_size)
-        self.beams = 1  # of `transcribe`; `score` is always about the greedy decode
         frontend: Frontend = frontend_of(processor.feature_extractor)
         self.frontend_error = check_equal(frontend, processor.feature_extractor)
         self.frontend = frontend.to(self.device, self.dtype)
         self.sample_rate = int(processor.feature_extractor.sampling_rate)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        weight: Tensor = next(self.model.parameters())
-        return weight.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The weights' floating type."""
-        weight: Tensor = next(self.model.parameters())
-        return weight.dtype
+    def _hold(self, model: Any) -> None:
+        weight = next(model.parameters())
+        self.model = model.requires_grad_(False).eval()
+        self.device: torch.device = weight.device
+        self.dtype: torch.dtype = weight.dtype
 
     @abstractmethod
     def encode(self, target: str, length: int) -> Tensor:

@@ -9,33 +9,25 @@ own states, takes the whole batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers.masking_utils import create_bidirectional_mask
 
 from mondegreen.errors import TargetError
 from mondegreen.victims.base import Score
 from mondegreen.victims.batching import Remembered, Unpadded
-from mondegreen.victims.families.pretrained import Pretrained
+from mondegreen.victims.families.seq2seq import Seq2Seq
 from mondegreen.victims.frontends.base import first
-from mondegreen.victims.losses.teacher_forcing import TeacherForcing
-from mondegreen.victims.tokens.generation import Generation, check_room, longest
-from mondegreen.victims.tokens.spelling import PretrainedVocabulary
+from mondegreen.victims.tokens.generation import longest
 
 
-class Speech2Text(Pretrained):
+class Speech2Text(Seq2Seq):
     """A Speech2Text checkpoint as a victim; arguments as `Pretrained`.
 
     The output of a multilingual one starts with a language symbol: `forced_bos_token_id` of the
     generation config, or else the one its tokenizer is set to.
-
-    Attributes:
-        generation: its prompt, end and suppressed symbols.
-        room: the most symbols of one output, end included.
 
     Raises:
         VictimError: as `Pretrained`, or its generation config is not reproduced.
@@ -46,16 +38,12 @@ class Speech2Text(Pretrained):
     def __init__(self, name: str, model: Any, processor: Any) -> None:
         super().__init__(name, model, processor)
         config = model.generation_config
-        self._vocabulary = PretrainedVocabulary(processor.tokenizer)
-        self._language = config.forced_bos_token_id
-        if self._language is None:
-            self._language = _language(processor.tokenizer)
-        given = (config.decoder_start_token_id, self._language)
-        prompt = [symbol for symbol in given if symbol is not None]
-        self.generation = Generation.of(config, model.config.vocab_size, prompt)
-        self.room = longest(config, given=1) - len(prompt)
-        self._barred = self.generation.barred().to(self.device, self.dtype)
-        self._forced = Remembered(partial(TeacherForcing.of, self.generation.prompt))
+        language = config.forced_bos_token_id
+        if language is None:
+            language = _language(processor.tokenizer)
+        prompt = [s for s in (config.decoder_start_token_id, language) if s is not None]
+        bound = longest(config, given=1)
+        self._generates(prompt, bound, forced_bos_token_id=language, do_sample=False)
         self._alone, self._mask = Unpadded(self._states), Remembered(self._attention)
 
     def encode(self, target: str, length: int) -> Tensor:
@@ -65,9 +53,7 @@ class Speech2Text(Pretrained):
                 f"the clip has {length} samples, but this recogniser needs"
                 f" {self.frontend.shortest}; choose a longer clip"
             )
-        tokens = self.generation.encode(target, self._vocabulary)
-        check_room(tokens, self.room)
-        return tokens.to(self.device)
+        return self._tokens(target)
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """Teacher-forced loss, and whether the greedy decode is the target; see `Victim.score`."""
@@ -81,17 +67,6 @@ class Speech2Text(Pretrained):
             use_cache=False,
         ).last_hidden_state
         return forced.score(self.model.lm_head(forced.predicting(hidden)), self._barred)
-
-    @torch.no_grad()
-    def transcribe(self, audio: Tensor) -> str:
-        """Generation, greedy unless `beams` is over one; audio [T] in [-1, 1]."""
-        ids = self.model.generate(
-            **self.features(audio),
-            forced_bos_token_id=self._language,
-            do_sample=False,
-            num_beams=self.beams,
-        )
-        return self._vocabulary.decode(ids[0].tolist())
 
     def _states(self, features: Tensor) -> Tensor:
         """Encoder states [B, F', D] of features [B, F, mels] without padding."""

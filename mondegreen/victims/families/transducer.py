@@ -53,19 +53,6 @@ class Transducer(Pretrained):
         self._labelled = Remembered(self._label)
         self._check_generation()
 
-    @property
-    def beams(self) -> int:
-        """One: transformers has no beam search for transducers."""
-        return 1
-
-    @beams.setter
-    def beams(self, count: int) -> None:
-        if count != 1:
-            raise VictimError(
-                f"{self.name} is a transducer, for which transformers has no beam search; got"
-                f" {count} beams, use 1"
-            )
-
     def encode(self, target: str, length: int) -> Tensor:
         """Symbols of `target`, without the blank; see `Victim.encode`."""
         symbols = spell(self.processor.tokenizer, target)

@@ -13,7 +13,6 @@ loss and match are computed under what is left.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,28 +23,18 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from mondegreen.errors import AudioError, TargetError, VictimError
 from mondegreen.victims.base import Score
-from mondegreen.victims.batching import Remembered
-from mondegreen.victims.families.pretrained import Pretrained
-from mondegreen.victims.losses.teacher_forcing import TeacherForcing
-from mondegreen.victims.tokens.generation import (
-    Generation,
-    check_room,
-    longest,
-    refuse_other_settings,
-)
-from mondegreen.victims.tokens.spelling import PretrainedVocabulary
+from mondegreen.victims.families.seq2seq import Seq2Seq
+from mondegreen.victims.tokens.generation import longest, refuse_other_settings
 
 _LANGUAGE: Final = "<|en|>"  # where the checkpoint names none
 _FALLBACKS: Final = ("compression_ratio_threshold", "logprob_threshold", "no_speech_threshold")
 
 
-class Whisper(Pretrained):
+class Whisper(Seq2Seq):
     """A Whisper checkpoint, English-only or multilingual, as a victim; arguments as `Pretrained`.
 
     Attributes:
         window: the longest clip, in samples.
-        generation: its prompt, end and suppressed symbols.
-        room: the most symbols of one output, end included.
 
     Raises:
         VictimError: as `Pretrained`, or its generation config is not reproduced.
@@ -59,25 +48,17 @@ class Whisper(Pretrained):
         refuse_other_settings(config)  # before `generate` is called for the prompt
         _refuse_fallbacks(config)
         self.window = int(processor.feature_extractor.n_samples)
-        self._vocabulary = PretrainedVocabulary(processor.tokenizer, prefix=" ")
-        self._settings = _settings(config)
-        self.generation = Generation.of(config, model.config.vocab_size, self._prompt())
-        self.room = _longest(model, len(self.generation.prompt)) - len(self.generation.prompt)
-        self._barred = self.generation.barred().to(self.device, self.dtype)
-        self._forced = Remembered(partial(TeacherForcing.of, self.generation.prompt))
+        settings = _settings(config)
+        prompt = self._prompt(settings)
+        self._generates(prompt, _longest(model, len(prompt)), prefix=" ", **settings)
         # without a cache, the decoder reads its positions to see whether several texts share a row
         self._unused = EncoderDecoderCache(DynamicCache(), DynamicCache())
 
     def encode(self, target: str, length: int) -> Tensor:
-        """Tokens of `target` as the model writes it, and the end; see `Victim.encode`.
-
-        Case and punctuation are kept, since the model writes both, unless it suppresses them.
-        """
+        """Tokens of `target` as the model writes it, and the end; see `Victim.encode`."""
         if length > self.window:
             raise TargetError(self._too_long(length))
-        tokens = self.generation.encode(target, self._vocabulary)
-        check_room(tokens, self.room)
-        return tokens.to(self.device)
+        return self._tokens(target)
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """Teacher-forced loss, and whether the greedy decode is the target; see `Victim.score`."""
@@ -91,7 +72,6 @@ class Whisper(Pretrained):
         ).last_hidden_state
         return forced.score(self.model.proj_out(forced.predicting(hidden)), self._barred)
 
-    @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
         """Short-form generation without timestamps; audio [T] in [-1, 1], at most one window.
 
@@ -100,18 +80,17 @@ class Whisper(Pretrained):
         """
         if audio.shape[-1] > self.window:
             raise AudioError(self._too_long(audio.shape[-1]))
-        ids = self.model.generate(**self.features(audio), **self._settings, num_beams=self.beams)
-        return self._vocabulary.decode(ids[0].tolist())
+        return super().transcribe(audio)
 
     @torch.no_grad()
-    def _prompt(self) -> list[int]:
+    def _prompt(self, settings: dict[str, Any]) -> list[int]:
         """What `generate` starts with, read from an output of one symbol, without audio."""
         config = self.model.config
         states = torch.zeros(1, config.max_source_positions, config.d_model)
         try:
             ids = self.model.generate(
                 encoder_outputs=BaseModelOutput(states.to(self.device, self.dtype)),
-                **self._settings,
+                **settings,
                 num_beams=1,
                 stopping_criteria=[_at_once],
                 force_unique_generate_call=True,  # otherwise the prompt is cut off
