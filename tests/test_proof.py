@@ -51,7 +51,7 @@ def proven(
 
 
 @pytest.mark.parametrize(
-    ("target", "normaliser", "verified"),
+    ("target", "normaliser", "matched"),
     [
         ("open the door", "default", True),
         ("open the door", "exact", False),
