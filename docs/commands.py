@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from typer import Context
 from typer.core import TyperGroup
 from typer.main import get_group
+from typer.testing import CliRunner
 
 from mondegreen.cli import app
 
 HEAD = "# Commands\n\nWhat `--help` prints; a test compares this page with it.\n"
-PLAIN = {"COLUMNS": "88", "NO_COLOR": "1", "TERM": "dumb", "PYTHONUTF8": "1"}
+PLAIN = {"COLUMNS": "88", "NO_COLOR": "1", "TERM": "dumb"}
 
 
 def commands(group: TyperGroup, name: str = "") -> Iterator[str]:
@@ -28,9 +26,8 @@ def commands(group: TyperGroup, name: str = "") -> Iterator[str]:
 
 def section(command: str) -> str:
     """A command's part of the page."""
-    asked = [sys.executable, "-m", "mondegreen", *command.split(), "--help"]
-    shown = subprocess.check_output(asked, encoding="utf-8", env=os.environ | PLAIN).strip()
-    lines = "\n".join(map(str.rstrip, shown.replace("python -m ", "", 1).splitlines()))
+    ran = CliRunner(env=PLAIN).invoke(app, [*command.split(), "--help"], prog_name="mondegreen")
+    lines = "\n".join(map(str.rstrip, ran.stdout.strip().splitlines()))
     return f"## {f'mondegreen {command}'.strip()}\n\n```\n{lines}\n```\n"
 
 

@@ -113,7 +113,7 @@ def found(norm: float | None, minimises: bool = True) -> Hunt:
         (checks.ROOMS_LEAK, Leak(Count(0, 10), ()), "ok", "0 of 10 test responses"),
         (checks.ROOMS_LEAK, Leak(Count(2, 10), ()), "fires", "2 of 10 test responses"),
         (checks.ROOMS_LEAK, Leak(Count(0, 10), ("hall", "lab")), "fires", "rooms hall, lab"),
-        (checks.TRANSFER_WINS, [rival(1, 3), rival(3, 3)], "ok", "1 of 4 are heard"),
+        (checks.TRANSFER_WINS, [rival(1, 3), rival(3, 3)], "ok", "1 of 4 succeed"),
         (checks.TRANSFER_WINS, [rival(1, 3), rival(4, 3)], "fires", "the run's own 3 of 4"),
         (checks.PASSES_DO_NOT_HELP, grown(0, 2, 3), "ok", "0, 2 and 3 of 3 clips at 1, 50 and 200"),
         (checks.PASSES_DO_NOT_HELP, grown(0, 0, 1), "ok", "passes"),

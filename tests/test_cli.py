@@ -208,7 +208,7 @@ def test_transcribe_json(run, monkeypatch, clip: Path) -> None:
         "audio": str(clip),
         "victim": "moonshine-tiny",
         "beams": 1,
-        "heard": "Nothing at all.",
+        "transcript": "Nothing at all.",
     }
 
 
@@ -551,4 +551,4 @@ def test_transcribe_with_the_shipped_model(beckett: Path) -> None:
     process = mondegreen_process("transcribe", beckett, "--victim", "moonshine-tiny-int8", "--json")
     out, _ = process.communicate(timeout=300)
     assert process.returncode == 0
-    assert json.loads(out)["heard"].lower().startswith("ever tried")
+    assert json.loads(out)["transcript"].lower().startswith("ever tried")

@@ -51,7 +51,7 @@ def proven(
 
 
 @pytest.mark.parametrize(
-    ("target", "normaliser", "verified"),
+    ("target", "normaliser", "matched"),
     [
         ("open the door", "default", True),
         ("open the door", "exact", False),
@@ -60,11 +60,11 @@ def proven(
     ],
 )
 def test_a_file_is_compared_under_the_declared_normaliser(
-    tmp_path: Path, target: str, normaliser: str, verified: bool
+    tmp_path: Path, target: str, normaliser: str, matched: bool
 ) -> None:
     save(tmp_path / "a.wav", speech() + LOUD, 16_000)
     found = verify(tmp_path / "a.wav", VICTIM, target, normaliser)
-    assert (found.transcript, found.verified) == (TARGET, verified)
+    assert (found.transcript, found.matched) == (TARGET, matched)
 
 
 def test_a_file_that_cannot_be_read_or_compared_is_no_proof(tmp_path: Path) -> None:

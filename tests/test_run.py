@@ -336,7 +336,7 @@ def test_after_a_preset_has_changed_a_run_does_not_mix_two_attacks(
     assert stages() != before
     with pytest.raises(OptionError) as refused:
         drive(succeeding)
-    said = f'its stages is "{before}", asked for is "{stages()}"'
+    said = f'its stages is "{before}", not "{stages()}"'
     assert said in str(refused.value)
     drive(succeeding, force_new=True)
     keys = [[row["key"] for row in rows(tmp_path / name)] for name in ("run", "run-1")]

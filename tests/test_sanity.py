@@ -222,9 +222,9 @@ class Eager(Planted):
     [
         (WithoutGradient, "gradient-zero", "no gradient at all in 1 of 1"),
         (RootOfSilence, "gradient-not-finite", "1 of 1"),
-        (Dithering, "not-deterministic", "0 of 1 sounds have other words and 1 another loss"),
-        (Moody, "not-deterministic", "1 of 1 sounds have other words and 0 another loss"),
-        (Raising, "gradient-zero", "could not be looked into: IndexError: list index out of range"),
+        (Dithering, "not-deterministic", "0 of 1 sounds get another transcript and 1 another loss"),
+        (Moody, "not-deterministic", "1 of 1 sounds get another transcript and 0 another loss"),
+        (Raising, "gradient-zero", "could not be examined: IndexError: list index out of range"),
         (Eager, "noise-succeeds", "5 of 5"),
         (Eager, "shaped-noise-succeeds", "5 of 5"),
         (WithoutGradient, "unbounded-fails", "0 of 1"),
@@ -308,7 +308,7 @@ def test_transfer_that_beats_the_attack_itself(sound: Path, tmp_path: Path) -> N
     strong = attacked(tmp_path / "strong", other_victim(0))
     finding = found("transfer-wins", weak, linear_victim(), transfers=[strong])
     assert finding.state == "fires"
-    assert finding.detail == "made on another: 3 of 3 are heard, of the run's own 0 of 3"
+    assert finding.detail == "made on another: 3 of 3 succeed, of the run's own 0 of 3"
     # as good is not better
     assert found("transfer-wins", sound, linear_victim(), transfers=[strong]).state == "ok"
 
@@ -318,7 +318,7 @@ def test_only_the_same_clips_and_targets_are_compared(sound: Path, tmp_path: Pat
     rewrite(others, 0, target="close the door")
     rewrite(others, 1, id="clip-7")
     finding = found("transfer-wins", sound, linear_victim(), transfers=[others])
-    assert finding.detail == "made on another: 1 of 1 are heard, of the run's own 1 of 1"
+    assert finding.detail == "made on another: 1 of 1 succeed, of the run's own 1 of 1"
     rewrite(others, 2, id="clip-8")
     finding = found("transfer-wins", sound, linear_victim(), transfers=[others])
     assert (finding.state, "other clips or targets" in finding.detail) == ("skipped", True)
@@ -348,7 +348,7 @@ def test_an_attack_that_is_broken(sound: Path, monkeypatch: pytest.MonkeyPatch) 
     assert fired.keys() == {
         *("planted-not-found", "unbounded-fails", "passes-do-not-help", "eps-does-not-help")
     }
-    assert not any("could not be looked into" in one.detail for one in fired.values())
+    assert not any("could not be examined" in one.detail for one in fired.values())
 
 
 def test_an_attack_of_one_pass_finds_nothing_and_has_nothing_to_grow_with(tmp_path: Path) -> None:

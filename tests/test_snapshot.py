@@ -182,7 +182,7 @@ def test_what_is_kept_on_disk_is_gone_on_from(
         (save_tensors({}), "it has no facts"),
         (save_tensors({}, {"facts": "{"}), "is not JSON"),
         (save_tensors({}, {"facts": '{"snapshot": {}}'}), "it has no seconds"),
-        (save_tensors({}, {"facts": '{"snapshot": {}, "seconds": 0}'}), "another program"),
+        (save_tensors({}, {"facts": '{"snapshot": {}, "seconds": 0}'}), "another version"),
     ],
 )
 def test_what_is_damaged_on_disk_is_refused_and_changes_nothing(
@@ -215,7 +215,7 @@ def test_what_another_attack_left_is_not_gone_on_from(
     next(first.run())
     keep(tmp_path / "search.safetensors", first)
     recall(tmp_path / "search.safetensors", attack(clip, "robust"))
-    with pytest.raises(ValueError, match="made by another program, in other stages"):
+    with pytest.raises(ValueError, match="made by another version, in other stages"):
         recall(tmp_path / "search.safetensors", attack(clip, **{"method": "robust", **other}))
 
 

@@ -217,16 +217,25 @@ def test_a_record_that_claims_a_bound_which_its_file_breaks_is_not_confirmed(
     assert claim.over_db == pytest.approx(largest(result) - 1)
 
 
-@pytest.mark.parametrize("bound", [float("nan"), float("inf"), -1, "10"])
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        (float("nan"), "what JSON does not know"),
+        (float("inf"), "what JSON does not know"),
+        (-1, "under_threshold = -1"),
+        ("10", "under_threshold = '10'"),
+    ],
+)
 def test_a_record_whose_bound_means_nothing_is_damaged(
-    clip: Path, tmp_path: Path, bound: object
+    clip: Path, tmp_path: Path, bound: object, said: str
 ) -> None:
     folder = attack(linear_victim(), clip, TARGET, max_passes=30).save(tmp_path / "out")
     path = folder / "record.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"under_threshold": bound}))
     (claim,) = recheck(folder, linear_victim())
     assert (claim.claimed, claim.verified) == (True, False)
-    assert "under_threshold" in str(claim.problem)
+    assert "record.json cannot be read" in str(claim.problem)
+    assert said in str(claim.problem)
 
 
 def test_summaries_and_pages_say_what_was_to_be_kept_under(clip: Path, tmp_path: Path) -> None:
