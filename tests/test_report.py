@@ -201,6 +201,7 @@ def test_method_and_data_are_told_in_words_and_paths_are_not(tmp_path: Path) -> 
     )
     assert told["Method"].endswith("with the constants of the paper")
     assert told["Target"] == "“open the door”"
+    assert (told["First match"], told["Time"]) == ("at pass 7", "2.50 s per clip")
     assert told["Proof"].endswith("with the target, ignoring case and punctuation")
 
 

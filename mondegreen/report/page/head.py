@@ -126,10 +126,11 @@ def _facts(part: Part) -> Iterator[tuple[str, str]]:
     rules = {entry.record.options.exact for entry in part.entries if entry.record}
     if rules:
         yield "Proof", _proof(rules, bound_of(summary))
-    for label, of, name in (("First match", "at pass", "first_match"), ("Seconds", "", "seconds")):
+    costs = {"first_match": ("First match", "at pass {}"), "seconds": ("Time", "{} s per clip")}
+    for name, (label, words) in costs.items():
         if (spread := summary.spreads[name]) is not None:
             many = f", the median of {spread.count:,} verified clips" if spread.count > 1 else ""
-            yield label, f"{of} {MEASURES[name].write(spread.median)}{many}".strip()
+            yield label, words.format(MEASURES[name].write(spread.median)) + many
     if again := _again(part):
         yield "Verified again", again
     if summary.to_target.rate is not None and summary.counts.unverified:
