@@ -20,13 +20,14 @@ from mondegreen.audio.pcm import encode
 from mondegreen.errors import StorageError
 from mondegreen.report.page.exhibits import (
     EXCESS,
+    HERTZ,
     LEVEL,
+    SECONDS,
     Tick,
-    frequency_ticks,
     legend,
     picture,
     scale_ticks,
-    time_ticks,
+    ticks,
 )
 from mondegreen.report.page.media import Shelf
 from mondegreen.results.folder import DELTA, WAV
@@ -187,13 +188,13 @@ def test_all_levels_have_one_palette() -> None:
 
 
 def test_ticks_are_where_they_say() -> None:
-    ticks = time_ticks(2.5)
-    assert [tick.label for tick in ticks] == ["0", "0.5", "1", "1.5", "2", "2.5"]
-    assert [tick.at for tick in ticks] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
-    assert [tick.label for tick in time_ticks(9.2)] == [str(n) for n in range(10)]
-    assert time_ticks(0.0) == [Tick(0.0, "0")]
-    assert len(time_ticks(1e6)) <= 3
-    marks = frequency_ticks(some_levels(bands=257))
+    found = ticks(2.5, SECONDS, 10)
+    assert [tick.label for tick in found] == ["0", "0.5", "1", "1.5", "2", "2.5"]
+    assert [tick.at for tick in found] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    assert [tick.label for tick in ticks(9.2, SECONDS, 10)] == [str(n) for n in range(10)]
+    assert ticks(0.0, SECONDS, 10) == [Tick(0.0, "0")]
+    assert len(ticks(1e6, SECONDS, 10)) <= 3
+    marks = ticks(257 * 31.25, HERTZ, 5, 1000)
     assert [tick.label for tick in marks] == ["0", "2", "4", "6", "8"]
     assert marks[-1].at == pytest.approx(8_000 / (257 * 31.25))
     assert [tick.label for tick in scale_ticks(EXCESS)] == ["0", "5", "10", "15", "20+"]

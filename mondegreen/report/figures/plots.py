@@ -49,14 +49,10 @@ def draw_item(folder: Path, out: Path) -> None:
     draw_example(levels_of(folder, record), record, out)
 
 
-def _draw_rooms(folder: Path, out: Path) -> None:
-    _draw_chart("rooms", [Series(folder.name, [read_entry(folder)])], out)
-
-
 OF_AN_ITEM: Final[Mapping[str, Callable[[Path, Path], None]]] = {
     "example": draw_item,
-    "curve": lambda folder, out: draw_curve(read_record(folder), out),
-    "rooms": _draw_rooms,
+    "curve": lambda item, out: draw_curve(read_record(item), out),
+    "rooms": lambda item, out: _draw_chart("rooms", [Series(item.name, [read_entry(item)])], out),
 }
 
 

@@ -33,7 +33,6 @@ class Group(NamedTuple):
 
 
 COUNTED: Final = {"done": "finished", "error": "errors"}  # statuses that `Counts` renames
-Visit = Callable[[tuple[Group, Path, Entry]], object]
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,9 @@ class Summary:
         return {"label": self.label, **asdict(self)}
 
 
-def summarise(paths: Sequence[Path], visit: Visit | None = None) -> list[Summary]:
+def summarise(
+    paths: Sequence[Path], visit: Callable[[tuple[Group, Path, Entry]], object] = lambda _: None
+) -> list[Summary]:
     """Summarise runs, or any folders of items, by victim, method and preset in order of appearance.
 
     Clips without a record (errors, pending, damaged) count with the first finished clip of their
@@ -129,8 +130,7 @@ def summarise(paths: Sequence[Path], visit: Visit | None = None) -> list[Summary
             if _is_new(entry, seen):
                 group = _group(entry.record) if entry.record else home
                 tallies[group].add(path, entry)
-                if visit is not None:
-                    visit((group, path, entry))
+                visit((group, path, entry))
         if not found:
             raise MondegreenError(
                 f"{path} holds no results. Expected the folder of a run, or one with item folders."

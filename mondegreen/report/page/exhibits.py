@@ -102,16 +102,6 @@ def _palette(colours: int) -> list[int]:
     return [int(part) for part in np.asarray(shades)[:, :3].ravel()]
 
 
-def time_ticks(seconds: float) -> list[Tick]:
-    """Marks along a clip, about ten."""
-    return _ticks(seconds, SECONDS, 10, 1)
-
-
-def frequency_ticks(levels: Levels) -> list[Tick]:
-    """Marks up to the highest band, in kHz."""
-    return _ticks(levels.clip.shape[1] * levels.band_hertz, HERTZ, 5, 1000)
-
-
 def scale_ticks(scale: Scale) -> list[Tick]:
     """Five marks along a scale, in decibels."""
     labels = [f"{quarter * scale.top_db // 4}" for quarter in range(5)]
@@ -119,8 +109,8 @@ def scale_ticks(scale: Scale) -> list[Tick]:
     return [Tick(quarter / 4, label) for quarter, label in enumerate(labels)]
 
 
-def _ticks(length: float, steps: Sequence[float], most: int, unit: float) -> list[Tick]:
-    """From 0 to at most `length`, at the smallest step that makes no more than `most` of them."""
+def ticks(length: float, steps: Sequence[float], most: int, unit: float = 1) -> list[Tick]:
+    """Marks from 0 to `length`, labelled in `unit`, at the smallest step with at most `most`."""
     if not length > 0:
         return [Tick(0.0, "0")]
     step = next((step for step in steps if length / step < most), length)
@@ -228,6 +218,6 @@ def _spectrogram(
         title if of in OF_THE_CLIP or not one.label else f"{title}, {one.label}",
         alt,
         shelf.put(of, picture(levels, of, seconds), "png"),
-        time_ticks(seconds),
-        frequency_ticks(levels),
+        ticks(seconds, SECONDS, 10),
+        ticks(levels.clip.shape[1] * levels.band_hertz, HERTZ, 5, 1000),
     )

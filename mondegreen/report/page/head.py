@@ -39,7 +39,6 @@ class Head(NamedTuple):
     label: str
     lead: str  # whether it worked, in a sentence
     figures: list[tuple[str, str, str]]  # the numbers that are read first: name, value, meaning
-    note: str  # what they are of
     facts: dict[str, str]  # what was attacked, how, and at what cost
     verdict: str  # what `mondegreen sanity` found, in a sentence; see docs/checks.md
     fired: list[Finding]
@@ -55,7 +54,6 @@ def head(part: Part, broken: int) -> Head:
         part.label,
         _lead(summary),
         list(_figures(summary)),
-        _note(summary),
         dict(_facts(part)),
         _verdict(summary, fired, len(skipped)),
         fired,
@@ -74,13 +72,10 @@ def _lead(summary: Summary) -> str:
         return "The run has no clips."
     if not counts.finished:
         return f"No clip is finished yet, of {clips(counts.clips)}."
-    what = "made to transcribe the target"
     where = " in at least half of the test rooms" if summary.rooms else ""
-    how = f"{where}, proved from the saved 16-bit file"
+    what, how = f"made to transcribe the target{where}", ", proved from the saved 16-bit file"
     if counts.finished == 1:
-        return (
-            f"{victim} was {what}{how}." if counts.verified else f"{victim} was not {what}{where}."
-        )
+        return f"{victim} was {what}{how}." if counts.verified else f"{victim} was not {what}."
     share = f"{summary.verified.share:.0%}{interval(summary.verified)}"
     return f"In {counts.verified:,} of {clips(counts.finished)}, {victim} was {what}{how}: {share}."
 
@@ -92,25 +87,16 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
         yield "Verified", f"{verified.hits:,} of {verified.clips:,}", of
     if rooms is not None:
         control = f"; in the original, in {clean.mean:.0%}" if clean else ""
-        yield (
-            "Test rooms",
-            f"{rooms.mean:.0%}",
-            f"in which the target is heard, on average{control}",
-        )
+        meaning = f"in which the target is heard, on average{control}"
+        yield "Test rooms", f"{rooms.mean:.0%}", meaning
     for name in MEDIANS:
         spread, measure = summary.spreads[name], MEASURES[name]
         if spread is not None:
-            meaning = measure.meaning
-            if name in WORST and spread.count > 1:
+            several, meaning = spread.count > 1, measure.meaning
+            if name in WORST and several:
                 meaning += f"; {measure.write(getattr(spread, WORST[name]))} in the worst clip"
-            yield measure.label, measure.write(spread.median), meaning
-
-
-def _note(summary: Summary) -> str:
-    labels = [MEASURES[name].label for name in MEDIANS if summary.spreads[name]]
-    if summary.counts.verified < 2 or not labels:
-        return ""
-    return f"From “{labels[0]}” on: medians over the verified clips."
+            of = f", median of {spread.count:,} verified" if several else ""
+            yield measure.label + of, measure.write(spread.median), meaning
 
 
 # ---- facts
@@ -126,10 +112,11 @@ def _facts(part: Part) -> Iterator[tuple[str, str]]:
     rules = {entry.record.options.exact for entry in part.entries if entry.record}
     if rules:
         yield "Proof", _proof(rules, bound_of(summary))
-    for label, of, name in (("First match", "at pass", "first_match"), ("Seconds", "", "seconds")):
+    costs = {"first_match": ("First match", "at pass {}"), "seconds": ("Time", "{} s per clip")}
+    for name, (label, words) in costs.items():
         if (spread := summary.spreads[name]) is not None:
             many = f", the median of {spread.count:,} verified clips" if spread.count > 1 else ""
-            yield label, f"{of} {MEASURES[name].write(spread.median)}{many}".strip()
+            yield label, words.format(MEASURES[name].write(spread.median)) + many
     if again := _again(part):
         yield "Verified again", again
     if summary.to_target.rate is not None and summary.counts.unverified:
