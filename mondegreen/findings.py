@@ -8,18 +8,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found.
+    """What one check found."""
 
-    Attributes:
-        id: of the check.
-        severity: "error": if it fires, results cannot be believed; "warning": they mean less than
-            they seem to.
-        state: "ok"; "warning" or "error" of an installation; "fails" of a recogniser; "fires" of an
-            evaluation; "skipped": there was nothing to judge.
-        detail: what was measured, in words and numbers.
-    """
-
-    id: str
+    id: str  # of the check
+    # "error": if it fires, results cannot be believed; "warning": they mean less than they seem to
     severity: Literal["error", "warning"]
+    # "ok"; "warning" or "error" of an installation; "fails" of a recogniser; "fires" of an
+    # evaluation; "skipped": there was nothing to judge
     state: Literal["ok", "warning", "error", "fails", "fires", "skipped"]
-    detail: str
+    detail: str  # what was measured, in words and numbers

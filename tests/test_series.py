@@ -42,8 +42,7 @@ def an_entry(record: Record) -> Entry:
 
 def read_series(*folders: Path) -> list[Series]:
     """What `mondegreen plot` draws of some folders."""
-    parts = gather([[folder] for folder in folders]).parts
-    return [Series(part.label, part.entries) for part in parts]
+    return [part.series for part in gather([[folder] for folder in folders]).parts]
 
 
 def falling(*values: float | None, start: int = 1) -> dict[str, Any]:

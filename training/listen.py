@@ -63,7 +63,7 @@ class Listener:
     @torch.no_grad()
     def states(self, sound: Sound) -> Tensor:
         """The encoder's output for one clip, [F, D], in half precision."""
-        heard, _ = self.victim.listen(torch.tensor(sound)[None], torch.tensor([len(sound)]))
+        heard, _ = self.victim.encode_audio(torch.tensor(sound)[None], torch.tensor([len(sound)]))
         return heard[0].half()
 
     @torch.no_grad()

@@ -128,8 +128,8 @@ class Rooms:
 
     >>> echo = Rooms(Reverb(torch.tensor([[1.0, 0.25, 0.5]]), normalise=False))
     >>> click, lengths = torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([3])
-    >>> heard = apply([echo], click, lengths, Draws.of((0,), 1, 1))
-    >>> [round(sample, 4) for sample in heard.flatten().tolist()]
+    >>> sampled = apply([echo], click, lengths, Draws.of((0,), 1, 1))
+    >>> [round(sample, 4) for sample in sampled.flatten().tolist()]
     [1.0, 0.25, 0.5]
     """
 
@@ -288,10 +288,10 @@ class ClockDrift:
         sound = sound.expand(-1, draws.count, -1)
         first = order + before.long()  # the padding in front makes this the neighbour before
         taps = _cubic_lagrange(ahead - before)
-        heard = torch.zeros_like(ahead)
+        sampled = torch.zeros_like(ahead)
         for place, tap in enumerate(taps):
-            heard = heard + tap * sound.gather(-1, first + place)
-        return without_padding(heard, lengths)
+            sampled = sampled + tap * sound.gather(-1, first + place)
+        return without_padding(sampled, lengths)
 
 
 def _cubic_lagrange(t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

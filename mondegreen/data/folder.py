@@ -34,8 +34,8 @@ def read_folder(folder: Path) -> list[Utterance]:
     """
     files = _visible_files(folder.absolute())
     recordings = [path for path in files if path.suffix.lower() in SUFFIXES]
-    said = _transcripts(path for path in files if path.name.endswith(TRANSCRIPTS))
-    missing = said.keys() - {_stem(path) for path in recordings}
+    texts = _transcripts(path for path in files if path.name.endswith(TRANSCRIPTS))
+    missing = texts.keys() - {_stem(path) for path in recordings}
     paths = sorted([*recordings, *(stem.with_name(stem.name + OF_LIBRISPEECH) for stem in missing)])
     if not paths:
         raise MondegreenError(
@@ -43,7 +43,7 @@ def read_folder(folder: Path) -> list[Utterance]:
         )
     ids = numbered(path.stem for path in paths)
     return [
-        Utterance(name, str(path), text=said.get(_stem(path)))
+        Utterance(name, str(path), text=texts.get(_stem(path)))
         for name, path in zip(ids, paths, strict=True)
     ]
 
@@ -74,17 +74,17 @@ def _refuse(error: OSError) -> NoReturn:
 
 def _transcripts(files: Iterable[Path]) -> dict[Path, str | None]:
     """Transcripts by the path of the recording without its suffix."""
-    said: dict[Path, str | None] = {}
+    texts: dict[Path, str | None] = {}
     for file in files:
         for number, line in read_lines(file):
             name, *text = line.split(maxsplit=1)
-            if file.parent / name in said:
+            if file.parent / name in texts:
                 raise MondegreenError(
                     f"{file}, line {number}: {name} already has a transcript, expected one per"
                     " recording. Delete one of the two."
                 )
-            said[file.parent / name] = text[0] if text else None
-    return said
+            texts[file.parent / name] = text[0] if text else None
+    return texts
 
 
 def _stem(path: Path) -> Path:

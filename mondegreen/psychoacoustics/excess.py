@@ -1,7 +1,4 @@
-"""How far a perturbation is above the masking threshold, for attacks and measurements.
-
-Source: Qin, Carlini, Cottrell, Goodfellow and Raffel, ICML 2019, supplement, sections 1 and 2.
-"""
+"""How far a perturbation is above the masking threshold, for attacks and measurements."""
 
 from __future__ import annotations
 
@@ -56,7 +53,6 @@ def masking_loss(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     Shape: delta ``[B, T]`` -> ``[B]``: the mean of max(power - theta, 0) over all bins of its own
     frames, never over padding. Exactly 0, with gradient 0, for what stays under theta. On a
     silent clip the loss is finite, with the reference of ``normalised_power``.
-
     Raises ``AudioError`` as ``normalised_power`` does.
 
     >>> from mondegreen.psychoacoustics.threshold import masking_threshold
@@ -73,7 +69,6 @@ def excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     """How far a perturbation is above the threshold, 10 log10(power / θ), in the audible bins.
 
     Shape: delta ``[B, T]`` -> ``[B, frames, audible bins]`` dB; -inf in padding and where it is 0.
-
     Raises ``AudioError`` as ``normalised_power`` does.
 
     >>> from mondegreen.psychoacoustics.threshold import masking_threshold
@@ -91,7 +86,6 @@ def worst_excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     """The largest `excess_db` of each clip, without waiting for the device.
 
     Shape: delta ``[B, T]`` -> ``[B]`` dB; -inf where it is 0.
-
     Raises ``AudioError`` as ``normalised_power`` does.
 
     >>> from mondegreen.psychoacoustics.threshold import masking_threshold
@@ -132,7 +126,6 @@ def guarded(threshold: MaskingThreshold, audio: Tensor, share: float) -> Masking
 
     Shape: audio ``[B, T]`` of the same clips -> theta = min(theta, share · p̄); p̄ is the mean
     of the clip's normalised power over the bins less than 0.5 Bark away.
-
     Raises ``AudioError`` as ``normalised_power`` does.
 
     >>> from mondegreen.psychoacoustics.threshold import masking_threshold

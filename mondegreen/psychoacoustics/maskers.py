@@ -1,7 +1,4 @@
-"""Step 1 of the threshold: which bins of a spectrum are maskers.
-
-Source: Qin, Carlini, Cottrell, Goodfellow and Raffel, ICML 2019, supplement, sections 1 and 2.
-"""
+"""Step 1 of the threshold: which bins of a spectrum are maskers."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ class Axis:
 
     bark: Tensor
     quiet: Tensor  # eq. (3) as power, with the profile's offset, at every frequency
-    heard: Tensor  # bool: where the threshold in quiet counts
+    audible: Tensor  # bool: where the threshold in quiet counts
     nearby: Windows
 
 
@@ -106,9 +103,9 @@ def select_paper(power: Tensor, axis: Axis) -> Tensor:
     >>> select_paper(torch.tensor([[0.0, 5.0, 0.0, 0.5, 0.0]]), axis).nonzero()[:, 1].tolist()
     [1]
     """
-    audible = axis.heard & (power >= axis.quiet)
-    nearby = power >= _window_maximum(power, axis.nearby)
-    return local_maxima(power) & audible & nearby
+    reached = axis.audible & (power >= axis.quiet)
+    loudest = power >= _window_maximum(power, axis.nearby)
+    return local_maxima(power) & reached & loudest
 
 
 def select_authors(power: Tensor, axis: Axis) -> Tensor:

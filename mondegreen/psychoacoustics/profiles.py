@@ -83,7 +83,7 @@ def axis_of(
     """The frequency axis of a profile, made once for each device and dtype.
 
     >>> axis = axis_of(16_000, 2048, profile_of("paper"), torch.device("cpu"), torch.float32)
-    >>> int(axis.heard.sum())  # all of the 1,025 bins but those below 20 Hz
+    >>> int(axis.audible.sum())  # all of the 1,025 bins but those below 20 Hz
     1022
     """
     hz = bin_frequencies(sample_rate, window)

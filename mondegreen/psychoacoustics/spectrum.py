@@ -1,7 +1,4 @@
-"""The normalised power spectrum, eqs. (12)-(14), and the frequency axis, eqs. (3)-(5).
-
-Source: Qin, Carlini, Cottrell, Goodfellow and Raffel, ICML 2019, supplement, sections 1 and 2.
-"""
+"""The normalised power spectrum, eqs. (12)-(14), and the frequency axis, eqs. (3)-(5)."""
 
 from __future__ import annotations
 

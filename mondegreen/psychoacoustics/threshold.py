@@ -1,7 +1,4 @@
-"""Steps 2 and 3: the thresholds of maskers, eqs. (7)-(10), and of a frame, eq. (11).
-
-Source: Qin, Carlini, Cottrell, Goodfellow and Raffel, ICML 2019, supplement, sections 1 and 2.
-"""
+"""Steps 2 and 3: the thresholds of maskers, eqs. (7)-(10), and of a frame, eq. (11)."""
 
 from __future__ import annotations
 
@@ -111,7 +108,7 @@ def _threshold_of_frames(
     place = axis.bark[bins]
     at_masker = individual_threshold(level_db, place, place)
     masked = spreading(bins, at_masker, upper_slope(level_db))
-    quiet = torch.where(axis.heard, axis.quiet, 0)
+    quiet = torch.where(axis.audible, axis.quiet, 0)
     return masked[:, : power.shape[-1]] + quiet, present.sum(-1)
 
 
@@ -179,7 +176,7 @@ class MaskingThreshold:
     def audible(self) -> Tensor:
         """Bins with a threshold in quiet, ``[bins]``; the others are inaudible."""
         device, dtype = self.theta.device, self.theta.dtype
-        return axis_of(self.sample_rate, self.window, self.profile, device, dtype).heard
+        return axis_of(self.sample_rate, self.window, self.profile, device, dtype).audible
 
     def of(self, audio: Tensor, lengths: Tensor) -> MaskingThreshold:
         """The threshold of other audio ``[B, T]``, with the same settings."""

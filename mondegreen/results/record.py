@@ -76,30 +76,22 @@ class Dry:
 
 @dataclass(frozen=True)
 class InRooms:
-    """A sound in the rooms of one split of a bank.
+    """A sound in the rooms of one split of a bank."""
 
-    Attributes:
-        split: the split's name.
-        count: impulse responses listened in.
-        distinct: rooms that they come from. Where these are fewer, the interval is too narrow: it
-            takes the responses for independent.
-        heard: share of them in which the transcript is exactly the target.
-        heard_low, heard_high: Wilson's 95 % interval of that share.
-        heard_original: share of them in which the transcript is exactly the original.
-        wer_target, wer_original: word error rates to the target and the original, pooled.
-        each: room by room.
-    """
-
-    split: str
-    count: Count
+    split: str  # the split's name
+    count: Count  # impulse responses listened in
+    # rooms that they come from. Where these are fewer, the interval is too narrow: it takes the
+    # responses for independent.
     distinct: Count
-    heard: float
+    heard: float  # share of them in which the transcript is exactly the target
+    # heard_low, heard_high: Wilson's 95 % interval of that share
     heard_low: float
     heard_high: float
-    heard_original: float | None
+    heard_original: float | None  # share of them in which the transcript is exactly the original
+    # wer_target, wer_original: word error rates to the target and the original, pooled
     wer_target: float
     wer_original: float | None
-    each: tuple[RoomTranscript, ...]
+    each: tuple[RoomTranscript, ...]  # room by room
 
 
 @dataclass(frozen=True)
@@ -127,79 +119,50 @@ class Point:
 
 @dataclass(frozen=True)
 class Record:
-    """Everything that is claimed of one adversarial example, and what it cost.
+    """Everything that is claimed of one adversarial example, and what it cost."""
 
-    Attributes:
-        id: name of the clip.
-        audio: path of the clean recording.
-        target: the phrase asked for.
-        spelled: the phrase as the victim was made to write it.
-        text: what is said in the clip; None: not known.
-        transcript_clean: the victim's transcript of the clean clip.
-        transcript: its transcript of the saved file; empty if the proof was interrupted.
-        verified: `transcript` is the target, under the options' normaliser; for a method in rooms:
-            in at least half of the bank's test rooms. With a bound: and the saved file keeps it.
-        options: how it was attacked.
-        stages: the hash of the stages that were run; see `mondegreen.search.presets.fingerprint`.
-        wer_target: word error rate of `transcript` to the target.
-        wer_original: to `text`, or to `transcript_clean` where that is not known.
-        wer_clean: of `transcript_clean` to `text`; None where that is not known, like the next.
-        understood: `wer_clean` is within `options.max_clean_wer`.
-        victim: the name of the recogniser.
-        passes: gradient passes spent.
-        looks: forward passes spent only on looking for success.
-        first_match: the pass that first matched; None: never.
-        found_at: the pass that found what was saved; None: nothing matched.
-        stage: the stage that it comes from; None: nothing matched.
-        interrupted: the search or its proof was interrupted.
-        seconds: wall time of the search, shared by the clips of a batch.
-        quality: how audible the change may be.
-        bank: the key of the bank of rooms; None: a method without rooms, like the next two.
-        air: what else happened to the sound after the room in the search; not in `survival`.
-        survival: how the saved file does in the bank's test rooms, and without any.
-        clean: the same of the clean clip.
-        sample_rate: of the saved file, Hz.
-        device, dtype, versions: where it ran.
-        warnings: reasons for doubt.
-        curve: a point every ten steps; see `mondegreen.search.trajectory.Trajectory`.
-        key: names the item in its run; None: it is of none.
-        files: SHA-256 of the item's files, by name; empty until they are saved.
-    """
-
-    id: str
-    audio: str
-    target: str
-    spelled: str
-    text: str | None
-    transcript_clean: str
-    transcript: str
+    id: str  # name of the clip
+    audio: str  # path of the clean recording
+    target: str  # the phrase asked for
+    spelled: str  # the phrase as the victim was made to write it
+    text: str | None  # what is said in the clip; None: not known
+    transcript_clean: str  # the victim's transcript of the clean clip
+    transcript: str  # its transcript of the saved file; empty if the proof was interrupted
+    # `transcript` is the target, under the options' normaliser; for a method in rooms: in at least
+    # half of the bank's test rooms. With a bound: and the saved file keeps it.
     verified: bool
-    options: Options
-    stages: str
-    wer_target: float
-    wer_original: float
+    options: Options  # how it was attacked
+    stages: str  # the hash of the stages that were run; see `mondegreen.search.presets.fingerprint`
+    wer_target: float  # word error rate of `transcript` to the target
+    wer_original: float  # to `text`, or to `transcript_clean` where that is not known
+    # of `transcript_clean` to `text`; None where that is not known, like the next
     wer_clean: float | None
-    understood: bool | None
-    victim: str
-    passes: Count
-    looks: Count
-    first_match: Count | None
-    found_at: Count | None
-    stage: str | None
-    interrupted: bool
-    seconds: float
-    quality: Quality
+    understood: bool | None  # `wer_clean` is within `options.max_clean_wer`
+    victim: str  # the name of the recogniser
+    passes: Count  # gradient passes spent
+    looks: Count  # forward passes spent only on looking for success
+    first_match: Count | None  # the pass that first matched; None: never
+    found_at: Count | None  # the pass that found what was saved; None: nothing matched
+    stage: str | None  # the stage that it comes from; None: nothing matched
+    interrupted: bool  # the search or its proof was interrupted
+    seconds: float  # wall time of the search, shared by the clips of a batch
+    quality: Quality  # how audible the change may be
+    # the key of the bank of rooms; None: a method without rooms, like the next two
     bank: str | None
+    # what else happened to the sound after the room in the search; not in `survival`
     air: tuple[str, ...]
-    survival: Survival | None
-    clean: Survival | None
-    sample_rate: Count
+    survival: Survival | None  # how the saved file does in the bank's test rooms, and without any
+    clean: Survival | None  # the same of the clean clip
+    sample_rate: Count  # of the saved file, Hz
+    # device, dtype, versions: where it ran
     device: str
     dtype: str
     versions: Mapping[str, str]
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...]  # reasons for doubt
+    # a point every ten steps; see `mondegreen.search.trajectory.Trajectory`
     curve: tuple[Point, ...]
-    key: str | None = None
+    key: str | None = None  # names the item in its run; None: it is of none
+    # SHA-256 of the item's files, by name; empty until they are saved
     files: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

@@ -48,12 +48,9 @@ _PAPER_MASKED = Stage(
     masking=Masking(alpha=0.05, up=1.2, up_every=20, down=0.8, down_every=50),
     keep="quietest",
 )
-_FAST_NORM = Stage(
-    "minimise the norm",
-    steps=100,
-    rate=Steps(((0, 100 * _LSB),)),
-    sign=True,
-    bound=MaxNorm(eps=2000 * _LSB, shrink=0.8, every=1),
+_FAST_NORM = replace(_PAPER_NORM, steps=100, bound=MaxNorm(2000 * _LSB, shrink=0.8, every=1))
+_FAST_PENALTY = Masking(
+    alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5
 )
 _FAST_MASKED = Stage(
     "minimise the perceptibility",
@@ -61,9 +58,7 @@ _FAST_MASKED = Stage(
     rate=Decay(20 * _LSB, 0.7 * _LSB, slowest=400),
     gentle=0.1,
     betas=(0.9, 0.99),
-    masking=Masking(
-        alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5
-    ),
+    masking=_FAST_PENALTY,
     edges=True,
     ceiling=Sinking(30, every=20, least=20),
     keep="quietest",
@@ -78,7 +73,7 @@ _UNDER = Stage(
     steps=200,
     rate=Decay(0.5, 0.05),  # in shares of the room in each bin
     gentle=0.25,
-    masking=Masking(alpha=1, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5),
+    masking=replace(_FAST_PENALTY, alpha=1),
     keep="quietest",
     enough=0.02,
     planned=True,

@@ -35,7 +35,7 @@ class Probe:
     victim: Victim
     # pieces of speech, the first and the third of one length, [T] in [-1, 1] at its rate
     clips: tuple[Tensor, ...]
-    heard: tuple[str, ...]  # its transcript of each
+    transcripts: tuple[str, ...]  # of the clips
     targets: tuple[str, ...]  # a phrase that it can encode for each
 
     @classmethod
@@ -49,9 +49,11 @@ class Probe:
         shorter, odd = long - long // 5, long - 997  # a length that no frame rate divides
         starts = ((0, long), (long, shorter), (len(speech) - long, long), (long // 2, odd))
         clips = tuple(speech[start : start + length] for start, length in starts)
-        heard = tuple(victim.transcribe(clip.float().cpu()) for clip in clips)
-        targets = tuple(_spelled(victim, h, len(c)) for h, c in zip(heard, clips, strict=True))
-        return cls(victim, clips, heard, targets)
+        transcripts = tuple(victim.transcribe(clip.float().cpu()) for clip in clips)
+        targets = tuple(
+            _spelled(victim, t, len(c)) for t, c in zip(transcripts, clips, strict=True)
+        )
+        return cls(victim, clips, transcripts, targets)
 
     def score(self, clips: list[Tensor], targets: list[str], padding: float = 0.0) -> Score:
         """Score clips as one batch."""
@@ -76,8 +78,8 @@ class Probe:
         return loss.detach(), gradient
 
 
-def _spelled(victim: Victim, heard: str, length: int) -> str:
-    for phrase in (heard, *PHRASES):
+def _spelled(victim: Victim, transcript: str, length: int) -> str:
+    for phrase in (transcript, *PHRASES):
         try:
             victim.encode(phrase, length)
         except TargetError as error:
@@ -155,8 +157,8 @@ def deterministic(probe: Probe) -> Outcome:
     """The same sound gives the same loss, gradient and transcript."""
     (first, first_g), (second, second_g) = (probe.gradient(probe.clips[0]) for _ in range(2))
     again = probe.victim.transcribe(probe.clips[0].float().cpu())
-    if again != probe.heard[0]:
-        return "fails", f"transcribes {probe.heard[0]!r}, then {again!r}"
+    if again != probe.transcripts[0]:
+        return "fails", f"transcribes {probe.transcripts[0]!r}, then {again!r}"
     gaps = _gap(first, second), float((first_g - second_g).abs().max() / first_g.abs().max())
     gap = math.nan if any(map(math.isnan, gaps)) else max(gaps)
     return _judged(gap < SAME, f"largest relative difference {gap:.1e}")
@@ -202,16 +204,16 @@ def matched_agrees(probe: Probe) -> Outcome:
     `score` and `transcribe` may be two models. (With random weights, it is the symbols.)
     """
     right = wrong = missed = 0
-    for clip, heard in zip(probe.clips, probe.heard, strict=True):
+    for clip, transcript in zip(probe.clips, probe.transcripts, strict=True):
         for target in dict.fromkeys(probe.targets):
             try:
                 with torch.no_grad():
                     claimed = bool(probe.score([clip], [target]).matched[0])
             except TargetError:  # too long for this clip
                 continue
-            true = matches(heard, target)
+            true = matches(transcript, target)
             if claimed and not true:
-                return "fails", f"matches {target!r}, but transcribes {heard!r}"
+                return "fails", f"matches {target!r}, but transcribes {transcript!r}"
             right, wrong, missed = right + claimed, wrong + (not true), missed + (true - claimed)
     if not right and not missed:
         return "skipped", "never matched, so agreement could not be tested"

@@ -68,7 +68,7 @@ def load_recogniser(
     )
     if beams != 1:
         if not hasattr(found, "beams"):
-            raise VictimError(f"{name} has no beam search; leave out beams")
+            raise VictimError(f"{name} has no beam search; got {beams} beams, use 1")
         found.beams = beams
     return found
 

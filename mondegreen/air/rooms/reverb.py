@@ -96,12 +96,12 @@ class Reverb:
         blocks = self._blocks(without_padding(_at_least_single(audio), lengths))
         blocks = blocks.expand(-1, draws, -1, -1)
         at_once = max(1, PRODUCTS_AT_ONCE // blocks[:, 0].numel())  # rooms of every clip
-        heard = []
+        parts = []
         for start in range(0, draws, at_once):
             some = slice(start, start + at_once)
             whole = self._through(blocks[:, some], rooms[:, some])
-            heard.append(whole[..., : audio.shape[-1]])
-        return without_padding(torch.cat(heard, dim=1), lengths).to(audio.dtype)
+            parts.append(whole[..., : audio.shape[-1]])
+        return without_padding(torch.cat(parts, dim=1), lengths).to(audio.dtype)
 
     @property
     def _size(self) -> int:

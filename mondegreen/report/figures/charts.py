@@ -1,4 +1,4 @@
-"""What runs came to, as charts, for the page of a run and for papers: a column wide."""
+"""Charts of runs, for their pages and for papers: a column wide."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ class Chart(NamedTuple):
     name: str  # one of `CHARTS`
     title: str
     alt: str  # the same in words and numbers, for those who cannot see it
-    svg: str  # a document of its own, dark on light or light on dark as the reader prefers
+    svg: str  # a standalone document, dark on light or light on dark as the reader prefers
 
 
 def charts(series: Sequence[Series]) -> list[Chart]:

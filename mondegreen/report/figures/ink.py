@@ -33,25 +33,13 @@ FORMATS: Final = (".png", ".svg", ".pdf")
 INK: Final = "#0d0e0f"  # almost black; pages replace it by the colour of their text
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", INK, "#E69F00", "#56B4E9")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
-LINES: Final[tuple[Any, ...]] = (
-    "-",
-    "--",
-    "-.",
-    ":",
-    (0, (5, 1)),
-    (0, (1, 1)),
-    (0, (3, 1, 1, 1, 1, 1)),
-)
-
+LINES: Final = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 STYLE: Final[dict[Any, Any]] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: figures look the same everywhere
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.titlelocation": "left",
-    "axes.labelsize": 7,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
+    **dict.fromkeys(("axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 7),
     "legend.frameon": False,
     "legend.handlelength": 3.2,
     "figure.titlesize": 9,

@@ -24,7 +24,7 @@ def plot(paths: Sequence[Path], out: Path, figure: str | None = None) -> None:
     Args:
         paths: an item, by its folder or its record.json; or folders of runs, or of any items.
         out: the picture: .png, .svg or .pdf.
-        figure: one of `OF_AN_ITEM`, or of `CHARTS` in `figures.charts`; None: the first.
+        figure: one of `OF_AN_ITEM`, or of `CHARTS`; None: the first.
 
     Raises:
         OptionError: there is no such figure, or nothing to draw in it.
@@ -36,8 +36,7 @@ def plot(paths: Sequence[Path], out: Path, figure: str | None = None) -> None:
         return
     name = _chosen(figure, CHARTS, "a run, or of several results")
     apart = {folder.resolve(): [folder] for folder in folders}
-    parts = gather(list(apart.values())).parts
-    _draw_chart(name, [Series(part.label, part.entries) for part in parts], out)
+    _draw_chart(name, [part.series for part in gather(list(apart.values())).parts], out)
 
 
 def draw_item(folder: Path, out: Path) -> None:

@@ -1,1 +1,1 @@
-"""What runs came to, as numbers and words."""
+"""The results of runs, as numbers and words."""

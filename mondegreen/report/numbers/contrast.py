@@ -47,7 +47,7 @@ def _budgets(parts: Sequence[Part]) -> Iterator[str]:
 
 
 def _longest(part: Part) -> int:
-    return max((record.passes for record in _records(part)), default=0)
+    return max((record.passes for record in part.series.records), default=0)
 
 
 def _rules(parts: Sequence[Part]) -> Iterator[str]:
@@ -59,12 +59,8 @@ def _rules(parts: Sequence[Part]) -> Iterator[str]:
 
 def _differ(parts: Sequence[Part], read: Callable[[Record], object]) -> bool:
     """Whether the records of one part have other values than those of another; None is none."""
-    found = [frozenset(map(read, _records(part))) - {None} for part in parts]
+    found = [frozenset(map(read, part.series.records)) - {None} for part in parts]
     return len({values for values in found if values}) > 1
-
-
-def _records(part: Part) -> list[Record]:
-    return [entry.record for entry in part.entries if entry.record]
 
 
 def _each(parts: Sequence[Part], write: Callable[[Part], str]) -> str:

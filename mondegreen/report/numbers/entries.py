@@ -7,7 +7,7 @@ rooms one by one) and the hashes of `files` are left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
@@ -67,8 +67,7 @@ class Planned:
     @property
     def cells(self) -> dict[str, Any]:
         """By the names of `COLUMNS`."""
-        cells = vars(self) | {"audio": self.audio_filepath}
-        return _known({name: cell for name, cell in cells.items() if name in COLUMNS})
+        return _known(vars(self) | {"audio": self.audio_filepath})
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Entry:
 
     @property
     def status(self) -> Status:
-        """Damaged items are not what mondegreen writes; for these and errors, `error` says why."""
+        """Damaged: not what mondegreen writes. The cell `error` says why, as it does for errors."""
         status: Status = self.cells["status"]
         return status
 
@@ -130,12 +129,7 @@ def _clip(run: Path, known: dict[str, Any]) -> Entry:
 
 
 def read_entry(folder: Path, known: dict[str, Any] | None = None) -> Entry:
-    """The entry of an item.
-
-    Args:
-        folder: of the item.
-        known: cells that are known beforehand.
-    """
+    """The entry of an item; `known` are cells that are known beforehand."""
     known = known or {"key": folder.resolve().name}
     try:
         record = read_record(folder)
@@ -152,8 +146,8 @@ def _damaged(known: dict[str, Any], error: MondegreenError, folder: Path | None 
 
 def cells_of(record: Record) -> dict[str, Any]:
     """What is known in a record, as cells; its warnings are one text."""
-    flat = _flat(record.to_json()) | {"warnings": " | ".join(record.warnings) or None}
-    return _known({name: flat.get(name) for name in COLUMNS})
+    flat = _flat(replace(record, curve=()).to_json())  # a curve has no cell, and takes long
+    return _known(flat | {"warnings": " | ".join(record.warnings) or None})
 
 
 def _flat(data: Mapping[str, Any], before: str = "") -> dict[str, Any]:
@@ -165,4 +159,4 @@ def _flat(data: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def _known(cells: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: cell for name, cell in cells.items() if cell is not None}
+    return {name: cells[name] for name in COLUMNS if cells.get(name) is not None}

@@ -25,7 +25,7 @@ FIFTHS: Final = 5  # groups of rooms that a line goes over, of three rooms each 
 
 @dataclass(frozen=True)
 class Series:
-    """What one recogniser, method and preset came to in one run or folder."""
+    """The results of one recogniser, method and preset in one run or folder."""
 
     label: str  # its name in legends
     entries: Sequence[Entry]  # its clips, whatever became of them

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 from mondegreen.errors import OptionError
 from mondegreen.report.numbers.entries import Entry
+from mondegreen.report.numbers.series import Series
 from mondegreen.report.numbers.summary import Group, Summary, summarise
 from mondegreen.report.numbers.summary_text import one_line
 from mondegreen.results.heard import Claim, Hearings, read_hearings
@@ -40,9 +41,9 @@ class TargetedClip:
 
 
 class Part(NamedTuple):
-    """What one recogniser, method and preset came to in one source."""
+    """The results of one recogniser, method and preset in one source."""
 
-    label: str  # what tells it from the others, or the name of its source
+    label: str  # how it differs from the others, or the name of its source
     source: Source
     summary: Summary
     attempts: list[Attempt]
@@ -51,6 +52,11 @@ class Part(NamedTuple):
     def entries(self) -> list[Entry]:
         """The rows of its clips."""
         return [attempt.entry for attempt in self.attempts]
+
+    @property
+    def series(self) -> Series:
+        """The same for charts."""
+        return Series(self.label, self.entries)
 
 
 class Gathered(NamedTuple):
@@ -66,18 +72,20 @@ def gather(sources: Sequence[Source]) -> Gathered:
     Raises:
         MondegreenError: as `mondegreen.report.numbers.summary.summarise`.
     """
-    found: list[tuple[str, Source, Summary]] = []
+    parts: list[Part] = []
     attempts: list[Attempt] = []
     for name, source in zip(_names(sources), sources, strict=True):
-        summaries, added = _read(source, len(found))
-        found += [(name, source, summary) for summary in summaries]
-        attempts += added
-    labels = _labels([(*summary.group, name) for name, _, summary in found])
-    parts = [
-        Part(label, source, summary, [one for one in attempts if one.part == place])
-        for place, (label, (_, source, summary)) in enumerate(zip(labels, found, strict=True))
-    ]
-    return Gathered(parts, _clips(attempts))
+        rows: list[tuple[Group, Path, Entry]] = []
+        parts += [Part(name, source, summary, []) for summary in summarise(source, rows.append)]
+        places = {part.summary.group: place for place, part in enumerate(parts)}
+        hearings = {path: list(read_hearings(path)) for path in {path for _, path, _ in rows}}
+        for group, path, entry in rows:
+            attempt = Attempt(places[group], entry, _claims(entry, hearings[path]))
+            parts[attempt.part].attempts.append(attempt)
+            attempts.append(attempt)
+    labels = _labels([(*part.summary.group, part.label) for part in parts])
+    named = [part._replace(label=label) for part, label in zip(parts, labels, strict=True)]
+    return Gathered(named, _clips(attempts))
 
 
 def gather_to_compare(folders: Sequence[Path]) -> Gathered:
@@ -96,17 +104,6 @@ def gather_to_compare(folders: Sequence[Path]) -> Gathered:
             " mondegreen summary"
         )
     return gathered
-
-
-def _read(source: Source, first: int) -> tuple[list[Summary], list[Attempt]]:
-    """The summaries of a source, whose parts begin at `first`, and all its clips."""
-    rows: list[tuple[Group, Path, Entry]] = []
-    summaries = summarise(source, rows.append)
-    parts = {summary.group: part for part, summary in enumerate(summaries, first)}
-    hearings = {path: list(read_hearings(path)) for path in {path for _, path, _ in rows}}
-    return summaries, [
-        Attempt(parts[group], entry, _claims(entry, hearings[path])) for group, path, entry in rows
-    ]
 
 
 def _claims(entry: Entry, hearings: Sequence[Hearings]) -> dict[str, Claim]:

@@ -1,4 +1,4 @@
-"""What runs came to: counts, shares with their intervals, distributions, word errors, doubts.
+"""Summaries of runs: counts, shares with intervals, distributions, word errors, sanity checks.
 
 Conventions: shares and word error rates are 0 to 1 (a rate can exceed 1); intervals are 95 %; a
 value that cannot be computed is None. Word error rates are pooled: all errors over all words of the
@@ -53,7 +53,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the clips of one victim, method and preset came to."""
+    """The results of one victim, method and preset."""
 
     victim: str | None  # as in the records; None: not known, like the next two
     method: str | None

@@ -40,13 +40,9 @@ FORMULA: Final = re.compile(
 def collect(run: Path) -> list[Path]:
     """Rebuild the tables of a run; each is replaced whole or stays as it was.
 
-    Memory does not grow with the run. A damaged item is a row that says so.
-
-    Args:
-        run: the folder of a run. While it is going on, the tables may differ in how much they hold.
-
-    Returns:
-        The tables written. Without pyarrow, an old Parquet table is removed.
+    Memory does not grow with the run. A damaged item is a row that says so. Without pyarrow, an old
+    Parquet table is removed. Returns the tables written; while the run is going on, they may differ
+    in how much they hold.
 
     Raises:
         MondegreenError: it is no run, its list of clips is damaged, or a table cannot be written.

@@ -52,28 +52,22 @@ class Tick(NamedTuple):
 
 LEVEL: Final = Scale(96, 1.0, beyond=False)
 EXCESS: Final = Scale(20, 0.5, beyond=True)
-PICTURES: Final = {"clip": LEVEL, "theta": LEVEL, "delta": LEVEL, "excess": EXCESS}
-TITLES: Final = {
-    "clip": "Original",
-    "theta": "Masking threshold θ of the original",
-    "delta": "Perturbation δ",
-    "excess": "Perturbation above the threshold",
+PICTURES: Final = {  # of `Levels`: what they show, and their scale
+    "clip": ("Original", LEVEL),
+    "theta": ("Masking threshold θ of the original", LEVEL),
+    "delta": ("Perturbation δ", LEVEL),
+    "excess": ("Perturbation above the threshold", EXCESS),
 }
 OF_THE_CLIP: Final = {"clip", "theta"}  # the same in all attempts
 
 
 def picture(levels: Levels, of: str, seconds: float) -> bytes:
-    """One of the four as a PNG, from the start of the clip to its end, low frequencies below.
+    """One of `PICTURES` as a PNG over the clip's whole length in s, low frequencies below.
 
     Both ends, which no whole frame covers, are as dark as silence.
-
-    Args:
-        levels: of the item.
-        of: a name of `PICTURES`.
-        seconds: how long the clip is.
     """
     steps: NDArray[np.uint8] = getattr(levels, of)
-    return _png(np.pad(steps, (_missing(levels, seconds), (0, 0))).T[::-1], PICTURES[of])
+    return _png(np.pad(steps, (_missing(levels, seconds), (0, 0))).T[::-1], PICTURES[of][1])
 
 
 def _missing(levels: Levels, seconds: float) -> tuple[int, int]:
@@ -224,7 +218,7 @@ def spectrograms(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Spectrogram]
 def _spectrogram(
     of: str, one: Exhibit, seconds: float, levels: Levels, shelf: Shelf
 ) -> Spectrogram:
-    title, over = TITLES[of], f"over {seconds:.1f} s and all frequencies"
+    title, over = PICTURES[of][0], f"over {seconds:.1f} s and all frequencies"
     alt = f"Spectrogram: {title}, {over}."
     if of == "excess" and one.entry.record:
         above = one.entry.record.quality.masking

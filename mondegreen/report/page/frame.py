@@ -66,7 +66,7 @@ def render(
         package: the package whose `templates/` the page is in.
         name: of the page.
         allowed: what else its policy allows, by directive, such as {"script-src": "'self'"}.
-        scripts: names of scripts of its package that come before its own, in the same element.
+        scripts: scripts of its package that come before its own.
         content: what its template shows.
     """
     loader = ChoiceLoader([PackageLoader(package), PackageLoader("mondegreen.report")])

@@ -126,8 +126,10 @@ def _facts(part: Part) -> Iterator[tuple[str, str]]:
     rules = {entry.record.options.exact for entry in part.entries if entry.record}
     if rules:
         yield "Proof", _proof(rules, bound_of(summary))
-    yield from _cost(summary, "First match", "after {} passes", "first_match")
-    yield from _cost(summary, "Time", "{} s per clip", "seconds")
+    for label, of, name in (("First match", "at pass", "first_match"), ("Seconds", "", "seconds")):
+        if (spread := summary.spreads[name]) is not None:
+            many = f", the median of {spread.count:,} verified clips" if spread.count > 1 else ""
+            yield label, f"{of} {MEASURES[name].write(spread.median)}{many}".strip()
     if again := _again(part):
         yield "Verified again", again
     if summary.to_target.rate is not None and summary.counts.unverified:
@@ -175,13 +177,6 @@ def _proof(rules: set[bool], bound: str) -> str:
         "the file is saved, read back, transcribed with the recogniser's own decoding, and compared"
         f" with the target, {how}" + (f"; then measured: {bound}" if bound else "")
     )
-
-
-def _cost(summary: Summary, label: str, words: str, name: str) -> Iterator[tuple[str, str]]:
-    spread = summary.spreads[name]
-    if spread is not None:
-        of = "" if spread.count == 1 else f", the median of {spread.count:,} verified clips"
-        yield label, words.format(MEASURES[name].write(spread.median)) + of
 
 
 def _again(part: Part) -> str:

@@ -42,15 +42,7 @@ class Shelf:
         return self.size > self._inside
 
     def put(self, kind: str, content: bytes, suffix: str) -> str:
-        """Keep a medium.
-
-        Args:
-            kind: a lower-case word that its name begins with.
-            content: the file.
-            suffix: one of `TYPES`.
-
-        Returns:
-            Its name.
+        """Keep a medium; returns its name, which begins with a lower-case word, its kind.
 
         Raises:
             StorageError: it, or the folder, cannot be written.

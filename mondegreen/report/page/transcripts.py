@@ -19,7 +19,7 @@ from mondegreen.text import matches, normalise, word_errors
 
 Tone = Literal["good", "bad", "doubt", "faint"]
 
-MOST_WORDS: Final = 2_000  # nobody reads more, and aligning them takes quadratic time
+MOST_WORDS: Final = 2_000  # more are not worth reading, and aligning takes quadratic time
 ENOUGH: Final = 1 / 3  # of a phrase's words; below it, marked differences only confuse
 
 

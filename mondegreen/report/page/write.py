@@ -14,7 +14,6 @@ from mondegreen.files import write_whole
 from mondegreen.report.figures.charts import charts
 from mondegreen.report.numbers.contrast import contrast
 from mondegreen.report.numbers.measures import MEASURES
-from mondegreen.report.numbers.series import Series
 from mondegreen.report.numbers.sources import Gathered, Source, gather
 from mondegreen.report.numbers.summary_text import one_line, side_by_side
 from mondegreen.report.page.cards import FILTERS, Card, OnCard, make_cards
@@ -72,7 +71,7 @@ def _content(gathered: Gathered, cards: Sequence[Card], shelf: Shelf) -> dict[st
     parts, shown = gathered.parts, [one for card in cards for one in card.attempts]
     kinds = [kind for one in shown for kind in one.outcome.kinds]
     several = len(parts) > 1
-    drawn = charts([Series(part.label, part.entries) for part in parts])
+    drawn = charts([part.series for part in parts])
     known = {name for one in shown for name in one.cells}
     return {
         "title": _title(gathered),

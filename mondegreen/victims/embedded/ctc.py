@@ -108,7 +108,7 @@ class MoonshineCTC:
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """CTC loss, and whether the best path is the target; see `Victim.score`."""
-        states, mask = self.moonshine.listen(audio, lengths)
+        states, mask = self.moonshine.encode_audio(audio, lengths)
         return self._alignment(lengths, *targets).score(self.head(states, mask))
 
     def _align(self, lengths: Tensor, *targets: Tensor) -> Alignment:

@@ -38,20 +38,20 @@ class MoonshineInt8:
 
     def transcribe(self, audio: Tensor) -> str:
         """Greedy decoding under the makers' bound on length; audio [T] in [-1, 1]."""
-        heard = self._listen(audio)
+        encoded = self._encode(audio)
         ids, cache = [START], self._past
         while len(ids) < max_tokens(audio.shape[-1]) and ids[-1] != END:
-            logits, cache = self._step(heard, ids[-1:], cache)
+            logits, cache = self._step(encoded, ids[-1:], cache)
             ids.append(int(logits[0, -1].argmax()))
         return self.tokenizer.decode(ids)
 
     def logits(self, audio: Tensor, ids: list[int]) -> Array:
         """Logits [N, V] after each prefix of the N tokens `ids`, in one step; audio [T]."""
-        logits, _ = self._step(self._listen(audio), ids, self._past)
+        logits, _ = self._step(self._encode(audio), ids, self._past)
         after: Array = logits[0]
         return after
 
-    def _listen(self, audio: Tensor) -> dict[str, Array]:
+    def _encode(self, audio: Tensor) -> dict[str, Array]:
         """The decoder's inputs from the encoder: its states, and the mask of the *samples*."""
         samples = audio.detach().cpu().numpy().astype(np.float32)[None]
         mask = np.ones(samples.shape, np.int64)
@@ -59,12 +59,12 @@ class MoonshineInt8:
         return {"encoder_hidden_states": states, "encoder_attention_mask": mask}
 
     def _step(
-        self, heard: dict[str, Array], ids: list[int], cache: dict[str, Array]
+        self, encoded: dict[str, Array], ids: list[int], cache: dict[str, Array]
     ) -> tuple[Array, dict[str, Array]]:
         """Run the decoder on `ids`; the empty cache selects the branch that starts one."""
         started = cache is not self._past
         flags = {"input_ids": np.array([ids]), "use_cache_branch": np.array([started])}
-        logits, *present = self._decoder.run(None, {**heard, **flags, **cache})
+        logits, *present = self._decoder.run(None, {**encoded, **flags, **cache})
         renewed = dict(zip(cache, present, strict=True))
         if started:  # that branch returns the encoder's keys and values empty
             renewed |= {name: cache[name] for name in cache if ".encoder." in name}

@@ -162,10 +162,10 @@ def _family(name: str, config: Any) -> type[Pretrained]:
 
 def _reason(error: Exception, source: str) -> str:
     """What went wrong, and what to do about it."""
-    said, folder = str(error), Path(source)
-    if "trust_remote_code" in said:
+    message, folder = str(error), Path(source)
+    if "trust_remote_code" in message:
         return "it needs its own code, which is never run; wrap it as module:function instead"
-    first, *more = [line.strip() for line in said.splitlines() if line.strip()] or [""]
+    first, *more = [line.strip() for line in message.splitlines() if line.strip()] or [""]
     if first.endswith(":"):
         first = " ".join([first, *more[:1]])
     if not isinstance(error, (OSError, ValueError)):  # their messages mean little alone
@@ -174,10 +174,10 @@ def _reason(error: Exception, source: str) -> str:
         has_weights = any(folder.glob("*.safetensors"))
         if not has_weights and any(folder.glob("*.bin")):
             return _PICKLED
-        if not has_weights and "safetensors" in said:
+        if not has_weights and "safetensors" in message:
             first = "it has no model.safetensors"
         return f"{first} (a folder must hold {NEEDED})"
-    if "safetensors" in said:
+    if "safetensors" in message:
         return _PICKLED
     return (
         f"{first} If there is no network here, download it elsewhere (hf download {source}"

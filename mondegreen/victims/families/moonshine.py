@@ -121,8 +121,8 @@ class Moonshine(Pretrained):
         self.beams = 1
         self.generation = Generation.of(model.generation_config, model.config.vocab_size)
         self._barred = self.generation.barred().to(self.device, self.dtype)
-        self._heard = Remembered(partial(EncoderLayout.of, model.model.encoder))
-        self._asked = Remembered(self._lay_out)
+        self._encoder_layout = Remembered(partial(EncoderLayout.of, model.model.encoder))
+        self._decoder_layout = Remembered(self._lay_out)
 
     def encode(self, target: str, length: int) -> Tensor:
         """Tokens of `target`, closed by the end token; see `Victim.encode`."""
@@ -137,10 +137,10 @@ class Moonshine(Pretrained):
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """Teacher-forced loss, and whether the greedy decode is the target; see `Victim.score`."""
-        memory, _ = self.listen(audio, lengths)
-        asked = self._asked(lengths, audio.shape[1], *targets)
-        logits = self.model.proj_out(asked.forced.predicting(self._say(asked, memory)))
-        return asked.forced.score(logits, self._barred)
+        memory, _ = self.encode_audio(audio, lengths)
+        layout = self._decoder_layout(lengths, audio.shape[1], *targets)
+        logits = self.model.proj_out(layout.forced.predicting(self._decode(layout, memory)))
+        return layout.forced.score(logits, self._barred)
 
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
@@ -157,13 +157,13 @@ class Moonshine(Pretrained):
         """The model's own input of one clip, [T] in [-1, 1]: the waveform as it is."""
         return {"input_values": audio.to(self.device, self.dtype)[None]}
 
-    def listen(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
+    def encode_audio(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
         """Encode each clip's own frames: states [B, F, D], mask [B, F] (None: all real)."""
         encoder, audio = self.model.model.encoder, without_padding(audio, lengths)
         # the first convolution as a product over frames: six times as fast on a CPU
         (kernel,), (stride,) = encoder.conv1.kernel_size, encoder.conv1.stride
         hidden = torch.tanh(audio.unfold(-1, kernel, stride) @ encoder.conv1.weight[:, 0].T)
-        layout = self._heard(lengths, audio.shape[1])
+        layout = self._encoder_layout(lengths, audio.shape[1])
         hidden = _group_norm(hidden.transpose(1, 2), layout.weight, encoder.groupnorm)
         hidden = F.gelu(encoder.conv3(F.gelu(encoder.conv2(hidden)))).transpose(1, 2)
         for layer in encoder.layers:
@@ -187,19 +187,19 @@ class Moonshine(Pretrained):
         return max(1, bound - len(self.generation.prompt))
 
     def _lay_out(self, lengths: Tensor, samples: int, *targets: Tensor) -> DecoderLayout:
-        mask = self._heard(lengths, samples).mask
+        mask = self._encoder_layout(lengths, samples).mask
         return DecoderLayout.of(self.model.model.decoder, self.generation.prompt, targets, mask)
 
-    def _say(self, asked: DecoderLayout, memory: Tensor) -> Tensor:
+    def _decode(self, layout: DecoderLayout, memory: Tensor) -> Tensor:
         """The decoder's states [B, N, D] over `memory` [B, F, D]."""
-        decoder, hidden = self.model.model.decoder, asked.embedded
+        decoder, hidden = self.model.model.decoder, layout.embedded
         for layer in decoder.layers:
             hidden = layer(
                 hidden,
-                asked.causal,
+                layout.causal,
                 memory,
-                encoder_attention_mask=asked.across,
-                position_embeddings=asked.rotation,
+                encoder_attention_mask=layout.across,
+                position_embeddings=layout.rotation,
             )
         normalised: Tensor = decoder.norm(hidden)
         return normalised
@@ -225,8 +225,8 @@ class HubMoonshine(Moonshine):
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """As `Moonshine.score`, on the processor's version of the waveform."""
-        heard, _ = self.frontend(audio.to(self.dtype), lengths)
-        return super().score(heard, lengths, targets)
+        audio, _ = self.frontend(audio.to(self.dtype), lengths)
+        return super().score(audio, lengths, targets)
 
     def features(self, audio: Tensor) -> dict[str, Any]:
         """The original processor's features; see `Pretrained.features`."""

@@ -68,8 +68,8 @@ class Transducer(Pretrained):
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """Loss over all alignments, and whether greedy decoding gives it; see `Victim.score`."""
         labels, symbols = self._labelled(*targets)
-        heard, frames, steps = self._listen(audio, lengths)
-        blank, emit, duration, likeliest, moves = self._lattice(heard, labels)
+        states, frames, steps = self._encode(audio, lengths)
+        blank, emit, duration, likeliest, moves = self._lattice(states, labels)
         if self.durations:
             loss = tdt_loss(blank, emit, duration, self.durations, frames, symbols)
             choices = Choices(likeliest, moves, self.blank, None)
@@ -92,33 +92,33 @@ class Transducer(Pretrained):
         symbols = torch.tensor([len(target) for target in targets], device=self.device)
         return pad_sequence([*targets], batch_first=True, padding_value=self.blank), symbols
 
-    def _listen(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _encode(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """States for the joint network [B, T, H]; real frames [B]; `_most_steps` [B]."""
         features, counts = self.frontend(audio, lengths)
         real = first(counts, features.shape[1])
         states = self.model.get_audio_features(input_features=features, attention_mask=real)
         return states.pooler_output, states.attention_mask.sum(-1), self._most_steps(counts)
 
-    def _lattice(self, heard: Tensor, labels: Tensor) -> list[Tensor]:
+    def _lattice(self, states: Tensor, labels: Tensor) -> list[Tensor]:
         """All nodes of the lattices of targets [B, U], some frames at a time; see `_nodes`."""
         start = self.model.generation_config.decoder_start_token_id
-        said = self.model.decoder(F.pad(labels, (1, 0), value=start))
+        history = self.model.decoder(F.pad(labels, (1, 0), value=start))
         width = self._vocabulary + len(self.durations)
-        at_once = max(1, _AT_ONCE // (said.shape[0] * said.shape[1] * width))
+        at_once = max(1, _AT_ONCE // (history.shape[0] * history.shape[1] * width))
         parts = [
             checkpoint(
-                self._nodes, piece, said, labels, use_reentrant=False, preserve_rng_state=False
+                self._nodes, piece, history, labels, use_reentrant=False, preserve_rng_state=False
             )
-            for piece in torch.split(heard, at_once, dim=1)
+            for piece in torch.split(states, at_once, dim=1)
         ]
         return [torch.cat(part, dim=1) for part in zip(*parts, strict=True)]
 
-    def _nodes(self, heard: Tensor, said: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    def _nodes(self, states: Tensor, history: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """The joint network at every pair of a frame and a history.
 
         Args:
-            heard: [B, T, H] from the encoder.
-            said: [B, U + 1, H] from the prediction network.
+            states: [B, T, H] from the encoder.
+            history: [B, U + 1, H] from the prediction network.
             labels: [B, U].
 
         Returns:
@@ -127,12 +127,12 @@ class Transducer(Pretrained):
             moves on by, both [B, T, U + 1].
         """
         logits = self.model.joint(
-            encoder_hidden_states=heard[:, :, None], decoder_hidden_states=said[:, None]
+            encoder_hidden_states=states[:, :, None], decoder_hidden_states=history[:, None]
         )
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         words, times = logits.tensor_split([self._vocabulary], dim=-1)
         whole = words.logsumexp(-1)
-        wanted = labels[:, None, :, None].expand(-1, heard.shape[1], -1, -1)
+        wanted = labels[:, None, :, None].expand(-1, states.shape[1], -1, -1)
         emit = words[:, :, :-1].gather(-1, wanted)[..., 0] - whole[..., :-1]
         likeliest = words.argmax(-1)
         moves = (likeliest == self.blank).long()

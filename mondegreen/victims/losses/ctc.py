@@ -82,19 +82,19 @@ class Alignment:
             best = logits.argmax(-1)
             past = torch.arange(best.shape[1], device=best.device) >= self._frames[:, None]
             best = best.masked_fill(past, self._blank)
-            matched = _says(best, self._labels, self._sizes, self._blank, self._delimiter)
+            matched = _matches(best, self._labels, self._sizes, self._blank, self._delimiter)
         return Score(loss, matched)
 
 
-def _says(best: Tensor, labels: Tensor, sizes: Tensor, blank: int, delimiter: int) -> Tensor:
+def _matches(best: Tensor, labels: Tensor, sizes: Tensor, blank: int, delimiter: int) -> Tensor:
     """Whether each path [B, F] collapses to the first `sizes[b]` of its labels [B, N]: [B] bool."""
-    said = (best != blank) & (best != F.pad(best[:, :-1], (1, 0), value=blank))
-    said &= ~_redundant(best, blank, delimiter)
-    place = said.cumsum(1) - 1
+    emitted = (best != blank) & (best != F.pad(best[:, :-1], (1, 0), value=blank))
+    emitted &= ~_redundant(best, blank, delimiter)
+    place = emitted.cumsum(1) - 1
     expected = F.pad(labels, (0, 1), value=-1).gather(1, place.clamp(0, labels.shape[1]))
     after = place >= sizes[:, None]
-    wrong = said & torch.where(after, best != delimiter, best != expected)
-    enough = (said & ~after).sum(1) == sizes
+    wrong = emitted & torch.where(after, best != delimiter, best != expected)
+    enough = (emitted & ~after).sum(1) == sizes
     return enough & ~wrong.any(1)
 
 
