@@ -386,10 +386,11 @@ def test_a_bank_is_named_by_its_preset_too(
         return toy.toy_bank()
 
     monkeypatch.setattr(mondegreen.air.rooms.cached, "default_bank", made)
+    monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: VICTIM)
     out = ("--method", "robust", "--max-passes", "40", "--out", tmp_path / "out")
     ran = run("attack", clip, "--target", toy.TARGET, "--rooms", "paper", *out)
     assert ran.status in (0, 1)
-    ran = run("evaluate", tmp_path / "out", "--rooms", "fast", "--victim", "moonshine-tiny")
+    ran = run("evaluate", tmp_path / "out", "--rooms", "fast")
     full = mondegreen.air.rooms.cached.FULL_COUNTS
     assert asked == [(16_000, full, "paper"), (16_000, full, "fast")]
 

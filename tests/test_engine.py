@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,16 @@ def toy(bias: float = 150.0) -> Batched:
     return Batched(plain.weight, plain.bias)
 
 
+@cache
+def loaded(name: str) -> Victim:
+    return load_victim(name, device="cpu")
+
+
 VICTIMS: list[Callable[[], Victim]] = [
     pytest.param(toy, id="toy"),
     pytest.param(lambda: toy(-1e6), id="toy that is convinced at once"),
-    pytest.param(lambda: load_victim("moonshine-tiny", device="cpu"), id="Moonshine"),
-    pytest.param(lambda: load_victim("moonshine-tiny-ctc", device="cpu"), id="CTC"),
+    pytest.param(partial(loaded, "moonshine-tiny"), id="Moonshine"),
+    pytest.param(partial(loaded, "moonshine-tiny-ctc"), id="CTC"),
 ]
 FIRST, SECOND = preset("imperceptible", "paper")
 *_, BOUNDED = preset("imperceptible", "fast", under=6.0)
