@@ -50,7 +50,7 @@ def test_the_page_is_written_beside_the_text(study: Path, tmp_path: Path) -> Non
 
 
 def test_an_invalid_page_name_is_refused_before_scoring(study: Path) -> None:
-    with pytest.raises(MondegreenError, match=r"ends in \.html"):
+    with pytest.raises(MondegreenError, match=r"does not end in \.html"):
         called(study.parent / "none", "--html", study / "score.txt")
 
 

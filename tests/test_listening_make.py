@@ -198,7 +198,7 @@ def test_clips_that_are_heard_before_they_are_tested_give_a_warning(
     ran = CliRunner().invoke(app, command)
     assert ran.exit_code == 0
     said = " ".join(ran.stderr.split())
-    assert ("it may teach where to listen" in said) == (advice is not None)
+    assert ("listeners may learn where to listen" in said) == (advice is not None)
     assert advice is None or advice in said
     assert clips > 1 or "--trials" not in said
 
