@@ -332,7 +332,7 @@ def test_a_full_disk_leaves_no_half_file(
 
 def test_an_earlier_stage_vouches_for_a_later_one_that_fails_its_proof(clip: Path) -> None:
     """Stage 2 ends at the edge of the decision; what stage 1 ended with stays in reserve."""
-    linear = linear_victim()
+    linear = linear_victim(bias=60)
     seen: dict[str, list[float]] = {}
 
     def note(progress: Progress) -> None:
@@ -345,8 +345,7 @@ def test_an_earlier_stage_vouches_for_a_later_one_that_fails_its_proof(clip: Pat
     assert before.record.stage == stage_2
     victim = Sceptic(linear.weight, linear.bias)
     victim.margin = max(second[-40:]) + 0.01
-    if first[-1] <= victim.margin:
-        pytest.skip("stage 1 ended no surer than stage 2")
+    assert first[-1] > victim.margin  # or there is nothing to test
     found = attack(victim, clip, TARGET)
     assert found.verified
     assert found.record.stage == stage_1
