@@ -43,7 +43,7 @@ def example() -> Any:
 
 
 def states(findings: Iterator[Finding]) -> dict[str, str]:
-    return {finding.name: finding.state for finding in findings}
+    return {finding.id: finding.state for finding in findings}
 
 
 # Random transducers write words in symbols that their tokenizer would not choose.
@@ -52,9 +52,9 @@ MATCHED = "matched is what it hears"
 
 
 def assert_kept(victim: Victim, speech: Tensor, excused: tuple[str, ...] = ()) -> None:
-    found = [finding for finding in examine(victim, speech) if finding.name not in excused]
+    found = [finding for finding in examine(victim, speech) if finding.id not in excused]
     failed = [finding for finding in found if finding.state == "fails"]
-    assert not failed, "\n".join(f"{f.name}: {f.detail}" for f in failed)
+    assert not failed, "\n".join(f"{f.id}: {f.detail}" for f in failed)
 
 
 @pytest.mark.parametrize("family", tiny.BUILDERS)
@@ -197,5 +197,5 @@ def test_a_check_that_raises_has_failed(example: Any, speech: Tensor) -> None:
         raise IndexError("list index out of range")
 
     findings = list(examine(Wrapped(example, score=broken), speech))
-    failed = {f.name: f.detail for f in findings if f.state == "fails"}
+    failed = {f.id: f.detail for f in findings if f.state == "fails"}
     assert failed["gradient finite"] == "IndexError: list index out of range"

@@ -139,6 +139,9 @@ def encode(
         container: format by its libsndfile name, such as "WAV" or "FLAC".
         subtype: sample format by its libsndfile name.
         comment: text for the file's comment field.
+
+    >>> encode(np.zeros(160, np.int16), 16_000, "FLAC")[:4]
+    b'fLaC'
     """
     # Integers, because soundfile rounds floats down when it writes them to a 16-bit WAV.
     encoded = io.BytesIO()
