@@ -57,14 +57,14 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 def test_verify_counts_the_claims_that_are_confirmed(run, results: Path) -> None:
     status, out, _ = run("verify", results)
     assert status == 0
-    assert "claims             2" in out
-    assert "confirmed          2" in out
+    assert "claims                 2" in out
+    assert "confirmed              2" in out
 
 
 def test_verify_names_the_claims_that_are_not_confirmed(run, results: Path) -> None:
     status, out, err = run("verify", results, bias=1e6)
     assert status == 1
-    assert "not confirmed      2" in out
+    assert "not confirmed          2" in out
     assert "c0 is not confirmed: 'Nothing at all.'" in err
 
 
@@ -85,7 +85,7 @@ def test_verify_counts_a_tampered_item_as_damaged_and_nothing_else(run, results:
         counts = dict(re.findall(r"^(.*?)  +(\d+)$", out, re.M))
         assert counts == {
             **{"items": "2", "claims": "2", "confirmed": "1", "not confirmed": "0"},
-            **{"damaged": "1", "heard unclaimed": "0"},
+            **{"damaged": "1", "heard but not claimed": "0"},
         }
         assert "adversarial.wav is not the file that was saved" in err
 
@@ -129,7 +129,7 @@ def test_verify_of_one_item_keeps_what_was_heard_in_it(run, results: Path) -> No
     (kept,) = read_hearings(results / "0")
     assert [claim.item for claim in kept.claims] == ["0"]
     assert list(read_hearings(results)) == []
-    assert "claims             2" in run("verify", results)[1]  # it is no item of its own
+    assert "claims                 2" in run("verify", results)[1]  # it is no item of its own
 
 
 def test_verify_interrupted_keeps_what_was_heard(
@@ -152,7 +152,7 @@ def test_verify_where_nothing_can_be_kept_judges_all_the_same(run, results: Path
     (results / "heard").write_text("a file")
     status, out, err = run("verify", results)
     assert status == 0
-    assert "confirmed          2" in out
+    assert "confirmed              2" in out
     assert "what was heard is not kept" in err
 
 

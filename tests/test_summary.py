@@ -436,7 +436,7 @@ def test_a_summary_is_told_line_by_line(tmp_path: Path) -> None:
     lines = describe(summary)
     assert lines["clips"] == "2 of 9 finished, 5 failed with an error, 1 damaged, 1 pending"
     assert lines["verified"] == "1 of 2, 50% (95 %: 9% to 91%)"
-    understood = lines["among clips transcribed well before the attack"]
+    understood = lines["of clips transcribed well"]
     assert understood == "1 of 2, 50% (95 %: 9% to 91%)"
     rates = [lines[f"WER {of}"] for of in ("to target", "to original", "of original")]
     assert rates == ["0.0% of 6 words", "100.0% of 7 words", "14.3% of 7 words"]

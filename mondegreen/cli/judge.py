@@ -141,7 +141,7 @@ def _count(folder: Path, listener: str, claims: list[Claim], as_json: bool) -> i
         "confirmed": confirmed,
         "not_confirmed": refuted,
         "damaged": damaged,
-        "heard_unclaimed": sum(claim.verified and not claim.claimed for claim in claims),
+        "heard_but_not_claimed": sum(claim.verified and not claim.claimed for claim in claims),
     }
     print_fields(fields, as_json)
     unheard = len(item_folders(folder)) - len(claims)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mondegreen.search.progress import Progress as Step
 
 out, err = (Console(stderr=stderr, soft_wrap=True, emoji=False) for stderr in (False, True))
+NAMES = 18  # characters of the names of fields, unless one is longer
 NARROWEST, GAP = 16, 2  # characters of a column that can still be read, and between two
 STATES = {
     "ok": "green",
@@ -112,9 +113,10 @@ def print_fields(fields: Mapping[str, Any], as_json: bool = False) -> None:
     if as_json:
         print_json(fields)
         return
+    width = max([NAMES, *(len(name) + 1 for name in fields)])
     for name, value in fields.items():
         shown = "-" if value is None else value
-        out.print(f"{name.replace('_', ' '):<18} {shown}", markup=False, highlight=False)
+        out.print(f"{name.replace('_', ' '):<{width}} {shown}", markup=False, highlight=False)
 
 
 def print_finding(found: Finding, as_json: bool = False) -> None:

@@ -27,7 +27,7 @@ def describe(summary: Summary) -> dict[str, str]:
         "victim": one_line(summary.victim or UNKNOWN),
         "method, preset": one_line(f"{summary.method or UNKNOWN}, {summary.preset or UNKNOWN}"),
         **({"bound": bound} if bound else {}),
-        **_outcomes(summary, "among clips transcribed well before the attack"),
+        **_outcomes(summary),
         "of verified clips": "median (quartiles; minimum to maximum), mean",
         **{
             measure.label: _distribution(summary.spreads[name], measure.write)
@@ -82,17 +82,17 @@ def _column(summary: Summary) -> dict[str, str]:
         for spread in [summary.spreads[name]]
     }
     return {
-        **_outcomes(summary, "of clips transcribed well"),
+        **_outcomes(summary),
         **medians,
         "sanity checks": _findings(summary),
     }
 
 
-def _outcomes(summary: Summary, understood: str) -> dict[str, str]:
+def _outcomes(summary: Summary) -> dict[str, str]:
     lines = {
         "clips": _clips(summary),
         "verified": _share(summary.verified),
-        understood: _share(summary.verified_understood),
+        "of clips transcribed well": _share(summary.verified_understood),
         "WER to target": _rate(summary.to_target),
         "WER to original": _rate(summary.to_original),
         "WER of original": _rate(summary.clean),
