@@ -1,6 +1,6 @@
 """Quality against gradient passes, of presets and peers, all from saved 16-bit files.
 
-`score_file` scores every file, whoever made it.
+`score_file` scores every file, also one that another package made.
 
 `paper` is run once, and its best so far is proved at each budget. So is `fast`, which ends by
 itself. `paper, planned` is `paper` with its stages shortened in proportion, as a user with a budget

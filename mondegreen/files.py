@@ -1,7 +1,7 @@
 """Writing files in one step, and identity by hash.
 
 Banks of rooms, runs and their items are named by the hash of what they are made from: the same
-command finds them again, and another one is told what is different.
+command finds them again, and another command is told what is different.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Dashboard:
         self._name = escape(name)
         self._bars = Bars(self._name)
         self._live = Live(console=err, refresh_per_second=4, transient=True)
-        self._told = 0
+        self._notes_shown = 0
         self._logged = 0, -LOG_EVERY
 
     def __enter__(self) -> Dashboard:
@@ -59,9 +59,9 @@ class Dashboard:
         if not self._live.is_started:
             self._bars.__exit__(None, None, None)
             self._live.start()
-        for note in tally.notes[self._told :]:
+        for note in tally.notes[self._notes_shown :]:
             err.print(f"[yellow]note:[/yellow] {escape(note)}")
-        self._told = len(tally.notes)
+        self._notes_shown = len(tally.notes)
         self._live.update(_tally_table(self._name, tally))
         if not err.is_terminal:  # a log: no table that is drawn over, but a line now and then
             self._log(tally)

@@ -101,11 +101,6 @@ def hash_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_errors(run: Path) -> list[dict[str, Any]]:
-    """Why clips could not be attacked, in the order of their keys."""
-    return [read_object(path) for path in sorted((run / ERRORS).glob("[!.]*.json"))]
-
-
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON file that holds one object.
 

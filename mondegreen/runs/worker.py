@@ -183,7 +183,7 @@ class Worker:
         attack = Attack(self.victim, list(clips.values()), self.setup)
         self._search(attack, self.ledger.search_path(job.name), on_passes)
         outcomes: list[Outcome] = []
-        with suppress(Stopped):  # what is in place by then is told
+        with suppress(Stopped):  # what is in place by then is reported
             for number, key in enumerate(clips):
                 if key in wanted:
                     result = attack.conclude(number, lambda *_: self._stop_if_asked())
