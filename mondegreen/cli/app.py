@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -142,6 +143,8 @@ def main() -> None:
     """Entry point: errors become a message and an exit status; see `mondegreen.cli`."""
     # transformers' advice on its own interfaces is for programmers
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    # `timeout`, a scheduler or a supervisor ends a command as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except SystemExit as ended:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from mondegreen.cli.app import (
     DEFAULT_VICTIM,
@@ -28,20 +29,32 @@ def transcribe(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Print a recogniser's transcript of recordings."""
+    """Print a recogniser's transcript of recordings.
+
+    Exit status 2: some recordings cannot be read; the others are transcribed all the same.
+    """
     import torch
 
     from mondegreen.audio.pcm import load
+    from mondegreen.errors import AudioError
     from mondegreen.victims import load_recogniser
 
     with err.status("loading the recogniser"):
         recogniser = load_recogniser(victim, device=device, beams=beams)
+    unread = False
     for path in audio:
-        heard = recogniser.transcribe(torch.from_numpy(load(path, recogniser.sample_rate)))
+        try:
+            sound = torch.from_numpy(load(path, recogniser.sample_rate))
+        except AudioError as error:
+            err.print(f"[red]error:[/red] {escape(str(error))}")
+            unread = True
+            continue
+        heard = recogniser.transcribe(sound)
         if as_json:
             print_json({"audio": str(path), "victim": victim, "beams": beams, "transcript": heard})
         else:
             out.print(f"{path}: {heard}", markup=False, highlight=False)
+    raise typer.Exit(2 if unread else 0)
 
 
 @app.command(

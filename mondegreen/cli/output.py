@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import log10
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 out, err = (Console(stderr=stderr, soft_wrap=True, emoji=False) for stderr in (False, True))
 NAMES = 18  # characters of the names of fields, unless one is longer
 NARROWEST, GAP = 16, 2  # characters of a column that can still be read, and between two
+LOG_EVERY = 30.0  # s between two lines in a log
 STATES = {
     "ok": "green",
     "warning": "yellow",
@@ -45,7 +47,7 @@ STATES = {
 
 
 class Bars:
-    """Progress bars, one for each kind of work, drawn as the work comes up.
+    """Progress bars, one for each kind of work, drawn as the work comes up; lines in a log.
 
     Its `step` is called after every step of an attack, its `count` with anything countable.
     """
@@ -59,7 +61,9 @@ class Bars:
             TextColumn("{task.fields[state]}"),
             TimeRemainingColumn(),
             console=err,
+            disable=not err.is_terminal,
         )
+        self._logged = time.monotonic()
         self._tasks: dict[str, TaskID] = {}
         if passes:
             self._tasks[""] = self._bars.add_task(self._name, total=passes, state="")
@@ -78,13 +82,22 @@ class Bars:
 
     def step(self, seen: Step) -> None:
         """Show a step of the first clip still in the search."""
-        self._bars.update(self._tasks[""], advance=seen.passes, state=state(seen))
+        self._update("", advance=seen.passes, state=state(seen))
 
     def count(self, what: str, done: int, total: int) -> None:
         """Show that `done` of `total` are done."""
         if what not in self._tasks:
             self._tasks[what] = self._bars.add_task(f"{self._name}: {what}", total=total, state="")
-        self._bars.update(self._tasks[what], completed=done)
+        self._update(what, completed=done)
+
+    def _update(self, what: str, **changed: Any) -> None:
+        self._bars.update(self._tasks[what], **changed)
+        bar = next(task for task in self._bars.tasks if task.id == self._tasks[what])
+        due = bar.finished or time.monotonic() - self._logged >= LOG_EVERY
+        if due and not err.is_terminal:
+            self._logged = time.monotonic()
+            line = f"{bar.description}: {bar.completed:,.0f} of {bar.total:,.0f}"
+            err.print(f"{line}  {bar.fields['state']}".rstrip(), highlight=False)
 
 
 def state(seen: Step) -> str:

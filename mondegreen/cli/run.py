@@ -17,13 +17,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from mondegreen.cli.app import AsJson, Examples, app, takes
-from mondegreen.cli.output import Bars, err, out, print_fields, print_json
+from mondegreen.cli.output import LOG_EVERY, Bars, err, out, print_fields, print_json
 from mondegreen.runs.config import RunConfig, read_config
 
 if TYPE_CHECKING:
     from mondegreen.runs.run import Tally
 
-LOG_EVERY = 30.0  # s between two lines in a log
 LOG_NEWS_EVERY = 10.0  # s, where a clip has been dealt with meanwhile
 
 
