@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from records import DRY, SURVIVAL
 from typer.main import get_group
 
 from docs.commands import commands, section
@@ -35,6 +39,45 @@ def test_every_command_is_on_the_page_in_the_order_of_its_help() -> None:
 def test_every_command_answers_a_question() -> None:
     page = (ROOT / "docs" / "which-command.md").read_text(encoding="utf-8")
     assert [c for c in COMMANDS if " " not in c and f"mondegreen {c}" not in page] == []
+
+
+CALL = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?(mondegreen \w.*?)(?:  #.*)?$", re.M)
+
+
+def shown_commands() -> set[str]:
+    """The lines of code blocks of the pages that call the program, without their comments."""
+    found = set[str]()
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        blocks = re.findall(r"^```\w*\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+        found |= {line for block in blocks for line in CALL.findall(block)}
+    return found
+
+
+@pytest.mark.parametrize("line", sorted(shown_commands()))
+def test_every_command_shown_has_the_flags_that_it_is_shown_with(line: str) -> None:
+    _, *words = shlex.split(line)
+    command: Any = get_group(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    assert not hasattr(command, "commands"), "there is no such command"
+    known = {flag for parameter in command.params for flag in parameter.opts} | {"--help"}
+    assert {word.split("=")[0] for word in words if word.startswith("--")} <= known
+
+
+def test_the_page_of_numbers_names_fields_of_records() -> None:
+    page = (ROOT / "docs" / "numbers.md").read_text(encoding="utf-8")
+    record = replace(DRY, survival=SURVIVAL, clean=SURVIVAL).to_json()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    cells = [row[1] for row in rows if len(row) == 4 and row[1].startswith("`")]
+    assert len(cells) > 15
+    for cell in cells:
+        first, *others = re.findall(r"`([a-z_.]+)`", cell)
+        inside = first.rpartition(".")[0]
+        for name in [first, *(f"{inside}.{other}".lstrip(".") for other in others)]:
+            found: Any = record
+            for part in name.split("."):
+                assert part in found, name
+                found = found[part]
 
 
 def test_links_between_pages_lead_somewhere() -> None:
