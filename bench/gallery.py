@@ -42,17 +42,18 @@ def _head(run: Path) -> Iterator[str]:
     yield "# Gallery"
     yield ""
     yield (
-        f"{len(records)} clips of LibriSpeech test-clean, the recogniser {first.victim}, method"
-        f" {first.options.method}, preset {first.options.preset}. All numbers were measured on the"
-        " saved 16-bit files. The pictures are those of `mondegreen plot`, the page is written by"
-        " `bench/gallery.py`. Only listening shows whether any of it is audible: [the"
-        " report](report.md) plays the files, [the listening test](listening.md) asks listeners."
+        f"{len(records)} clips of LibriSpeech test-clean, recogniser {first.victim}, method"
+        f" {first.options.method}, preset {first.options.preset}, which was tuned on these clips."
+        " All numbers are measured on the saved 16-bit files ([what they mean](numbers.md))."
+        " `bench/gallery.py` writes this page with the figures of `mondegreen plot`. Only listeners"
+        " can say whether a change is audible: [the report](report.md) plays the files, [the"
+        " listening test](listening.md) asks listeners."
     )
 
 
 def _of_run(run: Path) -> Iterator[str]:
-    yield from _section("How many passes it takes", "passes", [run], "passes", "")
-    yield from _section("How audible it is", "quality", [run], "quality", "")
+    yield from _section("Success and masking loss over passes", "passes", [run], "passes", "")
+    yield from _section("Audibility", "quality", [run], "quality", "")
 
 
 def _of_items(run: Path) -> Iterator[str]:
@@ -76,20 +77,20 @@ def _of_rooms(item: Path) -> Iterator[str]:
         raise MondegreenError(f"{item} is no result of a method in rooms.")
     rooms = record.survival.rooms
     text = (
-        f"{_words(record)} Played in {rooms.count} simulated rooms that the search had not met, it"
-        f" was transcribed as its target in {rooms.heard:.0%} of them (95 %: {rooms.heard_low:.0%}"
-        f" to {rooms.heard_high:.0%}); it is {record.options.method}, not hidden from the ear."
+        f"{_words(record)} In {rooms.heard:.0%} of {rooms.count} simulated rooms that the search"
+        f" had not used, it was heard as its target (95 %: {rooms.heard_low:.0%} to"
+        f" {rooms.heard_high:.0%}). Method: {record.options.method}. The change is plainly audible."
     )
     yield from _section("One that survives rooms", "rooms", [item], "rooms", text)
-    yield from _picture("example", [item], "rooms-example", "What it does to the clip")
+    yield from _picture("example", [item], "rooms-example", "The clip and its perturbation")
 
 
 def _words(record: Record) -> str:
     """Both transcripts, and how audible the perturbation may be."""
-    proof = "proved from the saved file" if record.verified else "NOT proved from the saved file"
+    proof = "verified from the saved file" if record.verified else "NOT verified"
     return (
         f"Transcript of the original: “{record.transcript_clean}” Target, {proof}:"
-        f" “{record.spelled}” PESQ {_number(record.quality.pesq)}, signal to noise"
+        f" “{record.spelled}” PESQ {_number(record.quality.pesq)}, SNR"
         f" {_number(record.quality.snr_db)} dB, {record.passes} gradient passes."
     )
 
