@@ -77,7 +77,7 @@ def attack(
     """Make recordings that the recogniser transcribes as TARGET, each proved from its saved file.
 
     Writes adversarial.wav, delta.safetensors, levels.safetensors and record.json, and a page to
-    listen to and look at, report.html. Ctrl-C keeps the best result so far.
+    listen to and look at, report.html. Ctrl-C or SIGTERM keeps the best result so far.
     """
     import torch
 
