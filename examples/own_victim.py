@@ -10,8 +10,8 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from mondegreen.errors import TargetError
-from mondegreen.victims.losses.ctc import best_path, require_frames, score_ctc
-from mondegreen.victims.tokens.spelling import letters_only
+from mondegreen.victims.ctc_loss import best_path, require_frames, score_ctc
+from mondegreen.victims.spelling import letters_only
 
 LETTERS = "_ abcdefghijklmnopqrstuvwxyz'"  # _ is the blank
 

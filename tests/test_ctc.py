@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mondegreen.victims.batching import Unpadded
-from mondegreen.victims.losses.ctc import best_path, frames_needed, score_ctc
+from mondegreen.victims.ctc_loss import best_path, frames_needed, score_ctc
 from mondegreen.victims.tokens.beam import prefix_beam_search
 
 BLANK, SPACE = 0, 1

@@ -14,8 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mondegreen.errors import TargetError, VictimError
 from mondegreen.text import words_only
+from mondegreen.victims.ctc_loss import frames_needed
 from mondegreen.victims.families.checkpoint import load_checkpoint
-from mondegreen.victims.losses.ctc import frames_needed
 
 CPU = torch.device("cpu")
 

@@ -16,7 +16,7 @@ from mondegreen.audio.pcm import load
 from mondegreen.errors import TargetError, VictimError
 from mondegreen.victims import load_recogniser
 from mondegreen.victims.embedded.ctc import ALPHABET, WEIGHTS, Letters, MoonshineCTC
-from mondegreen.victims.tokens.spelling import letters_only
+from mondegreen.victims.spelling import letters_only
 
 CARD = WEIGHTS.with_suffix(".md")
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import GenerationConfig
 
 from mondegreen.errors import TargetError, VictimError
-from mondegreen.victims.losses.teacher_forcing import TeacherForcing
+from mondegreen.victims.teacher_forcing import TeacherForcing
 from mondegreen.victims.tokens.generation import Generation, check_room, longest
 
 FREE = torch.zeros(2, 5)

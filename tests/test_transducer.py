@@ -21,7 +21,7 @@ from mondegreen.errors import TargetError, VictimError
 from mondegreen.victims.base import Score, Victim
 from mondegreen.victims.families import transducer
 from mondegreen.victims.families.transducer import Transducer
-from mondegreen.victims.losses.transducer import Choices, says
+from mondegreen.victims.transducer_loss import Choices, says
 
 LENGTHS = (16_000, 9_001, 24_320, 3_300, 12_800)
 KINDS = pytest.mark.parametrize("victim", ["rnnt", "tdt"], indirect=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers.loss.loss_tdt import tdt_loss as reference_tdt_loss
 
-from mondegreen.victims.losses.transducer import rnnt_loss, tdt_loss
+from mondegreen.victims.transducer_loss import rnnt_loss, tdt_loss
 
 Arc = tuple[int, int, float]  # frames, symbols, log-probability
 SHAPES = {"T": st.integers(1, 6), "U": st.integers(0, 5), "seed": st.integers(0, 10**6)}

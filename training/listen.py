@@ -24,7 +24,7 @@ from mondegreen import load_victim
 from mondegreen.air.rooms.cached import default_bank
 from mondegreen.victims.embedded.ctc import ALPHABET
 from mondegreen.victims.families.moonshine import Moonshine
-from mondegreen.victims.tokens.spelling import letters_only
+from mondegreen.victims.spelling import letters_only
 
 DOUBT = 0.7  # nats per token; above it, the teacher's transcript is not trusted
 PACE = (4, 22)  # letters per second; outside of this range it was not speech

@@ -21,7 +21,7 @@ from mondegreen import load_victim
 from mondegreen.audio.pcm import load
 from mondegreen.victims.embedded.ctc import Letters, MoonshineCTC
 from mondegreen.victims.families.moonshine import Moonshine
-from mondegreen.victims.tokens.spelling import letters_only
+from mondegreen.victims.spelling import letters_only
 
 
 def clips(folder: Path) -> list[tuple[Path, str]]:

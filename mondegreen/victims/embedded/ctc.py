@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from mondegreen.errors import TargetError
 from mondegreen.victims.base import Score
 from mondegreen.victims.batching import Remembered
+from mondegreen.victims.ctc_loss import Alignment, require_frames
 from mondegreen.victims.families.moonshine import SAMPLE_RATE, Moonshine
-from mondegreen.victims.losses.ctc import Alignment, require_frames
+from mondegreen.victims.spelling import letters_only
 from mondegreen.victims.tokens.beam import decode
-from mondegreen.victims.tokens.spelling import letters_only
 
 ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"  # symbols 1 to 28
 BLANK = 0

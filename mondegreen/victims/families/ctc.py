@@ -11,10 +11,10 @@ from torch import Tensor
 from mondegreen.errors import VictimError
 from mondegreen.victims.base import Score
 from mondegreen.victims.batching import Remembered, Unpadded
+from mondegreen.victims.ctc_loss import Alignment, require_frames
 from mondegreen.victims.families.pretrained import Pretrained
-from mondegreen.victims.losses.ctc import Alignment, require_frames
+from mondegreen.victims.spelling import delimiter, spell
 from mondegreen.victims.tokens.beam import prefix_beam_search
-from mondegreen.victims.tokens.spelling import delimiter, spell
 
 
 class CTC(Pretrained):

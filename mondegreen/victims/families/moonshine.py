@@ -30,9 +30,9 @@ from mondegreen.victims.base import Score
 from mondegreen.victims.batching import Remembered
 from mondegreen.victims.families.pretrained import Pretrained
 from mondegreen.victims.frontends.base import first
-from mondegreen.victims.losses.teacher_forcing import TeacherForcing
+from mondegreen.victims.spelling import PretrainedVocabulary, Vocabulary
+from mondegreen.victims.teacher_forcing import TeacherForcing
 from mondegreen.victims.tokens.generation import Generation, longest
-from mondegreen.victims.tokens.spelling import PretrainedVocabulary, Vocabulary
 
 
 @dataclass(frozen=True)

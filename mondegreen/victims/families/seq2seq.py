@@ -11,9 +11,9 @@ from torch import Tensor
 
 from mondegreen.victims.batching import Remembered
 from mondegreen.victims.families.pretrained import Pretrained
-from mondegreen.victims.losses.teacher_forcing import TeacherForcing
+from mondegreen.victims.spelling import PretrainedVocabulary
+from mondegreen.victims.teacher_forcing import TeacherForcing
 from mondegreen.victims.tokens.generation import Generation, check_room
-from mondegreen.victims.tokens.spelling import PretrainedVocabulary
 
 
 class Seq2Seq(Pretrained):

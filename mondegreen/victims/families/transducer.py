@@ -24,9 +24,9 @@ from mondegreen.victims.base import Score
 from mondegreen.victims.batching import Remembered
 from mondegreen.victims.families.pretrained import Pretrained
 from mondegreen.victims.frontends.base import first
-from mondegreen.victims.losses.transducer import Choices, rnnt_loss, says, tdt_loss
+from mondegreen.victims.spelling import spell
 from mondegreen.victims.tokens.generation import refuse_other_settings
-from mondegreen.victims.tokens.spelling import spell
+from mondegreen.victims.transducer_loss import Choices, rnnt_loss, says, tdt_loss
 
 _UNUSED = ("begin_suppress_tokens", "eos_token_id", "forced_bos_token_id", "forced_eos_token_id")
 _AT_ONCE = 2**22  # logits of the joint network per evaluation

@@ -1,1 +1,1 @@
-"""Text to symbols and back, and decoding of symbols."""
+"""Decoding: from a model's scores to symbols."""

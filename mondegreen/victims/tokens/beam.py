@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from mondegreen.victims.losses.ctc import best_path
+from mondegreen.victims.ctc_loss import best_path
 
 Prefix = tuple[int, ...]
 NEVER = -math.inf

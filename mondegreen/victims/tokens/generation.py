@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mondegreen.errors import TargetError, VictimError
-from mondegreen.victims.tokens.spelling import Vocabulary, letters_only
+from mondegreen.victims.spelling import Vocabulary, letters_only
 
 _BY_DEFAULT: Final = 20  # new symbols that transformers generates by default
 _NEUTRAL: Final = {  # settings that change greedy choices, and the values at which they do not
