@@ -89,7 +89,7 @@ def _words(record: Record) -> str:
     """Both transcripts, and how audible the perturbation may be."""
     proof = "verified from the saved file" if record.verified else "NOT verified"
     return (
-        f"Transcript of the original: “{record.transcript_clean}” Target, {proof}:"
+        f"Transcript of the original: “{record.heard_clean}” Target, {proof}:"
         f" “{record.spelled}” PESQ {_number(record.quality.pesq)}, SNR"
         f" {_number(record.quality.snr_db)} dB, {record.passes} gradient passes."
     )

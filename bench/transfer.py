@@ -61,7 +61,7 @@ def hear(arguments: argparse.Namespace) -> None:
     for path in sorted(arguments.work.glob("*/*/record.json")):
         item = read_item(path)
         record = item.record
-        phrases = Phrases(record.target, record.transcript_clean, record.options.normaliser)
+        phrases = Phrases(record.target, record.heard_clean, record.options.normaliser)
         for ear in ears:
             heard = transfer(ear, item.adversarial, item.clean, record.sample_rate, phrases)
             assert heard.clean is not None, "an item has its clean clip"

@@ -76,8 +76,8 @@ def sound_run(folder: Path, items: Mapping[str, Mapping[str, Any]], **others: An
 
 def every_kind(folder: Path) -> Path:
     """A run with a clip of each outcome, one hostile and one long."""
-    failed = {"verified": False, "transcript": "open a window", "wer_target": 2 / 3, "pesq": 1.5}
-    stopped = {"verified": False, "transcript": "", "interrupted": True, "found_at": None}
+    failed = {"verified": False, "heard": "open a window", "wer_target": 2 / 3, "pesq": 1.5}
+    stopped = {"verified": False, "heard": "", "interrupted": True, "found_at": None}
     clean = {"rooms": {**IN_ROOMS, "heard": 0.0}, "dry": DRY}
     rooms = {"bank": "b" * 64, "rooms": IN_ROOMS, "clean": clean}
     run = sound_run(
@@ -86,14 +86,14 @@ def every_kind(folder: Path) -> Path:
             "good": {"snr_db": 30.0, "pesq": 4.0},
             "failed": {**failed, "snr_db": 9.5},
             "stopped": stopped,
-            "deaf": {"understood": False, "wer_clean": 1.5, "transcript_clean": "", "snr_db": None},
+            "deaf": {"understood": False, "wer_clean": 1.5, "heard_clean": "", "snr_db": None},
             "bare": {"pictured": False, "pesq": None, "stoi": None},
             "rooms": rooms,
             "hostile": {
-                **{"id": HOSTILE, "transcript": HOSTILE, "target": HOSTILE},
+                **{"id": HOSTILE, "heard": HOSTILE, "target": HOSTILE},
                 "warnings": [HOSTILE],
             },
-            "long": {"transcript": LONG, "transcript_clean": LONG, "verified": False},
+            "long": {"heard": LONG, "heard_clean": LONG, "verified": False},
             "changed": {},
         },
         errors={"broken": "the recording is silent: " + HOSTILE},

@@ -25,7 +25,7 @@ from mondegreen.measures import quality as metrics
 from mondegreen.search.progress import Progress
 
 PROMISED = {
-    *("id", "audio", "target", "transcript_clean", "transcript", "verified", "method", "preset"),
+    *("id", "audio", "target", "heard_clean", "heard", "verified", "method", "preset"),
     *("victim", "seed", "passes", "seconds", "max_abs", "snr_db", "masking", "pesq", "stoi"),
 }
 
@@ -79,7 +79,7 @@ def test_the_record_has_what_was_promised(clip: Path, result: Result, tmp_path: 
     assert record["id"] == "clip"
     assert record["audio"] == str(clip)
     assert (record["target"], record["spelled"]) == ("open the door", TARGET)
-    assert (record["transcript_clean"], record["transcript"]) == ("Nothing at all.", TARGET)
+    assert (record["heard_clean"], record["heard"]) == ("Nothing at all.", TARGET)
     assert record["masking"].keys() == {
         *("profile", "loss", "share_above", "mean_excess_db", "max_excess_db", "edges_db")
     }
@@ -162,7 +162,7 @@ def test_a_match_that_the_file_does_not_prove_is_no_success(clip: Path) -> None:
     found = attack(Deaf(linear.weight, linear.bias), clip, TARGET, max_passes=40)
     assert found.record.first_match is not None
     assert not found.verified
-    assert found.record.transcript == "Something else."
+    assert found.record.heard == "Something else."
 
 
 class Interrupted(LinearVictim):
@@ -181,7 +181,7 @@ def test_ctrl_c_while_proving_keeps_what_was_found(clip: Path, tmp_path: Path) -
     linear = linear_victim()
     victim = Interrupted(linear.weight, linear.bias)
     record = record_of(attack(victim, clip, TARGET, max_passes=60).save(tmp_path / "out"))
-    assert (record["verified"], record["interrupted"], record["transcript"]) == (False, True, "")
+    assert (record["verified"], record["interrupted"], record["heard"]) == (False, True, "")
     assert "proof was interrupted" in record["warnings"][-1]
     saved = torch.from_numpy(load(tmp_path / "out" / "adversarial.wav", 16_000))
     assert linear.transcribe(saved) == TARGET  # it is the success, only not proved
@@ -242,7 +242,7 @@ def test_when_the_best_candidate_is_not_proved_an_older_one_is_tried(clip: Path)
 def test_an_unreachable_target_fails_and_says_what_was_heard(clip: Path) -> None:
     found = attack(linear_victim(bias=1e6), clip, TARGET, max_passes=12)
     assert not found.verified
-    assert found.record.transcript == "Nothing at all."
+    assert found.record.heard == "Nothing at all."
     assert found.record.first_match is None
     assert found.record.found_at is None
     assert np.abs(found.delta).max() > 0  # the last iterate, not silence

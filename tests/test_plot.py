@@ -87,7 +87,7 @@ def a_picture(**changes: Any) -> Record:
 
 def test_an_example_shows_the_levels_where_and_when_they_are(drawn, tmp_path: Path) -> None:
     levels, masking = some_levels(), {**MASKING, "share_above": 0.123}
-    record = a_picture(transcript_clean="before", transcript="after", masking=masking)
+    record = a_picture(heard_clean="before", heard="after", masking=masking)
     draw_example(levels, record, tmp_path / "x.png")
     axes = [a for a in drawn[0].axes if a.get_images()]
     for of, one in zip(("clip", "delta", "excess"), axes, strict=True):
@@ -107,7 +107,7 @@ def test_an_example_shows_the_levels_where_and_when_they_are(drawn, tmp_path: Pa
 
 @pytest.mark.parametrize("text", ["$\\frac", "\u202eabc", "_", "日本語", "", "word " * 2000])
 def test_an_example_takes_any_text(tmp_path: Path, text: str) -> None:
-    record = a_picture(id=text, transcript_clean=text, transcript=text)
+    record = a_picture(id=text, heard_clean=text, heard=text)
     draw_example(some_levels(), record, tmp_path / "x.svg")
     ET.parse(tmp_path / "x.svg")
 

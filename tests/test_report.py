@@ -156,7 +156,7 @@ def test_the_head_has_the_numbers_of_the_summary(tmp_path: Path) -> None:
             "a": {"snr_db": 10.0, "pesq": 2.0},
             "b": {"snr_db": 30.0, "pesq": 4.0},
             "c": {"snr_db": 14.0, "pesq": 3.0},
-            "d": {"verified": False, "transcript": "nothing", "snr_db": 99.0, "pesq": 1.0},
+            "d": {"verified": False, "heard": "nothing", "snr_db": 99.0, "pesq": 1.0},
         },
         pending=["e"],
     )
@@ -324,7 +324,7 @@ def test_items_whose_files_changed_are_said_to_be_so(tmp_path: Path) -> None:
 
 
 def test_what_was_never_heard_has_no_word_errors(tmp_path: Path) -> None:
-    stopped = {"verified": False, "transcript": "", "interrupted": True, "wer_target": 1.0}
+    stopped = {"verified": False, "heard": "", "interrupted": True, "wer_target": 1.0}
     page = written(tmp_path, sound_run(tmp_path / "run", {"a": stopped}))
     assert "<dt>WER to target</dt>" not in page
     assert "<dt>SNR, dB</dt>" in page
@@ -444,7 +444,7 @@ def texts_of(run: Path) -> dict[str, tuple[str, str]]:
 
 
 def test_texts_are_marked_where_that_helps(tmp_path: Path) -> None:
-    failed = {"verified": False, "transcript": "open a door", "text": None}
+    failed = {"verified": False, "heard": "open a door", "text": None}
     assert texts_of(sound_run(tmp_path / "near", {"a": failed})) == {
         "Transcript of the original": ("same:Nothing at all.", ""),
         "Target": ("same:open the door", ""),
@@ -453,7 +453,7 @@ def test_texts_are_marked_where_that_helps(tmp_path: Path) -> None:
             "not the target, WER 33%",
         ),
     }
-    far = texts_of(sound_run(tmp_path / "far", {"a": {**failed, "transcript": "quite another"}}))
+    far = texts_of(sound_run(tmp_path / "far", {"a": {**failed, "heard": "quite another"}}))
     assert far["Transcript of the adversarial file"] == (
         "same:quite another",
         "not the target, WER 100%",

@@ -291,7 +291,7 @@ class Deaf(Planted):
 def test_successes_that_are_lost_in_the_file(tmp_path: Path) -> None:
     folder = attacked(tmp_path / "run", Deaf())
     assert found("lost-in-16-bits", folder, Deaf()).detail.startswith("3 of 3 clips")
-    rewrite(folder, 0, transcript=TARGET)  # whatever else stands against it, such as a bound
+    rewrite(folder, 0, heard=TARGET)  # whatever else stands against it, such as a bound
     rewrite(folder, 1, interrupted=True)
     finding = found("lost-in-16-bits", folder, Deaf())
     assert (finding.state, finding.detail[:6]) == ("fires", "1 of 2")
@@ -330,7 +330,7 @@ def test_an_example_in_rooms_is_compared_by_what_is_heard_without_them(
     others = attacked(tmp_path / "others", other_victim(0))
     copy = attacked(tmp_path / "run", linear_victim())
     for number in range(CLIPS):
-        rewrite(copy, number, verified=True, transcript="Something else.")
+        rewrite(copy, number, verified=True, heard="Something else.")
     finding = found("transfer-wins", copy, linear_victim(), transfers=[others])
     assert finding.detail.endswith("of the run's own 0 of 3")
     assert finding.state == "fires"

@@ -52,7 +52,7 @@ def test_every_clip_is_counted_once(tmp_path: Path) -> None:
         tmp_path / "run",
         a_record(),
         a_record(verified=False),
-        a_record(verified=False, interrupted=True, transcript=""),
+        a_record(verified=False, interrupted=True, heard=""),
         a_record(understood=False),
         a_record(understood=None),
         "{",
@@ -141,13 +141,9 @@ def test_word_errors_are_pooled_over_words_not_over_clips(tmp_path: Path) -> Non
     summary = summary_of(
         tmp_path / "run",
         # target: 0 of 3; original, which is the text: 3 of 3; clean: 1 of 3
-        a_record(
-            transcript="Open the door!", text="nothing at all", transcript_clean="Nothing at."
-        ),
+        a_record(heard="Open the door!", text="nothing at all", heard_clean="Nothing at."),
         # target: 1 of 1 and another inserted, 2 of 1; no text: original is what was heard, 2 of 4
-        a_record(
-            target="go", text=None, transcript="one two", transcript_clean="one two three four"
-        ),
+        a_record(target="go", text=None, heard="one two", heard_clean="one two three four"),
     )
     assert summary.to_target == ErrorRate(clips=2, errors=2, words=4, rate=0.5)
     assert summary.to_original == ErrorRate(clips=2, errors=5, words=7, rate=5 / 7)
@@ -156,9 +152,9 @@ def test_word_errors_are_pooled_over_words_not_over_clips(tmp_path: Path) -> Non
 
 def test_only_the_target_is_compared_to_the_letter(tmp_path: Path) -> None:
     words = {
-        "transcript": "open the door",
+        "heard": "open the door",
         "text": "OPEN THE DOOR",
-        "transcript_clean": "Open the door!",
+        "heard_clean": "Open the door!",
     }
     record = a_record(target="Open the door.", exact=True, **words)
     summary = summary_of(tmp_path / "run", record)
@@ -167,8 +163,8 @@ def test_only_the_target_is_compared_to_the_letter(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_never_heard_has_no_word_errors(tmp_path: Path) -> None:
-    stopped = a_record(transcript="", interrupted=True, verified=False)
-    silent = a_record(transcript="", verified=False)
+    stopped = a_record(heard="", interrupted=True, verified=False)
+    silent = a_record(heard="", verified=False)
     assert summary_of(tmp_path / "stopped", stopped).to_target == ErrorRate(0, 0, 0, None)
     assert summary_of(tmp_path / "silent", silent).to_target == ErrorRate(1, 3, 3, 1.0)
     assert summary_of(tmp_path / "both", stopped).clean.clips == 1
@@ -176,7 +172,7 @@ def test_a_file_that_was_never_heard_has_no_word_errors(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_any_transcript_can_be_summed_up_and_told(tmp_path: Path, words: str) -> None:
-    record = a_record(transcript=words, transcript_clean=words, text=words, victim=f"v{words}")
+    record = a_record(heard=words, heard_clean=words, text=words, victim=f"v{words}")
     summary = summary_of(tmp_path / "run", record, errors={"x": words})
     json.dumps(summary.to_json(), allow_nan=False)
     for line in describe(summary).values():

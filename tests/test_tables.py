@@ -41,9 +41,9 @@ MASKING = {
 def a_record(**changes: Any) -> dict[str, Any]:
     """A record as an attack without rooms leaves it; rooms bring their `dry`, unless it is told."""
     record = {
-        **{"schema": 2, "adversarial": True, "id": "clip", "audio": "clip.wav"},
+        **{"schema": 3, "adversarial": True, "id": "clip", "audio": "clip.wav"},
         **{"target": "open the door", "spelled": "Open the door.", "text": "nothing at all"},
-        **{"transcript_clean": "Nothing at all.", "transcript": "Open the door."},
+        **{"heard_clean": "Nothing at all.", "heard": "Open the door."},
         **{"verified": True, "stages": "s" * 64, "victim": "linear"},
         **{"method": "imperceptible", "preset": "fast", "max_passes": None, "seed": 0},
         **{"under_threshold": None, "exact": False, "max_clean_wer": 0.5},
@@ -146,7 +146,7 @@ def test_an_error_and_a_damaged_item_say_why(run: Path) -> None:
     assert (rows["deaf"]["error"], rows["deaf"]["attempts"]) == ("no words", "2")
     assert "record.json cannot be read" in rows["broken"]["error"]
     assert (rows["broken"]["id"], rows["broken"]["audio"]) == ("id-broken", "broken.wav")
-    assert rows["later"]["error"] == rows["later"]["transcript"] == ""
+    assert rows["later"]["error"] == rows["later"]["heard"] == ""
 
 
 def test_a_clip_that_is_listed_twice_appears_once(tmp_path: Path) -> None:
@@ -320,14 +320,14 @@ HOSTILE = [
 
 @pytest.mark.parametrize("heard", HOSTILE)
 def test_a_transcript_stays_one_cell(tmp_path: Path, heard: str) -> None:
-    records = {"a": a_record(transcript=heard), "b": a_record(transcript="next")}
+    records = {"a": a_record(heard=heard), "b": a_record(heard="next")}
     run = a_run(tmp_path / "run", records)
     collect(run)
-    cell, after = (row["transcript"] for row in read_csv(run))
+    cell, after = (row["heard"] for row in read_csv(run))
     assert cell.replace("'", "") == as_utf8(heard).replace("'", "").replace("\0", "\ufffd")
     assert after == "next"
-    assert read_jsonl(run)[0]["transcript"] == as_utf8(heard)
-    assert read_parquet(run)[0]["transcript"] == as_utf8(heard)
+    assert read_jsonl(run)[0]["heard"] == as_utf8(heard)
+    assert read_parquet(run)[0]["heard"] == as_utf8(heard)
 
 
 def as_utf8(text: str) -> str:
@@ -336,10 +336,10 @@ def as_utf8(text: str) -> str:
 
 @pytest.mark.parametrize("heard", HOSTILE)
 def test_no_cell_is_a_formula_whatever_a_reader_splits_at(tmp_path: Path, heard: str) -> None:
-    run = a_run(tmp_path / "run", {"a": a_record(transcript=heard)}, {"b": heard})
+    run = a_run(tmp_path / "run", {"a": a_record(heard=heard)}, {"b": heard})
     collect(run)
     for row in read_csv(run):
-        for name in ("transcript", "error"):
+        for name in ("heard", "error"):
             for part in (
                 row[name].replace("\t", ";").replace("\r", ";").replace("\n", ";").split(";")
             ):
@@ -348,10 +348,10 @@ def test_no_cell_is_a_formula_whatever_a_reader_splits_at(tmp_path: Path, heard:
 
 def test_ordinary_words_and_numbers_are_left_alone(tmp_path: Path) -> None:
     words = "well-known: 1 + 1 = 2 and it's me@home - isn't it?"
-    run = a_run(tmp_path / "run", {"a": a_record(transcript=words)})
+    run = a_run(tmp_path / "run", {"a": a_record(heard=words)})
     collect(run)
     (row,) = read_csv(run)
-    assert (row["transcript"], row["snr_db"], row["verified"]) == (words, "-3.5", "True")
+    assert (row["heard"], row["snr_db"], row["verified"]) == (words, "-3.5", "True")
     text = (run / "records.csv").read_text()
     assert f'"{words}"' in text  # quoted, though no comma is in it
     assert ",-3.5," in text

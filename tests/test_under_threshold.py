@@ -193,7 +193,7 @@ def test_a_target_that_the_bound_does_not_allow_is_an_honest_failure(
 ) -> None:
     result = bounded(clip, HARD, 0.0)
     assert not result.verified
-    assert result.record.transcript == TARGET
+    assert result.record.heard == TARGET
     assert largest(result) > 0
     over = f"is transcribed as the target, and is {largest(result):.1f} dB over the bound of 0 dB"
     assert any(over in warning for warning in result.record.warnings)

@@ -177,8 +177,8 @@ def print_result(result: Result, folder: Path) -> None:
     fields = {
         "clip": record.audio,
         "target": record.target,
-        "original heard as": record.transcript_clean,
-        "result heard as": record.transcript,
+        "original heard as": record.heard_clean,
+        "result heard as": record.heard,
         "verified": proof if record.verified else "NO",
         "passes": f"{record.passes} in {record.seconds:.0f} s, {first}",
         "largest change": f"{quality.max_abs:.0f} of {FULL_SCALE}{peak}",

@@ -99,7 +99,7 @@ def evaluate(
     audio, clean, known = _read(Path(sound), recogniser.sample_rate)
     phrases = Phrases(
         target=_target(target or (known.target if known else None)),
-        original=original or (known.transcript_clean if known else None),
+        original=original or (known.heard_clean if known else None),
         normaliser="exact" if exact or (known and known.options.exact) else "default",
     )
     sounds = [audio] if clean is None else [audio, clean]

@@ -46,7 +46,7 @@ class Example:
     def heard_dry(self) -> bool:
         """Whether the saved file is transcribed as the target without a room."""
         record = self.record
-        return matches(record.transcript, record.target, record.options.normaliser)
+        return matches(record.heard, record.target, record.options.normaliser)
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def _survives(item: Item, recogniser: Recogniser, bank: RoomBank | None) -> bool
         raise OptionError(
             f"{record.id} was proved in the rooms of another bank. Name that one: --rooms BANK"
         )
-    phrases = Phrases(record.target, record.transcript_clean, record.options.normaliser)
+    phrases = Phrases(record.target, record.heard_clean, record.options.normaliser)
     test = bank.split("test")
     (seen,) = survival(recogniser, [item.adversarial], phrases, test)
     if seen.rooms.count != len(test.rooms):

@@ -24,7 +24,7 @@ from mondegreen.options import Options
 T = TypeVar("T")
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
-SCHEMA: Final = 2  # of record.json; another one is refused
+SCHEMA: Final = 3  # of record.json; another one is refused
 
 
 @dataclass(frozen=True)
@@ -126,16 +126,16 @@ class Record:
     target: str  # the phrase asked for
     spelled: str  # the phrase as the victim was made to write it
     text: str | None  # what is said in the clip; None: not known
-    transcript_clean: str  # the victim's transcript of the clean clip
-    transcript: str  # its transcript of the saved file; empty if the proof was interrupted
-    # `transcript` is the target, under the options' normaliser; for a method in rooms: in at least
+    heard_clean: str  # the victim's transcript of the clean clip
+    heard: str  # its transcript of the saved file; empty if the proof was interrupted
+    # `heard` is the target, under the options' normaliser; for a method in rooms: in at least
     # half of the bank's test rooms. With a bound: and the saved file keeps it.
     verified: bool
     options: Options  # how it was attacked
     stages: str  # the hash of the stages that were run; see `mondegreen.search.presets.fingerprint`
-    wer_target: float  # word error rate of `transcript` to the target
-    wer_original: float  # to `text`, or to `transcript_clean` where that is not known
-    # of `transcript_clean` to `text`; None where that is not known, like the next
+    wer_target: float  # word error rate of `heard` to the target
+    wer_original: float  # to `text`, or to `heard_clean` where that is not known
+    # of `heard_clean` to `text`; None where that is not known, like the next
     wer_clean: float | None
     understood: bool | None  # `wer_clean` is within `options.max_clean_wer`
     victim: str  # the name of the recogniser

@@ -70,8 +70,8 @@ def draw_example(levels: Levels, record: Record, path: Path) -> None:
         clip, delta, excess, means = _page(figure, record.id, 4)
         shown = levels.decibels
         axes = levels.seconds, levels.hertz
-        image = _spectrogram(clip, axes, shown("clip"), f"original: “{record.transcript_clean}”")
-        _spectrogram(delta, axes, shown("delta"), f"δ; original plus δ: “{record.transcript}”")
+        image = _spectrogram(clip, axes, shown("clip"), f"original: “{record.heard_clean}”")
+        _spectrogram(delta, axes, shown("delta"), f"δ; original plus δ: “{record.heard}”")
         figure.colorbar(image, ax=[clip, delta], label=LOUDEST)
         above = f"{record.quality.masking.share_above:.1%}"  # of all bins; a band has several
         over = _spectrogram(

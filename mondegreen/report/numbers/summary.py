@@ -231,7 +231,7 @@ class _Tally:
 
 def _word_errors(record: Record) -> Iterator[tuple[str, WordErrors]]:
     """The word errors behind a record's rates; to the letter for the target alone."""
-    heard, before, text = record.transcript, record.transcript_clean, record.text
+    heard, before, text = record.heard, record.heard_clean, record.text
     if heard or not record.interrupted:
         yield "target", word_errors(record.target, heard, record.options.normaliser)
         yield "original", word_errors(text or before, heard)

@@ -126,7 +126,7 @@ def transcripts(named: Sequence[Named]) -> list[Transcript]:
 
 def never_transcribed(record: Record) -> bool:
     """Whether the proof was interrupted before the file was transcribed."""
-    return record.interrupted and not record.transcript
+    return record.interrupted and not record.heard
 
 
 def _known(label: str, column: str, named: Sequence[Named]) -> list[Transcript]:
@@ -142,7 +142,7 @@ def _once(texts: list[Transcript]) -> list[Transcript]:
 
 
 def _original(of: str, record: Record) -> Transcript:
-    label, found, said = "Transcript of the original", record.transcript_clean, record.text
+    label, found, said = "Transcript of the original", record.heard_clean, record.text
     if not found.strip():
         return Transcript(label, of, [], "empty", "doubt")
     pieces = _marked(found, said, "default") if said else _plain(found)
@@ -154,7 +154,7 @@ def _adversarial(of: str, record: Record) -> Transcript:
     label = "Transcript of the adversarial file"
     if never_transcribed(record):
         return Transcript(label, of, [], "not transcribed: the proof was interrupted", "doubt")
-    return compared(label, of, record.transcript, record)
+    return compared(label, of, record.heard, record)
 
 
 def _again(label: str, of: str, claim: Claim, record: Record) -> Transcript:
