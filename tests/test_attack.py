@@ -165,6 +165,17 @@ def test_a_match_that_the_file_does_not_prove_is_no_success(clip: Path) -> None:
     assert found.record.heard == "Something else."
 
 
+def test_what_is_verified_was_found_at_a_pass(clip: Path) -> None:
+    """Where the last move of a search succeeds, no step has seen it, and only the proof finds it."""
+    linear = linear_victim()
+    first = attack(linear, clip, TARGET).record.first_match
+    assert first is not None
+    found = attack(linear, clip, TARGET, max_passes=first - 1)
+    assert found.verified
+    assert (found.record.found_at, found.record.first_match) == (first - 1, first - 1)
+    assert found.record.stage == found.record.curve[-1].stage
+
+
 class Interrupted(LinearVictim):
     """Is interrupted while it transcribes the file, after the clean clip."""
 

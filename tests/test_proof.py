@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
+import os
 from collections import deque
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from mondegreen.attacks.setup import Setup
 from mondegreen.audio.pcm import save
 from mondegreen.errors import AudioError, OptionError
 from mondegreen.options import Options
+from mondegreen.results.record import Point
 from mondegreen.search.trajectory import Candidate, Trajectory
 
 VICTIM = linear_victim()
@@ -105,6 +109,27 @@ def test_without_a_success_the_last_iterate_is_shown(clip: Clip) -> None:
     found = proven(clip)
     assert (found.candidate, found.verified, found.stopped) == (None, False, None)
     assert np.abs(found.adversarial - clip.clean.numpy()).max() > 0
+
+
+def test_a_last_iterate_that_holds_can_be_gone_on_from(clip: Clip) -> None:
+    """No step has scored it: the search made its last move and ended."""
+    found = Trajectory(QUIET, deque(), steps=7, passes=21)
+    found.curve.append(Point(1, "only", 0.0, False, 0, 1, None, None, None))
+    proof = prove(VICTIM, clip, found, Setup(Options()), lambda *_: None)
+    assert (proof.verified, proof.transcript) == (True, TARGET)
+    assert proof.candidate is not None
+    assert (proof.candidate.passes, proof.candidate.stage) == (21, "only")
+    assert proof.candidate.delta is QUIET
+
+
+def test_a_proof_needs_no_disk(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_disk(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for name in ("open", "mkdir"):
+        monkeypatch.setattr(os, name, no_disk)
+    monkeypatch.setattr(builtins, "open", no_disk)
+    assert proven(clip, candidate(QUIET, 21)).verified
 
 
 def test_an_interruption_keeps_the_newest_unproved(clip: Clip) -> None:

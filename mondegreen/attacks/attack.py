@@ -212,6 +212,7 @@ class Attack:
         proven = prove(victim, clip, trajectory, setup, on_room or (lambda *_: None))
         quality, stopped = _measured(clip, proven, victim.sample_rate)
         candidate = proven.candidate
+        found_at = candidate.passes if candidate else None
         record = Record(
             id=clip.id,
             audio=str(clip.path),
@@ -227,8 +228,8 @@ class Attack:
             victim=victim.name,
             passes=trajectory.passes,
             looks=trajectory.looks,
-            first_match=trajectory.first_match,
-            found_at=candidate.passes if candidate else None,
+            first_match=trajectory.first_match or found_at or None,
+            found_at=found_at,
             stage=candidate.stage if candidate else None,
             interrupted=self.interrupted or stopped is not None,
             seconds=round(self.seconds, 3),

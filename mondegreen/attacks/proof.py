@@ -5,9 +5,8 @@ For methods in rooms, which of the successes is saved is chosen first, in rooms 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -21,7 +20,7 @@ from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.attacks.clip import Clip
 from mondegreen.attacks.setup import Setup
 from mondegreen.audio.batch import quantise
-from mondegreen.audio.pcm import load, save
+from mondegreen.audio.pcm import load, written
 from mondegreen.measures.quality import over_db
 from mondegreen.measures.survival import Phrases, heard_share, survival, survives
 from mondegreen.options import Options
@@ -48,7 +47,12 @@ def verify(
         AudioError: the file cannot be read; see `mondegreen.audio.pcm.load`.
         OptionError: there is no normaliser of that name.
     """
-    audio = load(path, recogniser.sample_rate)
+    return _heard(recogniser, load(path, recogniser.sample_rate), target, normaliser)
+
+
+def _heard(
+    recogniser: Recogniser, audio: NDArray[np.float32], target: str, normaliser: str
+) -> Proof:
     transcript = recogniser.transcribe(torch.from_numpy(audio))
     return Proof(transcript, matched=matches(transcript, target, normaliser))
 
@@ -81,11 +85,16 @@ def prove(
     """
     try:
         if setup.rooms is not None:
-            return _prove_in_rooms(victim, clip, trajectory, setup, on_room)
-        return _prove_dry(victim, clip, trajectory, setup.options)
+            proven = _prove_in_rooms(victim, clip, trajectory, setup, on_room)
+        else:
+            proven = _prove_dry(victim, clip, trajectory, setup.options)
     except KeyboardInterrupt:
         latest = trajectory.candidates[-1] if trajectory.candidates else None
         return _unproved(clip, trajectory, latest)
+    heard = proven.verified or matches(proven.transcript, clip.target, setup.options.normaliser)
+    if heard and proven.candidate is None:  # no step has scored it: the search ended with it
+        return replace(proven, candidate=trajectory.last)
+    return proven
 
 
 def _unproved(clip: Clip, trajectory: Trajectory, candidate: Candidate | None) -> Proven:
@@ -182,9 +191,10 @@ def _first_of_the_largest(values: Sequence[float]) -> int:
 def _from_file(
     victim: Victim, clip: Clip, delta: Tensor, normaliser: str
 ) -> tuple[NDArray[np.float32], Proof]:
-    """Write x + δ, read it back, and transcribe it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "adversarial.wav"
-        save(path, (clip.clean.to(delta.dtype) + delta.cpu()).numpy(), victim.sample_rate)
-        proof = verify(path, victim, clip.target, normaliser)
-        return load(path, victim.sample_rate), proof
+    """Encode x + δ as the file that is saved, decode it, and transcribe that.
+
+    In memory, because a proof must not depend on a disk: `Result.write` reads the saved file back
+    and compares it with what was proved here.
+    """
+    adversarial = written((clip.clean.to(delta.dtype) + delta.cpu()).numpy(), victim.sample_rate)
+    return adversarial, _heard(victim, adversarial, clip.target, normaliser)

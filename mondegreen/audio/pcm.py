@@ -118,10 +118,27 @@ def save(
         AudioError: `audio` is not one clip of finite floats.
         StorageError: the file cannot be written (disk full, no such folder, no permission).
     """
+    write_whole(Path(path), _encoded(audio, sample_rate, comment=comment))
+
+
+def written(audio: NDArray[np.floating], sample_rate: int) -> Samples:
+    """What a file of some audio `[T]` reads back as: encoded and decoded in memory.
+
+    Raises:
+        AudioError: `audio` is not one clip of finite floats.
+
+    >>> written(np.array([0.1, 2.0]), 16_000).tolist() == [3277 / 32768, 32767 / 32768]
+    True
+    """
+    samples, _ = soundfile.read(io.BytesIO(_encoded(audio, sample_rate)), dtype="float32")
+    return np.asarray(samples, dtype=np.float32)
+
+
+def _encoded(audio: NDArray[np.floating], sample_rate: int, *, comment: str | None = None) -> bytes:
     pcm = to_pcm16(audio)
     if pcm.ndim != 1 or pcm.size == 0:
         raise AudioError(f"Got audio of shape {pcm.shape}, expected one clip [T] with T > 0.")
-    write_whole(Path(path), encode(pcm, sample_rate, comment=comment))
+    return encode(pcm, sample_rate, comment=comment)
 
 
 def encode(

@@ -40,6 +40,13 @@ class Trajectory:
     # a point every ten steps of a stage, and wherever extra draws were scored
     curve: list[Point] = field(default_factory=list)
 
+    @property
+    def last(self) -> Candidate:
+        """The last iterate, which no step has scored, as the success that it may be."""
+        stage = self.curve[-1].stage if self.curve else GIVEN
+        eps = float(self.delta.abs().max())
+        return Candidate(self.delta, eps, self.passes, self.steps, stage)
+
     def add(self, candidate: Candidate, apart: int) -> None:
         """Keep a success; of every `apart` steps only the last."""
         if self.candidates and self.candidates[-1].step // apart == candidate.step // apart:
