@@ -166,7 +166,7 @@ def test_a_match_that_the_file_does_not_prove_is_no_success(clip: Path) -> None:
 
 
 def test_what_is_verified_was_found_at_a_pass(clip: Path) -> None:
-    """Where the last move of a search succeeds, no step has seen it, and only the proof finds it."""
+    """Where the last move of a search succeeds, no step has seen it; the proof does."""
     linear = linear_victim()
     first = attack(linear, clip, TARGET).record.first_match
     assert first is not None
