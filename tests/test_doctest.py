@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-OF_FILES = {"load", "save"}  # there is none to show them with
+OF_FILES = {"blocks", "load", "opened", "save"}  # there is none to show them with
 MODULES = [
     importlib.import_module(f"mondegreen.{name}")
     for name in (
@@ -25,6 +25,7 @@ MODULES = [
         "psychoacoustics.profiles",
         "psychoacoustics.spectrum",
         "psychoacoustics.spreading",
+        "psychoacoustics.surroundings",
         "psychoacoustics.threshold",
     )
 ]

@@ -15,11 +15,13 @@ from toy import TARGET, LinearVictim, linear_victim, speech, toy_rooms
 
 from mondegreen.air.transformations import Draws
 from mondegreen.audio.batch import pad, quantise
+from mondegreen.options import Options
 from mondegreen.psychoacoustics.excess import guarded, masking_loss, normalised_power
 from mondegreen.psychoacoustics.spectrum import LOUDEST
+from mondegreen.psychoacoustics.surroundings import Surroundings, thresholds_around
 from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.search.loop import Search
-from mondegreen.search.presets import PRESETS, within
+from mondegreen.search.presets import PRESETS, stages_for, within
 from mondegreen.search.progress import Progress, StepOutcome
 from mondegreen.search.stage import Expectation, Masking, MaxNorm, Stage, Steps, Widened
 from mondegreen.search.step import Limits
@@ -461,3 +463,55 @@ def test_a_candidate_is_a_copy_of_what_the_optimiser_goes_on_to_change() -> None
 def test_the_curve_has_a_point_every_ten_passes() -> None:
     (found,) = run(linear_victim(), [speech()], [PAPER_1], 35).trajectories
     assert [point.passes for point in found.curve] == [1, 11, 21, 31]
+
+
+# ---- passages --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "under"), [("carlini-wagner", None), ("imperceptible", None), ("imperceptible", 6.0)]
+)
+def test_of_a_passage_nothing_else_is_changed_or_heard(method: str, under: float | None) -> None:
+    """A whole clip in the same batch is found as alone; a passage as the victim hears it alone."""
+    victim = linear_victim(bias=60.0)
+    sound, clip = speech(3, 20_000), speech(1)
+    begin, end = 6001, 6001 + 8192
+    stages = stages_for(Options(method=method, max_passes=120, under_threshold=under))
+    seen = [Surroundings(sound, begin, end), Surroundings(clip, 0, len(clip))]
+    heard = []
+
+    class Listening(LinearVictim):
+        def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+            heard.extend(row[:n].detach() for row, n in zip(audio, lengths, strict=True))
+            return super().score(audio, lengths, targets)
+
+    listening = Listening(victim.weight, victim.bias)
+    search = Search(
+        listening,
+        [one.audio for one in seen],
+        [listening.encode(TARGET, 8192)] * 2,
+        thresholds_around(seen, 16_000, sound),
+        passages=[(one.begin, one.end) for one in seen],
+    )
+    for _ in search.run(stages):
+        pass
+    passage, whole = search.trajectories
+    assert {len(row) for row in heard} == {8192}
+    assert torch.equal(heard[0], sound[begin:end])
+    assert passage.candidates
+    for candidate in (passage.last, *passage.candidates):
+        outside = torch.cat([candidate.delta[:begin], candidate.delta[end:]])
+        assert not outside.any()
+        assert candidate.delta[begin:end].any()
+    cut = passage.within(begin, end).candidates[-1].delta
+    assert victim.transcribe(quantise(sound[begin:end] + cut)) == TARGET
+
+    alone = Search(
+        victim,
+        [clip],
+        [victim.encode(TARGET, 8192)],
+        masking_threshold(clip[None], None, 16_000),
+    )
+    for _ in alone.run(stages):
+        pass
+    assert torch.equal(whole.candidates[-1].delta, alone.trajectories[0].candidates[-1].delta)

@@ -8,6 +8,8 @@ before anything is decoded, and what is decoded is checked again.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -27,6 +29,8 @@ FULL_SCALE: Final = 32768  # 16-bit steps in an amplitude of 1
 MAX_SECONDS: Final = 120.0
 MIN_SECONDS: Final = 0.1
 MAX_SAMPLES: Final = 2**26  # frames x channels held at once: 256 MB as float32
+BLOCK: Final = 2**20  # frames x channels decoded at once of a recording that is read in blocks,
+BLOCK_SECONDS: Final = 20  # and seconds: at a higher rate, they are more samples
 MAX_PEAK: Final = 2.0  # lossy codecs overshoot full scale slightly; other units exceed this
 UNKNOWN_FRAMES: Final = 2**63 - 1  # libsndfile's frame count when the header has none
 SAMPLE_RATES: Final = (1_000, 768_000)  # Hz, lowest and highest
@@ -54,7 +58,8 @@ def load(
             0.1 s or longer than `max_seconds`; holds NaN or infinity, or only silence.
     """
     path = Path(path)
-    frames, rate = _decode(path, max_seconds)
+    with opened(path, max_seconds) as file:
+        rate, frames = file.samplerate, _read(path, file, max_seconds)
     _check_values(path, frames)
     mono = frames.mean(axis=1, dtype=np.float32)
     audio = np.clip(resample(mono, rate, sample_rate), -1.0, 1.0)
@@ -169,18 +174,39 @@ def encode(
     return encoded.getvalue()
 
 
-def _decode(path: Path, max_seconds: float) -> tuple[Samples, int]:
-    """Frames `[T, channels]` and rate of a file within the limits."""
+@contextmanager
+def opened(path: Path, max_seconds: float) -> Iterator[soundfile.SoundFile]:
+    """A recording, open to be decoded, that is within the limits by its header.
+
+    Raises:
+        AudioError: as `load`; also where decoding fails.
+    """
     _check_file(path)
     try:
         with soundfile.SoundFile(path) as file:
             _check_header(path, file, max_seconds)
-            return _read(path, file, max_seconds), file.samplerate
+            yield file
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, which has no header
         raise AudioError(
             f"{path} cannot be read as audio ({reason(error)}). Expected an undamaged wav, flac,"
             " ogg or mp3 file; convert it to wav."
         ) from error
+
+
+def blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Samples]:
+    """An opened recording as mono audio [T] at its own rate, a block at a time.
+
+    Raises:
+        AudioError: it ends before its header says so, or holds what `load` refuses.
+    """
+    # Otherwise each read ends with a seek to where it is, after which an mp3 goes on inexactly.
+    file.seekable = lambda: False
+    read, most = 0, min(BLOCK // file.channels, BLOCK_SECONDS * file.samplerate)
+    while len(frames := file.read(min(most, file.frames - read), "float32", always_2d=True)):
+        _check_values(path, frames)
+        read += len(frames)
+        yield frames.mean(axis=1, dtype=np.float32)
+    _check_whole(path, file, read)
 
 
 def _check_file(path: Path) -> None:
@@ -206,11 +232,6 @@ def _check_header(path: Path, file: soundfile.SoundFile, max_seconds: float) -> 
     if file.frames == UNKNOWN_FRAMES:
         raise AudioError(f"{path} does not say how long it is. Convert it to wav.")
     _check_duration(path, file.frames, file.samplerate, max_seconds)
-    if file.frames * file.channels > MAX_SAMPLES:
-        raise AudioError(
-            f"{path} holds {file.frames} frames of {file.channels} channels, expected at most"
-            f" {MAX_SAMPLES} samples in all. Mix it to mono or cut it first."
-        )
 
 
 def _check_duration(path: Path, frames: int, rate: int, max_seconds: float) -> None:
@@ -225,15 +246,24 @@ def _check_duration(path: Path, frames: int, rate: int, max_seconds: float) -> N
 
 def _read(path: Path, file: soundfile.SoundFile, max_seconds: float) -> Samples:
     """Decode at most what the limits allow, and at least what the header promises."""
+    if file.frames * file.channels > MAX_SAMPLES:
+        raise AudioError(
+            f"{path} holds {file.frames} frames of {file.channels} channels, expected at most"
+            f" {MAX_SAMPLES} samples in all. Mix it to mono or cut it first."
+        )
     most = min(int(max_seconds * file.samplerate), MAX_SAMPLES // file.channels)
     frames: Samples = file.read(most + 1, dtype="float32", always_2d=True)
-    if len(frames) < file.frames:
-        raise AudioError(
-            f"{path} is cut short: {len(frames)} frames could be read, its header promises"
-            f" {file.frames}. Copy or download it again."
-        )
+    _check_whole(path, file, len(frames))
     _check_duration(path, len(frames), file.samplerate, max_seconds)
     return frames
+
+
+def _check_whole(path: Path, file: soundfile.SoundFile, read: int) -> None:
+    if read < file.frames:
+        raise AudioError(
+            f"{path} is cut short: {read} frames could be read, its header promises"
+            f" {file.frames}. Copy or download it again."
+        )
 
 
 def _check_values(path: Path, frames: Samples) -> None:

@@ -25,6 +25,7 @@ from mondegreen.psychoacoustics.spectrum import (
 from mondegreen.psychoacoustics.spreading import Spreading
 
 SLOPES = (27.0, -27.0, 0.0)  # dB per Bark, eqs. (7) and (9): below; above, of up to 113 dB
+WINDOW, HOP = 2048, 512  # samples, of the paper
 FRAMES_AT_ONCE = 256  # bounds memory, and keeps it near the size of the processor's cache
 
 # ---- step 2: individual thresholds ----------------------------------------------------------
@@ -179,9 +180,15 @@ class MaskingThreshold:
         return axis_of(self.sample_rate, self.window, self.profile, device, dtype).audible
 
     def of(self, audio: Tensor, lengths: Tensor) -> MaskingThreshold:
-        """The threshold of other audio ``[B, T]``, with the same settings."""
+        """The threshold of more of the same recordings, ``[B, T]``, with the same settings."""
         return masking_threshold(
-            audio, lengths, self.sample_rate, self.profile.name, self.window, self.hop
+            audio,
+            lengths,
+            self.sample_rate,
+            self.profile.name,
+            self.window,
+            self.hop,
+            loudest=self.psd_max / self.profile.gain,
         )
 
     def select(self, index: Tensor) -> MaskingThreshold:
@@ -202,14 +209,16 @@ def masking_threshold(
     lengths: Tensor | None,
     sample_rate: int,
     profile: str = "paper",
-    window: int = 2048,
-    hop: int = 512,
+    window: int = WINDOW,
+    hop: int = HOP,
+    loudest: Tensor | None = None,
 ) -> MaskingThreshold:
     """Masking threshold of every clip of a batch, each as if it were alone.
 
     Shape: audio ``[B, T]`` in [-1, 1], lengths ``[B]`` samples or None for full ones. The maximum
-    in eq. (13) is over all frames of the clip. Silent frames hold the threshold in quiet alone; so
-    does a silent clip, whose ``psd_max`` is 0.
+    in eq. (13) is over all frames of the clip, and over ``loudest`` ``[B]``: the most power of eq.
+    (12) in any frame of the recording that a clip is a part of. Silent frames hold the threshold in
+    quiet alone; so does a silent clip, whose ``psd_max`` is 0.
 
     Raises ``AudioError`` for another shape of audio or lengths, ``OptionError`` for an unknown
     profile or a window or hop that cannot be used.
@@ -226,6 +235,8 @@ def masking_threshold(
     real = real_frames(frames_of(lengths, window, hop), power.shape[1])
     power = power * real[..., None]
     psd_max = power.amax(dim=(1, 2))
+    if loudest is not None:
+        psd_max = torch.maximum(psd_max, rules.gain * loudest.to(psd_max))
     theta, n_maskers = global_threshold(normalised(power, psd_max), sample_rate, profile)
     return MaskingThreshold(theta, psd_max, n_maskers, lengths, rules, sample_rate, window, hop)
 

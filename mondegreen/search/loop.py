@@ -51,6 +51,8 @@ class Search:
         threshold: the clips' masking threshold, needed by stages with a masking penalty.
         seed: of the draws of random transformations.
         starts: B perturbations [T_b] to start from, None for clips that start at zero.
+        passages: of each clip, the first sample that the victim hears and that may be changed, and
+            the one after the last; None: all of all clips.
     """
 
     def __init__(
@@ -61,9 +63,14 @@ class Search:
         threshold: MaskingThreshold,
         seed: int = 0,
         starts: Sequence[Tensor | None] | None = None,
+        passages: Sequence[tuple[int, int]] | None = None,
     ) -> None:
-        self.scorer, self.threshold = Scorer(victim, list(targets), seed), threshold
+        self.scorer, self.threshold = Scorer(victim, list(targets), seed, passages), threshold
         self.audio, self.lengths = pad(clips)
+        own = passages or [(0, len(clip)) for clip in clips]
+        begin, end = torch.tensor(own, device=self.audio.device).T[..., None]
+        at = torch.arange(self.audio.shape[1], device=self.audio.device)
+        self.free = (begin <= at) & (at < end)
         self.trajectories = [
             _trajectory(clip, start)
             for clip, start in zip(clips, starts or [None] * len(clips), strict=True)
@@ -95,7 +102,7 @@ class Search:
         Raises:
             ValueError: it is incomplete, or of another number of clips.
         """
-        place = snapshot.place(self.audio, self.lengths)
+        place = snapshot.place(self.audio, self.lengths, self.free)
         trajectories = snapshot.trajectories(self.audio.device)
         if len(trajectories) != len(self.trajectories):
             raise ValueError(f"{len(trajectories)} clips, expected {len(self.trajectories)}")
@@ -117,6 +124,7 @@ class Search:
         return Batch.of(
             self.audio,
             self.lengths,
+            self.free,
             index=torch.arange(len(row)),
             delta=start,
             mean=torch.zeros_like(start),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mondegreen.air.transformations import Draws, apply
-from mondegreen.audio.batch import quantise
+from mondegreen.audio.batch import quantise, without_padding
 from mondegreen.search.stage import Expectation
 from mondegreen.search.state import Batch
 from mondegreen.victims.base import Score, Victim
@@ -34,11 +34,19 @@ class Scorer:
         victim: the recogniser.
         targets: B results of `victim.encode`, one per clip.
         seed: of the draws.
+        passages: of each clip, the first sample that is heard and the one after the last; None: all
+            of all clips.
     """
 
-    def __init__(self, victim: Victim, targets: Sequence[Tensor], seed: int) -> None:
-        self.victim, self.targets, self.seed = victim, targets, seed
-        self._rows = Remembered(self._repeated)
+    def __init__(
+        self,
+        victim: Victim,
+        targets: Sequence[Tensor],
+        seed: int,
+        passages: Sequence[tuple[int, int]] | None = None,
+    ) -> None:
+        self.victim, self.targets, self.seed, self.passages = victim, targets, seed, passages
+        self._rows, self._places = Remembered(self._repeated), Remembered(self._placed)
 
     def score(
         self, over: Expectation, when: tuple[int, int], batch: Batch, looks: int
@@ -74,10 +82,26 @@ class Scorer:
         count: int,
     ) -> Score:
         """Scores [A, count] of `count` draws of every clip."""
-        draws = Draws.of((self.seed, *when), len(sound), count, first)
-        rows = apply(over.of, sound, batch.lengths, draws).flatten(0, 1)
-        score = self.victim.score(rows, *self._rows(batch.index, batch.lengths, count))
+        heard, lengths = self._heard(sound, batch)
+        draws = Draws.of((self.seed, *when), len(heard), count, first)
+        rows = apply(over.of, heard, lengths, draws).flatten(0, 1)
+        score = self.victim.score(rows, *self._rows(batch.index, lengths, count))
         return Score(score.loss.view(-1, count), score.matched.view(-1, count))
+
+    def _heard(self, sound: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What is heard of sounds [A, T], each from its first sample on, and its lengths [A]."""
+        if self.passages is None:
+            return sound, batch.lengths
+        places, lengths = self._places(batch.index, batch.lengths)
+        return without_padding(sound.gather(1, places), lengths), lengths
+
+    def _placed(self, index: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the samples of each passage are in its clip, [A, longest], and its length [A]."""
+        assert self.passages is not None
+        own = torch.tensor([self.passages[b] for b in index.tolist()], device=lengths.device)
+        begin, heard = own[:, :1], own[:, 1] - own[:, 0]
+        steps = torch.arange(int(heard.max()), device=lengths.device)
+        return torch.minimum(begin + steps, own[:, 1:] - 1), heard
 
     def _repeated(
         self, index: Tensor, lengths: Tensor, count: int

@@ -29,7 +29,8 @@ class Batch:
 
     audio: Tensor  # [A, T]
     lengths: Tensor  # [A]
-    low: Tensor  # [A, T] the smallest δ that keeps x + δ in range; zero in padding
+    # [A, T] the smallest δ that keeps x + δ in range; zero in padding and outside the passage
+    low: Tensor
     high: Tensor  # [A, T]
     index: Tensor  # [A] which clip of the search this is
     delta: Tensor  # [A, T]
@@ -44,10 +45,12 @@ class Batch:
     left: Tensor  # [A] steps until the clip leaves
 
     @classmethod
-    def of(cls, audio: Tensor, lengths: Tensor, **searched: Tensor) -> Batch:
-        """A batch of all clips [B, T] with `lengths` [B]; x + δ stays within the 16-bit range."""
-        real = torch.arange(audio.shape[1], device=audio.device) < lengths[:, None]
-        low, high = (-1 - audio) * real, (1 - 1 / FULL_SCALE - audio) * real
+    def of(cls, audio: Tensor, lengths: Tensor, free: Tensor, **searched: Tensor) -> Batch:
+        """A batch of all clips [B, T] with `lengths` [B]; x + δ stays within the 16-bit range.
+
+        δ is zero where a clip is not `free` to be changed, bool [B, T].
+        """
+        low, high = (-1 - audio) * free, (1 - 1 / FULL_SCALE - audio) * free
         return cls(audio, lengths, low, high, **searched)
 
     def select(self, rows: Tensor) -> Batch:
@@ -95,19 +98,19 @@ class Snapshot:
             },
         )
 
-    def place(self, audio: Tensor, lengths: Tensor) -> Position:
-        """Where the search stood, among its clips [B, T] with `lengths` [B].
+    def place(self, audio: Tensor, lengths: Tensor, free: Tensor) -> Position:
+        """Where the search stood; arguments as `Batch.of`.
 
         Raises:
             ValueError: the snapshot is incomplete, or of other clips.
         """
         try:
-            batch = self._batch(audio, lengths)
+            batch = self._batch(audio, lengths, free)
             return Position(int(self.facts["stage"]), int(self.facts["step"]), batch)
         except (KeyError, IndexError, RuntimeError, TypeError) as error:
             raise ValueError(f"not a snapshot of these clips: {error}") from error
 
-    def _batch(self, audio: Tensor, lengths: Tensor) -> Batch:
+    def _batch(self, audio: Tensor, lengths: Tensor, free: Tensor) -> Batch:
         names = [name for name in self.tensors if name.startswith("batch.")]
         searched = {name.removeprefix("batch."): self.tensors[name] for name in names}
         searched |= {  # only sounds: see `Batch`
@@ -117,7 +120,8 @@ class Snapshot:
         longest = int(lengths[index].max()) if len(index) else 0
         if searched["delta"].shape != (len(index), longest):
             raise ValueError(f"its δ is {list(searched['delta'].shape)}")
-        return Batch.of(audio[index, :longest], lengths[index], **searched)
+        own = audio[index, :longest], lengths[index], free[index, :longest]
+        return Batch.of(*own, **searched)
 
     def trajectories(self, device: torch.device) -> list[Trajectory]:
         """What the search had found, clip by clip, on a device.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -52,3 +53,16 @@ class Trajectory:
         if self.candidates and self.candidates[-1].step // apart == candidate.step // apart:
             self.candidates.pop()
         self.candidates.append(candidate)
+
+    def within(self, begin: int, end: int) -> Trajectory:
+        """The same of samples `begin` to `end` alone, where all that was changed lies."""
+
+        def cut(found: Iterable[Candidate]) -> list[Candidate]:
+            return [replace(candidate, delta=candidate.delta[begin:end]) for candidate in found]
+
+        return replace(
+            self,
+            delta=self.delta[begin:end],
+            candidates=deque(cut(self.candidates), self.candidates.maxlen),
+            milestones=cut(self.milestones),
+        )

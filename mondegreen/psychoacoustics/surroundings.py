@@ -1,0 +1,86 @@
+"""The masking threshold around a passage, which is that of the whole recording.
+
+Frames lie where they would in the whole recording. Those that overlap the passage also see what is
+before and after it, and power is normalised by the loudest bin of all, eq. (13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mondegreen.audio.batch import pad
+from mondegreen.audio.passage import Excerpt
+from mondegreen.audio.pcm import FULL_SCALE, Pcm
+from mondegreen.psychoacoustics.spectrum import power_spectrum
+from mondegreen.psychoacoustics.threshold import (
+    FRAMES_AT_ONCE,
+    HOP,
+    WINDOW,
+    MaskingThreshold,
+    masking_threshold,
+)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What of a recording the frames over a clip see."""
+
+    audio: Tensor  # [S] float32, full scale 1
+    begin: int  # the first sample of the clip in it
+    end: int  # the sample after its last
+    loudest: float = 0.0  # power of the recording's loudest bin, eq. (12); 0: that of `audio`
+
+    @classmethod
+    def of(cls, excerpt: Excerpt) -> Surroundings:
+        """The surroundings of a passage: all frames of the recording that overlap it.
+
+        >>> found = Surroundings.of(Excerpt(np.zeros(16_000, np.int16), 5_000, 7_000))
+        >>> len(found.audio), found.begin, found.end  # frames at 3072, 3584, ..., 6656
+        (5632, 1928, 3928)
+        """
+        first = max(0, (excerpt.begin - WINDOW) // HOP + 1) * HOP
+        last = (excerpt.end - 1) // HOP * HOP
+        seen = _floats(excerpt.whole[first : last + WINDOW])
+        begin, end = excerpt.begin - first, excerpt.end - first
+        return cls(seen, begin, end, _loudest(excerpt.whole))
+
+    def placed(self, delta: Tensor) -> Tensor:
+        """A perturbation [T] of the clip as one of the surroundings [S]: zero outside.
+
+        >>> Surroundings(torch.zeros(6), 2, 4).placed(torch.ones(2)).tolist()
+        [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
+        """
+        return torch.nn.functional.pad(delta, (self.begin, len(self.audio) - self.end))
+
+
+def thresholds_around(
+    clips: Sequence[Surroundings], sample_rate: int, like: Tensor, profile: str = "paper"
+) -> MaskingThreshold:
+    """Masking thresholds of what surrounds B clips, of the device and type of a tensor.
+
+    Raises ``OptionError`` for an unknown profile.
+
+    >>> silence = Surroundings(torch.zeros(4096), 1000, 2000)
+    >>> list(thresholds_around([silence], 16_000, torch.zeros(0)).theta.shape)
+    [1, 5, 1025]
+    """
+    audio, lengths = pad([clip.audio.to(like) for clip in clips])
+    loudest = torch.tensor([clip.loudest for clip in clips]).to(like)
+    return masking_threshold(audio, lengths, sample_rate, profile, loudest=loudest)
+
+
+def _loudest(whole: Pcm) -> float:
+    """The power of the loudest bin of a recording, eq. (12), frames by frames."""
+    step = FRAMES_AT_ONCE * HOP
+    starts = range(0, max(len(whole) - WINDOW, 0) + 1, step)
+    pieces = (_floats(whole[start : start + step + WINDOW - HOP]) for start in starts)
+    return max(float(power_spectrum(piece[None], WINDOW, HOP).amax()) for piece in pieces)
+
+
+def _floats(pcm: Pcm) -> Tensor:
+    return torch.from_numpy(pcm.astype(np.float32)) / FULL_SCALE
