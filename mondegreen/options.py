@@ -70,7 +70,8 @@ class Options(Checked):
     max_clean_wer: float = Field(
         default=0.5,
         ge=0,
-        description="Flag a clip as not understood if more than this share of its words is wrong"
+        description="Flag a clip as not understood if more than this share of its words"
+        " (characters, in writing without spaces) is wrong"
         " before the attack (where its transcript is known).",
     )
 

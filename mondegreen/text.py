@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, Literal
 
 import jiwer
 
@@ -24,9 +25,82 @@ APOSTROPHES: Final = frozenset("'\u2018\u2019\u02bc`")
 SPOKEN: Final = frozenset("#%&*@\u00a7\u2030\u2031\u066a")  # last four: § ‰ ‱, Arabic percent
 FRACTION_SLASH: Final = "\u2044"  # a symbol to Unicode, but "½" is to be "1/2"
 
+# Scripts without spaces between words, by how the names of their characters begin in Unicode. A
+# character is about a syllable in the first ones, and about a letter in the others.
+SYLLABLES: Final = (
+    *("CJK ", "IDEOGRAPHIC ", "HIRAGANA ", "KATAKANA ", "KATAKANA-HIRAGANA ", "BOPOMOFO ", "YI "),
+)
+LETTERS: Final = (
+    *("THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ", "TAI ", "NEW TAI LUE "),
+    *("BALINESE ", "JAVANESE "),
+)
+
+Kind = Literal["word", "syllable", "letter"]
+
+COMMAS: Final = ",;: \uff0c\uff1b\uff1a\u3001\u060c"  # full width, ideographic, Arabic
+STOPS: Final[Mapping[Kind, str]] = {"word": ".", "syllable": "\u3002", "letter": ""}
+# Latin, full width and half width; Arabic and Urdu; Hindi and its neighbours; Burmese, Khmer,
+# Tibetan, Armenian and Ethiopic
+ENDS: Final = (
+    *(".", "!", "?", "\u2026", "\u3002", "\uff01", "\uff1f", "\uff0e", "\uff61"),
+    *("\u061f", "\u06d4", "\u0964", "\u0965", "\u104a", "\u104b", "\u17d4", "\u17d5"),
+    *("\u0f0d", "\u0f0e", "\u0589", "\u1362"),
+)
+
+
+def units(text: str) -> list[str]:
+    """The words of a text; in scripts without spaces between words, the characters.
+
+    A character has its marks with it. Joined, the units are the text without its spaces.
+
+    >>> units("open the door")
+    ['open', 'the', 'door']
+    >>> units("\u6211\u7528iPhone \u6253")
+    ['\u6211', '\u7528', 'iPhone', '\u6253']
+    """
+    apart, alone = [], False
+    for character in text:
+        if not (alone and _stays(character)):
+            before, alone = alone, kind(character) != "word"
+            apart.append(" " if before or alone else "")
+        apart.append(character)
+    return "".join(apart).split()
+
+
+def kind(unit: str) -> Kind:
+    """What a unit is: a word, or a character that stands for a syllable or for a letter."""
+    return _kind(unit[:1])
+
+
+@lru_cache(maxsize=10_000)
+def _kind(character: str) -> Kind:
+    name = unicodedata.name(unicodedata.normalize("NFKC", character)[:1] or " ", "")
+    if name.startswith(SYLLABLES):
+        return "syllable"
+    return "letter" if name.startswith(LETTERS) else "word"
+
+
+def _stays(character: str) -> bool:
+    """Whether a character belongs to the one before: marks, also as parts, and invisible ones."""
+    first = unicodedata.category(unicodedata.normalize("NFKC", character)[0])
+    return first.startswith("M") or first == "Cf"
+
+
+def how_many(of: Iterable[str]) -> str:
+    """How many words and characters these units are, such as "1 word" or "9 characters"."""
+    kinds = [kind(unit) == "word" for unit in of]
+    return counted(sum(kinds), len(kinds) - sum(kinds))
+
+
+def counted(words: int, characters: int) -> str:
+    """So many words and characters; of nothing, 0 words."""
+    counts = {"word": words, "character": characters}
+    shown = {name: count for name, count in counts.items() if count} or {"word": 0}
+    return " and ".join(f"{n:,} {name}{'' if n == 1 else 's'}" for name, n in shown.items())
+
 
 def words_only(text: str) -> str:
-    """Normaliser `default`: lower-case words with single spaces between them.
+    """Normaliser `default`: lower-case words with single spaces between them; see `units`.
 
     Unicode NFKC. Apostrophes and invisible format characters are dropped; other punctuation
     (`is_punctuation`) becomes a space. Every symbol that is read aloud becomes a word of its own:
@@ -35,7 +109,7 @@ def words_only(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).lower()
     kept = (c for c in text if c not in APOSTROPHES and unicodedata.category(c) != "Cf")
     words = map(_apart, unicodedata.normalize("NFKC", "".join(kept)))
-    return " ".join("".join(words).split())
+    return " ".join(units("".join(words)))
 
 
 def is_punctuation(character: str) -> bool:
@@ -70,10 +144,11 @@ def matches(heard: str, target: str, normaliser: str = "default") -> bool:
 
 @dataclass(frozen=True)
 class WordErrors:
-    """Edit distance in words, as counts, so that rates over many clips can be pooled."""
+    """Edit distance in units, as counts, so that rates over many clips can be pooled."""
 
     errors: int  # substitutions + deletions + insertions
     words: int  # in the reference
+    characters: int = 0  # in the reference, of scripts without spaces between words
 
     @property
     def rate(self) -> float:
@@ -81,15 +156,27 @@ class WordErrors:
 
         (jiwer returns 1 for an empty reference, however many words are inserted.)
         """
-        return self.errors / max(self.words, 1)
+        return self.errors / max(self.words + self.characters, 1)
+
+    def __add__(self, other: WordErrors) -> WordErrors:
+        """Both together."""
+        return WordErrors(
+            self.errors + other.errors,
+            self.words + other.words,
+            self.characters + other.characters,
+        )
 
 
 def word_errors(reference: str, hypothesis: str, normaliser: str = "default") -> WordErrors:
-    """Word errors of a normalised hypothesis; raises OptionError as `normalise` does."""
-    reference, hypothesis = normalise(reference, normaliser), normalise(hypothesis, normaliser)
-    counts = jiwer.process_words(reference, hypothesis)
-    errors = counts.substitutions + counts.deletions + counts.insertions
-    return WordErrors(errors=errors, words=len(reference.split()))
+    """Errors of a normalised hypothesis in units; raises OptionError as `normalise` does."""
+    asked, found = (units(normalise(text, normaliser)) for text in (reference, hypothesis))
+    counts = jiwer.process_words(" ".join(asked), " ".join(found))
+    words = sum(kind(unit) == "word" for unit in asked)
+    return WordErrors(
+        errors=counts.substitutions + counts.deletions + counts.insertions,
+        words=words,
+        characters=len(asked) - words,
+    )
 
 
 def check_target(text: str) -> None:
@@ -108,11 +195,13 @@ def check_target(text: str) -> None:
 def as_sentence(text: str) -> str:
     """Write a phrase the way most recognisers print one: in sentence case, with a full stop.
 
-    "OPEN THE DOOR" and "open the door" become "Open the door."; mixed case is kept. Under the
-    `default` normaliser the words stay the same.
+    "OPEN THE DOOR" and "open the door" become "Open the door."; mixed case is kept. The stop is
+    that of the writing; scripts such as Thai have none. Under the `default` normaliser the words
+    stay the same.
     """
-    text = " ".join(text.split()).rstrip(",;: ")
+    text = " ".join(text.split()).rstrip(COMMAS)
     if text in (text.lower(), text.upper()):
         text = re.sub(r"(?<!\S)i(?=['\s]|$)", "I", text.lower())
         text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else text + "."
+    last = units(text)[-1:]
+    return text + STOPS[kind(last[0])] if last and not text.endswith(ENDS) else text

@@ -19,6 +19,7 @@ from toy import TARGET, LinearVictim, linear_victim, speech
 
 from mondegreen import MondegreenError, Options, Result, attack, attack_batch
 from mondegreen.attacks import attack as attacks
+from mondegreen.attacks.clip import _warnings
 from mondegreen.audio.pcm import load, save
 from mondegreen.errors import AudioError, OptionError, TargetError
 from mondegreen.measures import quality as metrics
@@ -128,7 +129,7 @@ def test_a_clip_that_is_not_understood_is_flagged(
     assert [row.record.text for row in found] == texts
     assert [row.record.wer_clean for row in found] == [pytest.approx(2 / 3), 0.0, None]
     assert [row.record.understood for row in found] == [understood, True, None]
-    said = "the clean clip is not understood: 67% of its words are wrong"
+    said = "the clean clip is not understood: 2 errors in its 3 words"
     warned = [said in row.record.warnings for row in found]
     assert warned == [not understood, False, False]
 
@@ -266,7 +267,27 @@ def test_a_clip_that_is_the_target_already_is_warned_about(clip: Path) -> None:
 
 def test_a_target_faster_than_speech_is_warned_about(clip: Path) -> None:
     found = attack(linear_victim(), clip, TARGET, max_passes=2)  # 3 words in half a second
-    assert any("words a second" in warning for warning in found.record.warnings)
+    warning = "the target asks for 3 words in 0.5 s, faster than people speak"
+    assert warning in found.record.warnings
+
+
+@pytest.mark.parametrize(
+    ("target", "seconds", "asked"),
+    [
+        ("открой дверь", 0.5, None),  # 2 words at 4.5 a second take 0.44 s
+        ("открой дверь", 0.4, "2 words"),
+        ("宋朝末年间定居粉岭围。", 1.2, None),  # 10 characters at 9 a second take 1.11 s
+        ("宋朝末年间定居粉岭围。", 1.1, "10 characters"),
+        ("เปิดประตู", 0.4, None),  # 7 letters with their marks at 20 a second take 0.35 s
+        ("เปิดประตู", 0.3, "7 characters"),
+        ("我用 iPhone", 0.4, "1 word and 2 characters"),  # 2/9 s and 1/4.5 s
+    ],
+)
+def test_how_fast_people_speak_depends_on_what_their_writing_counts(
+    target: str, seconds: float, asked: str | None
+) -> None:
+    said = f"the target asks for {asked} in {seconds} s, faster than people speak"
+    assert _warnings(target, seconds, heard_already=False) == ([said] if asked else [])
 
 
 # ---- interrupted

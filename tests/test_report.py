@@ -450,13 +450,13 @@ def test_texts_are_marked_where_that_helps(tmp_path: Path) -> None:
         "Target": ("same:open the door", ""),
         "Transcript of the adversarial file": (
             "same:open missing:the extra:a same:door",
-            "not the target, WER 33%",
+            "not the target, WER 33.3%",
         ),
     }
     far = texts_of(sound_run(tmp_path / "far", {"a": {**failed, "heard": "quite another"}}))
     assert far["Transcript of the adversarial file"] == (
         "same:quite another",
-        "not the target, WER 100%",
+        "not the target, WER 100.0%",
     )
 
 
@@ -472,7 +472,7 @@ def test_what_others_heard_is_told_while_the_file_is_the_same(tmp_path: Path) ->
     claim = a_claim(run, "open that door", False)
     keep_hearings(run, Listening("another", 5, "float32", None), [claim], 1)
     told = texts_of(run)["Transcript by another, 5 beams"]
-    assert told == ("same:open missing:the extra:that same:door", "not the target, WER 33%")
+    assert told == ("same:open missing:the extra:that same:door", "not the target, WER 33.3%")
     assert facts(run)["Verified again"] == "0 of 1 confirmed by another, 5 beams"
     write_sounds(run / "items/a", *steps(1.0, noise=9))
     sign(run / "items/a", a_record())

@@ -145,9 +145,26 @@ def test_word_errors_are_pooled_over_words_not_over_clips(tmp_path: Path) -> Non
         # target: 1 of 1 and another inserted, 2 of 1; no text: original is what was heard, 2 of 4
         a_record(target="go", text=None, heard="one two", heard_clean="one two three four"),
     )
-    assert summary.to_target == ErrorRate(clips=2, errors=2, words=4, rate=0.5)
-    assert summary.to_original == ErrorRate(clips=2, errors=5, words=7, rate=5 / 7)
-    assert summary.clean == ErrorRate(clips=1, errors=1, words=3, rate=1 / 3)
+    assert summary.to_target == ErrorRate(2, errors=2, words=4, characters=0, rate=0.5, median=1)
+    assert summary.to_original == ErrorRate(2, 5, 7, 0, rate=5 / 7, median=0.75)
+    assert summary.clean == ErrorRate(1, 1, 3, 0, rate=1 / 3, median=1 / 3)
+
+
+def test_a_transcript_that_loops_does_not_decide_the_median(tmp_path: Path) -> None:
+    loops = a_record(verified=False, heard="open the door " * 100)
+    summary = summary_of(tmp_path / "run", a_record(), a_record(), loops)
+    assert (summary.to_target.rate, summary.to_target.median) == (33, 0)  # 297 of 9 words
+    lines = describe(summary)
+    assert lines["WER to target"] == "> 100% of 9 words; median clip 0.0%"
+    assert lines["> 100%"].startswith("more errors than words")
+    assert "> 100%" not in describe(summary_of(tmp_path / "other", a_record()))
+
+
+def test_what_is_counted_is_what_the_writing_counts(tmp_path: Path) -> None:
+    chinese = {"text": "宋朝末年间定居粉岭围。", "heard_clean": "宋朝末年间定居分岭围"}
+    mixed = {"text": "我用 iPhone 打电话", "heard_clean": "我用iPhone打电话"}
+    lines = describe(summary_of(tmp_path / "run", a_record(**chinese), a_record(**mixed)))
+    assert lines["WER of original"] == "6.2% of 1 word and 15 characters; median clip 5.0%"
 
 
 def test_only_the_target_is_compared_to_the_letter(tmp_path: Path) -> None:
@@ -165,8 +182,8 @@ def test_only_the_target_is_compared_to_the_letter(tmp_path: Path) -> None:
 def test_a_file_that_was_never_heard_has_no_word_errors(tmp_path: Path) -> None:
     stopped = a_record(heard="", interrupted=True, verified=False)
     silent = a_record(heard="", verified=False)
-    assert summary_of(tmp_path / "stopped", stopped).to_target == ErrorRate(0, 0, 0, None)
-    assert summary_of(tmp_path / "silent", silent).to_target == ErrorRate(1, 3, 3, 1.0)
+    assert summary_of(tmp_path / "stopped", stopped).to_target == ErrorRate(0, 0, 0, 0, None, None)
+    assert summary_of(tmp_path / "silent", silent).to_target == ErrorRate(1, 3, 3, 0, 1, 1)
     assert summary_of(tmp_path / "both", stopped).clean.clips == 1
 
 
@@ -434,8 +451,9 @@ def test_a_summary_is_told_line_by_line(tmp_path: Path) -> None:
     assert lines["verified"] == "1 of 2, 50% (95 %: 9% to 91%)"
     understood = lines["of clips transcribed well"]
     assert understood == "1 of 2, 50% (95 %: 9% to 91%)"
-    rates = [lines[f"WER {of}"] for of in ("to target", "to original", "of original")]
-    assert rates == ["0.0% of 6 words", "100.0% of 7 words", "14.3% of 7 words"]
+    assert lines["WER to target"] == "0.0% of 6 words; median clip 0.0%"
+    assert lines["WER to original"] == "100.0% of 7 words; median clip 100.0%"
+    assert lines["WER of original"] == "14.3% of 7 words; median clip 12.5%"
     assert lines["test rooms"] == "heard in 60% (95 %: 0% to 100%), mean over 2 clips"
     assert lines["original, in rooms"] == "heard in 0% (95 %: 0% to 0%), mean over 2 clips"
     assert lines["above threshold"] == "25.0% (25.0% to 25.0%; 25.0% to 25.0%), mean 25.0%"

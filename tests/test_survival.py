@@ -53,6 +53,8 @@ def test_shares_and_word_errors_are_counted_by_hand(sound: NDArray[np.float32]) 
     assert seen.rooms.heard_original == 0.25
     assert seen.rooms.wer_target == pytest.approx((0 + 1 + 3 + 0) / 12)
     assert seen.rooms.wer_original == pytest.approx((3 + 3 + 0 + 3) / 12)
+    assert seen.rooms.wer_target_median == pytest.approx(1 / 6)  # of 0, 0, 1/3 and 1
+    assert seen.rooms.wer_original_median == 1.0
     assert [h.matched for h in seen.rooms.each] == [True, False, False, True]
     assert [h.room for h in seen.rooms.each] == [f"test-{i}" for i in range(4)]
     assert (seen.dry.heard, seen.dry.wer_target, seen.dry.wer_original) == (0.0, 1.0, 0.0)
@@ -105,7 +107,7 @@ def test_without_an_original_nothing_is_said_of_it(sound: NDArray[np.float32]) -
     phrases = dataclasses.replace(PHRASES, original=None)
     (seen,) = survival(Scripted(TARGET, TARGET), [sound], phrases, split_of(1))
     assert (seen.rooms.heard, seen.dry.heard) == (1.0, 1.0)
-    assert seen.rooms.wer_original is None
+    assert (seen.rooms.wer_original, seen.rooms.wer_original_median) == (None, None)
     assert seen.rooms.heard_original is None
     assert seen.dry.wer_original is None
 

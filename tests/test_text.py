@@ -30,6 +30,10 @@ WORDS = st.lists(st.sampled_from(["the", "sea", "was", "calm", "that", "night"])
         ("ÉTÉ", "été"),
         ("e\u0301te\u0301", "été"),
         ("e\u200b\u0301te\u200b\u0301", "été"),  # what an invisible character kept apart
+        ("宋朝末年。", "宋 朝 末 年"),
+        ("你好\uff0c世界", "你 好 世 界"),
+        ("我用iPhone 15打", "我 用 iphone 15 打"),
+        ("\uff76\uff9e", "ガ"),  # half width, with its mark
         ("...", ""),
         ("", ""),
     ],
@@ -96,11 +100,83 @@ def test_an_unknown_normaliser() -> None:
         ("", "", 0, 0, 0),
         ("?!", "...", 0, 0, 0),
         ("", "a dog", 2, 0, 2),
+        (
+            "문을 열어 주세요",
+            "문을 닫아 주세요",
+            1,
+            3,
+            1 / 3,
+        ),  # Korean has spaces, like the next two
+        ("افتح الباب", "افتح النافذة", 1, 2, 1 / 2),
+        ("दरवाज़ा खोलो", "दरवाज़ा खोला", 1, 2, 1 / 2),
     ],
 )
 def test_word_errors(reference: str, hypothesis: str, errors: int, words: int, rate: float) -> None:
     counted = text.word_errors(reference, hypothesis)
-    assert (counted.errors, counted.words, counted.rate) == (errors, words, rate)
+    assert counted == text.WordErrors(errors, words)
+    assert counted.rate == rate
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "errors", "words", "characters"),
+    [
+        ("宋朝末年间定居粉岭围。", "宋朝末年间定居分岭围", 1, 0, 10),
+        ("宋朝末年", "宋 朝\uff0c末 年", 0, 0, 4),
+        ("コーヒーを飲む。", "コーヒを飲む", 1, 0, 7),
+        ("今日は2024年", "今日は 2024 年", 0, 1, 4),
+        ("เปิดประตู", "เปิดประตี", 1, 0, 7),  # a wrong vowel sign is one wrong character
+        ("ເປີດປະຕູ", "ເປີດປະຕ", 1, 0, 6),
+        ("បើកទ្វារ", "បើកទ្វា", 1, 0, 5),
+        ("တံခါး", "တံခာ", 1, 0, 2),
+        ("བཀྲ་ཤིས", "བཀྲ་ཤི", 1, 0, 4),
+        ("我用 iPhone 打电话", "我用iPhone打电化", 1, 1, 5),
+        ("我用 iPhone 打电话", "我用安卓打电话", 2, 1, 5),
+    ],
+)
+def test_without_spaces_characters_are_counted(
+    reference: str, hypothesis: str, errors: int, words: int, characters: int
+) -> None:
+    found = text.word_errors(reference, hypothesis)
+    assert found == text.WordErrors(errors, words, characters)
+    assert found.rate == errors / (words + characters)
+
+
+SPACELESS = st.sampled_from("宋朝末年あいアイーกขคທນကဂខគཀཁ")
+MIXED = st.lists(
+    st.sampled_from(["我", "打", "ー", "ที่", "ทำ", "ຕູ", "iPhone", "дом", "2", "。", " ", "가"])
+)
+
+
+@given(st.lists(SPACELESS, min_size=1, max_size=20), st.data())
+def test_a_wrong_character_is_one_error(said: list[str], data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(said) - 1))
+    wrong = [*said[:at], "x", *said[at + 1 :]]
+    assert text.word_errors("".join(said), "".join(wrong)).rate == 1 / len(said)
+
+
+@given(MIXED.map("".join) | st.text())
+def test_units_are_the_text_without_its_spaces(written: str) -> None:
+    found = text.units(written)
+    assert "".join(found) == "".join(written.split())
+    assert text.units(" ".join(found)) == found
+
+
+@given(st.text(st.characters(max_codepoint=0x2AF)))
+def test_units_of_writing_with_spaces_are_its_words(written: str) -> None:
+    assert text.units(written) == written.split()
+
+
+@given(MIXED)
+def test_spacing_is_no_difference_in_scripts_without_spaces(parts: list[str]) -> None:
+    assert text.matches(" ".join(text.units("".join(parts))), "".join(parts))
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [("", "0 words"), ("open", "1 word"), ("打开 it now", "2 words and 2 characters")],
+)
+def test_how_many(written: str, told: str) -> None:
+    assert text.how_many(text.units(written)) == told
 
 
 def test_word_errors_follow_the_normaliser() -> None:
@@ -135,6 +211,14 @@ def test_a_target_with_words(target: str) -> None:
         ("i think i'm late", "I think I'm late."),
         ("Call McCoy now", "Call McCoy now."),
         ("open the door,", "Open the door."),
+        ("打开门", "打开门。"),
+        ("打开门。", "打开门。"),
+        ("打开门\uff0c", "打开门。"),
+        ("ドアを開けて\uff01", "ドアを開けて\uff01"),
+        ("我用 iPhone", "我用 iPhone."),
+        ("เปิดประตู", "เปิดประตู"),  # Thai has no full stop
+        ("दरवाज़ा खोलो।", "दरवाज़ा खोलो।"),
+        ("افتح الباب؟", "افتح الباب؟"),
     ],
 )
 def test_as_sentence(phrase: str, sentence: str) -> None:

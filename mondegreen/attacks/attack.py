@@ -28,7 +28,7 @@ from mondegreen.search.presets import fingerprint, last_stage
 from mondegreen.search.progress import Progress
 from mondegreen.search.state import Snapshot
 from mondegreen.search.trajectory import Candidate
-from mondegreen.text import matches, word_errors
+from mondegreen.text import counted, matches, word_errors
 from mondegreen.victims.base import Victim
 
 OnPass = Callable[[Progress], None]
@@ -280,18 +280,21 @@ def _versions() -> dict[str, str]:
 
 def _word_errors(clip: Clip, transcript: str, options: Options) -> dict[str, Any]:
     """Word error rates, and whether the clean clip was understood."""
-    original, clean = clip.text or clip.transcript, clip.wer_clean
+    original, clean = clip.text or clip.transcript, clip.clean_errors
     return {
         "wer_target": word_errors(clip.target, transcript, options.normaliser).rate,
         "wer_original": word_errors(original, transcript).rate,
-        "wer_clean": clean,
-        "understood": None if clean is None else clean <= options.max_clean_wer,
+        "wer_clean": clean and clean.rate,
+        "understood": clean and clean.rate <= options.max_clean_wer,
     }
 
 
 def _not_understood(clip: Clip, options: Options) -> Iterator[str]:
-    if clip.wer_clean is not None and clip.wer_clean > options.max_clean_wer:
-        yield f"the clean clip is not understood: {clip.wer_clean:.0%} of its words are wrong"
+    errors = clip.clean_errors
+    if errors is not None and errors.rate > options.max_clean_wer:
+        count = f"{errors.errors:,} error{'' if errors.errors == 1 else 's'}"
+        said = counted(errors.words, errors.characters)
+        yield f"the clean clip is not understood: {count} in its {said}"
 
 
 def _early(candidate: Candidate | None, last: str) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from os import PathLike
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -20,13 +21,24 @@ from mondegreen.errors import OptionError, TargetError
 from mondegreen.options import STARTS_FROM, Options
 from mondegreen.results.item import read_item
 from mondegreen.search.presets import stages_for
-from mondegreen.text import as_sentence, check_target, matches, word_errors
+from mondegreen.text import (
+    WordErrors,
+    as_sentence,
+    check_target,
+    how_many,
+    kind,
+    matches,
+    units,
+    word_errors,
+    words_only,
+)
 from mondegreen.victims.base import Victim
 
 AudioPath = str | PathLike[str]
 Start = Result | str | PathLike[str]
 
-FASTEST_SPEECH = 4.5  # words a second; a target above this is hard to fit in
+# in a second, by the kinds of `mondegreen.text`; a target above this is hard to fit in
+FASTEST_SPEECH: Final[Mapping[str, float]] = {"word": 4.5, "syllable": 9.0, "letter": 20.0}
 
 
 @dataclass(frozen=True)
@@ -52,12 +64,12 @@ class Clip:
         return digest.hexdigest()
 
     @property
-    def wer_clean(self) -> float | None:
-        """Word error rate of its transcript; None: what is said in it is not known.
+    def clean_errors(self) -> WordErrors | None:
+        """Word errors of its transcript; None: what is said in it is not known.
 
         Transcripts of data sets have no case and no punctuation, so that only words are compared.
         """
-        return None if self.text is None else word_errors(self.text, self.transcript).rate
+        return None if self.text is None else word_errors(self.text, self.transcript)
 
 
 def prepare(
@@ -157,7 +169,9 @@ def _warnings(target: str, seconds: float, heard_already: bool) -> list[str]:
         found.append(
             "the clean clip is already transcribed as the target, so success proves nothing"
         )
-    rate = len(target.split()) / seconds
-    if rate > FASTEST_SPEECH:
-        found.append(f"the target asks for {rate:.1f} words a second, faster than people speak")
+    said = units(words_only(target))
+    if sum(1 / FASTEST_SPEECH[kind(unit)] for unit in said) > seconds:
+        found.append(
+            f"the target asks for {how_many(said)} in {seconds:.1f} s, faster than people speak"
+        )
     return found

@@ -24,6 +24,7 @@ from rich.progress import (
 from rich.table import Table
 
 from mondegreen.audio.pcm import FULL_SCALE
+from mondegreen.report.numbers.measures import ABOVE_ONE, OVER, error_rate
 
 if TYPE_CHECKING:
     from mondegreen.attacks.result import Result
@@ -208,7 +209,12 @@ def survival_fields(survival: Survival, clean: Survival | None) -> dict[str, str
     if clean:
         fields["clean, in rooms"] = in_rooms(clean.rooms)
         fields["clean, without"] = in_no_room(clean.dry)
-    return fields
+    return _explained(fields)
+
+
+def _explained(fields: dict[str, str]) -> dict[str, str]:
+    """Fields, and what a word error rate above 100 % means where one is among them."""
+    return fields | ({OVER: ABOVE_ONE} if any(OVER in line for line in fields.values()) else {})
 
 
 def in_rooms(rooms: InRooms) -> str:
@@ -226,10 +232,17 @@ def in_no_room(dry: Dry) -> str:
 
 def error_rates(seen: InRooms | Dry | Transcribed) -> str:
     """Word error rates to the target, and to the original where it is known."""
-    rates = f"WER {seen.wer_target:.1%} to the target"
+    rates = f"WER {_rate(seen, 'wer_target')} to the target"
     if seen.wer_original is None:
         return rates
-    return f"{rates}, {seen.wer_original:.1%} to the original"
+    return f"{rates}, {_rate(seen, 'wer_original')} to the original"
+
+
+def _rate(seen: InRooms | Dry | Transcribed, name: str) -> str:
+    """A word error rate; of several rooms, beside the pooled one the median where it differs."""
+    rate, median = error_rate(getattr(seen, name)), getattr(seen, f"{name}_median", None)
+    several = "" if median is None or error_rate(median) == rate else error_rate(median)
+    return f"{rate} (median room {several})" if several else rate
 
 
 def print_transfers(transfers: Sequence[Transfer]) -> None:
@@ -238,7 +251,7 @@ def print_transfers(transfers: Sequence[Transfer]) -> None:
         fields = {"recogniser": seen.recogniser, "  the sound": one_transcript(seen.sound)}
         if seen.clean:
             fields["  the clean clip"] = one_transcript(seen.clean)
-        print_fields(fields)
+        print_fields(_explained(fields))
 
 
 def one_transcript(seen: Transcribed) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -123,6 +124,8 @@ def _in_all(heard: Sequence[str], phrases: Phrases, split: Split) -> InRooms:
     )
     hits = sum(seen.matched for seen in each)
     interval = binomtest(hits, len(heard)).proportion_ci(method="wilson")
+    to_target = _rates(target, heard, by)
+    to_original = None if original is None else _rates(original, heard, by)
     as_said = None if original is None else [matches(text, original, by) for text in heard]
     return InRooms(
         split=split.name,
@@ -132,9 +135,11 @@ def _in_all(heard: Sequence[str], phrases: Phrases, split: Split) -> InRooms:
         heard_low=float(interval.low),
         heard_high=float(interval.high),
         heard_original=None if as_said is None else sum(as_said) / len(heard),
-        wer_target=_rate(target, heard, by),
-        wer_original=None if original is None else _rate(original, heard, by),
+        wer_target=to_target.rate,
+        wer_original=to_original.rate if to_original else None,
         each=each,
+        wer_target_median=to_target.median,
+        wer_original_median=to_original.median if to_original else None,
     )
 
 
@@ -142,12 +147,18 @@ def _dry(heard: str, phrases: Phrases) -> Dry:
     target, original, by = phrases.target, phrases.original, phrases.normaliser
     return Dry(
         heard=float(matches(heard, target, by)),
-        wer_target=_rate(target, [heard], by),
-        wer_original=None if original is None else _rate(original, [heard], by),
+        wer_target=word_errors(target, heard, by).rate,
+        wer_original=None if original is None else word_errors(original, heard, by).rate,
     )
 
 
-def _rate(reference: str, heard: Sequence[str], normaliser: str) -> float:
-    """Word error rate of several transcripts to one reference, pooled."""
+class _Rates(NamedTuple):
+    rate: float  # pooled over the transcripts
+    median: float
+
+
+def _rates(reference: str, heard: Sequence[str], normaliser: str) -> _Rates:
+    """Word error rates of one or more transcripts to one reference."""
     counts = [word_errors(reference, text, normaliser) for text in heard]
-    return WordErrors(sum(c.errors for c in counts), sum(c.words for c in counts)).rate
+    pooled = sum(counts, WordErrors(0, 0)).rate
+    return _Rates(pooled, float(np.median([errors.rate for errors in counts])))

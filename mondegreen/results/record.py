@@ -4,8 +4,9 @@ A record is typed both ways: `to_json` writes it flat, the parts of options, qua
 beside the other fields, and `from_json` reads it back or says what is wrong with it. Nothing else
 in this package reads `record.json`.
 
-Conventions: shares and word error rates are 0 to 1; amplitudes in 16-bit units (full scale 32768)
-or dB, as the name says; a value without a definition is None, never NaN.
+Conventions: shares and word error rates are 0 to 1 (a rate can exceed 1; what counts as a word, see
+`mondegreen.text.units`); amplitudes in 16-bit units (full scale 32768) or dB, as the name says; a
+value without a definition is None, never NaN.
 """
 
 from __future__ import annotations
@@ -92,6 +93,10 @@ class InRooms:
     wer_target: float
     wer_original: float | None
     each: tuple[RoomTranscript, ...]  # room by room
+    # Medians over the rooms of the same two rates, which one long transcript does not decide. None:
+    # without an original, or in an older record.
+    wer_target_median: float | None = None
+    wer_original_median: float | None = None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,15 @@ def _percent(value: float) -> str:
     return f"{value:.1%}"
 
 
+def error_rate(value: float) -> str:
+    """A word error rate as a percentage; above 1, only that it is (see `ABOVE_ONE`)."""
+    return _percent(value) if value <= 1 else OVER
+
+
+OVER: Final = "> 100%"
+ABOVE_ONE: Final = (
+    "more errors than words: the transcript is longer than the phrase, as one that loops is"
+)
 SPREADS: Final[Mapping[str, Measure]] = {  # those whose distribution is of interest
     "passes": Measure("passes", _whole, "gradient passes: forward and back through the recogniser"),
     "first_match": Measure(
@@ -57,10 +66,13 @@ SPREADS: Final[Mapping[str, Measure]] = {  # those whose distribution is of inte
 MEASURES: Final[Mapping[str, Measure]] = {  # by the columns of the tables
     **SPREADS,
     "wer_target": Measure(
-        "WER to target", _percent, "word error rate of the transcript to the target"
+        "WER to target",
+        error_rate,
+        "word error rate of the transcript to the target; of characters, where the writing has no"
+        f" spaces between words; {OVER}: {ABOVE_ONE}",
     ),
-    "wer_original": Measure("WER to original", _percent, "likewise to what is said in it"),
-    "wer_clean": Measure("WER of original", _percent, "of the transcript of the original"),
+    "wer_original": Measure("WER to original", error_rate, "likewise to what is said in it"),
+    "wer_clean": Measure("WER of original", error_rate, "of the transcript of the original"),
     "rooms_heard": Measure(
         "test rooms", _percent, "test rooms in which the transcript is the target"
     ),

@@ -87,15 +87,21 @@ class Distribution:
 
 @dataclass(frozen=True)
 class ErrorRate:
-    """Word errors over several clips, pooled."""
+    """Word errors over several clips: all of them pooled, and the clip in the middle.
+
+    One transcript that loops can decide the pooled rate, but not the median.
+    """
 
     clips: int
     errors: int
     words: int  # in the references
-    rate: float | None  # see `mondegreen.text.WordErrors`
+    characters: int  # likewise, in scripts without spaces between words
+    rate: float | None  # all errors over all words, see `mondegreen.text.WordErrors`
+    median: float | None  # of the clips' own rates; None where there are none, like the rate
 
     @classmethod
     def of(cls, counts: Sequence[WordErrors]) -> ErrorRate:
-        """All errors over all words."""
-        total = WordErrors(sum(c.errors for c in counts), sum(c.words for c in counts))
-        return ErrorRate(len(counts), total.errors, total.words, total.rate if counts else None)
+        """The rates of several clips."""
+        total = sum(counts, WordErrors(0, 0))
+        both = (total.rate, float(np.median([c.rate for c in counts]))) if counts else (None, None)
+        return ErrorRate(len(counts), total.errors, total.words, total.characters, *both)

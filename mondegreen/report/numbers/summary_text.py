@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from mondegreen.report.numbers.measures import SPREADS
+from mondegreen.report.numbers.measures import ABOVE_ONE, OVER, SPREADS, error_rate
 from mondegreen.report.numbers.statistics import Distribution, ErrorRate, Mean, Share
 from mondegreen.report.numbers.summary import Summary
+from mondegreen.text import counted
 
 UNKNOWN: Final = "-"
 LONGEST: Final = 200  # characters of a name, a reason or a detail
@@ -93,9 +94,7 @@ def _outcomes(summary: Summary) -> dict[str, str]:
         "clips": _clips(summary),
         "verified": _share(summary.verified),
         "of clips transcribed well": _share(summary.verified_understood),
-        "WER to target": _rate(summary.to_target),
-        "WER to original": _rate(summary.to_original),
-        "WER of original": _rate(summary.clean),
+        **_rates(summary),
     }
     in_rooms = {"test rooms": summary.rooms, "original, in rooms": summary.clean_rooms}
     return lines | {name: _in_rooms(mean) for name, mean in in_rooms.items() if mean}
@@ -124,8 +123,22 @@ def _in_rooms(mean: Mean) -> str:
     return f"heard in {mean.mean:.0%}{interval(mean)}, mean over {clips(mean.clips)}"
 
 
-def _rate(rate: ErrorRate) -> str:
-    return UNKNOWN if rate.rate is None else f"{rate.rate:.1%} of {rate.words:,} words"
+def _rates(summary: Summary) -> dict[str, str]:
+    """Word error rates, and what one above 100 % means."""
+    lines = {
+        "WER to target": rate_of(summary.to_target),
+        "WER to original": rate_of(summary.to_original),
+        "WER of original": rate_of(summary.clean),
+    }
+    return lines | ({OVER: ABOVE_ONE} if any(OVER in line for line in lines.values()) else {})
+
+
+def rate_of(found: ErrorRate) -> str:
+    """A pooled word error rate; of several clips, the median clip's beside it."""
+    if found.rate is None or found.median is None:
+        return UNKNOWN
+    line = f"{error_rate(found.rate)} of {counted(found.words, found.characters)}"
+    return f"{line}; median clip {error_rate(found.median)}" if found.clips > 1 else line
 
 
 def _distribution(found: Distribution | None, write: Callable[[float], str]) -> str:

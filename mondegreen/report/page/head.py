@@ -12,7 +12,14 @@ from mondegreen.findings import Finding
 from mondegreen.report.numbers.measures import MEASURES
 from mondegreen.report.numbers.sources import Part
 from mondegreen.report.numbers.summary import Summary
-from mondegreen.report.numbers.summary_text import NOT_RUN, bound_of, clips, interval, one_line
+from mondegreen.report.numbers.summary_text import (
+    NOT_RUN,
+    bound_of,
+    clips,
+    interval,
+    one_line,
+    rate_of,
+)
 from mondegreen.results.folder import MANIFEST, read_object
 
 METHODS: Final[Mapping[str, str]] = {
@@ -120,7 +127,7 @@ def _facts(part: Part) -> Iterator[tuple[str, str]]:
     if again := _again(part):
         yield "Verified again", again
     if summary.to_target.rate is not None and summary.counts.unverified:
-        yield "Word errors", f"{summary.to_target.rate:.1%} to the targets, failures included"
+        yield "Word errors", f"to the targets, failures included: {rate_of(summary.to_target)}"
 
 
 def _recordings(part: Part) -> str:

@@ -1,7 +1,7 @@
 """The texts of a card: what is said, asked for and transcribed, with their differences.
 
-Transcripts are compared word by word, under the record's normaliser, and shown as they were
-written.
+Transcripts are compared word by word (`mondegreen.text.units`), under the record's normaliser, and
+shown as they were written.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import jiwer
 
+from mondegreen.report.numbers.measures import error_rate
 from mondegreen.report.numbers.sources import Attempt
 from mondegreen.results.heard import Claim
 from mondegreen.results.record import Record
-from mondegreen.text import matches, normalise, word_errors
+from mondegreen.text import kind, matches, normalise, units, word_errors
 
 Tone = Literal["good", "bad", "doubt", "faint"]
 
@@ -28,12 +29,14 @@ class Piece(NamedTuple):
 
     kind: Literal["same", "missing", "extra"]
     text: str
+    before: str = " "  # what parts it from the piece before it; empty in scripts without spaces
 
 
 class _Words(NamedTuple):
     """A text as written, and the words that are compared, each with the place that it is from."""
 
     written: list[str]
+    before: list[str]  # a space where there is one before the word, or would be if one came before
     compared: list[str]
     places: list[int]
 
@@ -41,7 +44,7 @@ class _Words(NamedTuple):
 def differences(phrase: str, transcript: str, normaliser: str = "default") -> list[Piece]:
     """A transcript in pieces, with the missing words of a phrase where they belong.
 
-    The pieces that are not missing, joined by spaces, are the transcript with single spaces. A word
+    The pieces that are not missing, joined, are the transcript with single spaces. A word
     of several parts ("supper-room") is the same if all of its parts are. More than `MOST_WORDS`
     words are not compared: the transcript is one piece that is "extra".
 
@@ -50,27 +53,35 @@ def differences(phrase: str, transcript: str, normaliser: str = "default") -> li
     """
     asked, found = _words(phrase, normaliser), _words(transcript, normaliser)
     if max(len(asked.compared), len(found.compared)) > MOST_WORDS:
-        return [Piece("extra", " ".join(found.written))]
-    return [
-        Piece(kind, " ".join(piece.text for piece in run))
-        for kind, run in groupby(_pieces(asked, found), key=lambda piece: piece.kind)
-    ]
+        return [Piece("extra", " ".join(transcript.split()))]
+    runs = groupby(_pieces(asked, found), key=lambda piece: piece.kind)
+    return [_joined(list(run)) for _, run in runs]
+
+
+def _joined(run: Sequence[Piece]) -> Piece:
+    first, *others = run
+    text = "".join([first.text, *(piece.before + piece.text for piece in others)])
+    return first._replace(text=text)
 
 
 def share_found(pieces: Sequence[Piece]) -> float:
     """How much of the phrase is in the transcript, 0 to 1, by words as written; of no words, 1."""
     same, missing = (
-        sum(len(p.text.split()) for p in pieces if p.kind == kind) for kind in ("same", "missing")
+        sum(len(units(p.text)) for p in pieces if p.kind == of) for of in ("same", "missing")
     )
     return same / (same + missing) if same + missing else 1.0
 
 
 def _words(text: str, normaliser: str) -> _Words:
-    written = text.split()
-    parts = [normalise(word, normaliser).split() for word in written]
+    apart = [units(word) for word in text.split()]
+    written = [unit for some in apart for unit in some]
+    before = [" " if at == 0 else "" for some in apart for at in range(len(some))]
+    if written and kind(written[0]) != "word":
+        before[0] = ""
+    parts = [units(normalise(word, normaliser)) for word in written]
     compared = [part for some in parts for part in some]
     places = [place for place, some in enumerate(parts) for _ in some]
-    return _Words(written, compared, places)
+    return _Words(written, before, compared, places)
 
 
 def _pieces(asked: _Words, found: _Words) -> Iterator[Piece]:
@@ -88,9 +99,10 @@ def _pieces(asked: _Words, found: _Words) -> Iterator[Piece]:
     lacking = sorted(missing, key=lambda place: (missing[place], place))
     for place, word in enumerate([*found.written, ""]):
         while lacking and missing[lacking[0]] <= place:
-            yield Piece("missing", asked.written[lacking.pop(0)])
+            lost = lacking.pop(0)
+            yield Piece("missing", asked.written[lost], asked.before[lost])
         if place < len(found.written):
-            yield Piece("extra" if place in extra else "same", word)
+            yield Piece("extra" if place in extra else "same", word, found.before[place])
 
 
 # ---- texts
@@ -178,9 +190,9 @@ def compared(label: str, of: str, transcript: str, record: Record) -> Transcript
         return Transcript(label, of, [], "empty", "bad")
     if matches(transcript, target, normaliser):
         return Transcript(label, of, _plain(transcript), "the target", "good")
-    rate = word_errors(target, transcript, normaliser).rate
+    rate = error_rate(word_errors(target, transcript, normaliser).rate)
     marked = _marked(transcript, target, normaliser)
-    return Transcript(label, of, marked, f"not the target, WER {rate:.0%}", "bad")
+    return Transcript(label, of, marked, f"not the target, WER {rate}", "bad")
 
 
 def _plain(text: str) -> list[Piece]:
