@@ -10,7 +10,6 @@ proves each from its saved file. Use it on recognisers that you own or may test.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from mondegreen.errors import MondegreenError
@@ -66,6 +65,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("mondegreen")
     if name not in _HOMES:
         raise AttributeError(f"module 'mondegreen' has no attribute {name!r}")

@@ -16,7 +16,9 @@ import torch
 from mondegreen.errors import VictimError
 from mondegreen.files import cache_folder
 from mondegreen.findings import Finding
+from mondegreen.processors import affinity, processors
 from mondegreen.victims.embedded import bundled
+from mondegreen.wording import how_many
 
 REQUIRED = (
     *("mondegreen", "torch", "transformers", "onnxruntime", "moonshine-voice"),
@@ -48,11 +50,16 @@ def _versions() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
-    yield Finding(
-        "cpu", "error", "ok", f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads"
-    )
+    yield Finding("cpu", "error", "ok", _processors())
     for i in range(torch.cuda.device_count()):
         yield Finding(f"cuda:{i}", "error", "ok", torch.cuda.get_device_name(i))
+
+
+def _processors() -> str:
+    return (
+        f"{os.cpu_count()} processors, {affinity()} by affinity, {processors()} with the quota of"
+        f" the control group; torch uses {how_many(torch.get_num_threads(), 'thread')}"
+    )
 
 
 def _model() -> Finding:

@@ -25,7 +25,9 @@ STARTS_FROM: Final[Mapping[str, str]] = {"imperceptible": "carlini-wagner", "com
 class Checked(BaseModel):
     """Frozen, strictly typed values; what does not fit is an `OptionError` in plain words."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True
+    )
 
     if not TYPE_CHECKING:  # type checkers see the fields
 

@@ -21,6 +21,8 @@ ROOMS = (
     "files",
     "findings",
     "options",
+    "processors",
+    "wording",
     "text",
     "audio",
     "psychoacoustics",

@@ -7,7 +7,8 @@ to stderr, results to stdout. Commands import what they need when they run: torc
 """
 
 from mondegreen.cli import attack, inspect, judge, listen, output, report, rooms, run
-from mondegreen.cli.app import app, main
+from mondegreen.cli.app import app
+from mondegreen.cli.entry import main
 
 __all__ = [
     "app",

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import os
-import signal
-import sys
 from collections.abc import Callable
 from functools import wraps
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from rich.markup import escape
 from typer.core import TyperGroup
 
-from mondegreen.cli.output import err, out
-from mondegreen.errors import MondegreenError, StorageError
+from mondegreen.cli.console import out
 
 DEFAULT_VICTIM = "moonshine-tiny"
-STOPPED = 130  # exit status of Ctrl-C, by convention
 ROOMS, ADVANCED = "Rooms", "Advanced options"
 PLAIN: Final = frozenset(  # fields that most users choose; others are in the advanced panel
     {"method", "preset", "max_passes", "target", "targets", "limit", "victim", "workers", "device"}
@@ -120,6 +113,8 @@ def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         out.print(f"mondegreen {version('mondegreen')}", highlight=False)
         raise typer.Exit
 
@@ -137,23 +132,3 @@ def mondegreen(
 
     Only for recognisers that you own or are allowed to test: see RESPONSIBLE_USE.md.
     """
-
-
-def main() -> None:
-    """Entry point: errors become a message and an exit status; see `mondegreen.cli`."""
-    # transformers' advice on its own interfaces is for programmers
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    # `timeout`, a scheduler or a supervisor ends a command as Ctrl-C does
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        app()
-    except SystemExit as ended:
-        if ended.code == STOPPED:
-            err.print("interrupted; what was saved before is kept")
-        raise
-    except MondegreenError as error:
-        err.print(f"[red]error:[/red] {escape(str(error))}")
-        sys.exit(4 if isinstance(error, StorageError) else 2)
-    except Exception:  # a fault of ours; 1 would say that the attack ran
-        err.print_exception()
-        sys.exit(3)

@@ -21,7 +21,9 @@ from mondegreen.cli.app import (
     app,
     takes,
 )
-from mondegreen.cli.output import Bars, err, print_json, print_result, print_warnings
+from mondegreen.cli.console import err
+from mondegreen.cli.output import print_json, print_result, print_warnings
+from mondegreen.cli.progress import Bars, working
 from mondegreen.cli.report import PAGE, report_of_results
 from mondegreen.options import Method, Options
 
@@ -92,7 +94,7 @@ def attack(
     stages_for(options, started=start is not None)  # refused before anything is loaded or made
     if threads is not None:
         torch.set_num_threads(threads)
-    with err.status("loading the recogniser"):
+    with working("loading the recogniser"):
         attacked = load_victim(victim, device=device, dtype=getattr(torch, dtype))
     for path in audio if options.in_rooms else ():  # refused before rooms are made
         load(path, attacked.sample_rate)
@@ -150,7 +152,7 @@ def demo(
     from mondegreen.victims import load_victim
     from mondegreen.victims.embedded import bundled
 
-    with err.status("loading the recogniser"):
+    with working("loading the recogniser"):
         victim = load_victim(DEFAULT_VICTIM, device=device)
     steps = DEMO_STEPS.get(method, [(method, None)])
     bank = few_rooms(victim.sample_rate) if method in DEMO_STEPS else None

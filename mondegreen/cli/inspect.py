@@ -18,7 +18,9 @@ from mondegreen.cli.app import (
     VictimName,
     app,
 )
-from mondegreen.cli.output import err, out, print_fields, print_finding, print_json
+from mondegreen.cli.console import err, out
+from mondegreen.cli.output import print_fields, print_finding, print_json
+from mondegreen.cli.progress import working
 
 
 @app.command(epilog=Examples + "mondegreen transcribe clip.wav --victim moonshine-tiny-int8")
@@ -39,7 +41,7 @@ def transcribe(
     from mondegreen.errors import AudioError
     from mondegreen.victims import load_recogniser
 
-    with err.status("loading the recogniser"):
+    with working("loading the recogniser"):
         recogniser = load_recogniser(victim, device=device, beams=beams)
     unread = False
     for path in audio:
@@ -85,7 +87,7 @@ def check_victim(
     from mondegreen.victims.contract import examine
     from mondegreen.victims.embedded import bundled
 
-    with err.status("loading the recogniser"):
+    with working("loading the recogniser"):
         victim = load_victim(spec, device=device)
     speech = torch.from_numpy(load(bundled.asset(bundled.RECORDING), victim.sample_rate))
     findings = []

@@ -10,17 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mondegreen.cli.app import ADVANCED, ROOMS, AsJson, Beams, Device, Dtype, Examples, Seed, app
-from mondegreen.cli.output import (
-    Bars,
-    err,
-    out,
-    print_fields,
-    print_finding,
-    print_json,
-    print_table,
-)
+from mondegreen.cli.console import err, out
+from mondegreen.cli.output import print_fields, print_finding, print_json, print_table
+from mondegreen.cli.progress import Bars, working
 from mondegreen.cli.report import print_page, write_page
 from mondegreen.errors import OptionError, StorageError
+from mondegreen.wording import how_many
 
 if TYPE_CHECKING:
     from mondegreen.findings import Finding
@@ -80,7 +75,7 @@ def verify(
             "Files in batches are scored greedily: give --batch or --beams, not both."
         )
     name = victim or made_on(folder)
-    with err.status("loading the recogniser"):
+    with working("loading the recogniser"):
         load = load_victim if batch else partial(load_recogniser, beams=beams)
         recogniser = load(name, device=device, dtype=getattr(torch, dtype))
         bank = bank_of(folder, rooms, recogniser.sample_rate)
@@ -146,7 +141,7 @@ def _count(folder: Path, listener: str, claims: list[Claim], as_json: bool) -> i
     print_fields(fields, as_json)
     unheard = len(item_folders(folder)) - len(claims)
     if unheard:
-        err.print(f"interrupted; {unheard} items were not transcribed")
+        err.print(f"interrupted before {how_many(unheard, 'item')} could be transcribed")
     return 0 if not (refuted or damaged or unheard) else 1
 
 
@@ -179,7 +174,7 @@ def sanity(
     from mondegreen.results.sanity import keep_findings
     from mondegreen.victims import load_victim
 
-    with err.status("loading the recogniser"):
+    with working("loading the recogniser"):
         attacked = load_victim(victim or made_on(folder), device=device)
         bank = bank_of(folder, rooms, attacked.sample_rate)
     findings: list[Finding] = []
@@ -199,10 +194,9 @@ def sanity(
 
 
 def _announce(cost: Cost) -> None:
-    clips = "1 clip" if cost.clips == 1 else f"{cost.clips} clips"
     err.print(
-        f"{cost.checks} checks attack {clips} again (--sample), in at most {cost.passes:,} gradient"
-        " passes",
+        f"{cost.checks} checks attack {how_many(cost.clips, 'clip')} again (--sample), in at most"
+        f" {how_many(cost.passes, 'gradient pass', 'gradient passes')}",
         highlight=False,
     )
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from mondegreen.cli.app import AsJson, Examples, app
-from mondegreen.cli.output import Bars, err, out, print_fields, print_json, print_warnings
+from mondegreen.cli.console import err, out
+from mondegreen.cli.output import print_fields, print_json, print_warnings
+from mondegreen.cli.progress import Bars, working
 from mondegreen.errors import OptionError, reason
 
 if TYPE_CHECKING:
@@ -209,7 +211,7 @@ def score(
     if html is not None:
         check_name(html)
     study = read_key(key or find_key(answers))
-    with err.status("scoring"):
+    with working("scoring"):
         found = score_answers(study, read_answers(answers, study))
     if html is not None:
         from mondegreen.files import write_whole

@@ -1,29 +1,18 @@
-"""What is printed, and where: results to stdout; progress, tables and errors to stderr."""
+"""What results look like when they are printed."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import log10
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
-from mondegreen.audio.pcm import FULL_SCALE
+from mondegreen.cli.console import err, out
 from mondegreen.report.numbers.measures import ABOVE_ONE, OVER, error_rate
 
 if TYPE_CHECKING:
@@ -31,12 +20,9 @@ if TYPE_CHECKING:
     from mondegreen.findings import Finding
     from mondegreen.measures.transfer import Transcribed, Transfer
     from mondegreen.results.record import Dry, InRooms, Survival
-    from mondegreen.search.progress import Progress as Step
 
-out, err = (Console(stderr=stderr, soft_wrap=True, emoji=False) for stderr in (False, True))
 NAMES = 18  # characters of the names of fields, unless one is longer
 NARROWEST, GAP = 16, 2  # characters of a column that can still be read, and between two
-LOG_EVERY = 30.0  # s between two lines in a log
 STATES = {
     "ok": "green",
     "warning": "yellow",
@@ -47,79 +33,9 @@ STATES = {
 }
 
 
-class Bars:
-    """Progress bars, one for each kind of work, drawn as the work comes up; lines in a log.
-
-    Its `step` is called after every step of an attack, its `count` with anything countable.
-    """
-
-    def __init__(self, name: str, passes: int = 0) -> None:
-        self._name = escape(name)
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
-            TimeRemainingColumn(),
-            console=err,
-            disable=not err.is_terminal,
-        )
-        self._logged = time.monotonic()
-        self._tasks: dict[str, TaskID] = {}
-        if passes:
-            self._tasks[""] = self._bars.add_task(self._name, total=passes, state="")
-
-    def __enter__(self) -> Bars:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._bars.stop()
-
-    def step(self, seen: Step) -> None:
-        """Show a step of the first clip still in the search."""
-        self._update("", advance=seen.passes, state=state(seen))
-
-    def count(self, what: str, done: int, total: int) -> None:
-        """Show that `done` of `total` are done."""
-        if what not in self._tasks:
-            self._tasks[what] = self._bars.add_task(f"{self._name}: {what}", total=total, state="")
-        self._update(what, completed=done)
-
-    def _update(self, what: str, **changed: Any) -> None:
-        self._bars.update(self._tasks[what], **changed)
-        bar = next(task for task in self._bars.tasks if task.id == self._tasks[what])
-        due = bar.finished or time.monotonic() - self._logged >= LOG_EVERY
-        if due and not err.is_terminal:
-            self._logged = time.monotonic()
-            line = f"{bar.description}: {bar.completed:,.0f} of {bar.total:,.0f}"
-            err.print(f"{line}  {bar.fields['state']}".rstrip(), highlight=False)
-
-
-def state(seen: Step) -> str:
-    """A step in a line: loss, ε or α, masking loss, and whether the target is heard."""
-    parts = [f"loss {float(seen.loss[0]):.1f}"]
-    if seen.eps is not None:
-        parts.append(f"ε {float(seen.eps[0]) * FULL_SCALE:.0f}")
-    if seen.alpha is not None:
-        parts.append(f"α {float(seen.alpha[0]):.3g}")
-    if seen.masking_loss is not None:
-        parts.append(f"masking {float(seen.masking_loss[0]):.1f}")
-    if seen.judged > 1:
-        parts.append(f"heard in {int(seen.hits[0])} of {seen.judged}")
-    else:
-        parts.append("heard" if seen.hits[0] else "not heard")
-    return "  ".join(parts)
-
-
 def print_json(value: Mapping[str, Any]) -> None:
     """One object on one line of stdout."""
-    print(json.dumps(value, allow_nan=False), flush=True)
+    out.print(json.dumps(value, allow_nan=False), markup=False, highlight=False)
 
 
 def print_fields(fields: Mapping[str, Any], as_json: bool = False) -> None:
@@ -168,6 +84,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 def print_result(result: Result, folder: Path) -> None:
     """Print the result of an attack, and where its files are."""
+    from mondegreen.audio.pcm import FULL_SCALE
+
     record, quality = result.record, result.record.quality
     proof = "yes, from the saved file"
     if record.survival:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from mondegreen.cli.app import AsJson, Examples, app
-from mondegreen.cli.output import Bars, err, out, print_json
-from mondegreen.cli.output import out as stdout
+from mondegreen.cli.console import err, out
+from mondegreen.cli.console import out as stdout
+from mondegreen.cli.output import print_json
+from mondegreen.cli.progress import Bars, working
 
 if TYPE_CHECKING:
     from mondegreen.report.page.write import Written
@@ -116,6 +118,6 @@ def plot(
     """
     from mondegreen.report.figures.plots import plot as draw
 
-    with err.status("drawing"):
+    with working("drawing"):
         draw(results, out, figure)
     stdout.print(str(out), markup=False, highlight=False)

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mondegreen.cli.app import DEFAULT_VICTIM, AsJson, Bank, Beams, Device, Examples, app
+from mondegreen.cli.console import err
 from mondegreen.cli.output import (
-    Bars,
-    err,
     print_fields,
     print_json,
     print_transfers,
     print_warnings,
     survival_fields,
 )
+from mondegreen.cli.progress import Bars, working
 from mondegreen.errors import OptionError
+from mondegreen.wording import how_many
 
 if TYPE_CHECKING:
     from mondegreen.air.rooms import RoomBank, SplitSizes
@@ -164,7 +165,7 @@ def evaluate(
     from mondegreen.measures.survival import survives
     from mondegreen.victims import load_recogniser
 
-    with err.status("loading the recogniser"):
+    with working("loading the recogniser"):
         judge = victim or attacked(sound) or DEFAULT_VICTIM
         recogniser = load_recogniser(judge, device=device, beams=beams)
         named = [
@@ -232,14 +233,10 @@ def _print_bank(path: Path, bank: RoomBank, as_json: bool) -> None:
 def _line(split: SplitSurvey) -> str:
     """A split in a line."""
     return (
-        f"{_some(split.responses, 'response')} from {_some(split.rooms, 'room')},"
+        f"{how_many(split.responses, 'response')} from {how_many(split.rooms, 'room')},"
         f" up to {split.seconds:.2f} s;"
         f" RT60 {_spread(split.rt60, 's')}; direct to reverberant {_spread(split.drr, 'dB')}"
     )
-
-
-def _some(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _spread(spread: Range | None, unit: str) -> str:

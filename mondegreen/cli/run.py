@@ -17,13 +17,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from mondegreen.cli.app import AsJson, Examples, app, takes
-from mondegreen.cli.output import LOG_EVERY, Bars, err, out, print_fields, print_json
+from mondegreen.cli.console import err, out
+from mondegreen.cli.output import print_fields, print_json
+from mondegreen.cli.progress import Bars
 from mondegreen.runs.config import RunConfig, read_config
+from mondegreen.wording import how_many
 
 if TYPE_CHECKING:
     from mondegreen.runs.run import Tally
 
-LOG_NEWS_EVERY = 10.0  # s, where a clip has been dealt with meanwhile
+# s between two lines in a log, where a clip has been dealt with meanwhile, and where none has
+LOG_NEWS_EVERY, LOG_EVERY = 10.0, 30.0
 
 
 class Dashboard:
@@ -31,7 +35,7 @@ class Dashboard:
 
     def __init__(self, name: str) -> None:
         self._name = escape(name)
-        self._bars = Bars(self._name)
+        self._bars = Bars(name)
         self._live = Live(console=err, refresh_per_second=4, transient=True)
         self._notes_shown = 0
         self._logged = 0, -LOG_EVERY
@@ -72,7 +76,7 @@ class Dashboard:
         self._logged = tally.done, time.monotonic()
         left = tally.seconds_left
         rest = "" if left is None else f", {_duration(left)} left"
-        under_way = f", {len(tally.jobs)} under way by {tally.workers} workers"
+        under_way = f", {len(tally.jobs)} under way by {how_many(tally.workers, 'worker')}"
         err.print(f"{self._name}: {_counts(tally)}{under_way}{rest}", highlight=False)
 
 
@@ -84,14 +88,18 @@ def _tally_table(name: str, tally: Tally) -> Table:
     table.add_row(f"[bold]{name}[/]", _counts(tally), "stopping" if tally.stopped else speed)
     for clip, passes, of in tally.jobs.values():
         bar = ProgressBar(total=max(of, 1), completed=passes, width=24)
-        table.add_row("", bar, f"{escape(clip)}  {passes} of {of} passes" if of else escape(clip))
+        table.add_row(
+            "",
+            bar,
+            f"{escape(clip)}  {passes} of {how_many(of, 'pass', 'passes')}" if of else escape(clip),
+        )
     return table
 
 
 def _counts(tally: Tally) -> str:
     return (
-        f"{tally.done} of {tally.clips} clips: [green]{tally.verified} verified[/],"
-        f" {tally.failed} not, [red]{tally.errors} errors[/]"
+        f"{tally.done} of {how_many(tally.clips, 'clip')}: [green]{tally.verified} verified[/],"
+        f" {tally.failed} not, [red]{how_many(tally.errors, 'error')}[/]"
     )
 
 

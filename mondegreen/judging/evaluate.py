@@ -27,6 +27,7 @@ from mondegreen.results.record import InRooms, Record, Survival
 from mondegreen.text import check_target
 from mondegreen.victims.base import Recogniser
 from mondegreen.victims.embedded import NAMES
+from mondegreen.wording import how_many
 
 
 @dataclass(frozen=True)
@@ -183,17 +184,18 @@ def _each(
             if on_other is not None:
                 on_other(done, len(others))
     except KeyboardInterrupt:
-        failures.append(f"interrupted after {len(transfers)} of {len(others)} recognisers")
+        done = len(transfers)
+        failures.append(f"interrupted after {done} of {how_many(len(others), 'recogniser')}")
     return transfers, failures
 
 
 def _shortcomings(seen: InRooms, wanted: int) -> Iterator[str]:
     if seen.count < wanted:
-        yield f"interrupted after {seen.count} of {wanted} rooms"
+        yield f"interrupted after {seen.count} of {how_many(wanted, 'room')}"
     if seen.distinct < seen.count:
         yield (
-            f"the {seen.count} responses come from {seen.distinct} rooms: the interval, which takes"
-            " them for independent, is too narrow"
+            f"the {seen.count} responses come from {how_many(seen.distinct, 'room')}: the interval,"
+            " which takes them for independent, is too narrow"
         )
 
 

@@ -21,6 +21,7 @@ from pydantic import Field, TypeAdapter
 from mondegreen.errors import MondegreenError, reason
 from mondegreen.listening.key import KEY, KINDS, Choice, StudyKey, Trial, problem
 from mondegreen.report.numbers.summary_text import one_line
+from mondegreen.wording import how_many
 
 ANSWERS: Final = "answers"  # the folder of a study with its answers
 COLUMNS: Final = ("study", "protocol", "listener", "form", "headphones")  # of a CSV's sessions
@@ -99,7 +100,7 @@ def read_answers(paths: Sequence[Path], key: StudyKey) -> list[Session]:
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        lines = [f"{len(errors)} of {len(files)} files cannot be scored:"]
+        lines = [f"{len(errors)} of {how_many(len(files), 'file')} cannot be scored:"]
         advice = dict.fromkeys(error.advice for error in errors)  # each once
         raise MondegreenError("\n".join([*lines, *(error.wrong for error in errors), *advice]))
     if not sessions:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from mondegreen.errors import OptionError
 from mondegreen.files import differences, key_of, write_whole
+from mondegreen.processors import processors
 from mondegreen.results.folder import CLIPS, CONFIG, MANIFEST, hash_of, is_run, read_object
 from mondegreen.runs.config import RunConfig
 
@@ -114,7 +114,7 @@ def _surroundings(config: RunConfig, attacked: Attacked) -> dict[str, Any]:
     return {
         "engine": config.engine,
         "devices": list(attacked.devices),
-        "processors": os.cpu_count(),
+        "processors": processors(),
         "platform": platform.platform(),
         "python": platform.python_version(),
         "packages": _versions(),

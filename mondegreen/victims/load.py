@@ -34,7 +34,8 @@ def load_victim(
     """
     recogniser = load_recogniser(name, device=device, dtype=dtype)
     if not isinstance(recogniser, Victim):
-        missing = [member for member in _ATTACKED_BY if not hasattr(recogniser, member)]
+        # a member that is None is none
+        missing = [one for one in _ATTACKED_BY if getattr(recogniser, one, None) is None]
         what = "can only transcribe" if "score" in missing else "cannot be attacked yet"
         raise VictimError(
             f"{name} {what}: it has no {', '.join(missing)}; attack moonshine-tiny and let {name}"

@@ -43,6 +43,7 @@ from mondegreen.air.rooms.settings import FIRST, PRESETS, RoomSettings, SplitSiz
 from mondegreen.air.rooms.simulate import impulse_response, library
 from mondegreen.errors import RoomError
 from mondegreen.files import differences, key_of
+from mondegreen.processors import processors
 
 CHUNK: Final = 5  # responses; the most that an interruption costs
 
@@ -91,7 +92,7 @@ def make_bank(
         if out.exists():
             return _same(out, plan)
         parts = out.with_name(f"{out.name}.part")
-        responses = iter(_responses(plan, parts, workers or os.cpu_count() or 1, on_room))
+        responses = iter(_responses(plan, parts, workers or processors(), on_room))
         splits = {name: Split.of(name, islice(responses, n)) for name, n in plan.sizes.items()}
         RoomBank(plan.sample_rate, key_of(plan.origin), plan.origin, splits).save(out)
         shutil.rmtree(parts, ignore_errors=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from mondegreen.errors import MondegreenError, VictimError
+from mondegreen.processors import processors
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.job import Advanced, Assignment, Crashed, Event, Job, Lost
 from mondegreen.runs.manifest import Attacked
@@ -168,11 +168,6 @@ def make_engine(run: str, config: RunConfig) -> Engine[Any]:
     from mondegreen.runs.engines.local import LocalEngine
 
     return LocalEngine(run, config)
-
-
-def processors() -> int:
-    """The number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def worker_devices(config: RunConfig, devices: Sequence[str], jobs: int, places: int) -> list[str]:

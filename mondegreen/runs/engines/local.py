@@ -21,12 +21,12 @@ from threading import Thread
 from typing import Any, Final
 
 from mondegreen.errors import MondegreenError
+from mondegreen.processors import processors
 from mondegreen.runs.engines.base import (
     Engine,
     Exited,
     Handle,
     Message,
-    processors,
     worker_devices,
 )
 from mondegreen.runs.job import Advanced, Assignment, Job

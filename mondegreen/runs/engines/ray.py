@@ -17,13 +17,13 @@ from threading import Event as Flag
 from typing import Any, ClassVar, Final
 
 from mondegreen.errors import MondegreenError, VictimError
+from mondegreen.processors import processors
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.engines.base import (
     Engine,
     Exited,
     Handle,
     Message,
-    processors,
     worker_devices,
     worker_threads,
 )
