@@ -38,7 +38,7 @@ def reason(error: Exception) -> str:
     match error:
         case OSError():
             return error.strerror or str(error)
-        case UnicodeDecodeError():
+        case UnicodeError():
             return "it is not UTF-8 text"
         case json.JSONDecodeError():
             return f"it is not JSON from line {error.lineno} on"

@@ -60,4 +60,4 @@ def differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from differences(old, new)
         elif json.dumps(old) != json.dumps(new):  # in JSON, a tuple is a list
-            yield f"its {name} is {json.dumps(old)}, not {json.dumps(new)}"
+            yield f"its {name} is {json.dumps(old):.200}, not {json.dumps(new):.200}"

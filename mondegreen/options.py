@@ -108,9 +108,9 @@ def _complaint(found: Mapping[str, Any], model: type[BaseModel]) -> str:
     if found["type"] == "extra_forbidden":
         close = get_close_matches(name, known, n=1)
         advice = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
-        return f"There is no option {name!r}; {advice}"
+        return f"There is no option {name!r:.60}; {advice}"
     if found["type"] == "missing":
         return f"No {name} were given; name them on the command line or in the configuration"
     if found["type"] == "value_error":
         return str(found["ctx"]["error"])
-    return f"Got {name} = {found['input']!r}: {found['msg'].lower()}"
+    return f"Got {name} = {found['input']!r:.60}: {found['msg'].lower()}"

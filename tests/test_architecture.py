@@ -19,6 +19,7 @@ PACKAGE = Path(mondegreen.__file__).parent
 ROOMS = (
     "errors",
     "files",
+    "reading",
     "findings",
     "options",
     "processors",

@@ -20,6 +20,7 @@ from mondegreen.judging.checks import (
     CHECKS,
     Check,
     Count,
+    Damage,
     Hunt,
     Leak,
     NotMeasured,
@@ -47,7 +48,7 @@ LSB = 1 / 32768
 
 
 def test_ids_are_in_kebab_case_and_each_is_there_once() -> None:
-    assert len(EVIDENCE) == len(CHECKS) == 13
+    assert len(EVIDENCE) == len(CHECKS) == 14
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", check.id) for check in CHECKS)
 
 
@@ -102,6 +103,9 @@ def found(norm: float | None, minimises: bool = True) -> Hunt:
         (checks.NOT_DETERMINISTIC, [Repetition(("a", "a"), (1e-9, 3e-9))], "ok", "0 another"),
         (checks.NOT_DETERMINISTIC, [Repetition(("a", "a"), (50.0, 50.2))], "fires", "1 another"),
         (checks.NOT_DETERMINISTIC, [same(), Repetition(("a", "A"), (1.0, 1.0))], "fires", "1 of 2"),
+        (checks.ITEMS_DAMAGED, Damage(Count(0, 3), ()), "ok", "0 of 3 items"),
+        (checks.ITEMS_DAMAGED, Damage(Count(2, 3), ("a", "b")), "fires", "follows: a, b"),
+        (checks.ITEMS_DAMAGED, Damage(Count(12, 12), tuple("abcdefghijkl")), "fires", "j, 2 more"),
         (checks.CLEAN_NOT_UNDERSTOOD, Count(5, 5), "ok", "5 of 5 clean clips"),
         (checks.CLEAN_NOT_UNDERSTOOD, Count(4, 5), "fires", "(80%)"),
         (checks.LOST_IN_16_BITS, Count(0, 9), "ok", "0 of 9 clips"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mondegreen.errors import MondegreenError, reason
-from mondegreen.results.folder import read_lines, read_object
+from mondegreen.results.folder import read_clip_list, read_object
 from mondegreen.results.item import read_item
 from mondegreen.runs.config import read_config
 from mondegreen.victims.load import resolve_device
@@ -58,7 +58,7 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "clips.jsonl"
     path.write_text('{"key": "a"}\n' + line)
     with pytest.raises(MondegreenError, match="line 2 holds no object"):
-        list(read_lines(path))
+        list(read_clip_list(tmp_path))
 
 
 def test_a_folder_without_a_record_is_no_result(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_sanity_interrupted_keeps_what_it_has(
 def test_sanity_on_a_healthy_victim_asks_every_check(run, results: Path) -> None:
     status, out, err = run("sanity", results, "--sample", "1", "--json")
     found = {finding["id"]: finding["state"] for finding in map(json.loads, out.splitlines())}
-    assert len(found) == 13, err
+    assert len(found) == 14, err
     told = "3 checks attack 1 clip again (--sample), in at most 660 gradient passes"
     assert told in err
     assert found["gradient-zero"] == found["not-deterministic"] == found["noise-succeeds"] == "ok"

@@ -368,14 +368,14 @@ def test_a_full_disk_keeps_earlier_answers(
 def test_a_folder_without_a_study_is_refused(study: Path, missing: str) -> None:
     (study / missing).unlink()
     with pytest.raises(MondegreenError, match=missing.replace(".", r"\.")):
-        Site(study)
+        Site(study, lambda line: None)
 
 
 def test_a_page_of_another_study_is_refused(study: Path) -> None:
     index = study / "page" / "index.html"
     index.write_text(index.read_text().replace(read_key(study / "key.json").study, "0" * 16))
     with pytest.raises(MondegreenError, match="it is not the page of the study"):
-        Site(study)
+        Site(study, lambda line: None)
 
 
 def test_a_port_in_use_is_reported(study: Path, client: Client) -> None:
@@ -386,6 +386,25 @@ def test_a_port_in_use_is_reported(study: Path, client: Client) -> None:
 def test_only_this_machine_can_connect(study: Path) -> None:
     with make_server(study, 0, lambda line: None) as server:
         assert server.server_address[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("content", ["{", "[" * 50_000, "pipe"])
+def test_a_damaged_kept_answer_is_set_aside_and_blocks_no_other(
+    study: Path, client: Client, content: str
+) -> None:
+    assert client.post(answers(study, 3)) == 204
+    (stored,) = kept(study)
+    stored.unlink()
+    if content == "pipe":
+        os.mkfifo(stored)
+    else:
+        stored.write_text(content)
+    assert client.post(answers(study, 2)) == 204
+    assert len(json.loads(stored.read_text())["answers"]) == 2
+    (aside,) = stored.parent.glob(f"{stored.name}.damaged-*")
+    assert content == "pipe" or aside.read_text() == content
+    assert f"Moved to {aside.name}" in client.log[1]
+    assert len(read_answers([study], read_key(study / "key.json"))) == 1
 
 
 @pytest.mark.slow

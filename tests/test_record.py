@@ -94,7 +94,12 @@ points = st.builds(
 )
 KINDS: dict[str, st.SearchStrategy[Any]] = {
     **{"str": texts, "bool": st.booleans(), "float": numbers, "Count": counts},
-    **{"Options": options, "Quality": qualities, "Survival": survivals},
+    **{
+        "Options": options,
+        "SampleRate": st.integers(1_000, 768_000),
+        "Quality": qualities,
+        "Survival": survivals,
+    },
     "tuple[str, ...]": st.lists(texts, max_size=2).map(tuple),
     "tuple[Point, ...]": st.lists(points, max_size=2).map(tuple),
     "Mapping[str, str]": st.dictionaries(texts, texts, max_size=2),

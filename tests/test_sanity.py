@@ -414,12 +414,24 @@ def test_what_it_may_cost_is_told_before_the_first_check(sound: Path, sample: in
     assert cost.passes == sum(totals[check] for check in IDS[-3:])
 
 
-def test_an_attack_that_nobody_knows_is_refused(sound: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "ill", [{"preset": "of tomorrow"}, {"spelled": "日本"}, {"sample_rate": 10**9}, {"passes": "x"}]
+)
+def test_an_ill_record_is_named_and_keeps_no_other_from_being_examined(
+    sound: Path, tmp_path: Path, ill: dict[str, Any]
+) -> None:
     copy = tmp_path / "run"
     shutil.copytree(sound, copy)
-    rewrite(copy, 1, preset="of tomorrow")
-    with pytest.raises(MondegreenError, match=r"clip-1/record\.json cannot be read: .*preset"):
-        examine(copy, linear_victim(), sample=1)
+    rewrite(copy, 1, **ill)
+    finding = found("items-damaged", copy, linear_victim(), sample=3)
+    assert (finding.state, finding.severity) == ("fires", "error")
+    assert finding.detail.startswith("1 of 3 items are damaged")
+    assert finding.detail.endswith(": clip-1")
+    assert found("gradient-zero", copy, linear_victim(), sample=3).detail.endswith("of 2 clips")
+    for number in (0, 2):
+        rewrite(copy, number, **ill)
+    with pytest.raises(OptionError, match="3 results, all of them damaged"):
+        examine(copy, linear_victim())
 
 
 # ---- refusals

@@ -107,6 +107,41 @@ def test_one_record_that_cannot_be_read_keeps_no_other_from_being_heard(
         made_on(folder / "1")
 
 
+@pytest.mark.parametrize("batch", [None, 3])
+@pytest.mark.parametrize(
+    ("ill", "problem"),
+    [
+        ({"sample_rate": 8_000}, "not of one length"),
+        ({"sample_rate": 10**9}, "look at sample_rate"),
+        ({"bank": "b" * 64}, "another bank"),
+        ({"target": 5}, "look at target"),
+        ({"files": {"adversarial.wav": "0"}}, "does not say which files"),
+        ({"passes": 2**70}, "look at passes"),
+    ],
+)
+def test_an_ill_record_is_one_claim_that_is_not_confirmed(
+    results: Path, tmp_path: Path, batch: int | None, ill: dict[str, object], problem: str
+) -> None:
+    folder = copied(results, tmp_path)
+    path = folder / "1" / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | ill))
+    if batch and "bank" in ill:
+        problem = "one by one"
+    assert made_on(folder) == "moonshine-tiny"
+    claims = heard(folder, bank=bank_of(folder, None, 16_000), batch=batch)
+    assert [claim.confirmed for claim in claims] == [True, False, False]
+    assert [claim.problem is None for claim in claims] == [True, False, True]
+    assert problem in str(claims[1].problem)
+
+
+def test_a_target_that_cannot_be_written_is_one_claim(results: Path, tmp_path: Path) -> None:
+    folder = copied(results, tmp_path)
+    path = folder / "1" / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"spelled": "日本"}))
+    claims = heard(folder, batch=3)
+    assert [claim.confirmed for claim in claims] == [True, False, False]
+
+
 def test_nothing_to_hear_is_said(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="no results"):
         made_on(tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -12,7 +12,8 @@ from mondegreen.cli.app import AsJson, Examples, app
 from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_fields, print_json, print_warnings
 from mondegreen.cli.progress import Bars, working
-from mondegreen.errors import OptionError, reason
+from mondegreen.data.plain_text import read_text
+from mondegreen.errors import OptionError
 
 if TYPE_CHECKING:
     from mondegreen.listening.make import Made
@@ -74,7 +75,8 @@ def make(
         if protocol == MUSHRA:
             from mondegreen.listening.mushra import export
 
-            fields = _exported(export(runs, out_folder, clips, seed, bars.count))
+            exported = export(runs, out_folder, clips, seed, bars.count)
+            fields, warnings = _exported(exported), _damaged(exported.damaged)
         else:
             from mondegreen.listening.make import CONSENT, StudyOptions
             from mondegreen.listening.make import make as make_study
@@ -82,20 +84,14 @@ def make(
             text = CONSENT if consent is None else _read(consent)
             options = StudyOptions(protocol, clips, trials, seed, text, code, headphones)
             made = make_study(runs, out_folder, options, bars.count)
-            fields, warnings = _made(made), _warnings(made)
+            fields, warnings = _made(made), [*_damaged(made.damaged), *_warnings(made)]
     shown = fields if as_json else {name: _line(value) for name, value in fields.items()}
     print_fields(shown, as_json)
     print_warnings(out_folder.name, warnings)
 
 
 def _read(consent: Path) -> str:
-    try:
-        text = consent.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise OptionError(
-            f"{consent} cannot be read ({reason(error)}). Expected a text file in UTF-8; check the"
-            " path and the encoding."
-        ) from error
+    text = read_text(consent)
     if not text.strip():
         raise OptionError(f"{consent} is empty. Expected the text that listeners agree to.")
     return text
@@ -116,6 +112,10 @@ def _made(made: Made) -> dict[str, Any]:
         "for_listeners": str(made.folder / "page"),
         "for_you_alone": str(made.folder / "key.json"),
     }
+
+
+def _damaged(folders: Sequence[Path]) -> list[str]:
+    return [f"{folder} is damaged, and left out" for folder in folders]
 
 
 def _warnings(made: Made) -> list[str]:

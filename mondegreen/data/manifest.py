@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Final
 from mondegreen.data.plain_text import is_utf8, read_lines, read_text
 from mondegreen.data.utterance import Utterance, numbered
 from mondegreen.errors import MondegreenError
+from mondegreen.reading import parse_json
 
 AUDIO_COLUMNS: Final = ("audio_filepath", "audio")
 DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
@@ -59,9 +59,12 @@ class ManifestLine:
                 f"a part of a recording, from offset {self.fields['offset']!r}",
                 "a whole one; cut it out first",
             )
+        audio = str((self.manifest.parent / self.audio()).absolute())
+        if not is_utf8(audio):
+            raise self.wrong(f"a recording in {audio!a:.200}", "a path that is UTF-8; rename it")
         return Utterance(
             id=name,
-            audio=str((self.manifest.parent / self.audio()).absolute()),
+            audio=audio,
             text=self.string("text"),
             target=self.string("target"),
             duration=self.seconds("duration"),
@@ -117,8 +120,8 @@ def _objects(path: Path) -> Iterator[ManifestLine]:
     """The lines of a file with one JSON object per line."""
     for number, text in read_lines(path):
         try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError):  # also: endless numbers, endless brackets
+            fields = parse_json(text)
+        except ValueError:
             fields = None
         line = ManifestLine(path, number, fields)
         if not isinstance(fields, dict):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import Final
 
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, reason
+from mondegreen.reading import is_file, read_bytes
+
+LARGEST: Final = 2**28  # bytes; a table of a million clips
 
 
 def read_text(path: Path) -> str:
@@ -14,21 +17,21 @@ def read_text(path: Path) -> str:
     Raises:
         MondegreenError: the file does not exist, cannot be read, or is not UTF-8.
     """
-    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
+    if not is_file(path):
         raise MondegreenError(
             f"{path} does not exist, or is not a file. Expected a text file; check the path."
         )
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_bytes(path, LARGEST).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise MondegreenError(
             f"{path}, line {line}: got the byte {error.object[error.start]:#04x} ({error.reason}),"
             " expected UTF-8. Save the file in that encoding."
         ) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise MondegreenError(
-            f"{path} cannot be read ({error.strerror or error}). Expected a text file; check its"
+            f"{path} cannot be read ({reason(error)}). Expected a text file; check its size and its"
             " permissions."
         ) from error
 

@@ -57,6 +57,14 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Damage:
+    """What cannot be examined, because it is not what was saved."""
+
+    items: Count  # damaged ones, of all
+    names: tuple[str, ...]  # of their folders
+
+
+@dataclass(frozen=True)
 class Repetition:
     """Two transcripts and two losses of one sound."""
 
@@ -119,6 +127,7 @@ class Hunt:
 Verdict = tuple[bool, str]  # whether the check fires, and what was measured
 E = TypeVar("E")
 
+NAMED: Final = 10  # damaged items that a finding names
 LOOSE: Final = 2.0  # times the least norm that a stage which minimises it may end at
 
 
@@ -166,6 +175,18 @@ def clean_is_not_understood(understood: Count) -> Verdict:
     """Judge how many clean clips the recogniser understands, of those where that is known."""
     detail = f"{understood} clean clips are understood ({understood.share:.0%})"
     return understood.hits < understood.of, detail
+
+
+# ---- the items
+
+
+def are_damaged(damage: Damage) -> Verdict:
+    """Judge how many items are not what was saved."""
+    detail = f"{damage.items} items are damaged, and left out of what follows"
+    if damage.names:
+        more = [f"{len(damage.names) - NAMED} more"] if len(damage.names) > NAMED else []
+        detail += f": {', '.join([*damage.names[:NAMED], *more])}"
+    return damage.items.hits > 0, detail
 
 
 # ---- the successes
@@ -238,6 +259,9 @@ def _listed(values: Iterable[object]) -> str:
 # ---- all of them, the cheapest first
 
 CHECKS: Final[tuple[Check[Any], ...]] = (
+    ITEMS_DAMAGED := Check(
+        "items-damaged", "error", "some items are not what was saved", are_damaged
+    ),
     CLEAN_NOT_UNDERSTOOD := Check(
         "clean-not-understood",
         "warning",

@@ -21,6 +21,7 @@ from mondegreen.audio.pcm import load
 from mondegreen.errors import AudioError, MondegreenError, OptionError, TargetError
 from mondegreen.measures.survival import Phrases, survival
 from mondegreen.measures.transfer import Transfer, transfer
+from mondegreen.reading import is_folder, is_there
 from mondegreen.results.folder import RECORD, WAV
 from mondegreen.results.item import read_item
 from mondegreen.results.record import InRooms, Record, Survival
@@ -154,7 +155,7 @@ def may_be_loaded(name: str, source: str | PathLike[str]) -> str:
         OptionError: the name stands for code to run, or for something to fetch; a file, which may
             be anybody's, does not decide that.
     """
-    if name in NAMES or Path(name).is_dir():
+    if name in NAMES or is_folder(name):
         return name
     if Path(name).is_absolute():
         raise OptionError(
@@ -227,8 +228,8 @@ def _read(
 
 
 def _in_item(path: Path) -> bool:
-    beside_record = path.name == WAV and (path.parent / RECORD).is_file()
-    return path.is_dir() or path.name == RECORD or beside_record
+    beside_record = path.name == WAV and is_there(path.parent / RECORD)
+    return is_folder(path) or path.name == RECORD or beside_record
 
 
 def _target(target: str | None) -> str:

@@ -14,7 +14,16 @@ from functools import partial
 from typing import Final, TypeVar
 
 from mondegreen.audio.pcm import FULL_SCALE
-from mondegreen.judging.checks import Count, Hunt, Leak, NotMeasured, Repetition, Rivalry, Sweep
+from mondegreen.judging.checks import (
+    Count,
+    Damage,
+    Hunt,
+    Leak,
+    NotMeasured,
+    Repetition,
+    Rivalry,
+    Sweep,
+)
 from mondegreen.judging.controls import (
     heard_in,
     largest_gradient,
@@ -41,6 +50,12 @@ PIECE: Final = 1.0  # seconds of a clip that something is planted in
 NOTHING_VERIFIED: Final = "no clip is verified, so there is nothing to compare noise with"
 
 # ---- from the records alone
+
+
+def damaged(subject: Subject, on_done: OnDone) -> Damage:
+    """Which items cannot be examined."""
+    lost = tuple(_each(subject.damaged, on_done))
+    return Damage(Count(len(lost), len(lost) + len(subject.items)), lost)
 
 
 def understood(subject: Subject, on_done: OnDone) -> Count | NotMeasured:

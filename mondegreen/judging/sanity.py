@@ -47,10 +47,8 @@ def examine(
         on_cost: called before the first check with what attacking again may cost.
 
     Raises:
-        OptionError: there are no results, or they are not of this victim or this bank; those of
-            other recognisers are of this one; the sample is less than one clip.
-        MondegreenError: an item is damaged.
-        TargetError: the victim cannot spell a target that it was attacked with.
+        OptionError: there are no results that can be read, or they are not of this victim or this
+            bank; those of other recognisers are of this one; the sample is less than one clip.
     """
     subject = Subject.of(folder, victim, bank, transfers, sample, seed)
     if on_cost is not None:
@@ -62,6 +60,7 @@ def _findings(subject: Subject, on_work: OnWork) -> Iterator[Finding]:
     def find(check: Check[E], gather: Callable[[Subject, OnDone], E | NotMeasured]) -> Finding:
         return _found(check, partial(gather, subject, partial(on_work, check.id)))
 
+    yield find(checks.ITEMS_DAMAGED, gathering.damaged)
     yield find(checks.CLEAN_NOT_UNDERSTOOD, gathering.understood)
     yield find(checks.LOST_IN_16_BITS, gathering.lost_in_16_bits)
     yield find(checks.ROOMS_LEAK, gathering.rooms_in_common)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 
 from mondegreen.air.rooms.bank import RoomBank
-from mondegreen.errors import OptionError
+from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.judging.controls import Case
 from mondegreen.options import Options
 from mondegreen.results.folder import item_folders
-from mondegreen.results.item import read_item, read_record
+from mondegreen.results.item import Item, read_item
 from mondegreen.results.record import Record
 from mondegreen.search.presets import Stages, stages_for
 from mondegreen.text import matches
@@ -69,7 +69,8 @@ class Subject:
     """What is checked, and with what."""
 
     victim: Victim  # the recogniser that was attacked
-    items: Sequence[Example]  # all results
+    items: Sequence[Example]  # all results that are whole
+    damaged: Sequence[str]  # the names of the others
     drawn: Sequence[Drawn]  # a random sample of them
     verified: Sequence[Drawn]  # a random sample of those that are verified
     bank: RoomBank | None  # the bank of rooms; None: none was used, or given
@@ -89,13 +90,14 @@ class Subject:
         """Read what is needed; arguments and errors as `mondegreen.judging.sanity.examine`."""
         if sample < 1:
             raise OptionError(f"Got a sample of {sample} clips, expected at least 1.")
-        items = _read(folder)
+        items, damaged = _read(folder, lambda item: _check_spelling(victim, item))
         _check_victim(victim, items)
         _check_bank(bank, items)
         verified = [item for item in items if item.record.verified]
         return cls(
             victim=victim,
             items=items,
+            damaged=damaged,
             drawn=_draw(victim, items, sample, seed),
             verified=_draw(victim, verified, sample, seed),
             bank=bank,
@@ -109,14 +111,31 @@ class Subject:
         return max(item.record.passes for item in self.items)
 
 
-def _read(folder: Folder) -> list[Example]:
-    found = [Example(path, read_record(path)) for path in item_folders(folder)]
+def _read(
+    folder: Folder, check: Callable[[Item], object] = lambda _: None
+) -> tuple[list[Example], list[str]]:
+    """The items of a folder, and the names of those that are damaged."""
+    found, damaged = [], []
+    for path in item_folders(folder):
+        try:
+            item = read_item(path)
+            check(item)
+            found.append(Example(path, item.record))
+        except MondegreenError:
+            damaged.append(path.name)
     if not found:
+        what = f"{len(damaged)} results, all of them damaged" if damaged else "no results"
         raise OptionError(
-            f"{folder} holds no results. Expected the folder of a run that has attacked a clip, or"
-            " of what `mondegreen attack` wrote."
+            f"{folder} holds {what}. Expected the folder of a run that has attacked a clip, or of"
+            " what `mondegreen attack` wrote."
         )
-    return found
+    return found, damaged
+
+
+def _check_spelling(victim: Victim, item: Item) -> None:
+    """Refuse an item of this recogniser whose target it cannot write."""
+    if item.record.victim == victim.name:
+        victim.encode(item.record.spelled, len(item.delta))
 
 
 def _check_victim(victim: Victim, items: Sequence[Example]) -> None:
@@ -138,7 +157,7 @@ def _check_bank(bank: RoomBank | None, items: Sequence[Example]) -> None:
 
 
 def _others(victim: Victim, transfers: Sequence[Folder]) -> list[Example]:
-    others = [item for folder in transfers for item in _read(folder)]
+    others = [item for folder in transfers for item in _read(folder)[0]]
     for item in others:
         if item.record.victim == victim.name:
             raise OptionError(

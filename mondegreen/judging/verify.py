@@ -12,12 +12,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.air.rooms.cached import named_bank
 from mondegreen.attacks.proof import bound_excess
 from mondegreen.audio.batch import pad
-from mondegreen.errors import MondegreenError, OptionError
+from mondegreen.errors import MondegreenError, OptionError, VictimError
 from mondegreen.judging.evaluate import may_be_loaded
 from mondegreen.measures.survival import Phrases, survival, survives
 from mondegreen.results.folder import WAV, item_folders, kept_bank
@@ -27,6 +28,7 @@ from mondegreen.results.record import Record
 from mondegreen.text import matches
 from mondegreen.victims.base import Recogniser, Victim
 
+Check = Callable[[Record], None]  # raises OptionError for an item that cannot be heard so
 OnItem = Callable[[int, int], object]  # items heard, and how many there are
 
 
@@ -61,12 +63,14 @@ def bank_of(path: Path, rooms: str | None, sample_rate: int) -> RoomBank | None:
         OptionError: there were several banks, or the one that was used is not there.
         RoomError: it cannot be read.
     """
-    keys = {record.bank for record in _readable(path)} - {None}
+    every = {record.bank for record in _readable(path)}
+    keys, kept = every - {None}, kept_bank(path)
     if not keys:
         return None
-    if len(keys) > 1:
+    if len(keys) > 1 and not (rooms or kept):
         raise OptionError(f"{path} has results of {len(keys)} banks of rooms. Verify each alone.")
-    kept = kept_bank(path)
+    if None in every and not (rooms or kept):
+        return None  # one record alone may not have a bank made
     bank = named_bank(rooms or (str(kept) if kept else None), sample_rate)
     if bank.key not in keys:
         source = rooms or kept or "the default bank"
@@ -99,12 +103,14 @@ def recheck(
         MondegreenError: there are no items.
     """
     folders = _items(path)
+    check = partial(_check_way, recogniser=recogniser, bank=bank, batch=batch)
+    _check_any(_readable(path), check)
     claims: Iterator[Claim]
     if batch is None:
-        each = partial(_alone, recogniser=recogniser, bank=bank)
+        each = partial(_alone, recogniser=recogniser, bank=bank, check=check)
         claims = (claim for folder in folders for claim in [each(folder)])
     else:
-        claims = _in_batches(folders, recogniser, batch)
+        claims = _in_batches(folders, recogniser, batch, check)
     for done, claim in enumerate(claims, 1):
         if on_item is not None:
             on_item(done, len(folders))
@@ -125,27 +131,24 @@ def _readable(path: Path) -> Iterator[Record]:
             yield read_record(folder)
 
 
-def _alone(folder: Path, recogniser: Recogniser, bank: RoomBank | None) -> Claim:
+def _alone(folder: Path, recogniser: Recogniser, bank: RoomBank | None, check: Check) -> Claim:
     try:
         item = read_item(folder)
+        check(item.record)
+        record, transcript = item.record, recogniser.transcribe(torch.from_numpy(item.adversarial))
+        if bank is not None and record.bank is not None:
+            verified = _survives(item, recogniser, bank)
+        else:
+            verified = matches(transcript, record.target, record.options.normaliser)
+        return _claim(folder, item, transcript, verified)
+    except VictimError:  # that is not the item's fault, and will be so for the others
+        raise
     except MondegreenError as error:
         return _damaged(folder, error)
-    _check_rate(item, recogniser)
-    record, sound = item.record, torch.from_numpy(item.adversarial)
-    if record.bank is not None:
-        verified = _survives(item, recogniser, bank)
-        return _claim(folder, item, recogniser.transcribe(sound), verified)
-    transcript = recogniser.transcribe(sound)
-    verified = matches(transcript, record.target, record.options.normaliser)
-    return _claim(folder, item, transcript, verified)
 
 
-def _survives(item: Item, recogniser: Recogniser, bank: RoomBank | None) -> bool:
+def _survives(item: Item, recogniser: Recogniser, bank: RoomBank) -> bool:
     record = item.record
-    if bank is None or bank.key != record.bank:
-        raise OptionError(
-            f"{record.id} was proved in the rooms of another bank. Name that one: --rooms BANK"
-        )
     phrases = Phrases(record.target, record.heard_clean, record.options.normaliser)
     test = bank.split("test")
     (seen,) = survival(recogniser, [item.adversarial], phrases, test)
@@ -154,49 +157,79 @@ def _survives(item: Item, recogniser: Recogniser, bank: RoomBank | None) -> bool
     return survives(seen)
 
 
-def _in_batches(folders: Sequence[Path], victim: Recogniser, batch: int) -> Iterator[Claim]:
+def _in_batches(
+    folders: Sequence[Path], victim: Recogniser, batch: int, check: Check
+) -> Iterator[Claim]:
     if not isinstance(victim, Victim):
         raise OptionError(f"{victim.name} only transcribes; leave out the batch size.")
     for first in range(0, len(folders), batch):
-        yield from _together(folders[first : first + batch], victim)
+        yield from _together(folders[first : first + batch], victim, check)
 
 
-def _together(folders: Sequence[Path], victim: Victim) -> list[Claim]:
+def _together(folders: Sequence[Path], victim: Victim, check: Check) -> list[Claim]:
     """The claims of several items, by one pass over a padded batch."""
     claims: dict[Path, Claim] = {}
     items: dict[Path, Item] = {}
+    targets: list[Tensor] = []
     for folder in folders:
         try:
-            items[folder] = read_item(folder)
+            item = read_item(folder)
+            check(item.record)
+            targets.append(victim.encode(item.record.spelled, len(item.adversarial)))
+            items[folder] = item
+        except VictimError:
+            raise
         except MondegreenError as error:
             claims[folder] = _damaged(folder, error)
-    for item in items.values():
-        _check_rate(item, victim)
-        if item.record.bank is not None:
-            raise OptionError("Results of methods in rooms are heard one by one: no batch size.")
-    for (folder, item), verified in zip(items.items(), _matched(items, victim), strict=True):
+    matched = _matched(list(items.values()), targets, victim)
+    for (folder, item), verified in zip(items.items(), matched, strict=True):
         claims[folder] = _claim(folder, item, None, verified)
     return [claims[folder] for folder in folders]
 
 
 @torch.no_grad()
-def _matched(items: dict[Path, Item], victim: Victim) -> list[bool]:
+def _matched(items: Sequence[Item], targets: list[Tensor], victim: Victim) -> list[bool]:
     if not items:
         return []
-    clips = [torch.from_numpy(item.adversarial) for item in items.values()]
-    spelled = [item.record.spelled for item in items.values()]
-    targets = [victim.encode(s, len(clip)) for s, clip in zip(spelled, clips, strict=True)]
+    clips = [torch.from_numpy(item.adversarial) for item in items]
     audio, lengths = pad([clip.to(victim.device, victim.dtype) for clip in clips])
     matched: list[bool] = victim.score(audio, lengths, targets).matched.tolist()
     return matched
 
 
-def _check_rate(item: Item, recogniser: Recogniser) -> None:
-    rate = item.record.sample_rate
-    if rate != recogniser.sample_rate:
+def _check_any(items: Iterator[Record], check: Callable[[Record], None]) -> None:
+    """Refuse what can be done with no item at all; else those that it cannot be done with say so.
+
+    Raises:
+        OptionError: of the first item, if all of them have one.
+    """
+    refused: list[OptionError] = []
+    for record in items:
+        try:
+            return check(record)
+        except OptionError as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+    return None
+
+
+def _check_way(
+    record: Record, recogniser: Recogniser, bank: RoomBank | None, batch: int | None
+) -> None:
+    """Refuse an item that cannot be heard in this way."""
+    if record.sample_rate != recogniser.sample_rate:
         raise OptionError(
-            f"The results are of {rate} Hz, the recogniser of {recogniser.sample_rate} Hz. Choose"
-            " one of the same rate."
+            f"The results are of {record.sample_rate} Hz, the recogniser of"
+            f" {recogniser.sample_rate} Hz. Choose one of the same rate."
+        )
+    if record.bank is None:
+        return
+    if batch is not None:
+        raise OptionError("Results of methods in rooms are heard one by one: no batch size.")
+    if bank is None or bank.key != record.bank:
+        raise OptionError(
+            f"{record.id} was proved in the rooms of another bank. Name that one: --rooms BANK"
         )
 
 

@@ -20,9 +20,11 @@ from pydantic import Field, TypeAdapter
 
 from mondegreen.errors import MondegreenError, reason
 from mondegreen.listening.key import KEY, KINDS, Choice, StudyKey, Trial, problem
+from mondegreen.reading import in_full, is_folder, read_bytes
 from mondegreen.report.numbers.summary_text import one_line
 from mondegreen.wording import how_many
 
+LARGEST: Final = 2**24  # bytes of a file
 ANSWERS: Final = "answers"  # the folder of a study with its answers
 COLUMNS: Final = ("study", "protocol", "listener", "form", "headphones")  # of a CSV's sessions
 GUARDED: Final = re.compile(r"^'(?=\s*[-=+@\uff1d\uff0b\uff0d\uff20])")  # against formulas
@@ -116,14 +118,14 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     files: dict[Path, Path] = {}
     for path in paths:
         inside = [path]
-        if path.is_dir():
-            home = path / ANSWERS if (path / ANSWERS).is_dir() else path
+        if is_folder(path):
+            home = path / ANSWERS if is_folder(path / ANSWERS) else path
             inside = [
                 file
                 for file in sorted(home.glob("[!.]*"))
-                if file.suffix.lower() in (".json", ".csv") and file.is_file() and file.name != KEY
+                if file.suffix.lower() in (".json", ".csv") and file.name != KEY
             ]
-        files |= {file.resolve(): file for file in inside}
+        files |= {in_full(file): file for file in inside}
     return list(files.values())
 
 
@@ -134,7 +136,7 @@ def _read(path: Path, key: StudyKey) -> list[Session]:
         _FileError: it cannot be read, or a session does not fit the study.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, LARGEST)
         if path.suffix.lower() == ".csv":
             sessions = list(_from_csv(content))
         else:

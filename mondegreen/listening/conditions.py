@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from mondegreen.errors import MondegreenError
 from mondegreen.listening.design import Condition
+from mondegreen.reading import in_full
 from mondegreen.report.numbers.entries import Entry, entries
 from mondegreen.results.folder import ITEMS, is_run, item_folders
 from mondegreen.results.item import read_record
@@ -42,6 +43,7 @@ class Material:
     clips: tuple[CleanClip, ...]  # those that were drawn
     folders: Mapping[str, Mapping[CleanClip, Path]]  # of items, by label and clip
     left_out: Mapping[str, int]  # items or clips that are not used, by reason
+    damaged: tuple[Path, ...]  # the folders of those items that are damaged
 
     @property
     def rate(self) -> int:
@@ -75,13 +77,15 @@ def gather(runs: Sequence[Path], most: int, rng: Random, on_progress: OnProgress
             in common, or sample rates differ.
     """
     left_out: Counter[str] = Counter()
+    damaged: list[Path] = []
     found: _Items = {}
-    for run in {run.resolve(): run for run in runs}.values():
+    for run in {in_full(run): run for run in runs}.values():
         items = list(_items(run))
         for done, (entry, folder) in enumerate(items, 1):
             on_progress(f"reading {run.name}", done, len(items))
             if why := _add(found, run, entry, folder):
                 left_out[why] += 1
+                damaged += [folder] if why == UNUSABLE["damaged"] else []
     found = {source: clips for source, clips in found.items() if clips}
     if not found:
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "it is empty"
@@ -109,6 +113,7 @@ def gather(runs: Sequence[Path], most: int, rng: Random, on_progress: OnProgress
         tuple(drawn),
         {one.label: clips for one, clips in zip(conditions, found.values(), strict=True)},
         {reason: count for reason, count in left_out.items() if count},
+        tuple(damaged),
     )
 
 
@@ -132,7 +137,7 @@ def _add(found: _Items, run: Path, entry: Entry, folder: Path) -> str | None:
     try:
         clips[_clean_clip(name, read_sounds(folder, record))] = folder
     except MondegreenError:
-        return "damaged"
+        return UNUSABLE["damaged"]
     return None
 
 

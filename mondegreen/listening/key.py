@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import Field, TypeAdapter, ValidationError
 
 from mondegreen.errors import MondegreenError, reason
+from mondegreen.reading import in_full, is_file, is_folder, is_there, read_bytes
 from mondegreen.report.numbers.summary_text import one_line
 
 KEY: Final = "key.json"
@@ -143,11 +144,11 @@ def find_key(answers: Sequence[Path]) -> Path:
         MondegreenError: there is none, or there are several.
     """
     for path in answers:
-        if not path.exists():
+        if not is_there(path):
             raise MondegreenError(f"{path} does not exist. Expected answers, or a study's folder.")
-    folders = {path.resolve() if path.is_dir() else path.resolve().parent for path in answers}
+    folders = {in_full(path) if is_folder(path) else in_full(path).parent for path in answers}
     places = ((folder / KEY, folder.parent / KEY) for folder in folders)
-    found = {key for pair in places for key in [*filter(Path.is_file, pair)][:1]}  # the nearest
+    found = {key for pair in places for key in [*filter(is_file, pair)][:1]}  # the nearest
     if not found:
         raise MondegreenError(
             f"there is no {KEY} beside or above {', '.join(map(str, answers))}. Expected the key"
@@ -168,7 +169,7 @@ def read_key(path: Path) -> StudyKey:
         MondegreenError: it does not exist, is damaged, or contradicts itself.
     """
     try:
-        key = _KEY.validate_json(path.read_bytes(), strict=True)
+        key = _KEY.validate_json(read_bytes(path), strict=True)
         _check(key)
     except OSError as error:
         raise MondegreenError(

@@ -69,6 +69,7 @@ class Made:
     key: StudyKey
     folder: Path
     left_out: Mapping[str, int]  # items or clips that are not used, by reason
+    damaged: tuple[Path, ...]  # the folders of those items that are damaged
     size: int  # of all sounds, in bytes
 
     def roles(self, role: str) -> int:
@@ -101,7 +102,7 @@ def make(runs: Sequence[Path], out: Path, options: StudyOptions, on_progress: On
     size = _write_sounds(out / PAGE / AUDIO, material, names, on_progress)
     write_whole(out / PAGE / INDEX, _page(key, material, options).encode())
     write_whole(out / KEY, (json.dumps(key.to_json(), indent=1) + "\n").encode())
-    return Made(key, out, material.left_out, size)
+    return Made(key, out, material.left_out, material.damaged, size)
 
 
 def new_folder(out: Path, *inside: str) -> None:

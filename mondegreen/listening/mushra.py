@@ -36,6 +36,7 @@ class Exported:
     clips: int
     long: int  # clips that are longer than BS.1534 recommends
     left_out: Mapping[str, int]  # items or clips that are not used, by reason
+    damaged: tuple[Path, ...]  # the folders of those items that are damaged
 
 
 def export(
@@ -64,7 +65,9 @@ def export(
     configuration = out / CONFIGS / f"{study}.yaml"
     write_whole(configuration, text.encode())
     long = sum(not page["strict"] for page in pages)
-    return Exported(study, configuration, labels, len(pages), long, material.left_out)
+    return Exported(
+        study, configuration, labels, len(pages), long, material.left_out, material.damaged
+    )
 
 
 def _write(out: Path, prefix: str, material: Material, clip: CleanClip) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from mondegreen.files import write_whole
 from mondegreen.listening.answers import ANSWERS, Session, read_answers
 from mondegreen.listening.key import KEY, StudyKey, read_key
 from mondegreen.listening.make import AUDIO, INDEX, PAGE
+from mondegreen.reading import is_file, is_there, read_bytes
 from mondegreen.report.numbers.summary_text import one_line
 
 HOST: Final = "127.0.0.1"
@@ -53,12 +54,19 @@ class Site:
         MondegreenError: there is no study in the folder, or it is damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, log: Log) -> None:
+        self.log = log
         self.key = read_key(folder / KEY)
         self.page = _sending(folder / PAGE / INDEX, self.key)
         self._audio = folder / PAGE / AUDIO
         self._answers = folder / ANSWERS
-        self._answers.mkdir(exist_ok=True)
+        try:
+            self._answers.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"{self._answers} could not be made: {reason(error)}. Answers are stored there;"
+                " allow it."
+            ) from error
         self._lock = Lock()
         self._forms: dict[str, int] = {}  # by listener
         for path in sorted(self._answers.glob("[!.]*")):
@@ -70,7 +78,7 @@ class Site:
         """The script of a sound; None if there is none at this path."""
         match = SOUND.fullmatch(path)
         file = self._audio / match[1] if match else None
-        return file.read_bytes() if file and file.is_file() else None
+        return file.read_bytes() if file and is_file(file) else None
 
     def form(self, listener: str) -> int:
         """The form that the fewest listeners have; one who comes back gets the same form."""
@@ -93,18 +101,35 @@ class Site:
             name = hashlib.sha256(identity.encode()).hexdigest()[:32]
             stored = self._answers / f"{name}.json"
             with self._lock:
-                earlier = read_answers([stored], self.key) if stored.exists() else []
+                earlier = self._earlier(stored)
                 if all(len(session.answers) >= len(one.answers) for one in earlier):
                     arrived.replace(stored)
         finally:
             arrived.unlink(missing_ok=True)
         return session
 
+    def _earlier(self, stored: Path) -> list[Session]:
+        """The answers that are stored already; damaged ones are set aside, and it is said where."""
+        if not is_there(stored):
+            return []
+        try:
+            return read_answers([stored], self.key)
+        except MondegreenError as error:
+            aside = stored.with_name(f"{stored.name}.damaged-{secrets.token_hex(4)}")
+            try:
+                stored.rename(aside)
+            except OSError as refused:
+                raise StorageError(
+                    f"{stored} could not be moved aside: {reason(refused)}"
+                ) from error
+            self.log(f"{one_line(str(error))} Moved to {aside.name}, for the answers that came.")
+            return []
+
 
 def _sending(index: Path, key: StudyKey) -> bytes:
     """The page, changed so that it sends answers to the server that it came from."""
     try:
-        page = index.read_text(encoding="utf-8")
+        page = read_bytes(index).decode()
         if not all(part in page for part in (key.study, *dict(CHANGES))):
             raise ValueError(f"it is not the page of the study {key.study}")
     except (OSError, ValueError) as error:
@@ -235,7 +260,7 @@ def make_server(folder: Path, port: int, log: Log) -> ThreadingHTTPServer:
     Raises:
         MondegreenError: the folder does not contain a study, or the port is in use.
     """
-    site = Site(folder)
+    site = Site(folder, log)
     try:
         return _Server(port, site, log)
     except OSError as error:

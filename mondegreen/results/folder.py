@@ -19,14 +19,14 @@ Nothing here needs torch: the driver of a run, its summary and its report read t
 
 from __future__ import annotations
 
-import hashlib
-import json
+import re
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
 from mondegreen.errors import MondegreenError, reason
+from mondegreen.reading import LARGEST, in_full, is_file, is_folder, json_lines, read_json, sha256
 
 MANIFEST: Final = "manifest.json"
 CONFIG: Final = "config.toml"
@@ -47,10 +47,12 @@ HEARD: Final = "heard"
 WAV, DELTA, RECORD = "adversarial.wav", "delta.safetensors", "record.json"
 LEVELS: Final = "levels.safetensors"
 
+KEYS: Final = re.compile("[0-9A-Za-z_-]{1,100}")  # they name folders, and may not lead elsewhere
+
 
 def is_run(path: str | PathLike[str]) -> bool:
     """Whether a folder is that of a run."""
-    return (Path(path) / MANIFEST).is_file()
+    return is_file(Path(path) / MANIFEST)
 
 
 def check_there(path: Path) -> None:
@@ -59,7 +61,7 @@ def check_there(path: Path) -> None:
     Raises:
         MondegreenError: there is none.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         raise MondegreenError(
             f"{path} is not there, or is no folder. Expected the folder of a run or of results."
         )
@@ -72,14 +74,14 @@ def item_folders(path: str | PathLike[str]) -> list[Path]:
     aside as damaged is left out.
 
     Raises:
-        MondegreenError: there is no such folder.
+        MondegreenError: there is no such folder, or a run's list of clips is damaged.
     """
     path = Path(path)
     check_there(path)
     if is_run(path):
-        keys = dict.fromkeys(row["key"] for row in read_lines(path / CLIPS))
-        return [path / ITEMS / key for key in keys if (path / ITEMS / key).is_dir()]
-    own = [path] if (path / RECORD).is_file() else []
+        keys = dict.fromkeys(clip["key"] for clip in read_clip_list(path))
+        return [path / ITEMS / key for key in keys if is_folder(path / ITEMS / key)]
+    own = [path] if is_file(path / RECORD) else []
     nested = (record.parent for record in sorted(path.glob(f"**/[!.]*/{RECORD}")))
     return own + [folder for folder in nested if not _is_aside(folder)]
 
@@ -91,24 +93,30 @@ def _is_aside(folder: Path) -> bool:
 
 def kept_bank(folder: Path) -> Path | None:
     """The bank of rooms kept in a folder of results, or above an item; None: there is none."""
-    here = folder.resolve()
-    return next((p for f in (here, *here.parents[:2]) if (p := f / BANK).is_file()), None)
+    here = in_full(folder)
+    return next((p for f in (here, *here.parents[:2]) if is_file(p := f / BANK)), None)
 
 
 def hash_of(path: Path) -> str:
-    """SHA-256 of a file, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file, as 64 hexadecimal digits.
+
+    Raises:
+        MondegreenError: it is not there, or is no file.
+    """
+    try:
+        return sha256(path)
+    except (OSError, ValueError) as error:
+        raise MondegreenError(f"{path} cannot be read ({reason(error)})") from error
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds one object.
+def read_object(path: Path, at_most: int = LARGEST) -> dict[str, Any]:
+    """A JSON file that holds one object, and at most so many bytes.
 
     Raises:
         MondegreenError: it is not there, or holds something else.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, at_most)
         if not isinstance(found, dict):
             raise ValueError("it holds no object")
     except (OSError, ValueError) as error:
@@ -119,27 +127,23 @@ def read_object(path: Path) -> dict[str, Any]:
     return found
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """A JSON Lines file, object by object.
+def read_clip_list(run: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a run's list of clips, each with a key that names a folder.
 
     Raises:
-        MondegreenError: it is not there, or a line holds something else.
+        MondegreenError: it is not there, or not what mondegreen wrote.
     """
+    path = run / CLIPS
     try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                yield _object(line, number)
+        for number, clip in json_lines(path):
+            if not isinstance(clip, dict):
+                raise ValueError(f"line {number} holds no object")
+            if not (isinstance(key := clip.get("key"), str) and KEYS.fullmatch(key)):
+                raise ValueError(f"line {number} has no key that names a folder of its own")
+            yield clip
     except (OSError, ValueError) as error:
         raise MondegreenError(
-            f"{path} cannot be read ({reason(error)}). Expected a file that mondegreen wrote."
+            f"{path} cannot be read ({reason(error)}). Expected the list of clips that `mondegreen"
+            " run` wrote: give it --force-new to move the run aside and begin another; its items"
+            " stay there."
         ) from error
-
-
-def _object(line: str, number: int) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ValueError(f"line {number} holds no object")
-    return found

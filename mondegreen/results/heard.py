@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from mondegreen.errors import MondegreenError, StorageError
 from mondegreen.files import key_of, write_whole
+from mondegreen.reading import in_full
 from mondegreen.results.folder import HEARD, WAV, read_object
 from mondegreen.results.record import Record, typed
 
@@ -114,7 +115,7 @@ def keep_hearings(folder: Path, how: Listening, claims: Sequence[Claim], items: 
             f"{path.parent} could not be made: {error.strerror or error}. What was heard is kept"
             " in a folder that can be written to."
         ) from error
-    named = tuple(replace(claim, item=Path(claim.item).resolve().name) for claim in claims)
+    named = tuple(replace(claim, item=in_full(claim.item).name) for claim in claims)
     kept = asdict(Hearings(how, len(claims) == items, items, named))
     write_whole(path, (json.dumps(kept, indent=1) + "\n").encode())
     return path

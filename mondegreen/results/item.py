@@ -10,16 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file as load_safetensors
 
-from mondegreen.audio.pcm import load
+from mondegreen.audio.pcm import MAX_SAMPLES, load
 from mondegreen.errors import MondegreenError, reason
+from mondegreen.reading import is_file, is_there, read_tensors
 from mondegreen.results.folder import DELTA, RECORD, WAV, hash_of, read_object
 from mondegreen.results.record import Record
+
+LARGEST_RECORD: Final = 2**24  # bytes
+LARGEST_DELTA: Final = 4 * MAX_SAMPLES + 2**10  # bytes
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ def read_item(path: str | PathLike[str]) -> Item:
         MondegreenError: it is not there, not whole, or its files do not belong together.
     """
     path = Path(path)
-    folder = path.parent if path.is_file() else path
-    if not (folder / RECORD).is_file():
+    folder = path.parent if is_file(path) else path
+    if not is_there(folder / RECORD):
         raise MondegreenError(
             f"{path} is no result: there is no {RECORD}. Expected the folder that an attack wrote,"
             f" with {WAV}, {DELTA} and {RECORD}."
@@ -52,11 +55,11 @@ def read_item(path: str | PathLike[str]) -> Item:
     record = read_record(folder)
     try:
         check_files(folder, record)
-        delta = load_safetensors(folder / DELTA)["delta"]
+        delta = read_delta(folder)
         adversarial = load(folder / WAV, record.sample_rate)
         if delta.dtype != np.float32 or delta.shape != adversarial.shape:
             raise ValueError("its audio and its perturbation are not of one length")
-    except (MondegreenError, OSError, SafetensorError, ValueError, KeyError) as error:
+    except (MondegreenError, OSError, ValueError, KeyError) as error:
         raise MondegreenError(
             f"{path} is no whole result ({reason(error)}). Expected the folder that an attack"
             f" wrote, with {WAV}, {DELTA} and {RECORD}."
@@ -71,11 +74,18 @@ def read_record(folder: Path) -> Record:
         MondegreenError: it is not there, of another schema, or not whole.
     """
     path = folder / RECORD
-    data = read_object(path)
+    data = read_object(path, LARGEST_RECORD)
     try:
         return Record.from_json(data)
     except MondegreenError as error:
         raise MondegreenError(f"{path} cannot be read: {error}.") from None
+
+
+def read_delta(folder: Path) -> NDArray[Any]:
+    """The perturbation beside a record; raises OSError, ValueError or KeyError."""
+    _, tensors = read_tensors(folder / DELTA, LARGEST_DELTA)
+    delta: NDArray[Any] = tensors["delta"]
+    return delta
 
 
 def check_files(folder: Path, record: Record) -> None:
@@ -88,7 +98,7 @@ def check_files(folder: Path, record: Record) -> None:
         raise MondegreenError(f"{folder / RECORD} does not say which files it belongs to")
     for name in (WAV, DELTA):
         path = folder / name
-        if not path.is_file():
+        if not is_file(path):
             raise MondegreenError(f"{path} is missing")
         if hash_of(path) != record.files[name]:
             raise MondegreenError(f"{path} is not the file that was saved")

@@ -13,14 +13,15 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as safetensors_bytes
 
 from mondegreen.errors import MondegreenError, reason
+from mondegreen.reading import parse_json, read_tensors
 from mondegreen.results.folder import LEVELS, hash_of
 from mondegreen.results.record import Record
 
 STEPS_PER_DB: Final = 2  # levels are whole numbers of half decibels, 0 to 127.5 dB
+LARGEST: Final = 2**28  # bytes of the file
 BINS_PER_BAND: Final = 4  # 31 Hz at 16 kHz
 
 
@@ -88,11 +89,10 @@ def read_levels(path: Path) -> Levels:
         MondegreenError: it is not there, or is something else.
     """
     try:
-        with safe_open(path, "numpy") as file:
-            axes = json.loads((file.metadata() or {})[AXES])
-            arrays = {name: file.get_tensor(name) for name in ARRAYS}
+        texts, tensors = read_tensors(path, LARGEST)
+        axes, arrays = parse_json(texts[AXES]), {name: tensors[name] for name in ARRAYS}
         return _checked(float(axes["frame_seconds"]), float(axes["band_hertz"]), arrays)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise MondegreenError(
             f"{path} holds no levels to draw ({reason(error)}). Expected what an attack writes"
             " beside its result. Attack the clip again: in a run, delete the item's folder and run"

@@ -19,11 +19,13 @@ from typing import Annotated, Any, Final, TypeVar, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from mondegreen.audio.pcm import SAMPLE_RATES
 from mondegreen.errors import MondegreenError
 from mondegreen.options import Options
 
 T = TypeVar("T")
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+SampleRate = Annotated[int, Field(ge=SAMPLE_RATES[0], le=SAMPLE_RATES[1])]  # Hz
 
 SCHEMA: Final = 3  # of record.json; another one is refused
 
@@ -158,7 +160,7 @@ class Record:
     air: tuple[str, ...]
     survival: Survival | None  # how the saved file does in the bank's test rooms, and without any
     clean: Survival | None  # the same of the clean clip
-    sample_rate: Count  # of the saved file, Hz
+    sample_rate: SampleRate  # of the saved file
     # device, dtype, versions: where it ran
     device: str
     dtype: str
@@ -187,9 +189,9 @@ class Record:
         """
         if data.get("schema") != SCHEMA:
             raise MondegreenError(
-                f"it is a record of schema {data.get('schema', 1)}, and this version of mondegreen"
-                f" reads schema {SCHEMA}. Attack the clip again, or read it with the version that"
-                " wrote it"
+                f"it is a record of schema {data.get('schema', 1)!r:.60}, and this version of"
+                f" mondegreen reads schema {SCHEMA}. Attack the clip again, or read it with the"
+                " version that wrote it"
             )
         rest = dict(data)
 
@@ -234,7 +236,7 @@ def typed(kind: type[T], data: object) -> T:
 def _place(found: Mapping[str, Any]) -> str:
     """Where a value is wrong, and why if the options say so."""
     where, why = ".".join(map(str, found["loc"])), found.get("ctx", {}).get("error")
-    return f"{where} ({why})" if why else where
+    return f"{where:.60} ({why})" if why else f"{where:.60}"
 
 
 @cache

@@ -10,6 +10,7 @@ from pathlib import Path
 from mondegreen.errors import MondegreenError
 from mondegreen.files import write_whole
 from mondegreen.findings import Finding
+from mondegreen.reading import is_file
 from mondegreen.results.folder import RECORD, SANITY, hash_of, item_folders, read_object
 from mondegreen.results.record import typed
 
@@ -44,12 +45,12 @@ def read_findings(folder: Path) -> Sanity | None:
     None where `mondegreen sanity` was not run to its end on the very items that there are now, or
     what it left is damaged: then nothing is known, and the numbers are shown all the same.
     """
-    if not (folder / SANITY).is_file():
+    if not is_file(folder / SANITY):
         return None
     try:
         kept = typed(Sanity, read_object(folder / SANITY))
         return kept if kept.whole and kept.items == _items(folder) else None
-    except (MondegreenError, OSError):
+    except MondegreenError:
         return None
 
 

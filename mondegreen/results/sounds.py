@@ -14,13 +14,11 @@ from typing import Final
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from mondegreen.audio.pcm import FULL_SCALE, Pcm
 from mondegreen.errors import MondegreenError, reason
-from mondegreen.results.folder import DELTA, WAV
-from mondegreen.results.item import check_files
+from mondegreen.results.folder import WAV
+from mondegreen.results.item import check_files, read_delta
 from mondegreen.results.record import Record
 
 PEAK: Final = FULL_SCALE // 2  # to which the perturbation is amplified
@@ -52,13 +50,13 @@ def read_sounds(folder: Path, record: Record) -> Sounds:
     check_files(folder, record)
     try:
         adversarial, rate = soundfile.read(folder / WAV, dtype="int16")
-        delta = _steps(load_file(folder / DELTA)["delta"])
+        delta = _steps(read_delta(folder))
         if adversarial.ndim != 1 or adversarial.shape != delta.shape or not len(delta):
             raise ValueError("the file and its perturbation differ in length")
         original = (adversarial - delta).astype(np.int16)
         if not np.array_equal(original + delta, adversarial):
             raise ValueError("the recording would exceed 16 bits")
-    except (OSError, soundfile.SoundFileError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, soundfile.SoundFileError, KeyError, ValueError) as error:
         raise MondegreenError(
             f"the sounds in {folder} cannot be read ({reason(error)}). Expected what an attack"
             " wrote; if they are damaged, delete the folder and run the same command again."

@@ -7,7 +7,6 @@ two calls; an item's samples then agree to rounding, and to the bit only where i
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,6 +17,7 @@ from pydantic import Field
 from mondegreen.data.plain_text import is_utf8
 from mondegreen.errors import OptionError, reason
 from mondegreen.options import Options
+from mondegreen.reading import in_full, read_toml
 
 HOW: Final = frozenset(
     {"engine", "workers", "threads", "batch", "device", "checkpoint_seconds", "ray_address"}
@@ -109,20 +109,20 @@ def read_config(path: Path | None, flags: Mapping[str, Any]) -> RunConfig:
     given |= asked
     for name, value in given.items():
         if isinstance(value, str) and ("\0" in value or not is_utf8(value)):
-            raise OptionError(f"Got {name} = {value!r}, which is no UTF-8 text. Type it again.")
+            raise OptionError(f"Got {name} = {value!r:.60}, which is no UTF-8 text. Type it again.")
     return RunConfig(**{name: _in_full(name, value) for name, value in given.items()})
 
 
 def _in_full(name: str, value: Any) -> Any:
     """A path in full: the same run from any folder, and when the file is gone."""
-    if name not in PATHS or not isinstance(value, str) or value in NO_PATHS:
+    if name not in PATHS or not value or not isinstance(value, str) or value in NO_PATHS:
         return value
-    return value if name == "clips" and value.startswith("hf:") else str(Path(value).resolve())
+    return value if name == "clips" and value.startswith("hf:") else str(in_full(value))
 
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path)
     except (OSError, ValueError) as error:
         raise OptionError(
             f"{path} cannot be read as a configuration: {reason(error)}. Expected TOML, as"

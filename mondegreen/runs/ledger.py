@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from mondegreen.errors import MondegreenError, StorageError
 from mondegreen.files import write_whole
+from mondegreen.reading import is_there
 from mondegreen.results.folder import (
     DAMAGED,
     ERRORS,
@@ -74,7 +75,7 @@ class Ledger:
             StorageError: the folder cannot be written to.
         """
         finished, complaints = {}, []
-        keys = dict.fromkeys(row.key for row in rows if (self.items / row.key).exists())
+        keys = dict.fromkeys(row.key for row in rows if is_there(self.items / row.key))
         with _writing(self.run):
             self._delete_leftovers()
             for done, key in enumerate(keys, 1):
@@ -95,10 +96,7 @@ class Ledger:
         """
         folder = self.items / key
         record = read_record(folder)
-        try:
-            check_files(folder, record)
-        except OSError as error:
-            raise MondegreenError(f"{folder} cannot be read ({error.strerror})") from error
+        check_files(folder, record)
         if record.key != key:
             raise MondegreenError(f"{folder / RECORD} belongs to another item")
         return record.verified

@@ -12,10 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from mondegreen.errors import OptionError
+from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.files import differences, key_of, write_whole
 from mondegreen.processors import processors
 from mondegreen.results.folder import CLIPS, CONFIG, MANIFEST, hash_of, is_run, read_object
+from mondegreen.results.record import typed
 from mondegreen.runs.config import RunConfig
 
 FORMAT: Final = 1
@@ -54,6 +55,25 @@ def item_identity(config: RunConfig, attacked: Attacked) -> dict[str, Any]:
     return {"attack": attack, "victim": attacked.what}
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """What a manifest says of a run that was begun."""
+
+    identity: Mapping[str, Any]
+    begun: str
+    calls: tuple[Any, ...]
+
+
+def _begun(run: Path) -> _Begun:
+    try:
+        return typed(_Begun, read_object(run / MANIFEST))
+    except MondegreenError as error:
+        raise MondegreenError(
+            f"{run / MANIFEST} is not what mondegreen wrote: {error}. Give --force-new to move the"
+            " run aside and begin another; its items stay there."
+        ) from error
+
+
 def check_same(run: Path, config: RunConfig, attacked: Attacked | None = None) -> None:
     """Check that the run in a folder is this one.
 
@@ -66,7 +86,7 @@ def check_same(run: Path, config: RunConfig, attacked: Attacked | None = None) -
         OptionError: it is another run, and how.
         MondegreenError: its manifest is damaged.
     """
-    there = read_object(run / MANIFEST).get("identity", {})
+    there = _begun(run).identity
     asked: Mapping[str, Any] = {"configuration": config.what()}
     if attacked is not None:
         asked = identity(config, attacked)
@@ -86,7 +106,7 @@ def write_manifest(run: Path, config: RunConfig, attacked: Attacked, clips: int)
     Raises:
         StorageError: one cannot be written.
     """
-    before = read_object(run / MANIFEST) if is_run(run) else {}
+    before = _begun(run) if is_run(run) else None
     made = identity(config, attacked)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = {
@@ -102,8 +122,11 @@ def write_manifest(run: Path, config: RunConfig, attacked: Attacked, clips: int)
         "bank": attacked.bank,
         "clips": {"count": clips, "file": CLIPS, "sha256": hash_of(run / CLIPS)},
         "seeds": {"attack": config.seed, "targets": config.seed, "limit": config.seed},
-        "begun": before.get("begun", now),
-        "calls": [*before.get("calls", []), {"at": now, **_surroundings(config, attacked)}],
+        "begun": before.begun if before else now,
+        "calls": [
+            *(before.calls if before else ()),
+            {"at": now, **_surroundings(config, attacked)},
+        ],
     }
     write_whole(run / CONFIG, config.to_toml().encode())
     write_whole(run / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())

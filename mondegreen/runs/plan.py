@@ -19,7 +19,8 @@ from mondegreen.data.targets import choose_targets, limited
 from mondegreen.data.utterance import Utterance
 from mondegreen.errors import MondegreenError, OptionError, reason
 from mondegreen.files import key_of, write_whole
-from mondegreen.results.folder import CLIPS, DAMAGED, ITEMS, RECORDINGS, read_lines
+from mondegreen.reading import is_there
+from mondegreen.results.folder import CLIPS, DAMAGED, ITEMS, RECORDINGS, read_clip_list
 from mondegreen.results.record import typed
 from mondegreen.runs.config import RunConfig
 
@@ -71,7 +72,7 @@ def _check_source(config: RunConfig, clips: Sequence[Utterance], before: Sequenc
     own = config.target is None and config.targets is None  # targets come from the source as well
     now = Counter((clip.audio, clip.text, clip.target if own else None) for clip in clips)
     then = Counter((row.audio, row.text, row.target if own else None) for row in before)
-    gone = [f"it has {clip}" for clip in then - now if Path(clip[0]).exists()]
+    gone = [f"it has {clip}" for clip in then - now if is_there(clip[0])]
     new = [f"the source has {clip}" for clip in now - then if config.limit is None]
     if gone or new:
         different = "; ".join([*gone[:1], *new[:1]])
@@ -156,7 +157,7 @@ def read_rows(run: Path) -> list[Row]:
     try:
         return [
             typed(Row, known | {"audio": known["audio_filepath"], "seconds": known["duration"]})
-            for known in read_lines(run / CLIPS)
+            for known in read_clip_list(run)
         ]
     except (KeyError, MondegreenError) as error:
         raise MondegreenError(

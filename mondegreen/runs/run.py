@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mondegreen.errors import OptionError, StorageError
+from mondegreen.reading import in_full, is_folder, is_there
 from mondegreen.results.folder import BEGUN, is_run
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.engines.base import Engine, make_engine
@@ -242,7 +243,7 @@ def run(
         MondegreenError: the clips, the recogniser or the rooms are not available; or another
             process drives this run.
     """
-    folder = Path(out).resolve()
+    folder = in_full(out)
     _check_folder(folder)
     if force_new and is_run(folder):
         _move_aside(folder)
@@ -285,7 +286,7 @@ def _move_aside(folder: Path) -> None:
 
 def _check_folder(folder: Path) -> None:
     """Refuse a folder that holds something other than a run."""
-    if folder.exists() and not folder.is_dir():
+    if is_there(folder) and not is_folder(folder):
         raise OptionError(f"{folder} is a file, expected a folder. Choose another --out.")
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if not is_run(folder) and (strange := sorted(there - BEGUN)):

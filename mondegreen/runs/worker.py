@@ -9,7 +9,6 @@ An unfinished search is written to disk now and then; another worker resumes it,
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 import traceback
@@ -19,9 +18,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Final
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from mondegreen.attacks.attack import Attack
@@ -29,6 +28,7 @@ from mondegreen.attacks.clip import Clip, prepare
 from mondegreen.attacks.setup import Setup
 from mondegreen.errors import AudioError, MondegreenError, StorageError, VictimError, reason
 from mondegreen.files import write_whole
+from mondegreen.reading import parse_json, read_tensors, sha256
 from mondegreen.results.folder import BANK, is_run
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.job import (
@@ -50,6 +50,8 @@ from mondegreen.search.state import Snapshot
 from mondegreen.victims import load_victim
 from mondegreen.victims.fingerprint import fingerprint
 
+LARGEST_SEARCH: Final = 2**34  # bytes of an unfinished search
+
 
 def keep(path: Path, attack: Attack) -> None:
     """Save an unfinished search, between two of its steps.
@@ -69,11 +71,10 @@ def recall(path: Path, attack: Attack) -> None:
         ValueError: it is damaged, or of another attack or version.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["facts"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        texts, tensors = read_tensors(path, LARGEST_SEARCH, "pt")
+        facts = parse_json(texts["facts"])
         snapshot, seconds = Snapshot(tensors, dict(facts["snapshot"])), float(facts["seconds"])
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(reason(error)) from error
     attack.restore(snapshot, seconds)
 
@@ -220,11 +221,10 @@ class Worker:
 def _check_unchanged(row: Row) -> None:
     """See that a recording is still the one that the run was planned with."""
     try:
-        with Path(row.audio).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
+        found = sha256(Path(row.audio))
+    except (OSError, ValueError) as error:
         raise AudioError(
-            f"{row.audio} cannot be read any more ({error.strerror}). Put it back, and run the same"
+            f"{row.audio} cannot be read any more ({reason(error)}). Put it back, and run the same"
             " command again."
         ) from error
     if found != row.sha256:

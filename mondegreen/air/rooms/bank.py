@@ -17,17 +17,19 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from mondegreen.air.rooms.settings import Point
 from mondegreen.audio.batch import pad
+from mondegreen.audio.pcm import SAMPLE_RATES
 from mondegreen.errors import RoomError, reason
 from mondegreen.files import write_whole
+from mondegreen.reading import is_file, parse_json, read_tensors
 
 FORMAT: Final = "mondegreen.rooms"
 VERSION: Final = 2
+LARGEST: Final = 2**33  # bytes of the file
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class RoomBank:
         about, tensors = _read(path)
         if about.get("version") != VERSION:
             raise RoomError(
-                f"{path} is a bank of version {about.get('version')}, expected {VERSION}."
+                f"{path} is a bank of version {about.get('version')!r:.60}, expected {VERSION}."
                 " Delete it and make it again."
             )
         try:
@@ -172,7 +174,13 @@ class RoomBank:
             )
             for name, table in about["rooms"].items()
         }
-        return cls(about["sample_rate"], about["key"], about["origin"], splits)
+        low, high = SAMPLE_RATES
+        rate, key, origin = (about[name] for name in ("sample_rate", "key", "origin"))
+        if not (isinstance(rate, int) and low <= rate <= high):
+            raise ValueError(f"its sample rate is not between {low} and {high} Hz")
+        if not (isinstance(key, str) and isinstance(origin, dict)):
+            raise ValueError("it does not say what it was made from")
+        return cls(rate, key, origin, splits)
 
 
 def _room(*, size: Any = None, source: Any = None, microphone: Any = None, **simple: Any) -> Room:
@@ -183,16 +191,15 @@ def _room(*, size: Any = None, source: Any = None, microphone: Any = None, **sim
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """A bank's metadata and its tensors."""
-    if not path.is_file():
+    if not is_file(path):
         raise RoomError(
             f"{path} does not exist, or is not a file. Expected a bank of rooms; check the path, or"
             " make it."
         )
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get(FORMAT, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+        texts, tensors = read_tensors(path, LARGEST, "pt")
+        about = parse_json(texts.get(FORMAT, "null"))
+    except (OSError, ValueError) as error:
         raise _damaged(path, error) from error
     if not isinstance(about, dict):
         raise RoomError(f"{path} is not a bank of rooms. Name the file that a bank was saved to.")

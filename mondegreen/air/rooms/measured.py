@@ -6,7 +6,6 @@ Nothing is normalised: a response keeps the scale of its file.
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from mondegreen.air.rooms.settings import SplitSizes, generator
 from mondegreen.air.rooms.simulate import FILTER_DELAY
 from mondegreen.audio.pcm import resample
 from mondegreen.errors import RoomError, reason
+from mondegreen.reading import in_full, is_file, is_folder, sha256
 
 SUFFIXES: Final = (".wav", ".flac", ".ogg")
 MAX_SECONDS: Final = 10.0  # no room for speech rings longer
@@ -38,10 +38,10 @@ class Recording:
     def sha256(self) -> str:
         """The hash of the file's content; raises `RoomError` if it cannot be read."""
         try:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest()
-        except OSError as error:
+            return sha256(self.path)
+        except (OSError, ValueError) as error:
             raise RoomError(
-                f"{self.path} cannot be read ({error.strerror or error}). Expected a measured"
+                f"{self.path} cannot be read ({reason(error)}). Expected a measured"
                 " impulse response; check the path."
             ) from error
 
@@ -57,9 +57,9 @@ def find_recordings(source: Path) -> list[Recording]:
         RoomError: there is no such collection, nothing in it, a file lies directly in the folder,
             or the table has another form or lists a file twice.
     """
-    if source.is_dir():
+    if is_folder(source):
         found = _in_folder(source)
-    elif source.is_file():
+    elif is_file(source):
         found = _in_table(source)
     else:
         raise RoomError(
@@ -110,7 +110,7 @@ def _in_table(source: Path) -> list[Recording]:
                 " Complete the line, or delete it."
             )
         recording = Recording(source.parent / name, name, room)
-        first = found.setdefault(recording.path.resolve(), recording)
+        first = found.setdefault(in_full(recording.path), recording)
         if first is not recording:
             raise RoomError(
                 f"{source}, line {number}: {name} is listed twice, before as {first.name}. A"

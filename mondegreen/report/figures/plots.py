@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from mondegreen.errors import OptionError
+from mondegreen.reading import in_full, is_file
 from mondegreen.report.figures.charts import CHARTS, drawing
 from mondegreen.report.figures.ink import write
 from mondegreen.report.figures.pictures import draw_curve, draw_example
@@ -31,11 +32,11 @@ def plot(paths: Sequence[Path], out: Path, figure: str | None = None) -> None:
         MondegreenError: something is not there, or damaged; or as `ink.write`.
     """
     folders = [path.parent if path.name == RECORD else path for path in paths]
-    if len(folders) == 1 and (folders[0] / RECORD).is_file():
+    if len(folders) == 1 and is_file(folders[0] / RECORD):
         OF_AN_ITEM[_chosen(figure, OF_AN_ITEM, "one result")](folders[0], out)
         return
     name = _chosen(figure, CHARTS, "a run, or of several results")
-    apart = {folder.resolve(): [folder] for folder in folders}
+    apart = {in_full(folder): [folder] for folder in folders}
     _draw_chart(name, [part.series for part in gather(list(apart.values())).parts], out)
 
 

@@ -14,17 +14,18 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from mondegreen.errors import MondegreenError
 from mondegreen.options import Options
+from mondegreen.reading import in_full, is_folder, is_there
 from mondegreen.results.folder import (
     CLIPS,
     ERRORS,
     ITEMS,
     is_run,
     item_folders,
-    read_lines,
+    read_clip_list,
     read_object,
 )
 from mondegreen.results.item import read_record
-from mondegreen.results.record import PARTS, Record, typed
+from mondegreen.results.record import PARTS, Count, Record, typed
 
 Kind = type[str] | type[bool] | type[int] | type[float]
 Status = Literal["done", "error", "pending", "damaged"]
@@ -75,7 +76,7 @@ class Failure:
     """Why a clip could not be attacked."""
 
     error: str
-    attempts: int
+    attempts: Count
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def entries(path: Path) -> Iterator[Entry]:
         yield from map(read_entry, item_folders(path))
         return
     seen = set()
-    for clip in read_lines(path / CLIPS):
+    for clip in read_clip_list(path):
         try:
             known = typed(Planned, clip).cells
         except MondegreenError as error:
@@ -118,9 +119,9 @@ def entries(path: Path) -> Iterator[Entry]:
 def _clip(run: Path, known: dict[str, Any]) -> Entry:
     """What became of a clip of a run; a result counts, whatever failed before it."""
     folder, note = run / ITEMS / known["key"], run / ERRORS / f"{known['key']}.json"
-    if folder.is_dir():
+    if is_folder(folder):
         return read_entry(folder, known)
-    if not note.is_file():
+    if not is_there(note):
         return Entry(known | {"status": "pending"})
     try:
         return Entry(known | vars(typed(Failure, read_object(note))) | {"status": "error"})
@@ -130,7 +131,7 @@ def _clip(run: Path, known: dict[str, Any]) -> Entry:
 
 def read_entry(folder: Path, known: dict[str, Any] | None = None) -> Entry:
     """The entry of an item; `known` are cells that are known beforehand."""
-    known = known or {"key": folder.resolve().name}
+    known = known or {"key": in_full(folder).name}
     try:
         record = read_record(folder)
     except MondegreenError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from mondegreen.errors import OptionError
+from mondegreen.reading import in_full
 from mondegreen.report.numbers.entries import Entry
 from mondegreen.report.numbers.series import Series
 from mondegreen.report.numbers.summary import Group, Summary, summarise
@@ -109,7 +110,7 @@ def gather_to_compare(folders: Sequence[Path]) -> Gathered:
 def _claims(entry: Entry, hearings: Sequence[Hearings]) -> dict[str, Claim]:
     if entry.folder is None or entry.record is None:
         return {}
-    name, record = entry.folder.resolve().name, entry.record
+    name, record = in_full(entry.folder).name, entry.record
     return {one.how.label: claim for one in hearings if (claim := one.of(name, record))}
 
 
@@ -133,7 +134,7 @@ def _clips(attempts: Sequence[Attempt]) -> list[TargetedClip]:
 
 def _names(sources: Sequence[Source]) -> list[str]:
     """The names of sources: of their first folders, or the paths where names are not enough."""
-    short = [source[0].resolve().name for source in sources]
+    short = [in_full(source[0]).name for source in sources]
     return short if len(set(short)) == len(short) else [str(source[0]) for source in sources]
 
 

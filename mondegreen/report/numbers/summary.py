@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from mondegreen.errors import MondegreenError
 from mondegreen.findings import Finding
+from mondegreen.reading import in_full
 from mondegreen.report.numbers.entries import Entry, entries
 from mondegreen.report.numbers.measures import SPREADS
 from mondegreen.report.numbers.statistics import Distribution, ErrorRate, Mean, Share
@@ -121,7 +122,7 @@ def summarise(
     """
     tallies: defaultdict[Group, _Tally] = defaultdict(_Tally)
     seen: set[Path] = set()
-    for path in {path.resolve(): path for path in paths}.values():
+    for path in {in_full(path): path for path in paths}.values():
         home, found = _home(path), is_run(path)
         if found:
             tallies[home].folders[path] = None  # even if it has no clips
@@ -141,7 +142,7 @@ def summarise(
 def _is_new(entry: Entry, seen: set[Path]) -> bool:
     """Whether an item was not met before, in this folder or in one that it is nested in."""
     before = len(seen)
-    seen.update([entry.folder.resolve()] if entry.folder else [])
+    seen.update([in_full(entry.folder)] if entry.folder else [])
     return entry.folder is None or len(seen) > before
 
 
@@ -161,7 +162,10 @@ def _planned(run: Path) -> Group:
     manifest = read_object(run / MANIFEST)
     try:
         how = manifest["configuration"]
-        return Group(manifest["victim"]["name"], how["method"], how["preset"])
+        names = manifest["victim"]["name"], how["method"], how["preset"]
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError
+        return Group(*names)
     except (KeyError, TypeError) as error:
         raise MondegreenError(
             f"{run / MANIFEST} does not say what is run. Expected one that `mondegreen run` wrote."

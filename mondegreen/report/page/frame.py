@@ -17,6 +17,7 @@ from typing import Any, Final
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from mondegreen.errors import OptionError, StorageError
+from mondegreen.reading import in_full, is_folder
 
 SUFFIXES: Final = (".html", ".htm")  # by which browsers, mail programs and servers know a page
 BESIDE: Final = "'self' file:"  # a page opened from a disk has no origin
@@ -40,7 +41,7 @@ def check_name(page: Path) -> None:
         OptionError: its name is not that of a page.
         StorageError: it is a folder, or its folder is not there.
     """
-    if page.is_dir():
+    if is_folder(page):
         raise StorageError(
             f"{page} is a folder. Name the page in it, such as {page / 'report.html'}."
         )
@@ -49,7 +50,7 @@ def check_name(page: Path) -> None:
             f"{page} does not end in .html, by which browsers know a page. Name a file such as"
             f" {page.with_name('report.html')}."
         )
-    if not page.resolve().parent.is_dir():
+    if not is_folder(in_full(page).parent):
         raise StorageError(f"{page} cannot be written: there is no such folder. Make it first.")
 
 

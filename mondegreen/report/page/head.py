@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from mondegreen.errors import MondegreenError
 from mondegreen.findings import Finding
+from mondegreen.reading import in_full
 from mondegreen.report.numbers.measures import MEASURES
 from mondegreen.report.numbers.sources import Part
 from mondegreen.report.numbers.summary import Summary
@@ -135,7 +136,7 @@ def _recordings(part: Part) -> str:
     if len(part.source) > 1:
         return count
     clip_list = _clip_list(part.source[0])
-    name = f"of {clip_list}" if clip_list else f"in the folder {part.source[0].resolve().name}"
+    name = f"of {clip_list}" if clip_list else f"in the folder {in_full(part.source[0]).name}"
     return one_line(f"{count} {name}")
 
 

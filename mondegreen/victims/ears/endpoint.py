@@ -8,7 +8,6 @@ address given.
 from __future__ import annotations
 
 import io
-import json
 import os
 import secrets
 import time
@@ -25,6 +24,7 @@ from torch import Tensor
 
 from mondegreen.audio.pcm import to_pcm16
 from mondegreen.errors import VictimError
+from mondegreen.reading import parse_json
 
 KEY_VARIABLE = "MONDEGREEN_API_KEY"
 TIMEOUT_SECONDS = 60.0  # of silence on the line
@@ -207,8 +207,8 @@ class Endpoint:
 
     def _text(self, reply: Reply) -> str:
         try:
-            text = json.loads(reply.body)["text"]
-        except (ValueError, RecursionError, KeyError, TypeError):
+            text = parse_json(reply.body)["text"]
+        except (ValueError, KeyError, TypeError):
             text = None
         if not isinstance(text, str):
             raise VictimError(
