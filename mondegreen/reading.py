@@ -81,8 +81,10 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     with open_file(path) as file:
         lines = iter(lambda: file.readline(LONGEST_LINE + 1), b"")
         for number, line in enumerate(lines, 1):
+            if len(line) > LONGEST_LINE:
+                raise ValueError(f"line {number} has more than {LONGEST_LINE // 2**10:,} KiB")
             try:
-                found = parse_json(line) if len(line) <= LONGEST_LINE else None
+                found = parse_json(line)
             except ValueError as error:
                 raise ValueError(f"line {number} holds no object") from error
             yield number, found

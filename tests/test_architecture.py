@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -150,6 +151,20 @@ def test_the_loop_knows_nothing_of_files_or_verification() -> None:
     direct = {n for f in files for n in imported(ast.parse(f.read_text("utf-8")), package)}
     assert {name.split(".")[0] for name in direct} & {"soundfile", "wave", "tempfile"} == set()
     assert {f"{PACKAGE.name}.audio.pcm.load", f"{PACKAGE.name}.audio.pcm.save"} & direct == set()
+
+
+def test_files_that_may_be_anybodys_are_read_in_one_place() -> None:
+    """Not so what comes with a recogniser: its own libraries read that."""
+    ways = re.compile(
+        r"json\.loads?\(|tomllib|safe_open|load_file|\.read_(text|bytes)\(|\.resolve\("
+    )
+    elsewhere = [
+        f"{path.relative_to(PACKAGE)}: {found[0]}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.name != "reading.py" and "victims" not in path.parts
+        for found in ways.finditer(path.read_text("utf-8"))
+    ]
+    assert elsewhere == []
 
 
 # ---- the guard itself ------------------------------------------------------------------------

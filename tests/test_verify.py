@@ -13,7 +13,7 @@ from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank
 from mondegreen import MondegreenError, attack
 from mondegreen.air.rooms import RoomBank
 from mondegreen.audio.pcm import save
-from mondegreen.errors import OptionError
+from mondegreen.errors import OptionError, TargetError
 from mondegreen.judging.verify import bank_of, made_on, recheck
 from mondegreen.results.heard import Claim
 
@@ -134,12 +134,22 @@ def test_an_ill_record_is_one_claim_that_is_not_confirmed(
     assert problem in str(claims[1].problem)
 
 
+class Picky(LinearVictim):
+    """It cannot write every target."""
+
+    def encode(self, target: str, length: int) -> torch.Tensor:
+        if target == "unspeakable":
+            raise TargetError("It cannot write that.")
+        return super().encode(target, length)
+
+
 def test_a_target_that_cannot_be_written_is_one_claim(results: Path, tmp_path: Path) -> None:
     folder = copied(results, tmp_path)
     path = folder / "1" / "record.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"spelled": "日本"}))
-    claims = heard(folder, batch=3)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"spelled": "unspeakable"}))
+    claims = heard(folder, Picky(linear_victim().weight, linear_victim().bias), batch=3)
     assert [claim.confirmed for claim in claims] == [True, False, False]
+    assert claims[1].problem == "It cannot write that."
 
 
 def test_nothing_to_hear_is_said(tmp_path: Path) -> None:

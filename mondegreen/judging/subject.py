@@ -115,19 +115,21 @@ def _read(
     folder: Folder, check: Callable[[Item], object] = lambda _: None
 ) -> tuple[list[Example], list[str]]:
     """The items of a folder, and the names of those that are damaged."""
-    found, damaged = [], []
+    found, damaged, why = [], [], ""
     for path in item_folders(folder):
         try:
             item = read_item(path)
             check(item)
             found.append(Example(path, item.record))
-        except MondegreenError:
+        except MondegreenError as error:
             damaged.append(path.name)
+            why = why or str(error)
     if not found:
-        what = f"{len(damaged)} results, all of them damaged" if damaged else "no results"
+        if damaged:
+            raise OptionError(f"{folder} holds no result that is whole; the first: {why}")
         raise OptionError(
-            f"{folder} holds {what}. Expected the folder of a run that has attacked a clip, or of"
-            " what `mondegreen attack` wrote."
+            f"{folder} holds no results. Expected the folder of a run that has attacked a clip, or"
+            " of what `mondegreen attack` wrote."
         )
     return found, damaged
 

@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mondegreen.audio.pcm import encode
+from mondegreen.audio.pcm import MAX_SAMPLES, encode
 from mondegreen.files import key_of, write_whole
 from mondegreen.listening.conditions import CleanClip, Material, OnProgress, gather
 from mondegreen.listening.make import new_folder
+from mondegreen.reading import read_bytes
 from mondegreen.results.folder import WAV
 
 CONFIGS: Final = "configs"
@@ -77,7 +78,9 @@ def _write(out: Path, prefix: str, material: Material, clip: CleanClip) -> dict[
         sounds = material.read(clip, condition.label)
         saved = material.folders[condition.label][clip] / WAV
         stimulus = stimuli[f"{at} {plain(condition.label)}"] = f"{prefix}-{at}.wav"
-        write_whole(out / stimulus, saved.read_bytes())  # as saved, with its adversarial mark
+        write_whole(
+            out / stimulus, read_bytes(saved, 4 * MAX_SAMPLES)
+        )  # as saved, with its adversarial mark
     write_whole(out / f"{prefix}-reference.wav", encode(sounds.original, sounds.rate))
     return {
         "id": f"{Path(prefix).name} {plain(clip.id)}",

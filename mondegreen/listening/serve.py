@@ -78,7 +78,7 @@ class Site:
         """The script of a sound; None if there is none at this path."""
         match = SOUND.fullmatch(path)
         file = self._audio / match[1] if match else None
-        return file.read_bytes() if file and is_file(file) else None
+        return read_bytes(file) if file and is_file(file) else None
 
     def form(self, listener: str) -> int:
         """The form that the fewest listeners have; one who comes back gets the same form."""

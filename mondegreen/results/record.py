@@ -189,7 +189,7 @@ class Record:
         """
         if data.get("schema") != SCHEMA:
             raise MondegreenError(
-                f"it is a record of schema {data.get('schema', 1)!r:.60}, and this version of"
+                f"it is a record of schema {data.get('schema', 1)!s:.60}, and this version of"
                 f" mondegreen reads schema {SCHEMA}. Attack the clip again, or read it with the"
                 " version that wrote it"
             )
