@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mondegreen.errors import OptionError
+from mondegreen.reading import read_bytes
 
 MOST_THREADS: Final = 1024  # of an option; more than any machine that is attacked on can use
 PER_PROCESSOR: Final = 4  # threads for each processor of the machine, beyond which all only waits
@@ -69,6 +70,6 @@ def _quota(group: Path) -> Iterator[float]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text().splitlines()
+        return read_bytes(path).decode().splitlines()
     except (OSError, ValueError):
         return []
