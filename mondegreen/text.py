@@ -100,16 +100,35 @@ def counted(words: int, characters: int) -> str:
 
 
 def words_only(text: str) -> str:
-    """Normaliser `default`: lower-case words with single spaces between them; see `units`.
+    """Normaliser `default`: words without case (`folded`), single spaces between; see `units`.
 
     Unicode NFKC. Apostrophes and invisible format characters are dropped; other punctuation
     (`is_punctuation`) becomes a space. Every symbol that is read aloud becomes a word of its own:
     `SPOKEN`, and Unicode category S, such as "$", "+" and "°". So "AT&T" is "at & t".
     """
-    text = unicodedata.normalize("NFKC", text).lower()
+    text = folded(text)
     kept = (c for c in text if c not in APOSTROPHES and unicodedata.category(c) != "Cf")
-    words = map(_apart, unicodedata.normalize("NFKC", "".join(kept)))
+    words = map(_apart, folded("".join(kept)))
     return " ".join(units("".join(words)))
+
+
+def folded(text: str) -> str:
+    """Text without differences of case: Unicode NFKC and case folding, and one i.
+
+    "ß" is "ss", and "ς" is "σ". "I" is the capital of "i", in Turkish that of "ı", whose "i" has
+    the capital "İ"; a text does not tell its language, so all four are "i".
+
+    >>> folded("STRASSE"), folded("straße"), folded("IŞIK"), folded("ışık")
+    ('strasse', 'strasse', 'işik', 'işik')
+    """
+    plain = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text)).casefold()
+    one_i = re.sub("i\u0307+", "i", plain.replace("ı", "i"))
+    return unicodedata.normalize("NFKC", one_i)
+
+
+def lower_case(text: str) -> str:
+    """`str.lower`, but "İ" becomes "i": Python's "i" and a dot above are no letter of Turkish."""
+    return text.replace("İ", "i").lower()
 
 
 def is_punctuation(character: str) -> bool:
@@ -201,7 +220,7 @@ def as_sentence(text: str) -> str:
     """
     text = " ".join(text.split()).rstrip(COMMAS)
     if text in (text.lower(), text.upper()):
-        text = re.sub(r"(?<!\S)i(?=['\s]|$)", "I", text.lower())
+        text = re.sub(r"(?<!\S)i(?=['\s]|$)", "I", lower_case(text))
         text = text[:1].upper() + text[1:]
     last = units(text)[-1:]
     return text + STOPS[kind(last[0])] if last and not text.endswith(ENDS) else text

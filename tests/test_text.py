@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,10 @@ WORDS = st.lists(st.sampled_from(["the", "sea", "was", "calm", "that", "night"])
         ("你好\uff0c世界", "你 好 世 界"),
         ("我用iPhone 15打", "我 用 iphone 15 打"),
         ("\uff76\uff9e", "ガ"),  # half width, with its mark
+        ("İyi günler. IŞIK ışık", "iyi günler işik işik"),  # dotted and dotless capitals of Turkish
+        ("STRASSE, Straße, STRAẞE", "strasse strasse strasse"),
+        ("ΟΔΟΣ, οδος, οδοσ", "οδοσ οδοσ οδοσ"),  # final sigma
+        ("ﬁne, OﬃCE", "fine office"),
         ("...", ""),
         ("", ""),
     ],
@@ -47,6 +53,27 @@ def test_normalising_again_changes_nothing(raw: str) -> None:
     for name in text.NORMALISERS:
         once = text.normalise(raw, name)
         assert text.normalise(once, name) == once
+
+
+CASED = st.text(st.sampled_from("iIİı\u0307ßẞsSςσΣΐŉ'aÅﬁ\u0345\u0301\u0323.\u200b "), max_size=12)
+
+
+@given(st.text() | CASED)
+def test_case_changes_nothing(raw: str) -> None:
+    raw = unicodedata.normalize("NFC", raw)  # the case of marks in another order is not defined
+    once = text.normalise(raw)
+    assert text.normalise(once) == once
+    assert text.normalise(raw.upper()) == once
+    assert text.normalise(raw.lower()) == once
+
+
+def test_letters_that_differ_by_more_than_case_stay_different() -> None:
+    for one, other in ("aä", "oö", "eé", "sş", "gğ", "dđ", "lł", "oø", "ий"):
+        assert not text.matches(one, other)
+
+
+def test_lower_case_has_no_letter_that_nobody_writes() -> None:
+    assert text.lower_case("İYİ GÜNLER") == "iyi günler"
 
 
 @given(st.text())

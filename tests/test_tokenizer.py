@@ -1,5 +1,6 @@
 """The byte-pair tokenizer, on a vocabulary small enough to merge by hand, and on the real one."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,42 @@ def test_a_long_entry_has_a_second_length_byte(tmp_path: Path) -> None:
     long = b"x" * 300
     path.write_bytes(b"\x00" * 259 + bytes([128 + 300 % 128, 300 // 128]) + long)
     assert Tokenizer.from_file(path).decode([259]) == long.decode()
+
+
+def merged_one_by_one(pieces: list[str], priority: dict[str, int]) -> list[str]:
+    """The definition: again and again, of all neighbours the pair of the lowest id, leftmost."""
+    while True:
+        pairs = [(priority.get(a + b, -1), i) for i, (a, b) in enumerate(pairwise(pieces))]
+        known = [pair for pair in pairs if pair[0] >= 0]
+        if not known:
+            return pieces
+        _, i = min(known)
+        pieces = [*pieces[:i], pieces[i] + pieces[i + 1], *pieces[i + 2 :]]
+
+
+@given(
+    st.lists(st.text("ab", min_size=2, max_size=5), unique=True, max_size=12),
+    st.text("ab ", max_size=30),
+)
+def test_merging_is_by_priority_however_it_is_done(pieces: list[str], text: str) -> None:
+    entries = [*pieces, SPACE, "a", "b"]
+    priority = {piece: 259 + i for i, piece in enumerate(entries)}
+    letters = list(SPACE + " ".join(text.split()).replace(" ", SPACE))
+    expected = [priority[piece] for piece in merged_one_by_one(letters, priority)]
+    assert toy(*entries).encode(text) == expected
+
+
+def test_the_real_vocabulary_merges_by_priority(real: Tokenizer) -> None:
+    text = "Never trust a machine that hears what nobody said; it's 1 of 2. aaaaaaaa oooooo"
+    letters = list(SPACE + text.replace(" ", SPACE))
+    expected = merged_one_by_one(letters, real._ids)
+    assert real.encode(text) == [real._ids[piece] for piece in expected]
+
+
+def test_a_long_text_is_merged_one_pair_after_another_not_one_pass_after_another() -> None:
+    # 100,000 merges; a search of all pairs for each would be 10^10 steps
+    doubled = toy("aa", SPACE, "a").encode("a" * 200_000)
+    assert doubled == [260, *[259] * 100_000]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ are distinct: "." is both token 49 and token 29889, and the model writes the sec
 
 from __future__ import annotations
 
-from itertools import pairwise
+from heapq import heappop, heappush
 from pathlib import Path
 
 from mondegreen.errors import TargetError, VictimError
@@ -52,16 +52,36 @@ class Tokenizer:
             raise TargetError(
                 f"the recogniser has no token for {' '.join(missing)!r}; spell the target without"
             )
-        while (best := self._best_merge(pieces)) is not None:
-            pieces[best : best + 2] = [pieces[best] + pieces[best + 1]]
-        return [self._ids[piece] for piece in pieces]
+        return [self._ids[piece] for piece in self._merged(pieces)]
 
-    def _best_merge(self, pieces: list[str]) -> int | None:
-        """Position of the pair whose merged piece has the lowest id, the leftmost if equal."""
-        ranked = [
-            (self._ids[a + b], i) for i, (a, b) in enumerate(pairwise(pieces)) if a + b in self._ids
-        ]
-        return min(ranked)[1] if ranked else None
+    def _merged(self, pieces: list[str]) -> list[str]:
+        """Merge neighbours into the piece of the lowest id, the leftmost if equal, while any can be.
+
+        The candidates wait in a heap; one whose pieces have changed since is passed over. A piece
+        that was merged into the one before it has nothing after it.
+        """
+        count, pieces = len(pieces), list(pieces)
+        before, after = list(range(-1, count - 1)), list(range(1, count + 1))
+        waiting: list[tuple[int, int, str]] = []
+
+        def offer(left: int) -> None:
+            if left >= 0 and after[left] < count:
+                whole = pieces[left] + pieces[after[left]]
+                if whole in self._ids:
+                    heappush(waiting, (self._ids[whole], left, whole))
+
+        for left in range(count):
+            offer(left)
+        while waiting:
+            _, left, whole = heappop(waiting)
+            if (gone := after[left]) < count and pieces[left] + pieces[gone] == whole:
+                pieces[left], pieces[gone] = whole, ""
+                after[left], after[gone] = after[gone], count
+                if after[left] < count:
+                    before[after[left]] = left
+                offer(before[left])
+                offer(left)
+        return [piece for piece in pieces if piece]
 
     def decode(self, ids: list[int]) -> str:
         """Join the pieces of `ids`, without special tokens."""
