@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mondegreen.errors import TargetError
 from mondegreen.victims.base import Score
+from mondegreen.victims.printed import NOTHING, SPACE
 
 
 def frames_needed(symbols: Tensor) -> int:
@@ -44,6 +45,7 @@ def score_ctc(
     targets: Sequence[Tensor],
     blank: int,
     delimiter: int | None = None,
+    codes: Tensor | None = None,
 ) -> Score:
     """Loss and best-path match of a batch.
 
@@ -53,8 +55,10 @@ def score_ctc(
         targets: B tensors of symbols, [N] int64, none of them the blank.
         blank: its index.
         delimiter: the symbol between words, if there is one.
+        codes: [V, K] int64, `Printed.codes`: with them, what symbols print decides what is matched,
+            instead of the symbols themselves.
     """
-    return Alignment(frames, targets, blank, delimiter).score(logits)
+    return Alignment(frames, targets, blank, delimiter, codes).score(logits)
 
 
 class Alignment:
@@ -64,14 +68,27 @@ class Alignment:
     """
 
     def __init__(
-        self, frames: Tensor, targets: Sequence[Tensor], blank: int, delimiter: int | None = None
+        self,
+        frames: Tensor,
+        targets: Sequence[Tensor],
+        blank: int,
+        delimiter: int | None = None,
+        codes: Tensor | None = None,
     ) -> None:
         sizes = [len(target) for target in targets]
         self._frames, self._sizes = frames, torch.tensor(sizes, device=frames.device)
         # the loss reads both from main memory
         self._frame_counts, self._size_counts = frames.cpu(), torch.tensor(sizes, device="cpu")
         self._labels = pad_sequence(list(targets), batch_first=True, padding_value=blank)
-        self._blank, self._delimiter = blank, -1 if delimiter is None else delimiter
+        self._blank, self._codes = blank, codes
+        if codes is None:
+            self._wanted, self._marks = self._labels, self._sizes
+            self._nothing, self._space = blank, -1 if delimiter is None else delimiter
+        else:
+            wanted = [_text_of(codes[target]) for target in targets]
+            self._wanted = pad_sequence(wanted, batch_first=True, padding_value=NOTHING)
+            self._marks = torch.tensor([len(text) for text in wanted], device=frames.device)
+            self._nothing, self._space = NOTHING, SPACE
 
     def score(self, logits: Tensor) -> Score:
         """Loss and best-path match of logits [B, F, V], of each clip's own frames alone."""
@@ -82,29 +99,45 @@ class Alignment:
             best = logits.argmax(-1)
             past = torch.arange(best.shape[1], device=best.device) >= self._frames[:, None]
             best = best.masked_fill(past, self._blank)
-            matched = _matches(best, self._labels, self._sizes, self._blank, self._delimiter)
+            begun = best.masked_fill(_repeats(best), self._blank)
+            marks = begun if self._codes is None else self._codes[begun].flatten(1)
+            matched = _matches(marks, self._wanted, self._marks, self._nothing, self._space)
         return Score(loss, matched)
 
 
-def _matches(best: Tensor, labels: Tensor, sizes: Tensor, blank: int, delimiter: int) -> Tensor:
-    """Whether each path [B, F] collapses to the first `sizes[b]` of its labels [B, N]: [B] bool."""
-    emitted = (best != blank) & (best != F.pad(best[:, :-1], (1, 0), value=blank))
-    emitted &= ~_redundant(best, blank, delimiter)
+def _repeats(best: Tensor) -> Tensor:
+    """Frames that say the same as the one before: [B, F]."""
+    return F.pad(best[:, 1:] == best[:, :-1], (1, 0), value=False)
+
+
+def _text_of(codes: Tensor) -> Tensor:
+    """The characters [L] that symbols of `codes` [N, K] print, single spaces inside."""
+    marks = codes.flatten()[None]
+    marks = marks[(marks != NOTHING) & ~_redundant(marks, NOTHING, SPACE)]
+    return marks[:-1] if len(marks) and marks[-1] == SPACE else marks
+
+
+def _matches(marks: Tensor, wanted: Tensor, sizes: Tensor, nothing: int, space: int) -> Tensor:
+    """Whether marks [B, M] are the first `sizes[b]` of those wanted [B, N]: [B] bool.
+
+    What is `nothing` does not count, nor do spaces that come first, last or after another.
+    """
+    emitted = (marks != nothing) & ~_redundant(marks, nothing, space)
     place = emitted.cumsum(1) - 1
-    expected = F.pad(labels, (0, 1), value=-1).gather(1, place.clamp(0, labels.shape[1]))
+    expected = F.pad(wanted, (0, 1), value=-1).gather(1, place.clamp(0, wanted.shape[1]))
     after = place >= sizes[:, None]
-    wrong = emitted & torch.where(after, best != delimiter, best != expected)
+    wrong = emitted & torch.where(after, marks != space, marks != expected)
     enough = (emitted & ~after).sum(1) == sizes
     return enough & ~wrong.any(1)
 
 
-def _redundant(best: Tensor, blank: int, delimiter: int) -> Tensor:
-    """Delimiters that come first, or right after another with only blanks between: [B, F]."""
-    frame = torch.arange(best.shape[1], device=best.device).expand_as(best)
-    last = torch.where(best != blank, frame, -1).cummax(1).values
+def _redundant(marks: Tensor, nothing: int, space: int) -> Tensor:
+    """Spaces that come first, or right after another with only nothing between: [B, M]."""
+    mark = torch.arange(marks.shape[1], device=marks.device).expand_as(marks)
+    last = torch.where(marks != nothing, mark, -1).cummax(1).values
     before = F.pad(last[:, :-1], (1, 0), value=-1)
-    previous = best.gather(1, before.clamp(min=0))
-    return (best == delimiter) & ((before < 0) | (previous == delimiter))
+    previous = marks.gather(1, before.clamp(min=0))
+    return (marks == space) & ((before < 0) | (previous == space))
 
 
 def best_path(logits: Tensor, blank: int) -> list[int]:

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Protocol
 
 from mondegreen.errors import TargetError
-from mondegreen.text import APOSTROPHES, is_punctuation, words_only
+from mondegreen.text import APOSTROPHES, folded, is_punctuation, lower_case, words_only
+from mondegreen.victims.printed import Printed
 
 
-def spell(tokenizer: Any, target: str) -> list[int]:
-    """Symbols of the first spelling of `target` that the tokenizer knows completely.
+def spell(tokenizer: Any, printed: Printed, target: str) -> list[int]:
+    """Symbols of the first spelling of `target` that is printed as these words.
 
-    As given, in upper case, in lower case; then each without punctuation except apostrophes: many
-    recognisers write one case only, and only words.
+    The ways are those of `ways`: many recognisers write one case only, and only words. The
+    tokenizer spells as the model was taught; where it does not know its own letters, what they
+    print does.
 
     Raises:
         TargetError: no spelling works; names the characters that are missing.
     """
-    for written in ways(target):
-        symbols = _symbols(tokenizer, written)
-        if _reads_back(tokenizer, symbols, target):
-            return symbols
-    letters = {character for character in words_only(target) if character.strip()}
-    strange = sorted(letter for letter in letters if not _known(tokenizer, letter))
-    which = f"; it has no symbol for {', '.join(map(repr, strange))}" if strange else ""
-    raise TargetError(
-        f"the recogniser cannot spell {target!r}{which}; choose a target in its letters"
-    )
+    words = words_only(target)
+    for written in dict.fromkeys(ways(target, turkic=not printed.letters.isdisjoint("ıİ"))):
+        for symbols in (_symbols(tokenizer, written), printed.spelled(written)):
+            if symbols and all(map(printed.writes, symbols)):
+                read = tokenizer.decode(symbols, group_tokens=False)
+                if words_only(read) == words:
+                    return symbols
+    raise TargetError(_unspelled(tokenizer, printed, target))
 
 
 def letters_only(text: str) -> str:
     """Lower case, single spaces, typewriter apostrophes; other punctuation splits words."""
-    kept = (_plain(character) for character in unicodedata.normalize("NFKC", text).lower())
+    kept = (_plain(character) for character in lower_case(unicodedata.normalize("NFKC", text)))
     return " ".join("".join(kept).split())
 
 
@@ -43,33 +44,47 @@ def _plain(character: str) -> str:
     return " " if is_punctuation(character) else character
 
 
-def ways(target: str) -> Iterator[str]:
-    """As given, in upper case, in lower case; then each without all punctuation but '."""
-    for text in (target, letters_only(target)):
-        yield from (text, text.upper(), text.lower())
+def ways(target: str, turkic: bool = False) -> Iterator[str]:
+    """As given, in upper case, in lower case; then each without punctuation but '; then as words.
+
+    In `turkic` writing the capital of "i" is "İ", and "I" is that of "ı".
+    """
+    for text in (target, letters_only(target), words_only(target)):
+        yield text
+        if turkic:
+            yield text.replace("i", "İ").replace("ı", "I").upper()
+            yield lower_case(text.replace("I", "ı"))
+        yield from (text.upper(), lower_case(text))
 
 
 def _symbols(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False).input_ids)
 
 
-def _reads_back(tokenizer: Any, symbols: list[int], target: str) -> bool:
-    if not symbols or set(symbols) & set(tokenizer.all_special_ids) - {delimiter(tokenizer)}:
-        return False
-    read = tokenizer.decode(symbols, group_tokens=False)
-    return words_only(read) == words_only(target)
+def _unspelled(tokenizer: Any, printed: Printed, target: str) -> str:
+    """Why a target has no spelling, and what has one."""
+    message = f"the recogniser cannot spell {target!r}"
+    if printed.apart:
+        written = (text for s, text in enumerate(printed.texts) if printed.writes(s) and text)
+        shown = " ".join(islice(map(str.strip, written), 12))
+        return (
+            f"{message}: it writes sounds, not letters, with spaces between; give the target in"
+            f" its symbols, such as {shown}"
+        )
+    strange = [c for c in sorted(set(letters_only(target))) if not _known(tokenizer, printed, c)]
+    which = f"; it has no symbol for {', '.join(map(repr, strange))}" if strange else ""
+    return f"{message}{which}; choose a target in its letters"
 
 
-def delimiter(tokenizer: Any) -> int | None:
-    """The symbol between words, if there is one."""
-    found: int | None = getattr(tokenizer, "word_delimiter_token_id", None)
-    return found
-
-
-def _known(tokenizer: Any, letter: str) -> bool:
+def _known(tokenizer: Any, printed: Printed, letter: str) -> bool:
+    """Whether a character of `letters_only` can be written, or need not be."""
+    if letter in "' ":
+        return True
+    cases = {letter, letter.upper(), lower_case(letter)}
     return any(
-        (symbols := _symbols(tokenizer, case)) and tokenizer.unk_token_id not in symbols
-        for case in (letter, letter.upper())
+        not printed.letters.isdisjoint(case)
+        or ((symbols := _symbols(tokenizer, case)) and tokenizer.unk_token_id not in symbols)
+        for case in cases
     )
 
 
@@ -107,7 +122,7 @@ class PretrainedVocabulary:
         ids = self._symbols(self._prefix + words)
         if self._lone_prefix and ids[: len(self._lone_prefix)] == self._lone_prefix:
             ids = ids[len(self._lone_prefix) :]
-        if (written := self.decode(ids)).casefold() == words.casefold():
+        if folded(written := self.decode(ids)) == folded(words):
             return ids
         raise TargetError(
             f"the recogniser cannot write {words!r}, only {written!r}; spell the target in the"

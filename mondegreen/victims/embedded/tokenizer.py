@@ -55,7 +55,7 @@ class Tokenizer:
         return [self._ids[piece] for piece in self._merged(pieces)]
 
     def _merged(self, pieces: list[str]) -> list[str]:
-        """Merge neighbours into the piece of the lowest id, the leftmost if equal, while any can be.
+        """Merge the neighbours whose piece has the lowest id, leftmost if equal, while any can be.
 
         The candidates wait in a heap; one whose pieces have changed since is passed over. A piece
         that was merged into the one before it has nothing after it.

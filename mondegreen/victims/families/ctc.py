@@ -13,12 +13,19 @@ from mondegreen.victims.base import Score
 from mondegreen.victims.batching import Remembered, Unpadded
 from mondegreen.victims.ctc_loss import Alignment, require_frames
 from mondegreen.victims.families.pretrained import Pretrained
-from mondegreen.victims.spelling import delimiter, spell
+from mondegreen.victims.printed import Printed
+from mondegreen.victims.spelling import spell
 from mondegreen.victims.tokens.beam import prefix_beam_search
 
 
 class CTC(Pretrained):
-    """A checkpoint of `AutoModelForCTC` as a victim; arguments and errors as `Pretrained`."""
+    """A checkpoint of `AutoModelForCTC` as a victim; arguments and errors as `Pretrained`.
+
+    Attributes:
+        blank: its number.
+        printed: what the symbols print; decides what is spelled, and what is matched.
+        delimiter: the first symbol that prints a space, if there is one.
+    """
 
     # fmt: off
     auto_classes = dict.fromkeys(
@@ -34,18 +41,24 @@ class CTC(Pretrained):
         super().__init__(name, model, processor)
         self.beams = 1  # of `transcribe`; `score` is always about the greedy decode
         tokenizer = processor.tokenizer
+        tokenizer.do_phonemize = False  # of phones, which need espeak to be made from words
         self.blank: int = model.config.pad_token_id
         if self.blank != tokenizer.pad_token_id or not 0 <= self.blank < model.config.vocab_size:
             raise VictimError(
                 f"{name} has the blank {self.blank} in its config but {tokenizer.pad_token_id} in"
                 f" its tokenizer, of {model.config.vocab_size} symbols; correct pad_token_id"
             )
-        self.delimiter: int | None = delimiter(tokenizer)
+        symbols = int(model.config.vocab_size)
+        self.printed = Printed(self._read, symbols, frozenset(tokenizer.all_special_ids))
+        self._check_reading(name)
+        self.delimiter = self.printed.delimiter
+        self._codes = self.printed.codes().to(self.device)
         self._alone, self._alignment = Unpadded(self._logits), Remembered(self._align)
 
     def encode(self, target: str, length: int) -> Tensor:
         """Symbols of `target`, in the case that the model writes; see `Victim.encode`."""
-        symbols = torch.tensor(spell(self.processor.tokenizer, target), device=self.device)
+        spelled = spell(self.processor.tokenizer, self.printed, target)
+        symbols = torch.tensor(spelled, device=self.device)
         require_frames(symbols, self._frames(length), length / self.sample_rate)
         return symbols
 
@@ -56,7 +69,20 @@ class CTC(Pretrained):
         return self._alignment(frames, *targets).score(logits)
 
     def _align(self, frames: Tensor, *targets: Tensor) -> Alignment:
-        return Alignment(frames, targets, self.blank, self.delimiter)
+        return Alignment(frames, targets, self.blank, codes=self._codes)
+
+    def _check_reading(self, name: str) -> None:
+        """Refuse a tokenizer that reads a path in another way than the loss does."""
+        letter = next(s for s in range(len(self.printed.texts)) if self.printed.writes(s))
+        if self.printed.texts[self.blank] != "" or self._read([letter] * 2) != self._read([letter]):
+            raise VictimError(
+                f"the tokenizer of {name} prints the blank ({self.blank}), or repeated symbols, so"
+                " it does not read this model; correct pad_token (and decoder_type, of Parakeet)"
+            )
+
+    def _read(self, path: list[int]) -> str:
+        """The text of a path of symbols, one a frame."""
+        return str(self.processor.batch_decode([path])[0])
 
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
@@ -67,9 +93,9 @@ class CTC(Pretrained):
             symbols = prefix_beam_search(logits.log_softmax(-1), self.blank, self.beams)
             text = self.processor.tokenizer.decode(symbols, group_tokens=False)
         elif self.model.can_generate():  # Parakeet: it sets padded frames to blank
-            text = self.processor.batch_decode(self.model.generate(**inputs))[0]
+            text = self._read(self.model.generate(**inputs)[0].tolist())
         else:
-            text = self.processor.batch_decode(self.model(**inputs).logits.argmax(-1))[0]
+            text = self._read(self.model(**inputs).logits[0].argmax(-1).tolist())
         return " ".join(str(text).split())  # a repeated delimiter is two spaces
 
     def _logits(self, features: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from mondegreen.victims.base import Score
 from mondegreen.victims.batching import Remembered
 from mondegreen.victims.families.pretrained import Pretrained
 from mondegreen.victims.frontends.base import first
+from mondegreen.victims.printed import Printed
 from mondegreen.victims.spelling import spell
 from mondegreen.victims.tokens.generation import refuse_other_settings
 from mondegreen.victims.transducer_loss import Choices, rnnt_loss, says, tdt_loss
@@ -50,12 +51,13 @@ class Transducer(Pretrained):
         self.durations: tuple[int, ...] = tuple(getattr(config, "durations", ()))
         self._vocabulary: int = config.vocab_size
         self._per_frame: int = model.max_symbols_per_step
+        self._printed = Printed(self._read, self._vocabulary)
         self._labelled = Remembered(self._label)
         self._check_generation()
 
     def encode(self, target: str, length: int) -> Tensor:
         """Symbols of `target`, without the blank; see `Victim.encode`."""
-        symbols = spell(self.processor.tokenizer, target)
+        symbols = spell(self.processor.tokenizer, self._printed, target)
         if self.blank in symbols:
             raise TargetError(f"{target!r} contains the recogniser's blank; leave it out")
         if len(symbols) > (most := self._most_symbols(length)):
@@ -85,7 +87,11 @@ class Transducer(Pretrained):
             # generation bounds itself by the clip's length, and warns of no bound all the same
             warnings.filterwarnings("ignore", "Using the model-agnostic default `max_length`")
             found = self.model.generate(**self.features(audio), do_sample=False, num_beams=1)
-        return str(self.processor.decode(found.sequences[0], skip_special_tokens=True)).strip()
+        return self._read(found.sequences[0].tolist()).strip()
+
+    def _read(self, symbols: list[int]) -> str:
+        """The text of an output."""
+        return str(self.processor.decode(symbols, skip_special_tokens=True))
 
     def _label(self, *targets: Tensor) -> tuple[Tensor, Tensor]:
         """Targets [B, U], padded with the blank, and the symbols of each, [B]."""
@@ -168,6 +174,13 @@ class Transducer(Pretrained):
 
     def _check_generation(self) -> None:
         """Refuse settings by which generation would not choose the likeliest symbol."""
+        letter = next(s for s in range(self._vocabulary) if self._printed.writes(s))
+        if self._read([letter] * 2) == self._read([letter]):
+            raise VictimError(
+                "the checkpoint's processor merges repeated symbols, as of a CTC model, but a"
+                " transducer repeats what it says twice; correct decoder_type in its"
+                " processor_config.json"
+            )
         config = self.model.generation_config
         refuse_other_settings(config)
         times = range(self._vocabulary, self._vocabulary + len(self.durations))

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from mondegreen.errors import TargetError, VictimError
+from mondegreen.text import lower_case
 from mondegreen.victims.spelling import Vocabulary, letters_only
 
 _BY_DEFAULT: Final = 20  # new symbols that transformers generates by default
@@ -86,7 +87,7 @@ class Generation:
             TargetError: no symbols for the text, or generation never chooses one of them.
         """
         refusals = []
-        for written in dict.fromkeys((target, target.lower(), letters_only(target))):
+        for written in dict.fromkeys((target, lower_case(target), letters_only(target))):
             try:
                 return self._encode(written, vocabulary)
             except TargetError as error:
