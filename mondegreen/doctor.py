@@ -18,7 +18,7 @@ from mondegreen.files import cache_folder
 from mondegreen.findings import Finding
 from mondegreen.processors import affinity, processors
 from mondegreen.victims.embedded import bundled
-from mondegreen.wording import how_many
+from mondegreen.wording import number_of
 
 REQUIRED = (
     *("mondegreen", "torch", "transformers", "onnxruntime", "moonshine-voice"),
@@ -58,7 +58,7 @@ def _devices() -> Iterator[Finding]:
 def _processors() -> str:
     return (
         f"{os.cpu_count()} processors, {affinity()} by affinity, {processors()} with the quota of"
-        f" the control group; torch uses {how_many(torch.get_num_threads(), 'thread')}"
+        f" the control group; torch uses {number_of(torch.get_num_threads(), 'thread')}"
     )
 
 

@@ -199,6 +199,18 @@ def test_ctrl_c_while_proving_keeps_what_was_found(clip: Path, tmp_path: Path) -
     assert linear.transcribe(saved) == TARGET  # it is the success, only not proved
 
 
+@pytest.mark.parametrize(("snr_db", "warned"), [(-47.2, True), (0.0, False), (None, False)])
+def test_a_change_louder_than_the_clip_is_warned_of(
+    clip: Path, snr_db: float | None, warned: bool
+) -> None:
+    found = attack(linear_victim(), clip, TARGET, max_passes=1).record
+    told = [*attacks._louder(replace(found.quality, snr_db=snr_db))]
+    expected = (
+        "the change is louder than the clip (signal to noise -47.2 dB): it is plainly audible"
+    )
+    assert told == ([expected] if warned else [])
+
+
 def test_a_click_that_the_masking_loss_does_not_see_is_warned_of(clip: Path) -> None:
     found = attack(linear_victim(), clip, TARGET, preset="paper", max_passes=300)
     quiet = replace(found.record.quality.masking, max_excess_db=10.0, edges_db=15.9)

@@ -254,6 +254,7 @@ class Attack:
         yield from _not_understood(clip, self.setup.options)
         yield from _early(proven.candidate, last_stage(self.setup.options))
         yield from _broken_bound(clip, proven, self.setup.options)
+        yield from _louder(quality)
         yield from _clicks(quality)
         if self.interrupted:
             yield "the search was interrupted"
@@ -314,6 +315,15 @@ def _broken_bound(clip: Clip, proven: Proven, options: Options) -> Iterator[str]
     bound = f"the bound of {options.bound:g} dB above the masking threshold"
     kept = f"{proven.excess_db:.1f} dB over {bound}" if proven.excess_db > 0 else f"keeps {bound}"
     yield f"what is saved {what}, and {'is ' if proven.excess_db > 0 else ''}{kept}"
+
+
+def _louder(quality: Quality) -> Iterator[str]:
+    """A success that nobody would mistake for the clip."""
+    if quality.snr_db is not None and quality.snr_db < 0:
+        yield (
+            f"the change is louder than the clip (signal to noise {quality.snr_db:.1f} dB): it is"
+            " plainly audible"
+        )
 
 
 def _clicks(quality: Quality) -> Iterator[str]:

@@ -15,7 +15,7 @@ from mondegreen.cli.output import print_fields, print_finding, print_json, print
 from mondegreen.cli.progress import Bars, working
 from mondegreen.cli.report import print_page, write_page
 from mondegreen.errors import OptionError, StorageError
-from mondegreen.wording import how_many
+from mondegreen.wording import number_of
 
 if TYPE_CHECKING:
     from mondegreen.findings import Finding
@@ -141,7 +141,7 @@ def _count(folder: Path, listener: str, claims: list[Claim], as_json: bool) -> i
     print_fields(fields, as_json)
     unheard = len(item_folders(folder)) - len(claims)
     if unheard:
-        err.print(f"interrupted before {how_many(unheard, 'item')} could be transcribed")
+        err.print(f"interrupted before {number_of(unheard, 'item')} could be transcribed")
     return 0 if not (refuted or damaged or unheard) else 1
 
 
@@ -195,8 +195,8 @@ def sanity(
 
 def _announce(cost: Cost) -> None:
     err.print(
-        f"{cost.checks} checks attack {how_many(cost.clips, 'clip')} again (--sample), in at most"
-        f" {how_many(cost.passes, 'gradient pass', 'gradient passes')}",
+        f"{cost.checks} checks attack {number_of(cost.clips, 'clip')} again (--sample), in at most"
+        f" {number_of(cost.passes, 'gradient pass', 'gradient passes')}",
         highlight=False,
     )
 

@@ -20,7 +20,7 @@ from mondegreen.cli.output import (
 )
 from mondegreen.cli.progress import Bars, working
 from mondegreen.errors import OptionError
-from mondegreen.wording import how_many
+from mondegreen.wording import number_of
 
 if TYPE_CHECKING:
     from mondegreen.air.rooms import RoomBank, SplitSizes
@@ -233,7 +233,7 @@ def _print_bank(path: Path, bank: RoomBank, as_json: bool) -> None:
 def _line(split: SplitSurvey) -> str:
     """A split in a line."""
     return (
-        f"{how_many(split.responses, 'response')} from {how_many(split.rooms, 'room')},"
+        f"{number_of(split.responses, 'response')} from {number_of(split.rooms, 'room')},"
         f" up to {split.seconds:.2f} s;"
         f" RT60 {_spread(split.rt60, 's')}; direct to reverberant {_spread(split.drr, 'dB')}"
     )

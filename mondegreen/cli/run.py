@@ -21,7 +21,7 @@ from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_fields, print_json
 from mondegreen.cli.progress import Bars
 from mondegreen.runs.config import RunConfig, read_config
-from mondegreen.wording import how_many
+from mondegreen.wording import number_of
 
 if TYPE_CHECKING:
     from mondegreen.runs.run import Tally
@@ -76,7 +76,7 @@ class Dashboard:
         self._logged = tally.done, time.monotonic()
         left = tally.seconds_left
         rest = "" if left is None else f", {_duration(left)} left"
-        under_way = f", {len(tally.jobs)} under way by {how_many(tally.workers, 'worker')}"
+        under_way = f", {len(tally.jobs)} under way by {number_of(tally.workers, 'worker')}"
         err.print(f"{self._name}: {_counts(tally)}{under_way}{rest}", highlight=False)
 
 
@@ -91,15 +91,17 @@ def _tally_table(name: str, tally: Tally) -> Table:
         table.add_row(
             "",
             bar,
-            f"{escape(clip)}  {passes} of {how_many(of, 'pass', 'passes')}" if of else escape(clip),
+            f"{escape(clip)}  {passes} of {number_of(of, 'pass', 'passes')}"
+            if of
+            else escape(clip),
         )
     return table
 
 
 def _counts(tally: Tally) -> str:
     return (
-        f"{tally.done} of {how_many(tally.clips, 'clip')}: [green]{tally.verified} verified[/],"
-        f" {tally.failed} not, [red]{how_many(tally.errors, 'error')}[/]"
+        f"{tally.done} of {number_of(tally.clips, 'clip')}: [green]{tally.verified} verified[/],"
+        f" {tally.failed} not, [red]{number_of(tally.errors, 'error')}[/]"
     )
 
 

@@ -28,7 +28,7 @@ from mondegreen.results.record import InRooms, Record, Survival
 from mondegreen.text import check_target
 from mondegreen.victims.base import Recogniser
 from mondegreen.victims.embedded import NAMES
-from mondegreen.wording import how_many
+from mondegreen.wording import number_of
 
 
 @dataclass(frozen=True)
@@ -186,17 +186,17 @@ def _each(
                 on_other(done, len(others))
     except KeyboardInterrupt:
         done = len(transfers)
-        failures.append(f"interrupted after {done} of {how_many(len(others), 'recogniser')}")
+        failures.append(f"interrupted after {done} of {number_of(len(others), 'recogniser')}")
     return transfers, failures
 
 
 def _shortcomings(seen: InRooms, wanted: int) -> Iterator[str]:
     if seen.count < wanted:
-        yield f"interrupted after {seen.count} of {how_many(wanted, 'room')}"
+        yield f"interrupted after {seen.count} of {number_of(wanted, 'room')}"
     if seen.distinct < seen.count:
         yield (
-            f"the {seen.count} responses come from {how_many(seen.distinct, 'room')}: the interval,"
-            " which takes them for independent, is too narrow"
+            f"the {seen.count} responses come from {number_of(seen.distinct, 'room')}: the"
+            " interval, which takes them for independent, is too narrow"
         )
 
 

@@ -22,7 +22,7 @@ from mondegreen.errors import MondegreenError, reason
 from mondegreen.listening.key import KEY, KINDS, Choice, StudyKey, Trial, problem
 from mondegreen.reading import in_full, is_folder, read_bytes
 from mondegreen.report.numbers.summary_text import one_line
-from mondegreen.wording import how_many
+from mondegreen.wording import number_of
 
 LARGEST: Final = 2**24  # bytes of a file
 ANSWERS: Final = "answers"  # the folder of a study with its answers
@@ -102,7 +102,7 @@ def read_answers(paths: Sequence[Path], key: StudyKey) -> list[Session]:
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        lines = [f"{len(errors)} of {how_many(len(files), 'file')} cannot be scored:"]
+        lines = [f"{len(errors)} of {number_of(len(files), 'file')} cannot be scored:"]
         advice = dict.fromkeys(error.advice for error in errors)  # each once
         raise MondegreenError("\n".join([*lines, *(error.wrong for error in errors), *advice]))
     if not sessions:

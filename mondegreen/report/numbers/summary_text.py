@@ -13,7 +13,7 @@ from mondegreen.report.numbers.measures import ABOVE_ONE, OVER, SPREADS, error_r
 from mondegreen.report.numbers.statistics import Distribution, ErrorRate, Mean, Share
 from mondegreen.report.numbers.summary import Summary
 from mondegreen.text import counted
-from mondegreen.wording import how_many
+from mondegreen.wording import number_of
 
 UNKNOWN: Final = "-"
 LONGEST: Final = 200  # characters of a name, a reason or a detail
@@ -69,7 +69,7 @@ def one_line(text: str, longest: int = LONGEST) -> str:
 
 def clips(count: int) -> str:
     """So many clips."""
-    return how_many(count, "clip")
+    return number_of(count, "clip")
 
 
 def interval(of: Share | Mean) -> str:
