@@ -21,6 +21,23 @@ class VictimError(MondegreenError, RuntimeError):
     """A recogniser that cannot be found, loaded or used in this way."""
 
 
+class RecogniserError(VictimError):
+    """A recogniser's own code raised something, or returned what it must not.
+
+    Args:
+        who: the recogniser, as its user knows it.
+        fault: what is wrong, and where.
+        advice: what to do.
+    """
+
+    def __init__(self, who: str, fault: str, advice: str) -> None:
+        super().__init__(who, fault, advice)  # all of them: workers send errors as pickles
+        self.who, self.fault, self.advice = who, fault, advice
+
+    def __str__(self) -> str:
+        return f"{self.who}: {self.fault}; {self.advice}"
+
+
 class OptionError(MondegreenError, ValueError):
     """An option that is not one of those offered, or does not go with another."""
 

@@ -161,7 +161,7 @@ def forgetful(victim: Any) -> Wrapped:
 @pytest.mark.parametrize(
     ("fault", "caught"),
     [
-        (lambda victim: Wrapped(victim, sample_rate=16_000.0), "sample rate"),
+        (lambda victim: Wrapped(victim, sample_rate=2_000), "sample rate"),
         (scoring(cut_gradient), "gradient finite"),
         (scoring(root_of_silence), "gradient finite"),
         (scoring(anothers_gradient), "agrees with differences"),
@@ -198,4 +198,27 @@ def test_a_check_that_raises_has_failed(example: Any, speech: Tensor) -> None:
 
     findings = list(examine(Wrapped(example, score=broken), speech))
     failed = {f.id: f.detail for f in findings if f.state == "fails"}
-    assert failed["gradient finite"] == "IndexError: list index out of range"
+    place, said = failed["gradient finite"].split(": ", 1)
+    assert said == "IndexError: list index out of range"
+    assert place.startswith(f"{__file__}:")
+
+
+def test_a_rate_that_is_no_whole_number_fails_at_once(example: Any, speech: Tensor) -> None:
+    (finding,) = examine(Wrapped(example, sample_rate=16_000.0), speech)
+    assert finding.state == "fails"
+    assert "its sample_rate is 16000.0, expected a whole number of Hz" in finding.detail
+
+
+def root_of_pauses(victim: Any, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+    """A loss whose gradient is NaN at digital silence, but not if all is silent."""
+    score: Score = victim.score(audio, lengths, targets)
+    starts = [row[:100].square().sum().sqrt() if row.any() else row.sum() for row in audio]
+    more = torch.stack(starts)
+    return dataclasses.replace(score, loss=score.loss + more)
+
+
+def test_a_gradient_that_is_nan_in_a_pause_is_named(example: Any, speech: Tensor) -> None:
+    found = {f.id: f for f in examine(scoring(root_of_pauses)(example), speech)}
+    assert found["gradient finite"].state == "fails"
+    assert "silence nan" not in found["gradient finite"].detail
+    assert "a pause of zeros nan" in found["gradient finite"].detail

@@ -120,6 +120,20 @@ def test_the_loss_has_the_right_gradient() -> None:
     assert torch.autograd.gradcheck(lambda x: score_ctc(x, frames, targets, BLANK).loss, logits)
 
 
+def test_a_barred_symbol_leaves_loss_and_gradient_as_if_it_were_not_there() -> None:
+    """By hand: "a" in two frames is said unless both are blank, P = 1 - q1 q2."""
+    logits = torch.tensor([[[0.2, 1.0, -math.inf], [1.5, 0.3, -math.inf]]], dtype=torch.float64)
+    said = logits[0, :, :2].softmax(-1)[:, 1]
+    total = 1 - (1 - said).prod()
+    logits.requires_grad_()
+    loss = score_ctc(logits, torch.tensor([2]), [torch.tensor([1])], blank=0).loss[0]
+    (gradient,) = torch.autograd.grad(loss, logits)
+    of_a = said - said / total  # softmax less the share of the paths that are at "a" then
+    expected = torch.stack([-of_a, of_a, torch.zeros(2, dtype=torch.float64)], -1)
+    torch.testing.assert_close(loss.detach(), -total.log())
+    torch.testing.assert_close(gradient[0], expected)
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000))
 def test_a_beam_that_keeps_everything_finds_the_most_probable_text(seed: int) -> None:

@@ -34,6 +34,7 @@ from mondegreen.victims.ears import EARS, load_ear
 from mondegreen.victims.ears import endpoint as post
 from mondegreen.victims.ears.endpoint import Endpoint
 from mondegreen.victims.ears.local import PocketSphinx
+from mondegreen.victims.guard import bare
 
 KEY = "sk-a/secret+key=="
 CLIP = torch.tensor([0.0, 0.5, -1.0, 1.0, 0.25 + 1e-6]).repeat(400)
@@ -75,7 +76,7 @@ def test_a_missing_package_says_how_to_install_it(
 @pytest.fixture(scope="module")
 def sphinx() -> PocketSphinx:
     pytest.importorskip("pocketsphinx")
-    ear = load_recogniser("pocketsphinx")
+    ear = bare(load_recogniser("pocketsphinx"))
     assert isinstance(ear, PocketSphinx)
     return ear
 

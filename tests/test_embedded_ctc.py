@@ -16,6 +16,7 @@ from mondegreen.audio.pcm import load
 from mondegreen.errors import TargetError, VictimError
 from mondegreen.victims import load_recogniser
 from mondegreen.victims.embedded.ctc import ALPHABET, WEIGHTS, Letters, MoonshineCTC
+from mondegreen.victims.guard import bare
 from mondegreen.victims.spelling import letters_only
 
 CARD = WEIGHTS.with_suffix(".md")
@@ -23,7 +24,7 @@ CARD = WEIGHTS.with_suffix(".md")
 
 @pytest.fixture(scope="module")
 def victim() -> MoonshineCTC:
-    found = mg.load_victim("moonshine-tiny-ctc", device="cpu")
+    found = bare(mg.load_victim("moonshine-tiny-ctc", device="cpu"))
     assert isinstance(found, MoonshineCTC)
     return found
 

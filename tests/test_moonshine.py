@@ -37,20 +37,21 @@ from mondegreen.victims import load_recogniser, load_victim
 from mondegreen.victims.embedded.int8 import MoonshineInt8
 from mondegreen.victims.embedded.tokenizer import START
 from mondegreen.victims.families.moonshine import HubMoonshine, Moonshine, max_tokens
+from mondegreen.victims.guard import bare
 
 TARGET = "Open the door."
 
 
 @pytest.fixture(scope="module")
 def victim() -> Moonshine:
-    loaded = load_victim("moonshine-tiny", device="cpu")
+    loaded = bare(load_victim("moonshine-tiny", device="cpu"))
     assert isinstance(loaded, Moonshine)
     return loaded
 
 
 @pytest.fixture(scope="module")
 def int8() -> MoonshineInt8:
-    loaded = load_recogniser("moonshine-tiny-int8")
+    loaded = bare(load_recogniser("moonshine-tiny-int8"))
     assert isinstance(loaded, MoonshineInt8)
     return loaded
 

@@ -61,7 +61,7 @@ def test_one_that_lacks_something_is_told_what() -> None:
         ("wants_more:ear", "wants_more failed: No module named 'no_such_package'; install"),
         ("ears_of_mine:deaf", "must accept device=... and dtype=...: .*argument 'dtype'"),
         ("ears_of_mine:eye", "has no function 'eye'"),
-        ("ears_of_mine:nothing", "returned int, which has no name, sample_rate, transcribe"),
+        ("ears_of_mine:nothing", "is of the type int, which has no name, sample_rate, transcribe"),
     ],
 )
 def test_what_is_wrong_is_said(spec: str, said: str) -> None:

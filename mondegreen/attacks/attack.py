@@ -30,6 +30,7 @@ from mondegreen.search.state import Snapshot
 from mondegreen.search.trajectory import Candidate
 from mondegreen.text import counted, matches, word_errors
 from mondegreen.victims.base import Victim
+from mondegreen.victims.guard import attackable
 
 OnPass = Callable[[Progress], None]
 
@@ -71,6 +72,8 @@ def attack(
     Raises:
         AudioError, TargetError: a clip or a phrase that nothing can be done with.
         RoomError: a bank of another rate, or without a split.
+        VictimError: the victim's own code raises something or returns what it must not, or it is
+            no victim.
         OptionError: a value that is not offered.
     """
     starts = None if start is None else [start]
@@ -116,8 +119,9 @@ def attack_batch(
         on_room: see `attack`.
 
     Raises:
-        AudioError, TargetError, RoomError, OptionError: as `attack`.
+        AudioError, TargetError, RoomError, OptionError, VictimError: as `attack`.
     """
+    victim = attackable(victim)
     setup = Setup.of(options or Options(), victim.sample_rate, rooms, air)
     clips = prepare(victim, audio, targets, setup.options, starts, texts)
     return attack_clips(victim, clips, setup, on_pass, on_room)

@@ -27,6 +27,7 @@ from mondegreen.results.record import Survival
 from mondegreen.search.trajectory import Candidate, Trajectory
 from mondegreen.text import matches
 from mondegreen.victims.base import Recogniser, Victim
+from mondegreen.victims.guard import guarded
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ def verify(
     Raises:
         AudioError: the file cannot be read; see `mondegreen.audio.pcm.load`.
         OptionError: there is no normaliser of that name.
+        VictimError: the recogniser's own code fails, or it is none.
     """
+    recogniser = guarded(recogniser)
     return _heard(recogniser, load(path, recogniser.sample_rate), target, normaliser)
 
 

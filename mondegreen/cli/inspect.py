@@ -33,12 +33,12 @@ def transcribe(
 ) -> None:
     """Print a recogniser's transcript of recordings.
 
-    Exit status 2: some recordings cannot be read; the others are transcribed all the same.
+    Exit status 2: some recordings cannot be read or heard; the others are transcribed all the same.
     """
     import torch
 
     from mondegreen.audio.pcm import load
-    from mondegreen.errors import AudioError
+    from mondegreen.errors import AudioError, RecogniserError
     from mondegreen.victims import load_recogniser
 
     with working("loading the recogniser"):
@@ -47,11 +47,11 @@ def transcribe(
     for path in audio:
         try:
             sound = torch.from_numpy(load(path, recogniser.sample_rate))
-        except AudioError as error:
+            heard = recogniser.transcribe(sound)
+        except (AudioError, RecogniserError) as error:
             err.print(f"[red]error:[/red] {escape(str(error))}")
             unread = True
             continue
-        heard = recogniser.transcribe(sound)
         if as_json:
             print_json({"audio": str(path), "victim": victim, "beams": beams, "transcript": heard})
         else:

@@ -28,6 +28,7 @@ from mondegreen.results.record import InRooms, Record, Survival
 from mondegreen.text import check_target
 from mondegreen.victims.base import Recogniser
 from mondegreen.victims.embedded import NAMES
+from mondegreen.victims.guard import guarded
 from mondegreen.wording import number_of
 
 
@@ -90,7 +91,9 @@ def evaluate(
         AudioError, RoomError: a file, or a split, that nothing can be done with.
         TargetError: a recording without a target.
         OptionError: the bank is of another rate.
+        VictimError: the recogniser's own code fails, or one of them is none.
     """
+    recogniser, others = guarded(recogniser), [guarded(other) for other in others]
     bank = bank or default_bank(recogniser.sample_rate)
     if bank.sample_rate != recogniser.sample_rate:
         raise OptionError(
@@ -179,9 +182,8 @@ def _each(
         for done, other in enumerate(others, 1):
             try:
                 transfers.append(hear_with(other))
-            except Exception as error:  # another's code may raise anything
-                kind = "" if isinstance(error, MondegreenError) else f"{type(error).__name__}: "
-                failures.append(f"{other.name} has not heard it: {kind}{error}")
+            except MondegreenError as error:
+                failures.append(f"{other.name} has not heard it: {error}")
             if on_other is not None:
                 on_other(done, len(others))
     except KeyboardInterrupt:

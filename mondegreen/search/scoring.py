@@ -14,6 +14,7 @@ from mondegreen.search.stage import Expectation
 from mondegreen.search.state import Batch
 from mondegreen.victims.base import Score, Victim
 from mondegreen.victims.batching import Remembered
+from mondegreen.victims.guard import slope
 
 AT_ONCE = 1_000_000  # samples of draws in one pass of the victim, to bound its memory
 
@@ -22,9 +23,10 @@ AT_ONCE = 1_000_000  # samples of draws in one pass of the victim, to bound its 
 class StepScore:
     """The victim's score of a step's draws, one row per clip."""
 
-    gradient: Tensor  # [A, T] of the mean loss
+    gradient: Tensor  # [A, T] of the mean loss; a draw's is zero where it is not finite
     loss: Tensor  # [A] mean over the differentiated draws
     hits: Tensor  # [A] draws that matched
+    wild: Tensor  # [A] samples at most at which the victim's gradient was not finite
 
 
 class Scorer:
@@ -46,12 +48,15 @@ class Scorer:
         passages: Sequence[tuple[int, int]] | None = None,
     ) -> None:
         self.victim, self.targets, self.seed, self.passages = victim, targets, seed, passages
-        self._rows, self._places = Remembered(self._repeated), Remembered(self._placed)
+        self._layout, self._places = Remembered(self._repeated), Remembered(self._placed)
 
     def score(
         self, over: Expectation, when: tuple[int, int], batch: Batch, looks: int
     ) -> StepScore:
         """Score x + δ, rounded to 16 bits, in draws; differentiate the mean loss of some of them.
+
+        What is not finite of a gradient is left out where it leaves the victim: a room's filter
+        would spread it over the whole clip.
 
         Args:
             over: what is drawn, and how many draws are differentiated.
@@ -61,18 +66,23 @@ class Scorer:
         """
         sound = quantise(batch.audio + batch.delta).requires_grad_()
         gradient, loss = torch.zeros_like(sound), sound.new_zeros(len(sound))
-        hits = batch.lengths.new_zeros(len(sound))
+        hits = wild = batch.lengths.new_zeros(len(sound))
         for first, count in at_once(0, over.draws, sound):
-            score = self._score(over, when, batch, sound, first, count)
-            gradient += torch.autograd.grad(score.loss.sum() / over.draws, sound)[0]
+            rows, lengths = self._drawn(over, when, batch, sound, first, count)
+            score = self._score(rows, lengths, batch, count)
+            steepness = slope(self.victim, score.loss.sum() / over.draws, rows)
+            finite = steepness.isfinite()
+            wild = wild.maximum((~finite).view(len(sound), count, -1).any(1).sum(1))
+            gradient += torch.autograd.grad(rows, sound, torch.where(finite, steepness, 0))[0]
             loss += score.loss.detach().sum(1) / over.draws
-            hits += score.matched.sum(1)
+            hits = hits + score.matched.sum(1)
         with torch.no_grad():
             for first, count in at_once(over.draws, looks, sound):
-                hits += self._score(over, when, batch, sound, first, count).matched.sum(1)
-        return StepScore(gradient, loss, hits)
+                rows, lengths = self._drawn(over, when, batch, sound, first, count)
+                hits = hits + self._score(rows, lengths, batch, count).matched.sum(1)
+        return StepScore(gradient, loss, hits, wild)
 
-    def _score(
+    def _drawn(
         self,
         over: Expectation,
         when: tuple[int, int],
@@ -80,12 +90,15 @@ class Scorer:
         sound: Tensor,
         first: int,
         count: int,
-    ) -> Score:
-        """Scores [A, count] of `count` draws of every clip."""
+    ) -> tuple[Tensor, Tensor]:
+        """What the victim hears of `count` draws of every clip, [A * count, T], and lengths [A]."""
         heard, lengths = self._heard(sound, batch)
         draws = Draws.of((self.seed, *when), len(heard), count, first)
-        rows = apply(over.of, heard, lengths, draws).flatten(0, 1)
-        score = self.victim.score(rows, *self._rows(batch.index, lengths, count))
+        return apply(over.of, heard, lengths, draws).flatten(0, 1), lengths
+
+    def _score(self, rows: Tensor, lengths: Tensor, batch: Batch, count: int) -> Score:
+        """Scores [A, count] of `count` draws of every clip, [A * count, T]."""
+        score = self.victim.score(rows, *self._layout(batch.index, lengths, count))
         return Score(score.loss.view(-1, count), score.matched.view(-1, count))
 
     def _heard(self, sound: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mondegreen.errors import MondegreenError, TargetError, VictimError
+from mondegreen.errors import MondegreenError, RecogniserError, TargetError
 from mondegreen.findings import Finding
 from mondegreen.text import matches
 from mondegreen.victims.base import Score, Victim
+from mondegreen.victims.guard import attackable, slope
 
 PHRASES: Final = ("good morning", "yes", "a", "e", "o")  # if no transcript can be a target
 GRADIENT_ERROR: Final = 0.02  # relative, of a directional derivative by differences
@@ -60,22 +61,13 @@ class Probe:
         lengths = [len(clip) for clip in clips]
         audio = pad_sequence(clips, batch_first=True, padding_value=padding)
         encoded = [self.victim.encode(t, n) for t, n in zip(targets, lengths, strict=True)]
-        score = self.victim.score(audio, torch.tensor(lengths, device=audio.device), encoded)
-        if score.loss.shape != (len(clips),) or score.matched.shape != (len(clips),):
-            raise VictimError(
-                f"loss and matched of {len(clips)} clips have the shapes {list(score.loss.shape)}"
-                f" and {list(score.matched.shape)}; expected one number per clip"
-            )
-        return score
+        return self.victim.score(audio, torch.tensor(lengths, device=audio.device), encoded)
 
     def gradient(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and its gradient for the first target."""
         clip = clip.clone().requires_grad_()
         loss = self.score([clip], [self.targets[0]]).loss[0]
-        if not loss.requires_grad:
-            raise VictimError("the loss does not depend on the audio: the graph is cut somewhere")
-        (gradient,) = torch.autograd.grad(loss, clip)
-        return loss.detach(), gradient
+        return loss.detach(), slope(self.victim, loss, clip)
 
 
 def _spelled(victim: Victim, transcript: str, length: int) -> str:
@@ -95,8 +87,8 @@ def examine(victim: Victim, speech: Tensor) -> Iterator[Finding]:
     A check that raises has failed; the first line of the error is its detail.
     """
     try:
-        probe = Probe.of(victim, speech)
-    except Exception as error:  # an unknown victim may raise anything
+        probe = Probe.of(attackable(victim), speech)
+    except Exception as error:
         yield Finding("can be spoken to", "error", "fails", _said(error))
         return
     for name, check in CHECKS.items():
@@ -111,6 +103,8 @@ Outcome = tuple[Literal["ok", "fails", "skipped"], str]
 
 
 def _said(error: Exception) -> str:
+    if isinstance(error, RecogniserError):  # its advice is to do what is being done
+        return error.fault
     first = (str(error).splitlines() or [""])[0]
     return first if isinstance(error, MondegreenError) else f"{type(error).__name__}: {first}"
 
@@ -126,9 +120,13 @@ def sample_rate(probe: Probe) -> Outcome:
 
 
 def gradient_finite(probe: Probe) -> Outcome:
-    """There is a gradient; it is not zero on speech, and finite on hard input too."""
+    """There is a gradient; it is not zero on speech, and finite on hard input too.
+
+    Editors leave pauses of zeros, at which the root of a power, say, has no derivative.
+    """
     clip = probe.clips[0]
     hard = {"speech": clip, "silence": clip * 0, "clipping": (clip * 100).clamp(-1, 1)}
+    hard["a pause of zeros"] = torch.cat([clip[: len(clip) // 2] * 0, clip[len(clip) // 2 :]])
     sizes = {name: float(probe.gradient(sound)[1].abs().max()) for name, sound in hard.items()}
     good = all(size < float("inf") for size in sizes.values()) and sizes["speech"] > 0
     return _judged(good, ", ".join(f"{name} {size:.1e}" for name, size in sizes.items()))

@@ -10,6 +10,7 @@ and merges such spaces, and so does `matched`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,8 @@ from torch.nn.utils.rnn import pad_sequence
 from mondegreen.errors import TargetError
 from mondegreen.victims.base import Score
 from mondegreen.victims.printed import NOTHING, SPACE
+
+IMPOSSIBLE: Final = -1e4  # log p in place of -inf, as of symbols that a recogniser bars
 
 
 def frames_needed(symbols: Tensor) -> int:
@@ -50,7 +53,7 @@ def score_ctc(
     """Loss and best-path match of a batch.
 
     Args:
-        logits: [B, F, V].
+        logits: [B, F, V]; -inf bars a symbol: its probability counts as e^-10,000.
         frames: [B] int64: how many of a clip's frames are real.
         targets: B tensors of symbols, [N] int64, none of them the blank.
         blank: its index.
@@ -93,6 +96,7 @@ class Alignment:
     def score(self, logits: Tensor) -> Score:
         """Loss and best-path match of logits [B, F, V], of each clip's own frames alone."""
         log_p = logits.log_softmax(-1).transpose(0, 1)
+        log_p = log_p.masked_fill(log_p == -torch.inf, IMPOSSIBLE)  # its gradient would be NaN
         counts = self._frame_counts, self._size_counts
         loss = F.ctc_loss(log_p, self._labels, *counts, self._blank, reduction="none")
         with torch.no_grad():

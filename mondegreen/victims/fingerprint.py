@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mondegreen.victims.base import Recogniser
+from mondegreen.victims.guard import bare
 
 
 def fingerprint(recogniser: Recogniser) -> str:
@@ -18,7 +19,7 @@ def fingerprint(recogniser: Recogniser) -> str:
     Follows attributes, lists and mappings, and the attributes of objects of this package or the
     recogniser's own. A recogniser without tensors (an ONNX session, say) has the hash of nothing.
     """
-    digest = hashlib.sha256()
+    digest, recogniser = hashlib.sha256(), bare(recogniser)
     home = _package(recogniser)
     for name, tensor in sorted(_tensors(recogniser, "", home, set()), key=itemgetter(0)):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())

@@ -14,9 +14,8 @@ from mondegreen.errors import VictimError
 from mondegreen.victims.base import Recogniser, Victim
 from mondegreen.victims.ears import EARS, load_ear
 from mondegreen.victims.embedded import NAMES, load_embedded
+from mondegreen.victims.guard import attackable, guarded, theirs
 from mondegreen.victims.own import SPEC, load_own
-
-_ATTACKED_BY = ("device", "dtype", "encode", "score")  # what `Victim` adds to `Recogniser`
 
 
 def load_victim(
@@ -32,16 +31,7 @@ def load_victim(
     Raises:
         VictimError: no such recogniser or device, or one that can only transcribe.
     """
-    recogniser = load_recogniser(name, device=device, dtype=dtype)
-    if not isinstance(recogniser, Victim):
-        # a member that is None is none
-        missing = [one for one in _ATTACKED_BY if getattr(recogniser, one, None) is None]
-        what = "can only transcribe" if "score" in missing else "cannot be attacked yet"
-        raise VictimError(
-            f"{name} {what}: it has no {', '.join(missing)}; attack moonshine-tiny and let {name}"
-            " judge the result, or see docs/victims.md for what a victim needs"
-        )
-    return recogniser
+    return attackable(load_recogniser(name, device=device, dtype=dtype), name)
 
 
 def load_recogniser(
@@ -62,16 +52,17 @@ def load_recogniser(
         authorised: see `mondegreen.victims.ears.load_ear`.
 
     Raises:
-        VictimError: no such recogniser or device, or one without beam search.
+        VictimError: no such recogniser or device, one without beam search, or one whose members
+            are not usable: see `mondegreen.victims.guard`.
     """
-    found = load_ear(name, authorised=authorised) or _load(
-        name, resolve_device(device, dtype), dtype
-    )
-    if beams != 1:
-        if not hasattr(found, "beams"):
-            raise VictimError(f"{name} has no beam search; got {beams} beams, use 1")
-        found.beams = beams
-    return found
+    with theirs(name):
+        ear = load_ear(name, authorised=authorised)
+        found = ear or _load(name, resolve_device(device, dtype), dtype)
+        if beams != 1:
+            if not hasattr(found, "beams"):
+                raise VictimError(f"{name} has no beam search; got {beams} beams, use 1")
+            found.beams = beams
+    return guarded(found, name)
 
 
 def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
