@@ -237,6 +237,10 @@ def test_behind_the_border_a_recogniser_is_what_it_was() -> None:
         guarded(Strange(sample_rate=None), "mine")
     with pytest.raises(VictimError, match="linear cannot be attacked yet: it has no dtype;"):
         attackable(Strange(dtype=None))
+    with pytest.raises(VictimError, match="mine is of the type Strange, which has no sample_rate;"):
+        guarded(Strange(sample_rate=None), "mine")
+    with pytest.raises(VictimError, match="linear cannot be attacked yet: it has no dtype;"):
+        attackable(Strange(dtype=None))
     with pytest.raises(VictimError, match="ear can only transcribe: it has no device, dtype, enc"):
         attackable(ear)
 

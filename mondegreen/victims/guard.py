@@ -86,7 +86,7 @@ def guarded(recogniser: Recogniser, who: str | None = None) -> Recogniser:
 def attackable(recogniser: Recogniser, who: str | None = None) -> Victim:
     """A recogniser behind the border, if it can be attacked; arguments and errors as `guarded`."""
     found = guarded(recogniser, who)
-    if isinstance(found, Victim):
+    if isinstance(found, GuardedVictim):
         return found
     missing = lacking(bare(found), ATTACKED_BY)
     who = who or found.name
