@@ -196,13 +196,13 @@ def test_silence_in_the_first_channel_is_refused(tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_audio_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RoomError, match=r"missing\.wav cannot be read"):
+    with pytest.raises(RoomError, match=r"missing\.wav cannot be opened"):
         read_response(tmp_path / "missing.wav", RATE)
     with pytest.raises(RoomError, match=r"missing\.wav cannot be read"):
         Recording(tmp_path / "missing.wav", "missing.wav", "1").sha256()
     for name, content in [("empty.wav", b""), ("text.wav", b"hello"), ("a.raw", b"12")]:
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(RoomError, match=f"{name} cannot be read"):
+        with pytest.raises(RoomError, match=f"{name} (is empty|cannot be read).* one impulse"):
             read_response(tmp_path / name, RATE)
     none = floats(tmp_path / "none.wav", np.zeros(0))
     with pytest.raises(RoomError, match=r"none\.wav holds 0 samples"):

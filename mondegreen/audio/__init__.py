@@ -1,1 +1,5 @@
-"""What is a sound? `pcm`: 16-bit files, without torch; `batch`: tensors of clips."""
+"""What is a sound?
+
+`recording`: opening files; `pcm`: 16-bit samples, without torch; `passage`: parts of long
+recordings; `batch`: tensors of clips.
+"""

@@ -19,7 +19,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from mondegreen.errors import AudioError, reason
+from mondegreen.audio.recording import UNKNOWN_FRAMES, open_recording, printable
+from mondegreen.errors import AudioError
 from mondegreen.files import write_whole
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -32,8 +33,6 @@ MAX_SAMPLES: Final = 2**26  # frames x channels held at once: 256 MB as float32
 BLOCK: Final = 2**20  # frames x channels decoded at once of a recording that is read in blocks,
 BLOCK_SECONDS: Final = 20  # and seconds: at a higher rate, they are more samples
 MAX_PEAK: Final = 2.0  # lossy codecs overshoot full scale slightly; other units exceed this
-UNKNOWN_FRAMES: Final = 2**63 - 1  # libsndfile's frame count when the header has none
-SAMPLE_RATES: Final = (1_000, 768_000)  # Hz, lowest and highest
 ADVERSARIAL_MARK: Final = "adversarial=true; made with mondegreen"
 
 
@@ -57,14 +56,14 @@ def load(
         AudioError: the file is missing, a folder, empty, damaged or not audio; is shorter than
             0.1 s or longer than `max_seconds`; holds NaN or infinity, or only silence.
     """
-    path = Path(path)
+    name = printable(path)
     with opened(path, max_seconds) as file:
-        rate, frames = file.samplerate, _read(path, file, max_seconds)
-    _check_values(path, frames)
+        rate, frames = file.samplerate, _read(name, file, max_seconds)
+    _check_values(name, frames)
     mono = frames.mean(axis=1, dtype=np.float32)
     audio = np.clip(resample(mono, rate, sample_rate), -1.0, 1.0)
     if np.abs(audio).max() * FULL_SCALE <= 0.5:  # half a step is rounded to zero
-        raise AudioError(f"{path} is silent (no sample reaches one 16-bit step), expected speech.")
+        raise AudioError(f"{name} is silent (no sample reaches one 16-bit step), expected speech.")
     return audio
 
 
@@ -175,25 +174,18 @@ def encode(
 
 
 @contextmanager
-def opened(path: Path, max_seconds: float) -> Iterator[soundfile.SoundFile]:
+def opened(path: str | PathLike[str], max_seconds: float) -> Iterator[soundfile.SoundFile]:
     """A recording, open to be decoded, that is within the limits by its header.
 
     Raises:
         AudioError: as `load`; also where decoding fails.
     """
-    _check_file(path)
-    try:
-        with soundfile.SoundFile(path) as file:
-            _check_header(path, file, max_seconds)
-            yield file
-    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, which has no header
-        raise AudioError(
-            f"{path} cannot be read as audio ({reason(error)}). Expected an undamaged wav, flac,"
-            " ogg or mp3 file; convert it to wav."
-        ) from error
+    with open_recording(path) as file:
+        _check_header(printable(path), file, max_seconds)
+        yield file
 
 
-def blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Samples]:
+def blocks(path: str | PathLike[str], file: soundfile.SoundFile) -> Iterator[Samples]:
     """An opened recording as mono audio [T] at its own rate, a block at a time.
 
     Raises:
@@ -201,77 +193,60 @@ def blocks(path: Path, file: soundfile.SoundFile) -> Iterator[Samples]:
     """
     # Otherwise each read ends with a seek to where it is, after which an mp3 goes on inexactly.
     file.seekable = lambda: False
+    name = printable(path)
     read, most = 0, min(BLOCK // file.channels, BLOCK_SECONDS * file.samplerate)
     while len(frames := file.read(min(most, file.frames - read), "float32", always_2d=True)):
-        _check_values(path, frames)
+        _check_values(name, frames)
         read += len(frames)
         yield frames.mean(axis=1, dtype=np.float32)
-    _check_whole(path, file, read)
+    _check_whole(name, file, read)
 
 
-def _check_file(path: Path) -> None:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        what = f"does not exist or cannot be reached ({error.strerror})"
-        raise AudioError(f"{path} {what}. Expected an audio file; check the path.") from error
-    if path.is_dir():
-        raise AudioError(f"{path} is a folder, expected an audio file. Name a file in it.")
-    if not path.is_file():  # reading from a pipe or a device may never end
-        raise AudioError(f"{path} is a pipe or a device. Expected a file; save it to one first.")
-    if size == 0:
-        raise AudioError(f"{path} is empty (0 bytes). Expected an audio file; copy it again.")
-
-
-def _check_header(path: Path, file: soundfile.SoundFile, max_seconds: float) -> None:
+def _check_header(name: str, file: soundfile.SoundFile, max_seconds: float) -> None:
     """Refuse a file by its header, before anything is decoded."""
-    low, high = SAMPLE_RATES
-    if not low <= file.samplerate <= high:
-        rate = f"a sample rate of {file.samplerate} Hz, expected {low} to {high} Hz"
-        raise AudioError(f"{path} claims {rate}. Convert the recording to a usual rate.")
     if file.frames == UNKNOWN_FRAMES:
-        raise AudioError(f"{path} does not say how long it is. Convert it to wav.")
-    _check_duration(path, file.frames, file.samplerate, max_seconds)
+        raise AudioError(f"{name} does not say how long it is. Convert it to wav.")
+    _check_duration(name, file.frames, file.samplerate, max_seconds)
 
 
-def _check_duration(path: Path, frames: int, rate: int, max_seconds: float) -> None:
-    lasts = f"{path} lasts {frames / rate:.7g} s, expected at"
+def _check_duration(name: str, frames: int, rate: int, max_seconds: float) -> None:
+    lasts = f"{name} lasts {frames / rate:.7g} s, expected at"
     if frames == 0:
-        raise AudioError(f"{path} has no samples. Expected a recording; record or copy it again.")
+        raise AudioError(f"{name} has no samples. Expected a recording; record or copy it again.")
     if frames / rate < MIN_SECONDS:
         raise AudioError(f"{lasts} least {MIN_SECONDS} s. Use a longer recording.")
     if frames / rate > max_seconds:
         raise AudioError(f"{lasts} most {max_seconds:g} s. Cut it into shorter clips.")
 
 
-def _read(path: Path, file: soundfile.SoundFile, max_seconds: float) -> Samples:
+def _read(name: str, file: soundfile.SoundFile, max_seconds: float) -> Samples:
     """Decode at most what the limits allow, and at least what the header promises."""
     if file.frames * file.channels > MAX_SAMPLES:
         raise AudioError(
-            f"{path} holds {file.frames} frames of {file.channels} channels, expected at most"
+            f"{name} holds {file.frames} frames of {file.channels} channels, expected at most"
             f" {MAX_SAMPLES} samples in all. Mix it to mono or cut it first."
         )
     most = min(int(max_seconds * file.samplerate), MAX_SAMPLES // file.channels)
     frames: Samples = file.read(most + 1, dtype="float32", always_2d=True)
-    _check_whole(path, file, len(frames))
-    _check_duration(path, len(frames), file.samplerate, max_seconds)
+    _check_whole(name, file, len(frames))
+    _check_duration(name, len(frames), file.samplerate, max_seconds)
     return frames
 
 
-def _check_whole(path: Path, file: soundfile.SoundFile, read: int) -> None:
+def _check_whole(name: str, file: soundfile.SoundFile, read: int) -> None:
     if read < file.frames:
         raise AudioError(
-            f"{path} is cut short: {read} frames could be read, its header promises"
+            f"{name} is cut short: {read} frames could be read, its header promises"
             f" {file.frames}. Copy or download it again."
         )
 
 
-def _check_values(path: Path, frames: Samples) -> None:
+def _check_values(name: str, frames: Samples) -> None:
     peak = float(np.abs(frames).max())
     if not np.isfinite(peak):
-        raise AudioError(f"{path} holds NaN or infinite samples. Export the recording again.")
+        raise AudioError(f"{name} holds NaN or infinite samples. Export the recording again.")
     if peak > MAX_PEAK:
         raise AudioError(
-            f"{path} holds samples up to {peak:g}, expected [-1, 1]. Scale it first: divide by"
+            f"{name} holds samples up to {peak:g}, expected [-1, 1]. Scale it first: divide by"
             f" {FULL_SCALE} if these are 16-bit units."
         )

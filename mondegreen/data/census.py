@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import soundfile
-
+from mondegreen.audio.recording import UNKNOWN_FRAMES, open_recording
 from mondegreen.data.utterance import Utterance
+from mondegreen.errors import AudioError
+from mondegreen.reading import sha256
 
 THREADS: Final = 4  # hashing and reading files let other threads run
-UNKNOWN_FRAMES: Final = 2**63 - 1  # libsndfile's frame count for a header that gives none
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,7 @@ class Seen:
     """A recording as it was found."""
 
     sha256: str | None  # hexadecimal hash of the file's bytes; None: there is a problem
-    seconds: float | None  # length by its header; None: the header has none, or a problem
+    seconds: float | None  # length; None: its header has none, or a problem
     problem: str | None  # why it cannot be read, as a sentence; None: it can
 
 
@@ -46,23 +44,9 @@ def take_census(
 
 def look(path: Path) -> Seen:
     """One recording as it is found; a pipe or a device, which might never end, is a problem."""
-    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
-        return _problem(path, "it does not exist, or is not a file. Check the path")
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return Seen(sha256, _seconds(path), problem=None)
-    # RAW, which has no header, is a TypeError; a header of absurd counts a MemoryError.
-    except (soundfile.SoundFileError, OSError, TypeError, MemoryError) as error:
-        what = str(getattr(error, "error_string", error)).rstrip(".")
-        return _problem(path, f"{what}. Open it in a player, or leave it out")
-
-
-def _seconds(path: Path) -> float | None:
-    with soundfile.SoundFile(path) as file:
-        frames, rate = int(file.frames), int(file.samplerate)
-    return frames / rate if frames < UNKNOWN_FRAMES and rate > 0 else None
-
-
-def _problem(path: Path, what: str) -> Seen:
-    return Seen(None, None, f"{path} cannot be read as a recording: {what}.")
+        with open_recording(path) as file:
+            seconds = file.frames / file.samplerate if file.frames < UNKNOWN_FRAMES else None
+        return Seen(sha256(path), seconds, problem=None)
+    except (AudioError, OSError) as error:
+        return Seen(None, None, str(error))

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from mondegreen.air.rooms.settings import Point
 from mondegreen.audio.batch import pad
-from mondegreen.audio.pcm import SAMPLE_RATES
+from mondegreen.audio.recording import SAMPLE_RATES
 from mondegreen.errors import RoomError, reason
 from mondegreen.files import write_whole
 from mondegreen.reading import is_file, parse_json, read_tensors

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from mondegreen.air.rooms.acoustics import first_arrival
 from mondegreen.air.rooms.settings import SplitSizes, generator
 from mondegreen.air.rooms.simulate import FILTER_DELAY
 from mondegreen.audio.pcm import resample
-from mondegreen.errors import RoomError, reason
+from mondegreen.audio.recording import open_recording
+from mondegreen.errors import AudioError, RoomError, reason
 from mondegreen.reading import in_full, is_file, is_folder, sha256
 
 SUFFIXES: Final = (".wav", ".flac", ".ogg")
@@ -167,16 +167,12 @@ def read_response(path: Path, sample_rate: int) -> NDArray[np.float32]:
 def _decode(path: Path) -> tuple[NDArray[np.float32], int]:
     """First channel `[T]` and rate; reads no more than the limit and one sample."""
     try:
-        with soundfile.SoundFile(path) as file:
+        with open_recording(path) as file:
             rate, promised = int(file.samplerate), int(file.frames)
             most = int(MAX_SECONDS * rate)
             frames = file.read(most + 1, dtype="float32", always_2d=True)
-    # RAW, which has no header, is a TypeError; a header of absurd counts a MemoryError.
-    except (soundfile.SoundFileError, OSError, TypeError, MemoryError) as error:
-        raise RoomError(
-            f"{path} cannot be read as audio ({reason(error)}). Expected an undamaged wav, flac or"
-            " ogg file with one impulse response; open it in a player, or leave it out."
-        ) from error
+    except AudioError as error:
+        raise RoomError(f"{error} It should hold one impulse response.") from error
     if len(frames) > most:
         raise RoomError(
             f"{path} lasts longer than {MAX_SECONDS:g} s, expected one impulse response. Cut it"
