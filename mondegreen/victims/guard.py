@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mondegreen.audio.pcm import SAMPLE_RATES
+from mondegreen.audio.recording import SAMPLE_RATES
 from mondegreen.errors import AudioError, MondegreenError, RecogniserError, VictimError
 from mondegreen.victims.base import Recogniser, Score, Victim
 
