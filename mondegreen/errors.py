@@ -53,13 +53,21 @@ class StorageError(MondegreenError, RuntimeError):
 def reason(error: Exception) -> str:
     """Why something could not be read, as a clause of a message, without Python's own terms."""
     match error:
-        case OSError():
-            return error.strerror or str(error)
+        case OSError() if error.strerror:
+            return error.strerror
         case UnicodeError():
             return "it is not UTF-8 text"
         case json.JSONDecodeError():
             return f"it is not JSON from line {error.lineno} on"
         case KeyError():
-            return f"it has no {error.args[0]}"
+            return f"it has no {error.args[0] if error.args else 'such entry'}"
         case _:
-            return str(error).rstrip(".")
+            return _first_line(error).rstrip(".")
+
+
+def _first_line(error: Exception) -> str:
+    """The first line that says something, with the next if it ends in a colon; else the class."""
+    first, *more = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    if first.endswith(":"):
+        first = " ".join([first, *more[:1]])
+    return first or type(error).__name__

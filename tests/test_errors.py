@@ -21,6 +21,10 @@ def raised(call: Callable[[], object]) -> Exception:
     return caught.value
 
 
+def fail(error: Exception) -> None:
+    raise error
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -29,6 +33,11 @@ def raised(call: Callable[[], object]) -> Exception:
         (lambda: json.loads('{\n"id":'), "it is not JSON from line 2 on"),
         (lambda: {}["delta"], "it has no delta"),
         (lambda: int("a"), "invalid literal for int() with base 10: 'a'"),
+        (lambda: fail(ValueError("\n  the weights\n\nare gone.")), "the weights"),
+        (lambda: fail(ValueError("\nmissing:\n - a\n - b")), "missing: - a"),
+        (lambda: fail(OSError("\n\nno such model\n")), "no such model"),
+        (lambda: fail(RuntimeError(" \n ")), "RuntimeError"),
+        (lambda: fail(KeyError()), "it has no such entry"),
     ],
 )
 def test_a_reason_is_what_a_reader_understands(call: Callable[[], object], said: str) -> None:

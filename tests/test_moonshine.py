@@ -356,6 +356,33 @@ def test_a_model_with_two_ends_is_refused(tmp_path: Path) -> None:
         load_tiny(HubMoonshine, tiny.moonshine(tmp_path / "tiny", eos_token_id=[2, 5]))
 
 
+def test_an_end_or_a_start_that_would_be_printed_is_refused(tmp_path: Path) -> None:
+    """The tokenizer does not know them as markers: nothing that is heard would be the target."""
+    with pytest.raises(VictimError, match=r"prints 'a' around every transcript.*\[3, 5\]"):
+        load_tiny(HubMoonshine, tiny.moonshine(tmp_path / "end", eos_token_id=5))
+    with pytest.raises(VictimError, match=r"prints 'b' around every transcript.*\[6, 2\]"):
+        load_tiny(HubMoonshine, tiny.moonshine(tmp_path / "start", decoder_start_token_id=6))
+
+
+def test_generation_starts_as_its_own_does(tmp_path: Path, hub: HubMoonshine) -> None:
+    """Without a start symbol of its own, with that of a sentence."""
+    folder = tiny.moonshine(tmp_path / "bos", decoder_start_token_id=None, bos_token_id=3)
+    assert load_tiny(HubMoonshine, folder).generation.prompt == hub.generation.prompt == (3,)
+    with pytest.raises(VictimError, match="neither decoder_start_token_id nor bos_token_id"):
+        load_tiny(
+            HubMoonshine,
+            tiny.moonshine(tmp_path / "none", decoder_start_token_id=None, bos_token_id=None),
+        )
+
+
+def test_what_every_call_overrules_changes_nothing(tmp_path: Path, hub: HubMoonshine) -> None:
+    several = {"do_sample": True, "num_beams": 3, "num_return_sequences": 2, "temperature": 3.0}
+    folder = tiny.moonshine(tmp_path / "odd", return_dict_in_generate=True, **several)
+    odd = load_tiny(HubMoonshine, folder)
+    for clip in tiny.sounds(3):
+        assert odd.transcribe(clip) == hub.transcribe(clip)
+
+
 # ---- attacked
 
 

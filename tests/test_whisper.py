@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,96 @@ def test_the_prompt_is_the_one_of_the_family(folders: dict[str, Path], tmp_path:
 def test_forced_symbols_of_older_checkpoints_make_no_difference(tmp_path: Path) -> None:
     folder = tiny.whisper(tmp_path / "en", multilingual=False, forced_decoder_ids=[[1, 267]])
     assert names(load(Whisper, folder)) == ["<|startoftranscript|>", "<|notimestamps|>"]
-    folder = tiny.whisper(tmp_path / "many", forced_decoder_ids=[[1, None], [2, 267]])
+    folder = tiny.whisper(tmp_path / "many", forced_decoder_ids=[[1, None], [2, 268]])
     assert names(load(Whisper, folder))[1:3] == ["<|en|>", "<|transcribe|>"]
 
 
-def test_settings_of_the_checkpoint_cannot_change_what_is_asked_for(tmp_path: Path) -> None:
-    odd = load(Whisper, tiny.whisper(tmp_path / "odd", task="translate", return_timestamps=True))
-    assert names(odd)[2:] == ["<|transcribe|>", "<|notimestamps|>"]
+def ids(*markers: str) -> list[int]:
+    """Numbers of markers in the multilingual vocabulary."""
+    order = ["<|startoftranscript|>", *tiny.LANGUAGES, "<|translate|>", "<|transcribe|>"]
+    order += ["<|startofprev|>", "<|notimestamps|>"]
+    return [263 + order.index(f"<|{marker}|>") for marker in markers]
+
+
+def forced(*symbols: int | None) -> dict[str, Any]:
+    return {"forced_decoder_ids": [[place, s] for place, s in enumerate(symbols, 1)]}
+
+
+FR, DE, TRANSLATE, TRANSCRIBE, PLAIN = ids("fr", "de", "translate", "transcribe", "notimestamps")
+
+
+@pytest.mark.parametrize(
+    ("generation", "model"),
+    [
+        ({"language": "fr"}, {}),
+        ({"language": "<|de|>", "task": "translate"}, {}),
+        (forced(FR, TRANSCRIBE, PLAIN), {}),
+        (forced(DE, TRANSLATE), {}),
+        ({}, forced(FR, TRANSLATE, PLAIN)),
+        (forced(FR, TRANSCRIBE, PLAIN), forced(DE, TRANSLATE, PLAIN)),
+        ({"language": "fr"} | forced(DE, TRANSLATE, PLAIN), {}),
+        ({"language": "fr"}, forced(DE, TRANSLATE, PLAIN)),
+    ],
+)
+def test_language_and_task_are_those_that_its_own_generate_obeys(
+    tmp_path: Path, generation: dict[str, Any], model: dict[str, Any]
+) -> None:
+    folder = tiny.whisper(tmp_path / "set", **generation)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | model))
+    victim = load(Whisper, folder)
+    for clip in tiny.sounds(3):
+        inputs = victim.processor(clip.numpy(), sampling_rate=16_000, return_tensors="pt")
+        own = victim.model.generate(
+            inputs.input_features, return_timestamps=False, force_unique_generate_call=True
+        )[0]
+        prompt = victim.generation.prompt
+        assert own[: len(prompt)].tolist() == list(prompt)
+        assert victim.transcribe(clip) == victim.processor.decode(own, skip_special_tokens=True)
+
+
+@pytest.mark.parametrize(
+    ("generation", "task"),
+    [
+        ({"task": "translate"}, TRANSLATE),
+        ({"task": "translate"} | forced(FR, TRANSCRIBE), TRANSLATE),
+        (forced(None, TRANSLATE), TRANSLATE),
+        (forced(None, TRANSCRIBE, PLAIN), TRANSCRIBE),
+    ],
+)
+def test_a_language_that_would_be_guessed_is_english_and_the_task_stays(
+    tmp_path: Path, generation: dict[str, Any], task: int
+) -> None:
+    victim = load(Whisper, tiny.whisper(tmp_path / "guess", **generation))
+    assert list(victim.generation.prompt) == [*ids("startoftranscript", "en"), task, PLAIN]
+
+
+@pytest.mark.parametrize(
+    ("generation", "said"),
+    [
+        (forced(None, TRANSCRIBE, 5), "forces the symbol 5 by forced_decoder_ids"),
+        ({"lang_to_id": {"<|fr|>": FR}}, "would guess the language"),
+        ({"is_multilingual": False}, "would guess the language.*is_multilingual=False"),
+        ({"task": "sing"}, "The `sing` task is not supported"),
+        ({"max_new_tokens": 20, "max_length": None}, "`max_new_tokens` is 20"),
+    ],
+)
+def test_what_cannot_be_obeyed_is_refused_for_its_own_reason(
+    tmp_path: Path, generation: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(VictimError, match=said) as caught:
+        load(Whisper, tiny.whisper(tmp_path / "odd", **generation))
+    assert ("lang_to_id" in str(caught.value)) == ("language" in said)
+
+
+def test_what_every_call_overrules_changes_nothing(tmp_path: Path) -> None:
+    plain = load(Whisper, tiny.whisper(tmp_path / "plain"))
+    loud = {"return_timestamps": True, "return_dict_in_generate": True, "output_scores": True}
+    several = {"do_sample": True, "num_beams": 3, "num_return_sequences": 2, "temperature": 3.0}
+    odd = load(Whisper, tiny.whisper(tmp_path / "odd", **loud, **several))
+    assert odd.generation == plain.generation
+    for clip in tiny.sounds(3):
+        assert odd.transcribe(clip) == plain.transcribe(clip)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +183,17 @@ def test_settings_of_the_checkpoint_cannot_change_what_is_asked_for(tmp_path: Pa
         {"stop_strings": ["the"]},
         {"dola_layers": "low"},
         {"max_time": 5.0},
+        {"min_length": 5},
+        {"bad_words_ids": [[5]]},
+        {"sequence_bias": [[[5], 2.0]]},
+        {"exponential_decay_length_penalty": [3, 1.5]},
+        {"encoder_repetition_penalty": 1.5},
+        {"encoder_no_repeat_ngram_size": 2},
+        {"penalty_alpha": 0.6},
+        {"prompt_lookup_num_tokens": 3},
+        {"assistant_early_exit": 1},
+        {"token_healing": True},
+        {"cache_implementation": "quantized"},
     ],
 )
 def test_settings_that_are_not_reproduced_are_refused(

@@ -32,7 +32,7 @@ from mondegreen.victims.families.pretrained import Pretrained
 from mondegreen.victims.frontends.base import first
 from mondegreen.victims.spelling import PretrainedVocabulary, Vocabulary
 from mondegreen.victims.teacher_forcing import TeacherForcing
-from mondegreen.victims.tokens.generation import Generation, longest
+from mondegreen.victims.tokens.generation import GREEDY, Generation, longest
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,7 @@ class Moonshine(Pretrained):
         self.tokenizer = tokenizer
         self.beams = 1
         self.generation = Generation.of(model.generation_config, model.config.vocab_size)
+        self.generation.check_silent(tokenizer, self.generation.prompt)
         self._barred = self.generation.barred().to(self.device, self.dtype)
         self._encoder_layout = Remembered(partial(EncoderLayout.of, model.model.encoder))
         self._decoder_layout = Remembered(self._lay_out)
@@ -148,8 +149,8 @@ class Moonshine(Pretrained):
         ids = self.model.generate(
             **self.features(audio),
             max_length=max_tokens(audio.shape[-1]),
-            do_sample=False,
             num_beams=self.beams,
+            **GREEDY,
         )
         return self.tokenizer.decode(ids[0].tolist())
 

@@ -13,7 +13,7 @@ from mondegreen.victims.batching import Remembered
 from mondegreen.victims.families.pretrained import Pretrained
 from mondegreen.victims.spelling import PretrainedVocabulary
 from mondegreen.victims.teacher_forcing import TeacherForcing
-from mondegreen.victims.tokens.generation import Generation, check_room
+from mondegreen.victims.tokens.generation import GREEDY, Generation, check_room
 
 
 class Seq2Seq(Pretrained):
@@ -31,6 +31,7 @@ class Seq2Seq(Pretrained):
         self.generation = Generation.of(config, symbols, prompt)
         self.room = longest - len(self.generation.prompt)
         self._vocabulary, self._by = PretrainedVocabulary(self.processor.tokenizer, prefix), by
+        self.generation.check_silent(self._vocabulary)
         self._barred = self.generation.barred().to(self.device, self.dtype)
         self._forced = Remembered(partial(TeacherForcing.of, self.generation.prompt))
 
@@ -43,5 +44,7 @@ class Seq2Seq(Pretrained):
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
         """Generation, greedy unless `beams` is over one; audio [T] in [-1, 1]."""
-        ids = self.model.generate(**self.features(audio), **self._by, num_beams=self.beams)
+        ids = self.model.generate(
+            **self.features(audio), **self._by, **GREEDY, num_beams=self.beams
+        )
         return self._vocabulary.decode(ids[0].tolist())

@@ -20,7 +20,7 @@ from mondegreen.victims.base import Score
 from mondegreen.victims.batching import Remembered, Unpadded
 from mondegreen.victims.families.seq2seq import Seq2Seq
 from mondegreen.victims.frontends.base import first
-from mondegreen.victims.tokens.generation import longest
+from mondegreen.victims.tokens.generation import longest, start
 
 
 class Speech2Text(Seq2Seq):
@@ -41,9 +41,10 @@ class Speech2Text(Seq2Seq):
         language = config.forced_bos_token_id
         if language is None:
             language = _language(processor.tokenizer)
-        prompt = [s for s in (config.decoder_start_token_id, language) if s is not None]
+        prompt = [s for s in (start(config), language) if s is not None]
         bound = longest(config, given=1)
-        self._generates(prompt, bound, forced_bos_token_id=language, do_sample=False)
+        self._generates(prompt, bound, forced_bos_token_id=language)
+        self.generation.check_silent(self._vocabulary, prompt)
         self._alone, self._mask = Unpadded(self._states), Remembered(self._attention)
 
     def encode(self, target: str, length: int) -> Tensor:

@@ -5,7 +5,8 @@ so a smaller window would be another input. Each clip costs the whole window, an
 longer.
 
 The decoder's prompt (start, language, task, no timestamps) does not depend on the audio. It is read
-once from the model's own `generate`; the language is the generation config's, or else English.
+once from the model's own `generate`, and language and task are those that it is set to; where it
+would guess the language from the audio, it is English.
 `generate` removes the symbols that the generation config suppresses, always or at the first place;
 loss and match are computed under what is left.
 """
@@ -21,10 +22,10 @@ from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
-from mondegreen.errors import AudioError, TargetError, VictimError
+from mondegreen.errors import AudioError, TargetError, VictimError, reason
 from mondegreen.victims.base import Score
 from mondegreen.victims.families.seq2seq import Seq2Seq
-from mondegreen.victims.tokens.generation import longest, refuse_other_settings
+from mondegreen.victims.tokens.generation import GREEDY, longest, refuse_other_settings
 
 _LANGUAGE: Final = "<|en|>"  # where the checkpoint names none
 _FALLBACKS: Final = ("compression_ratio_threshold", "logprob_threshold", "no_speech_threshold")
@@ -48,7 +49,7 @@ class Whisper(Seq2Seq):
         refuse_other_settings(config)  # before `generate` is called for the prompt
         _refuse_fallbacks(config)
         self.window = int(processor.feature_extractor.n_samples)
-        settings = _settings(config)
+        settings = _settings(config, getattr(model.config, "forced_decoder_ids", None))
         prompt = self._prompt(settings)
         self._generates(prompt, _longest(model, len(prompt)), prefix=" ", **settings)
         # without a cache, the decoder reads its positions to see whether several texts share a row
@@ -92,11 +93,16 @@ class Whisper(Seq2Seq):
                 encoder_outputs=BaseModelOutput(states.to(self.device, self.dtype)),
                 **settings,
                 num_beams=1,
+                **GREEDY,
                 stopping_criteria=[_at_once],
                 force_unique_generate_call=True,  # otherwise the prompt is cut off
             )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise VictimError(_unprompted(self.model.generation_config, error)) from error
+        except Exception as error:  # a generation config may hold anything
+            said = f"{type(error).__name__}: {reason(error):.300}"
+            raise VictimError(
+                f"the checkpoint's own generate does not run with its generation config ({said});"
+                " correct its generation_config.json"
+            ) from error
         prompt: list[int] = ids[0, :-1].tolist()
         return prompt
 
@@ -121,24 +127,54 @@ def _refuse_fallbacks(config: Any) -> None:
         )
 
 
-def _unprompted(config: Any, error: Exception) -> str:
-    """An error message with the settings that the prompt is made of."""
-    names = ("language", "lang_to_id", "task_to_id", "no_timestamps_token_id")
-    found = ", ".join(f"{name}={getattr(config, name, None)!r:.60}" for name in names)
-    return (
-        f"the checkpoint's generation config does not define its prompt ({error!s:.100}); it has"
-        f" {found}. Without a language, it needs {_LANGUAGE} in lang_to_id; correct its"
-        " generation_config.json"
-    )
+def _settings(config: Any, in_model_config: Any) -> dict[str, Any]:
+    """Arguments of `generate` that make its prompt independent of the audio, and nothing else.
 
-
-def _settings(config: Any) -> dict[str, Any]:
-    """Arguments of `generate` that make its prompt independent of the audio."""
+    Args:
+        config: the generation config.
+        in_model_config: `forced_decoder_ids` of config.json, which `generate` obeys as well.
+    """
+    if getattr(config, "no_timestamps_token_id", 0) is None:
+        raise VictimError(
+            "the checkpoint's generation config has no_timestamps_token_id=None; expected the"
+            " number of <|notimestamps|>; correct its generation_config.json"
+        )
     fixed: dict[str, Any] = {"return_timestamps": False}
-    if not hasattr(config, "lang_to_id") or getattr(config, "is_multilingual", None) is False:
-        return fixed  # it has one language, and refuses the argument
-    language = getattr(config, "language", None) or _LANGUAGE
-    return fixed | {"language": language, "task": "transcribe"}
+    if getattr(config, "language", None) is not None or not hasattr(config, "lang_to_id"):
+        return fixed
+    task = getattr(config, "task", None)
+    forced = [] if task else _forced(config, in_model_config)
+    if forced and forced[0] is not None:
+        return fixed
+    known = config.lang_to_id or {}
+    if _LANGUAGE not in known or not getattr(config, "is_multilingual", True):
+        raise VictimError(
+            "the checkpoint would guess the language from the audio: its generation config has no"
+            f" language, and {_LANGUAGE} cannot be set, with lang_to_id={config.lang_to_id!r:.200}"
+            f" and is_multilingual={getattr(config, 'is_multilingual', None)}; set language in its"
+            " generation_config.json, or leave out lang_to_id if it has only one"
+        )
+    task = task or _task(config, forced)
+    return fixed | {"language": _LANGUAGE} | ({"task": task} if task else {})
+
+
+def _forced(config: Any, in_model_config: Any) -> list[int | None]:
+    """The symbols that `forced_decoder_ids` of either config puts after the start."""
+    own = getattr(config, "forced_decoder_ids", None)
+    pairs = (own if own is not None else in_model_config) or []
+    return [symbol for _, symbol in pairs] if pairs and pairs[0][0] == 1 else []
+
+
+def _task(config: Any, forced: list[int | None]) -> str | None:
+    """The task among forced symbols, else to transcribe; None: the checkpoint knows no tasks."""
+    tasks = {symbol: task for task, symbol in (getattr(config, "task_to_id", None) or {}).items()}
+    for symbol in forced:
+        if symbol not in (None, getattr(config, "no_timestamps_token_id", None), *tasks):
+            raise VictimError(
+                f"the checkpoint forces the symbol {symbol} by forced_decoder_ids, but no language;"
+                " set language and task in its generation_config.json instead"
+            )
+    return next((tasks[s] for s in forced if s in tasks), "transcribe" if tasks else None)
 
 
 def _longest(model: Any, given: int) -> int:

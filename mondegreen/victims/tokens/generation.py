@@ -20,20 +20,48 @@ from mondegreen.text import lower_case
 from mondegreen.victims.spelling import Vocabulary, letters_only
 
 _BY_DEFAULT: Final = 20  # new symbols that transformers generates by default
-_NEUTRAL: Final = {  # settings that change greedy choices, and the values at which they do not
-    "bad_words_ids": (None,),
-    "dola_layers": (None,),
-    "exponential_decay_length_penalty": (None,),
-    "guidance_scale": (None, 1),
-    "max_time": (None,),
-    "min_length": (None, 0),
-    "min_new_tokens": (None, 0),
-    "no_repeat_ngram_size": (None, 0),
-    "repetition_penalty": (None, 1),
-    "sequence_bias": (None,),
-    "stop_strings": (None,),
-    "watermarking_config": (None,),
+# Settings that need no refusal, by why. Every other one is refused, also those that transformers
+# has yet to think of.
+# fmt: off
+_REPRODUCED: Final = (
+    "begin_suppress_tokens", "bos_token_id", "decoder_start_token_id", "eos_token_id",
+    "forced_bos_token_id", "forced_eos_token_id", "max_length", "max_new_tokens", "pad_token_id",
+    "suppress_tokens",
+)
+_OVERRULED: Final = ("do_sample", "num_beams", "num_return_sequences", "return_dict_in_generate")
+_NOT_GREEDY: Final = (  # of sampling, and of beams, where `generate` obeys it
+    "early_stopping", "epsilon_cutoff", "eta_cutoff", "length_penalty", "min_p", "temperature",
+    "top_h", "top_k", "top_p", "typical_p",
+)
+_NO_CHOICE: Final = (  # of speed, of further outputs, and of a second model, which is never given
+    "assistant_confidence_threshold", "assistant_ensemble_weight", "assistant_lookbehind",
+    "cache_config", "compile_config", "continuous_batching_config", "disable_compile",
+    "is_assistant", "low_memory", "max_cache_len", "max_matching_ngram_size",
+    "num_assistant_tokens", "num_assistant_tokens_schedule", "output_attentions",
+    "output_hidden_states", "output_logits", "output_scores", "renormalize_logits",
+    "speculation_type", "target_lookbehind", "use_cache",
+    "_from_model_config", "transformers_version",
+)
+# fmt: on
+_ALLOWED: Final = frozenset((*_REPRODUCED, *_OVERRULED, *_NOT_GREEDY, *_NO_CHOICE))
+_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {  # values of the others at which nothing changes
+    "cache_implementation": ("dynamic", "hybrid", "static"),
+    "diversity_penalty": (0,),
+    "encoder_no_repeat_ngram_size": (0,),
+    "encoder_repetition_penalty": (1,),
+    "guidance_scale": (1,),
+    "min_length": (0,),
+    "min_new_tokens": (0,),
+    "no_repeat_ngram_size": (0,),
+    "num_beam_groups": (1,),
+    "penalty_alpha": (0,),
+    "remove_invalid_values": (False,),
+    "repetition_penalty": (1,),
+    "token_healing": (False,),
+    "use_mtp": (False,),
 }
+# arguments of `generate` that overrule whatever else a checkpoint is set to
+GREEDY: Final = {"do_sample": False, "num_return_sequences": 1, "return_dict_in_generate": False}
 
 
 @dataclass(frozen=True)
@@ -58,7 +86,7 @@ class Generation:
             VictimError: a setting that is not reproduced here.
         """
         refuse_other_settings(config)
-        given = tuple(prompt) or (config.decoder_start_token_id,)
+        given = tuple(prompt) or (start(config),)
         if len(given) == 1 and config.forced_bos_token_id is not None:
             given += (config.forced_bos_token_id,)
         return cls(
@@ -76,6 +104,18 @@ class Generation:
             # some configs suppress -1, which is no symbol
             barred[row, [i for i in ids if 0 <= i < self.symbols]] = -torch.inf
         return barred
+
+    def check_silent(self, vocabulary: Vocabulary, given: Sequence[int] = ()) -> None:
+        """Refuse a vocabulary that prints what stands around a text, which then is never heard.
+
+        `given` are the symbols before it in what `transcribe` reads.
+        """
+        if printed := vocabulary.decode([*given, self.end]):
+            raise VictimError(
+                f"the tokenizer prints {printed!r} around every transcript: the symbols"
+                f" {[*given, self.end]}, with which the model starts and ends, are not special in"
+                " it; correct its tokenizer_config.json"
+            )
 
     def encode(self, target: str, vocabulary: Vocabulary) -> Tensor:
         """Symbols of a target and the end, [N] int64.
@@ -135,8 +175,9 @@ def refuse_other_settings(config: Any) -> None:
     """
     changed = {
         name: value
-        for name, neutral in _NEUTRAL.items()
-        if (value := getattr(config, name, None)) not in neutral
+        for name, value in vars(config).items()
+        if name in vars(type(config)()).keys() - _ALLOWED
+        and value not in (None, *_NEUTRAL.get(name, ()))
     }
     if changed:
         settings = ", ".join(f"{name}={value}" for name, value in changed.items())
@@ -144,6 +185,17 @@ def refuse_other_settings(config: Any) -> None:
             f"the checkpoint generates with {settings}, which is not supported; load a copy whose"
             " generation_config.json leaves it out"
         )
+
+
+def start(config: Any) -> int:
+    """The decoder's first symbol, as transformers chooses it."""
+    for setting in ("decoder_start_token_id", "bos_token_id"):
+        if (symbol := getattr(config, setting)) is not None:
+            return int(symbol)
+    raise VictimError(
+        "the checkpoint's generation config has neither decoder_start_token_id nor bos_token_id,"
+        " so generation cannot begin; set the first in its generation_config.json"
+    )
 
 
 def _single_end(end: int | list[int] | None) -> int:
