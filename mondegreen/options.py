@@ -96,6 +96,18 @@ class Options(Checked):
         """Whether the method works in rooms."""
         return self.method in IN_ROOMS
 
+    def check_rooms(self, given: bool) -> None:
+        """Refuse rooms that were given to a method without.
+
+        Raises:
+            OptionError: they were.
+        """
+        if given and not self.in_rooms:
+            raise OptionError(
+                f"{self.method} takes no rooms; expected one of: {', '.join(sorted(IN_ROOMS))}. To"
+                " try its result in rooms, use: mondegreen evaluate"
+            )
+
     @property
     def bound(self) -> float | None:
         """The bound in dB above the masking threshold; None: there is none."""

@@ -30,14 +30,14 @@ def affinity() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def check_threads(threads: int) -> None:
+def check_threads(threads: int | None) -> None:
     """Refuse so many threads that the system might not start them: it would end the process.
 
     Raises:
         OptionError: they are more than a few for each processor of this machine.
     """
     most = PER_PROCESSOR * (os.cpu_count() or 1)
-    if threads > most:
+    if threads is not None and threads > most:
         raise OptionError(
             f"Got {threads} threads, expected at most {most} on this machine of"
             f" {os.cpu_count()} processors. More of them only wait for each other."

@@ -211,6 +211,20 @@ def check_target(text: str) -> None:
         )
 
 
+def given_target(target: str | None) -> str:
+    """The target of a recording that has none of its own.
+
+    Raises:
+        TargetError: none was given; or as `check_target`.
+    """
+    if target is None:
+        raise TargetError(
+            "A recording without a record.json beside it has no target. Give one with --target."
+        )
+    check_target(target)
+    return target
+
+
 def as_sentence(text: str) -> str:
     """Write a phrase the way most recognisers print one: in sentence case, with a full stop.
 

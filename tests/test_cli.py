@@ -18,6 +18,7 @@ import pytest
 import torch
 import toy
 
+import mondegreen.air.rooms.cached
 import mondegreen.victims
 from mondegreen import cli
 from mondegreen.audio.pcm import save
@@ -212,7 +213,7 @@ def test_a_missing_file_exits_with_2(run, monkeypatch, tmp_path: Path, command: 
     monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: toy.linear_victim())
     ran = run(command, tmp_path / "missing.wav")
     assert ran.status == 2
-    assert "does not exist" in ran.err
+    assert "No such file" in ran.err
 
 
 def test_transcribe_goes_on_after_a_file_that_cannot_be_read(
@@ -221,7 +222,7 @@ def test_transcribe_goes_on_after_a_file_that_cannot_be_read(
     monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: toy.linear_victim())
     ran = run("transcribe", tmp_path / "missing.wav", clip)
     assert ran.status == 2
-    assert "missing.wav does not exist" in ran.err
+    assert "missing.wav cannot be opened (No such file" in ran.err
     assert ran.out == f"{clip}: Nothing at all.\n"
 
 
@@ -285,8 +286,8 @@ def test_check_victim_prints_its_table(run, monkeypatch) -> None:
     assert [finding["id"] for finding in found] == list(CHECKS)
 
 
-def test_names_are_printed_as_they_are(run) -> None:
-    ran = run("transcribe", "clip.wav", "--victim", "nomod:x")
+def test_names_are_printed_as_they_are(run, clip: Path) -> None:
+    ran = run("transcribe", clip, "--victim", "nomod:x")
     assert ran.status == 2
     assert "nomod:x: No module named 'nomod'" in ran.err
 
@@ -429,7 +430,7 @@ def test_what_is_not_there_is_no_result_to_evaluate(run, tmp_path: Path) -> None
     ("how", "told"),
     [
         (("there.wav",), "takes no rooms"),
-        (("missing.wav", "--method", "robust"), "does not exist"),
+        (("missing.wav", "--method", "robust"), "No such file"),
     ],
 )
 def test_nothing_is_simulated_for_what_cannot_be_attacked(
@@ -517,6 +518,29 @@ def test_evaluate_counts_the_rooms_of_a_result(
     clean = run("evaluate", clip, "--target", "open the door", "--rooms", bank)
     assert clean.status == 1
     assert "test rooms         target heard in 0 of 10 (0%" in clean.out
+
+
+@pytest.mark.parametrize(
+    ("target", "status"), [("nothing at all", 0), ("Nothing at all!", 0), ("open the door", 1)]
+)
+def test_a_recording_is_scored_as_it_is_where_no_rooms_are_wanted(
+    run, monkeypatch, clip: Path, target: str, status: int
+) -> None:
+    def no_bank(*_: object, **__: object) -> None:
+        pytest.fail("a bank was made")
+
+    monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: VICTIM)
+    monkeypatch.setattr(mondegreen.air.rooms.cached, "default_bank", no_bank)
+    ran = run("evaluate", clip, "--target", target, "--rooms", "none", "--json")
+    seen = json.loads(ran.out)
+    assert ran.status == status
+    assert (seen["bank"], seen["clean"]) == (None, None)
+    assert seen["alone"]["matched"] == (status == 0)
+    assert seen["alone"]["transcript"] == "Nothing at all."
+    assert "rooms" not in seen
+    ran = run("evaluate", clip, "--target", target, "--rooms", "none")
+    assert ran.status == status
+    assert re.search(r"^the sound +(not )?the target, WER .*: Nothing at all.$", ran.out, re.M)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from mondegreen import MondegreenError, attack
 from mondegreen.audio.pcm import save
 from mondegreen.errors import OptionError
 from mondegreen.report.figures import ink
+from mondegreen.report.figures.formats import FORMATS
 from mondegreen.report.figures.pictures import draw_curve, draw_example, stages
 from mondegreen.report.figures.plots import draw_item, plot
 from mondegreen.results.folder import LEVELS, hash_of
@@ -293,7 +294,7 @@ def test_vector_formats_have_their_fonts_in_them(run: Path, tmp_path: Path) -> N
     assert not re.search(r"<text|font-family|currentColor|var\(", svg)  # any viewer shows it
 
 
-@pytest.mark.parametrize("suffix", ink.FORMATS)
+@pytest.mark.parametrize("suffix", FORMATS)
 def test_the_same_picture_is_the_same_file(item: Path, tmp_path: Path, suffix: str) -> None:
     for name in "ab":
         plot([item], tmp_path / f"{name}{suffix}")

@@ -10,7 +10,7 @@ from mondegreen.air.rooms.cached import named_bank
 from mondegreen.air.rooms.reverb import Reverb
 from mondegreen.air.transformations import Rooms, Transformation
 from mondegreen.errors import OptionError
-from mondegreen.options import IN_ROOMS, Options
+from mondegreen.options import Options
 from mondegreen.search.presets import Stages, stages_for
 from mondegreen.victims.base import Victim
 
@@ -48,13 +48,8 @@ class Setup:
             RoomError: the bank cannot be read or made, or lacks a split.
         """
         stages_for(options)
+        options.check_rooms(rooms is not None or bool(air))
         if not options.in_rooms:
-            if rooms is not None or air:
-                raise OptionError(
-                    f"{options.method} takes no rooms; expected one of:"
-                    f" {', '.join(sorted(IN_ROOMS))}. To try its result in rooms, use: mondegreen"
-                    " evaluate"
-                )
             return cls(options)
         bank = rooms if isinstance(rooms, RoomBank) else named_bank(rooms, sample_rate, on_room)
         if bank.sample_rate != sample_rate:

@@ -51,7 +51,11 @@ VictimName = Annotated[
         " or module:function."
     ),
 ]
-Beams = Annotated[int, typer.Option(min=1, help="Beam width of the decoder; 1 is greedy decoding.")]
+MOST_BEAMS: Final = 100  # each costs memory, and beyond a few nothing is heard better
+Beams = Annotated[
+    int,
+    typer.Option(min=1, max=MOST_BEAMS, help="Beam width of the decoder; 1 is greedy decoding."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.", rich_help_panel=ADVANCED)]
 Dtype = Annotated[
     Literal["float32", "float64"],
@@ -97,13 +101,15 @@ def takes(model: type[BaseModel], *, but: frozenset[str] = frozenset()) -> Calla
 
 
 def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
-    """A field as an optional flag that stays unset: its type, lower bound, help and default."""
+    """A field as an optional flag that stays unset: its type, bounds, help and default."""
     least = [one.ge for one in field.metadata if hasattr(one, "ge")]
+    most = [one.le for one in field.metadata if hasattr(one, "le")]
     kind: Any = field.annotation
     known = "" if field.default in (None, False) else f" Default: {field.default}."
     option = typer.Option(
         *([f"--{name.replace('_', '-')}"] if kind is bool else []),
         min=least[0] if least else None,
+        max=most[0] if most else None,
         help=f"{field.description}{known}",
         rich_help_panel=None if name in PLAIN else ROOMS if name == "rooms" else ADVANCED,
     )

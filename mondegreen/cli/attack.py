@@ -24,8 +24,16 @@ from mondegreen.cli.app import (
 from mondegreen.cli.console import err
 from mondegreen.cli.output import print_json, print_result, print_warnings
 from mondegreen.cli.progress import Bars, working
+from mondegreen.cli.refusals import (
+    check_bank,
+    check_phrase,
+    check_place,
+    check_recordings,
+    check_results,
+)
 from mondegreen.cli.report import PAGE, report_of_results
 from mondegreen.options import Method, Options
+from mondegreen.processors import MOST_THREADS, check_threads
 
 if TYPE_CHECKING:
     from mondegreen.air.rooms import RoomBank
@@ -70,7 +78,10 @@ def attack(
     threads: Annotated[
         int | None,
         typer.Option(
-            min=1, help="CPU threads. Default: one per processor.", rich_help_panel=ADVANCED
+            min=1,
+            max=MOST_THREADS,
+            help="CPU threads. Default: one per processor that may be used.",
+            rich_help_panel=ADVANCED,
         ),
     ] = None,
     *,
@@ -81,23 +92,28 @@ def attack(
     Writes adversarial.wav, delta.safetensors, levels.safetensors and record.json, and a page to
     listen to and look at, report.html. Ctrl-C or SIGTERM keeps the best result so far.
     """
+    options = Options(**chosen)
+    options.check_rooms(rooms is not None)
+    check_threads(threads)
+    check_phrase(target)
+    check_recordings(audio)
+    check_bank(rooms)
+    check_place(out)
+    if start is not None:
+        check_results(start)
     import torch
 
     from mondegreen.attacks.clip import prepare
     from mondegreen.attacks.result import make_folder
-    from mondegreen.audio.pcm import load
     from mondegreen.results.folder import BANK
     from mondegreen.search.presets import stages_for
     from mondegreen.victims import load_victim
 
-    options = Options(**chosen)
     stages_for(options, started=start is not None)  # refused before anything is loaded or made
     if threads is not None:
         torch.set_num_threads(threads)
     with working("loading the recogniser"):
         attacked = load_victim(victim, device=device, dtype=getattr(torch, dtype))
-    for path in audio if options.in_rooms else ():  # refused before rooms are made
-        load(path, attacked.sample_rate)
     setup = set_up(options, attacked.sample_rate, rooms)
     # every clip is checked before any time is spent on the first
     starts = None if start is None else _starts(start, audio)
@@ -145,6 +161,7 @@ def demo(
 
     In rooms with a reduced budget and few rooms: expect weaker results.
     """
+    check_place(out)
     from mondegreen.attacks.clip import prepare
     from mondegreen.attacks.result import make_folder
     from mondegreen.report.figures.plots import draw_item

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -21,6 +21,8 @@ from mondegreen.cli.app import (
 from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_fields, print_finding, print_json
 from mondegreen.cli.progress import working
+from mondegreen.cli.refusals import check_picture, check_recordings
+from mondegreen.errors import AudioError, RecogniserError
 
 
 @app.command(epilog=Examples + "mondegreen transcribe clip.wav --victim moonshine-tiny-int8")
@@ -35,28 +37,40 @@ def transcribe(
 
     Exit status 2: some recordings cannot be read or heard; the others are transcribed all the same.
     """
+    readable = [path for path in audio if _can_be_read(path)]
+    if not readable:
+        raise typer.Exit(2)
     import torch
 
     from mondegreen.audio.pcm import load
-    from mondegreen.errors import AudioError, RecogniserError
     from mondegreen.victims import load_recogniser
 
     with working("loading the recogniser"):
         recogniser = load_recogniser(victim, device=device, beams=beams)
-    unread = False
-    for path in audio:
+    unheard = len(audio) - len(readable)
+    for path in readable:
+        sound = torch.from_numpy(load(path, recogniser.sample_rate))
         try:
-            sound = torch.from_numpy(load(path, recogniser.sample_rate))
             heard = recogniser.transcribe(sound)
-        except (AudioError, RecogniserError) as error:
+        except RecogniserError as error:
             err.print(f"[red]error:[/red] {escape(str(error))}")
-            unread = True
+            unheard += 1
             continue
         if as_json:
             print_json({"audio": str(path), "victim": victim, "beams": beams, "transcript": heard})
         else:
             out.print(f"{path}: {heard}", markup=False, highlight=False)
-    raise typer.Exit(2 if unread else 0)
+    raise typer.Exit(2 if unheard else 0)
+
+
+def _can_be_read(path: Path) -> bool:
+    """Whether a recording can be read; if not, why is said."""
+    try:
+        check_recordings([path])
+    except AudioError as error:
+        err.print(f"[red]error:[/red] {escape(str(error))}")
+        return False
+    return True
 
 
 @app.command(
@@ -103,7 +117,8 @@ def check_victim(
 def threshold(
     clip: Annotated[Path, typer.Argument(help="A recording: wav, flac, ogg or mp3.")],
     profile: Annotated[
-        str, typer.Option(help="paper, or authors: as the authors' released code computes it.")
+        Literal["paper", "authors"],
+        typer.Option(help="paper, or authors: as the authors' released code computes it."),
     ] = "paper",
     sample_rate: Annotated[
         int, typer.Option(min=1000, max=768_000, help="Sample rate of the analysis, Hz.")
@@ -114,10 +129,13 @@ def threshold(
     as_json: AsJson = False,
 ) -> None:
     """Print the masking threshold of a clip, and draw it."""
+    check_picture(plot)
     from mondegreen.audio.pcm import load
+
+    sound = load(clip, sample_rate)
     from mondegreen.measures.spectra import spectra
 
-    seen = spectra(load(clip, sample_rate), sample_rate, profile=profile)
+    seen = spectra(sound, sample_rate, profile=profile)
     if plot:
         from mondegreen.report.figures.pictures import draw_threshold
 

@@ -13,6 +13,7 @@ from mondegreen.cli.app import ADVANCED, ROOMS, AsJson, Beams, Device, Dtype, Ex
 from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_fields, print_finding, print_json, print_table
 from mondegreen.cli.progress import Bars, working
+from mondegreen.cli.refusals import check_bank, check_results
 from mondegreen.cli.report import print_page, write_page
 from mondegreen.errors import OptionError, StorageError
 from mondegreen.wording import number_of
@@ -64,16 +65,18 @@ def verify(
     With the same recogniser or another, in another floating type, with beams, in batches. What is
     heard is kept in the folder, for its report. Exit status 0: every claim is confirmed.
     """
+    if batch and beams > 1:
+        raise OptionError(
+            "Files in batches are scored greedily: give --batch or --beams, not both."
+        )
+    check_results(folder)
+    check_bank(rooms)
     import torch
 
     from mondegreen.judging.verify import bank_of, made_on, recheck
     from mondegreen.results.heard import Listening
     from mondegreen.victims import load_recogniser, load_victim
 
-    if batch and beams > 1:
-        raise OptionError(
-            "Files in batches are scored greedily: give --batch or --beams, not both."
-        )
     name = victim or made_on(folder)
     with working("loading the recogniser"):
         load = load_victim if batch else partial(load_recogniser, beams=beams)
@@ -169,6 +172,9 @@ def sanity(
     The findings are kept in the folder, for its summary and its report. Exit status 0: no check of
     severity “error” fires.
     """
+    for results in (folder, *(transfer or ())):
+        check_results(results)
+    check_bank(rooms)
     from mondegreen.judging.sanity import examine
     from mondegreen.judging.verify import bank_of, made_on
     from mondegreen.results.sanity import keep_findings

@@ -166,10 +166,15 @@ def _rate(seen: InRooms | Dry | Transcribed, name: str) -> str:
 def print_transfers(transfers: Sequence[Transfer]) -> None:
     """What other recognisers make of it, some lines each."""
     for seen in transfers:
-        fields = {"recogniser": seen.recogniser, "  the sound": one_transcript(seen.sound)}
-        if seen.clean:
-            fields["  the clean clip"] = one_transcript(seen.clean)
-        print_fields(_explained(fields))
+        print_fields({"recogniser": seen.recogniser, **transfer_fields(seen, "  ")})
+
+
+def transfer_fields(seen: Transfer, indent: str = "") -> dict[str, str]:
+    """What a recogniser makes of a sound, and of its clean clip, without a room."""
+    fields = {f"{indent}the sound": one_transcript(seen.sound)}
+    if seen.clean:
+        fields[f"{indent}the clean clip"] = one_transcript(seen.clean)
+    return _explained(fields)
 
 
 def one_transcript(seen: Transcribed) -> str:

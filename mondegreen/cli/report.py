@@ -14,6 +14,7 @@ from mondegreen.cli.console import err, out
 from mondegreen.cli.console import out as stdout
 from mondegreen.cli.output import print_json
 from mondegreen.cli.progress import Bars, working
+from mondegreen.cli.refusals import check_picture, check_results
 
 if TYPE_CHECKING:
     from mondegreen.report.page.write import Written
@@ -81,11 +82,12 @@ def report_of_results(folders: Sequence[Path], page: Path, *, aside: bool) -> No
     """
     try:
         written = write_page([folders], page)
-        to = err if aside else out
-        to.print(f"{'report':<18} {written.page}", markup=False, highlight=False)
     except (Exception, KeyboardInterrupt) as error:
         why = str(error) or type(error).__name__
         err.print(f"the report could not be written: {why}", markup=False, highlight=False)
+        return
+    to = err if aside else out
+    to.print(f"{'report':<18} {written.page}", markup=False, highlight=False)
 
 
 Figure = Annotated[
@@ -116,8 +118,13 @@ def plot(
 
     As wide as a page or a column, at 300 dpi, or as vectors with fonts embedded.
     """
-    from mondegreen.report.figures.plots import plot as draw
+    from mondegreen.results.folder import RECORD
 
+    check_picture(out)
+    for result in results:
+        check_results(result.parent if result.name == RECORD else result)
     with working("drawing"):
+        from mondegreen.report.figures.plots import plot as draw
+
         draw(results, out, figure)
     stdout.print(str(out), markup=False, highlight=False)

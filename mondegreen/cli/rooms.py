@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mondegreen.cli.app import DEFAULT_VICTIM, AsJson, Bank, Beams, Device, Examples, app
+from mondegreen.cli.app import DEFAULT_VICTIM, ROOMS, AsJson, Beams, Device, Examples, app
 from mondegreen.cli.console import err
 from mondegreen.cli.output import (
     print_fields,
@@ -17,13 +17,16 @@ from mondegreen.cli.output import (
     print_transfers,
     print_warnings,
     survival_fields,
+    transfer_fields,
 )
 from mondegreen.cli.progress import Bars, working
+from mondegreen.cli.refusals import BANKS, check_bank, check_picture, check_sound
 from mondegreen.errors import OptionError
+from mondegreen.processors import MOST_THREADS
 from mondegreen.wording import number_of
 
 if TYPE_CHECKING:
-    from mondegreen.air.rooms import RoomBank, SplitSizes
+    from mondegreen.air.rooms import RoomBank
     from mondegreen.air.rooms.survey import Range, SplitSurvey
 
 group = typer.Typer(
@@ -33,6 +36,8 @@ group = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(group, name="rooms")
+
+NO_ROOMS: Final = "none"  # in place of a bank
 
 
 @group.command(
@@ -60,7 +65,8 @@ def make(
         int, typer.Option(min=1000, max=768_000, help="The recogniser's rate, Hz.")
     ] = 16_000,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; by default one for each processor.")
+        int | None,
+        typer.Option(min=1, max=MOST_THREADS, help="Processes; by default one for each processor."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -68,16 +74,17 @@ def make(
 
     Run the same command again to resume after an interruption.
     """
-    from mondegreen.air.rooms import PRESETS, make_bank
+    if preset not in BANKS:
+        raise OptionError(f"rooms have no preset {preset!r}; there are: {', '.join(BANKS)}")
+    sizes = _counts(counts)
+    from mondegreen.air.rooms import PRESETS, SplitSizes, make_bank
 
-    if preset not in PRESETS:
-        raise OptionError(f"rooms have no preset {preset!r}; there are: {', '.join(PRESETS)}")
     settings = replace(PRESETS[preset], sample_rate=sample_rate)
     with Bars(out.name) as bars:
         what = "simulating" if source is None else "reading"
         try:
             bank = make_bank(
-                out, settings, _counts(counts), seed, source, workers, partial(bars.count, what)
+                out, settings, SplitSizes(*sizes), seed, source, workers, partial(bars.count, what)
             )
         except KeyboardInterrupt:
             err.print("interrupted; run the same command again to resume")
@@ -94,6 +101,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Describe the rooms of a bank, and draw them; with --json, room by room."""
+    check_bank(str(bank))
+    check_picture(plot)
     from mondegreen.air.rooms import RoomBank
     from mondegreen.air.rooms.survey import portrait
 
@@ -107,14 +116,21 @@ def show(
 
 @app.command(
     epilog=Examples + "mondegreen evaluate mondegreen-out --rooms bank.rooms\n\n"
-    'mondegreen evaluate song.wav --target "open the door" --json\n\n'
+    'mondegreen evaluate song.wav --target "open the door" --rooms none --json\n\n'
     "mondegreen evaluate mondegreen-out --with moonshine-tiny-int8 --with pocketsphinx"
 )
 def evaluate(
     sound: Annotated[
         Path, typer.Argument(help="A result: its folder or record.json; or any recording.")
     ],
-    rooms: Bank = None,
+    rooms: Annotated[
+        str | None,
+        typer.Option(
+            help="Bank file, or fast/paper to build a 1,000-room bank once. Default: cached, 500"
+            " rooms. none: score the sound as it is.",
+            rich_help_panel=ROOMS,
+        ),
+    ] = None,
     split: Annotated[
         str, typer.Option(help="Which rooms of the bank: an attack never uses those of test.")
     ] = "test",
@@ -157,12 +173,14 @@ def evaluate(
 ) -> None:
     """Count in how many unseen rooms a sound is transcribed as the target, and its clean clip.
 
-    Exit status 0: in at least half of them, and no room or recogniser was left out.
+    With --rooms none, score the sound as it is. Exit status 0: it is the target in at least half of
+    the rooms, or as it is, and no room or recogniser was left out.
     """
+    check_sound(sound, target)
+    check_bank(rooms, NO_ROOMS)
     from mondegreen.air.rooms.cached import named_bank
     from mondegreen.judging.evaluate import attacked
     from mondegreen.judging.evaluate import evaluate as evaluate_sound
-    from mondegreen.measures.survival import survives
     from mondegreen.victims import load_recogniser
 
     with working("loading the recogniser"):
@@ -171,14 +189,17 @@ def evaluate(
         named = [
             load_recogniser(name, device=device, authorised=authorised) for name in others or ()
         ]
-    rate = recogniser.sample_rate
-    with Bars("rooms") as bars:
-        bank = named_bank(rooms, rate, partial(bars.count, "simulating"))
+    bank = None
+    if rooms != NO_ROOMS:
+        with Bars("rooms") as bars:
+            rate = recogniser.sample_rate
+            bank = named_bank(rooms, rate, partial(bars.count, "simulating"))
     with Bars(sound.name) as bars:
         seen = evaluate_sound(
             recogniser,
             sound,
             bank,
+            in_rooms=bank is not None,
             split=split,
             target=target,
             original=original,
@@ -193,24 +214,27 @@ def evaluate(
         listener = judge if beams == 1 else f"{judge}, with {beams} beams"
         fields = {"sound": seen.sound, "heard by": listener}
         fields |= {"target": seen.target, "original": seen.original or "-"}
-        print_fields(fields | survival_fields(seen.survival, seen.clean))
+        if seen.survival is not None:
+            fields |= survival_fields(seen.survival, seen.clean)
+        if seen.alone is not None:
+            fields |= transfer_fields(seen.alone)
+        print_fields(fields)
         print_transfers(seen.transfers)
     print_warnings(sound.name, seen.warnings)
-    whole = seen.survival.rooms.count == len(bank.split(split).rooms)  # else interrupted
-    whole &= len(seen.transfers) == len(named)
-    raise typer.Exit(0 if whole and survives(seen.survival) else 1)
+    whole = len(seen.transfers) == len(named)  # else interrupted
+    if bank is not None and seen.survival is not None:
+        whole &= seen.survival.rooms.count == len(bank.split(split).rooms)
+    raise typer.Exit(0 if whole and seen.holds else 1)
 
 
-def _counts(text: str) -> SplitSizes:
-    from mondegreen.air.rooms import SplitSizes
-
+def _counts(text: str) -> tuple[int, int, int]:
     try:
         attack, validate, test = (int(part) for part in text.split(","))
     except ValueError as error:
         raise OptionError(
             f"Got the counts {text!r}, expected three numbers such as 1000,100,100."
         ) from error
-    return SplitSizes(attack, validate, test)
+    return attack, validate, test
 
 
 def _print_bank(path: Path, bank: RoomBank, as_json: bool) -> None:

@@ -20,6 +20,8 @@ from mondegreen.cli.app import AsJson, Examples, app, takes
 from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_fields, print_json
 from mondegreen.cli.progress import Bars
+from mondegreen.cli.refusals import check_bank, check_clips, check_place
+from mondegreen.processors import check_threads
 from mondegreen.runs.config import RunConfig, read_config
 from mondegreen.wording import number_of
 
@@ -154,6 +156,10 @@ def run(
         return
     if folder is None:
         raise typer.BadParameter("Give the run a folder: --out FOLDER")
+    check_clips(resolved.clips)
+    check_threads(resolved.threads)
+    check_bank(resolved.rooms)
+    check_place(folder)
     from mondegreen.report.numbers.tables import collect as collect_tables
     from mondegreen.runs.run import run as run_all
 

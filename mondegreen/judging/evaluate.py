@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.air.rooms.cached import default_bank
 from mondegreen.audio.pcm import load
-from mondegreen.errors import AudioError, MondegreenError, OptionError, TargetError
-from mondegreen.measures.survival import Phrases, survival
+from mondegreen.errors import MondegreenError, OptionError
+from mondegreen.measures.survival import Phrases, survival, survives
 from mondegreen.measures.transfer import Transfer, transfer
-from mondegreen.reading import is_folder, is_there
-from mondegreen.results.folder import RECORD, WAV
-from mondegreen.results.item import read_item
+from mondegreen.reading import is_folder
+from mondegreen.results.item import is_item, read_item
 from mondegreen.results.record import InRooms, Record, Survival
-from mondegreen.text import check_target
+from mondegreen.text import given_target
 from mondegreen.victims.base import Recogniser
 from mondegreen.victims.embedded import NAMES
 from mondegreen.victims.guard import guarded
@@ -34,27 +33,36 @@ from mondegreen.wording import number_of
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a recogniser hears of a saved sound in rooms."""
+    """What a recogniser hears of a saved sound in rooms, or as it is."""
 
     sound: str  # the path given
     victim: str  # who heard
-    bank: str  # the key of the bank
+    bank: str | None  # the key of the bank; None: as it is alone
     # target, original: the phrases that shares and word error rates speak of; no original: None
     target: str
     original: str | None
     normaliser: str  # see `mondegreen.text`
-    survival: Survival  # the sound in the rooms, and without any
+    survival: Survival | None  # the sound in the rooms, and without any
     clean: Survival | None  # the clean clip likewise, where it is known
+    alone: Transfer | None  # both without a room, where that is all that was asked for
     # what each of the other recognisers that answered hears, without a room
     transfers: list[Transfer]
     warnings: list[str]  # what stands against believing it
+
+    @property
+    def holds(self) -> bool:
+        """Whether the target is heard: in at least half of the rooms, or in the sound as it is."""
+        if self.alone is not None:
+            return self.alone.sound.matched
+        return self.survival is not None and survives(self.survival)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; the parts of `survival` stand beside the other fields."""
         data = asdict(self)
         survival, clean, _ = (data.pop(name) for name in ("survival", "clean", "transfers"))
+        data["alone"] = None if self.alone is None else self.alone.to_json()
         others = [other.to_json() for other in self.transfers]
-        return {**data, **survival, "clean": clean, "with": others}
+        return {**data, **(survival or {}), "clean": clean, "with": others}
 
 
 def evaluate(
@@ -62,6 +70,7 @@ def evaluate(
     sound: str | PathLike[str],
     bank: RoomBank | None = None,
     *,
+    in_rooms: bool = True,
     split: str = "test",
     target: str | None = None,
     original: str | None = None,
@@ -70,7 +79,7 @@ def evaluate(
     on_room: Callable[[int, int], None] | None = None,
     on_other: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Hear a saved sound in every room of a split, and the clean clip in the same rooms.
+    """Hear a saved sound in every room of a split or as it is, and the clean clip likewise.
 
     Other recognisers then hear both without a room; one that fails is named in the warnings, and
     Ctrl-C leaves those out that remain.
@@ -79,6 +88,7 @@ def evaluate(
         recogniser: who hears; it need not be the one that was attacked.
         sound: an item folder, its `record.json` or `adversarial.wav`, or any recording.
         bank: rooms at the recogniser's rate; None: the default bank.
+        in_rooms: False: hear it only as it is, without a bank.
         split: of the bank; only `test` is new to an attack that had this bank.
         target: the phrase; an item has its own.
         original: what was said; by default, of an item, what was heard in the clean clip.
@@ -94,38 +104,39 @@ def evaluate(
         VictimError: the recogniser's own code fails, or one of them is none.
     """
     recogniser, others = guarded(recogniser), [guarded(other) for other in others]
-    bank = bank or default_bank(recogniser.sample_rate)
-    if bank.sample_rate != recogniser.sample_rate:
+    rate = recogniser.sample_rate
+    bank = bank or default_bank(rate) if in_rooms else None
+    if bank is not None and bank.sample_rate != rate:
         raise OptionError(
-            f"The bank is of {bank.sample_rate} Hz, the recogniser of {recogniser.sample_rate} Hz."
-            " Make a bank at that rate."
+            f"The bank is of {bank.sample_rate} Hz, the recogniser of {rate} Hz. Make a bank at"
+            " that rate."
         )
-    rooms = bank.split(split)
-    audio, clean, known = _read(Path(sound), recogniser.sample_rate)
+    rooms = None if bank is None else bank.split(split)
+    audio, clean, known = _read(Path(sound), rate)
     phrases = Phrases(
-        target=_target(target or (known.target if known else None)),
+        target=given_target(target or (known.target if known else None)),
         original=original or (known.heard_clean if known else None),
         normaliser="exact" if exact or (known and known.options.exact) else "default",
     )
     sounds = [audio] if clean is None else [audio, clean]
-    heard = survival(recogniser, sounds, phrases, rooms, on_room)
-    hear_with = partial(
-        transfer, sound=audio, clean=clean, sample_rate=bank.sample_rate, phrases=phrases
-    )
+    heard = [] if rooms is None else survival(recogniser, sounds, phrases, rooms, on_room)
+    hear_with = partial(transfer, sound=audio, clean=clean, sample_rate=rate, phrases=phrases)
+    alone = hear_with(recogniser) if rooms is None else None
     transfers, failures = _each(others, hear_with, on_other)
     return Evaluation(
         sound=str(sound),
         victim=recogniser.name,
-        bank=bank.key,
+        bank=None if bank is None else bank.key,
         target=phrases.target,
         original=phrases.original,
         normaliser=phrases.normaliser,
-        survival=heard[0],
-        clean=None if clean is None else heard[1],
+        survival=heard[0] if heard else None,
+        clean=heard[1] if len(heard) > 1 else None,
+        alone=alone,
         transfers=transfers,
         warnings=[
-            *_leaks(known, bank, split),
-            *_shortcomings(heard[0].rooms, len(rooms.rooms)),
+            *(_leaks(known, bank, split) if bank is not None else ()),
+            *(_shortcomings(heard[0].rooms, len(rooms.rooms)) if rooms is not None else ()),
             *failures,
         ],
     )
@@ -139,14 +150,7 @@ def attacked(sound: str | PathLike[str]) -> str | None:
         MondegreenError: the item is not whole.
         OptionError: as `may_be_loaded`.
     """
-    try:
-        Path(sound).stat()
-    except OSError as error:
-        raise AudioError(
-            f"{sound} does not exist or cannot be reached ({error.strerror}); give a result's"
-            " folder, its record.json, or a recording"
-        ) from error
-    if not _in_item(Path(sound)):
+    if not is_item(Path(sound)):
         return None
     return may_be_loaded(read_item(sound).record.victim, sound)
 
@@ -218,7 +222,7 @@ def _read(
     path: Path, sample_rate: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, Record | None]:
     """The sound, and of an item the clean clip and the record."""
-    if _in_item(path):
+    if is_item(path):
         item = read_item(path)
         if item.record.sample_rate != sample_rate:
             raise OptionError(
@@ -227,17 +231,3 @@ def _read(
             )
         return item.adversarial, item.clean, item.record
     return load(path, sample_rate), None, None
-
-
-def _in_item(path: Path) -> bool:
-    beside_record = path.name == WAV and is_there(path.parent / RECORD)
-    return is_folder(path) or path.name == RECORD or beside_record
-
-
-def _target(target: str | None) -> str:
-    if target is None:
-        raise TargetError(
-            "A recording without a record.json beside it has no target. Give one with --target."
-        )
-    check_target(target)
-    return target

@@ -21,7 +21,7 @@ from mondegreen.audio.batch import pad
 from mondegreen.errors import MondegreenError, OptionError, VictimError
 from mondegreen.judging.evaluate import may_be_loaded
 from mondegreen.measures.survival import Phrases, survival, survives
-from mondegreen.results.folder import WAV, item_folders, kept_bank
+from mondegreen.results.folder import WAV, items_in, kept_bank
 from mondegreen.results.heard import Claim
 from mondegreen.results.item import Item, read_item, read_record
 from mondegreen.results.record import Record
@@ -102,7 +102,7 @@ def recheck(
         OptionError: what is asked for cannot be done with this recogniser, or these items.
         MondegreenError: there are no items.
     """
-    folders = _items(path)
+    folders = items_in(path)
     check = partial(_check_way, recogniser=recogniser, bank=bank, batch=batch)
     _check_any(_readable(path), check)
     claims: Iterator[Claim]
@@ -117,16 +117,9 @@ def recheck(
         yield claim
 
 
-def _items(path: Path) -> list[Path]:
-    found = item_folders(path)
-    if not found:
-        raise MondegreenError(f"{path} has no results yet. Expected a run, or a folder of results.")
-    return found
-
-
 def _readable(path: Path) -> Iterator[Record]:
     """The records of a folder's items that can be read: damaged ones are reported when heard."""
-    for folder in _items(path):
+    for folder in items_in(path):
         with suppress(MondegreenError):
             yield read_record(folder)
 

@@ -86,6 +86,18 @@ def item_folders(path: str | PathLike[str]) -> list[Path]:
     return own + [folder for folder in nested if not _is_aside(folder)]
 
 
+def items_in(path: str | PathLike[str]) -> list[Path]:
+    """The item folders of a folder that has some; see `item_folders`.
+
+    Raises:
+        MondegreenError: it has none; or as `item_folders`.
+    """
+    found = item_folders(path)
+    if not found:
+        raise MondegreenError(f"{path} has no results yet. Expected a run, or a folder of results.")
+    return found
+
+
 def _is_aside(folder: Path) -> bool:
     """Whether a run has moved an item aside as damaged."""
     return any(above.name == DAMAGED and is_run(above.parent) for above in folder.parents)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mondegreen.audio.pcm import MAX_SAMPLES, load
-from mondegreen.errors import MondegreenError, reason
-from mondegreen.reading import is_file, is_there, read_tensors
+from mondegreen.errors import AudioError, MondegreenError, reason
+from mondegreen.reading import is_file, is_folder, is_there, read_tensors
 from mondegreen.results.folder import DELTA, RECORD, WAV, hash_of, read_object
 from mondegreen.results.record import Record
 
@@ -37,6 +37,23 @@ class Item:
     def clean(self) -> NDArray[np.float32]:
         """[T] the clip on the 16-bit grid."""
         return self.adversarial - self.delta
+
+
+def is_item(path: Path) -> bool:
+    """Whether a path is a result's: its folder, or a file in it; not any other recording.
+
+    Raises:
+        AudioError: there is nothing of that name.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        raise AudioError(
+            f"{path} does not exist or cannot be reached ({reason(error)}); give a result's"
+            " folder, its record.json, or a recording"
+        ) from error
+    beside_record = path.name == WAV and is_there(path.parent / RECORD)
+    return is_folder(path) or path.name == RECORD or beside_record
 
 
 def read_item(path: str | PathLike[str]) -> Item:

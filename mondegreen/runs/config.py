@@ -17,6 +17,7 @@ from pydantic import Field
 from mondegreen.data.plain_text import is_utf8
 from mondegreen.errors import OptionError, reason
 from mondegreen.options import Options
+from mondegreen.processors import MOST_THREADS
 from mondegreen.reading import in_full, read_toml
 
 HOW: Final = frozenset(
@@ -62,10 +63,16 @@ class RunConfig(Options):
         default="local", description="Processes on this machine, or a Ray cluster."
     )
     workers: int | None = Field(
-        default=None, ge=1, description="Number of workers. Default: one per GPU, or per processor."
+        default=None,
+        ge=1,
+        le=MOST_THREADS,
+        description="Number of workers. Default: one per GPU, or per processor.",
     )
     threads: int | None = Field(
-        default=None, ge=1, description="Threads per worker. Default: the processors, divided."
+        default=None,
+        ge=1,
+        le=MOST_THREADS,
+        description="Threads per worker. Default: the processors, divided.",
     )
     batch: int = Field(default=1, ge=1, description="Clips that a worker attacks at once.")
     device: str = Field(

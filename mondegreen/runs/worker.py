@@ -28,6 +28,7 @@ from mondegreen.attacks.clip import Clip, prepare
 from mondegreen.attacks.setup import Setup
 from mondegreen.errors import AudioError, MondegreenError, StorageError, VictimError, reason
 from mondegreen.files import write_whole
+from mondegreen.processors import check_threads
 from mondegreen.reading import parse_json, read_tensors, sha256
 from mondegreen.results.folder import BANK, is_run
 from mondegreen.runs.config import RunConfig
@@ -99,6 +100,7 @@ class Worker:
 
     def __init__(self, assignment: Assignment, stop: Event) -> None:
         config = assignment.config
+        check_threads(assignment.threads)
         torch.set_num_threads(assignment.threads)
         self.stop, self.every = stop, config.checkpoint_seconds
         self.ledger = Ledger(Path(assignment.run))

@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from mondegreen.errors import MondegreenError
 from mondegreen.files import write_whole
+from mondegreen.report.figures.formats import check_format
 from mondegreen.report.numbers.summary_text import one_line
 
 Draw: TypeAlias = Callable[[Figure], None]  # fills an empty figure, and sets its size
@@ -29,7 +29,6 @@ Draw: TypeAlias = Callable[[Figure], None]  # fills an empty figure, and sets it
 COLUMN, PAGE = 3.4, 7.0  # widths of a column and a page of a paper, inches
 DPI: Final = 300
 IN_A_COLUMN: Final = 48  # characters that fit
-FORMATS: Final = (".png", ".svg", ".pdf")
 INK: Final = "#0d0e0f"  # almost black; pages replace it by the colour of their text
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", INK, "#E69F00", "#56B4E9")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
@@ -77,13 +76,9 @@ def write(draw: Draw, path: Path) -> None:
     """Draw a figure into a file, on white, the same bytes every time.
 
     Raises:
-        MondegreenError: its name does not end in one of `FORMATS`, or it cannot be written.
+        MondegreenError: its name does not end in a known format, or it cannot be written.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise MondegreenError(
-            f"{path} is not a supported picture format. Expected a name that ends in"
-            f" {', '.join(FORMATS)}."
-        )
+    check_format(path)
     write_whole(path, rendered(draw, path.suffix.lower(), facecolor="white"))
 
 
