@@ -8,6 +8,9 @@ Conventions: `clean` and `adversarial` are floats `[T]`, full scale 1, of equal 
 from 16-bit files; delta = adversarial - clean. A value without a definition is None, never NaN or
 infinity, so that every result can be written as JSON.
 
+PESQ and STOI are other people's code. What goes wrong in it costs that one number; PESQ, which is
+in C and can crash, is computed in a process of its own.
+
 References: PESQ, ITU-T P.862.2 (wide band); STOI, Taal et al. 2011; masking threshold, the
 supplement of Qin et al. 2019, equations (1)-(14).
 """
@@ -16,6 +19,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -26,7 +31,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from mondegreen.audio.pcm import FULL_SCALE, resample
-from mondegreen.errors import AudioError
+from mondegreen.errors import AudioError, reason
+from mondegreen.measures.apart import pesq_apart
 from mondegreen.psychoacoustics.excess import excess_db, masking_loss
 from mondegreen.psychoacoustics.threshold import MaskingThreshold, masking_threshold
 from mondegreen.results.record import MaskingExcess, Quality
@@ -34,7 +40,7 @@ from mondegreen.results.record import MaskingExcess, Quality
 Audio: TypeAlias = NDArray[np.floating]
 
 PESQ_RATE: Final = 16_000  # Hz, the only rate of wide-band PESQ
-PESQ_SECONDS: Final = 30.0  # its C code counts on few pauses, and crashes on long clips of many
+PESQ_SECONDS: Final = 30.0  # the longest speech that P.862 was validated on
 
 
 def measure(clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "paper") -> Quality:
@@ -54,6 +60,12 @@ def measure(clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "
     >>> round(measure(clean, clean + 1e-3, 16_000).snr_db, 2)
     56.99
     """
+    own = computed(clean, adversarial, sample_rate, profile)
+    return rated(own, clean, adversarial, sample_rate)[0]
+
+
+def computed(clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "paper") -> Quality:
+    """The measurements that are computed here; see `measure`. `rated` adds the others."""
     if clean.ndim != 1 or clean.shape != adversarial.shape or clean.size == 0:
         raise AudioError(
             f"Got clips of shapes {clean.shape} and {adversarial.shape}, expected two of the same "
@@ -63,9 +75,30 @@ def measure(clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "
         max_abs=max_abs(clean, adversarial),
         snr_db=snr_db(clean, adversarial),
         masking=masking_excess(clean, adversarial, sample_rate, profile),
-        pesq=pesq(clean, adversarial, sample_rate),
-        stoi=stoi(clean, adversarial, sample_rate),
+        pesq=None,
+        stoi=None,
     )
+
+
+def rated(
+    quality: Quality, clean: Audio, adversarial: Audio, sample_rate: int
+) -> tuple[Quality, list[str]]:
+    """The same with PESQ and STOI, which other people's code computes.
+
+    Returns:
+        The measurements, and why those that should be there are not.
+    """
+    missing = []
+
+    def tried(name: str, rating: Callable[[Audio, Audio, int], float | None]) -> float | None:
+        try:
+            return rating(clean, adversarial, sample_rate)
+        except Exception as error:  # whatever that code does, it costs no more than this number
+            missing.append(f"{name} was not measured: {reason(error)}")
+            return None
+
+    ratings = replace(quality, pesq=tried("PESQ", pesq), stoi=tried("STOI", stoi))
+    return ratings, missing
 
 
 def max_abs(clean: Audio, adversarial: Audio) -> float:
@@ -151,23 +184,18 @@ def pesq(clean: Audio, adversarial: Audio, sample_rate: int) -> float | None:
     finds no speech to judge (clips under a quarter of a second, silence), or the clip is longer
     than 30 s, which is beyond what it was made for.
 
+    Raises:
+        RuntimeError: its code crashed, hung or failed; see `mondegreen.measures.apart`.
+
     >>> pesq(np.zeros(500_000), np.zeros(500_000), 16_000) is None  # longer than 30 s
     True
     """
-    if len(clean) > PESQ_SECONDS * sample_rate:
+    if len(clean) > PESQ_SECONDS * sample_rate or find_spec("pesq") is None:
         return None
-    try:
-        from pesq import PesqError
-        from pesq import pesq as score
-    except ImportError:
-        return None
-    at_rate = [
+    before, after = (
         resample(clip.astype(np.float32), sample_rate, PESQ_RATE) for clip in (clean, adversarial)
-    ]
-    try:
-        return float(score(PESQ_RATE, *at_rate, "wb"))
-    except PesqError:
-        return None
+    )
+    return pesq_apart(before, after, PESQ_RATE)
 
 
 def stoi(clean: Audio, adversarial: Audio, sample_rate: int) -> float | None:
