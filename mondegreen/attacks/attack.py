@@ -19,7 +19,7 @@ from mondegreen.attacks.proof import OnRoom, Proven, prove
 from mondegreen.attacks.result import Result
 from mondegreen.attacks.setup import Setup
 from mondegreen.audio.batch import pad
-from mondegreen.measures.quality import measure
+from mondegreen.measures.quality import computed
 from mondegreen.options import Options
 from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.results.record import Quality, Record
@@ -124,7 +124,7 @@ def attack_batch(
     victim = attackable(victim)
     setup = Setup.of(options or Options(), victim.sample_rate, rooms, air)
     clips = prepare(victim, audio, targets, setup.options, starts, texts)
-    return attack_clips(victim, clips, setup, on_pass, on_room)
+    return [each.measured() for each in attack_clips(victim, clips, setup, on_pass, on_room)]
 
 
 def attack_clips(
@@ -134,7 +134,10 @@ def attack_clips(
     on_pass: OnPass | None = None,
     on_room: OnRoom | None = None,
 ) -> list[Result]:
-    """Attack clips that `prepare` has accepted, with the same options, in one batch."""
+    """Attack clips that `prepare` has accepted, with the same options, in one batch.
+
+    The results are proved and can be saved; `Result.measured` is still to be called.
+    """
     attack = Attack(victim, clips, setup)
     try:
         for progress in attack.run():
@@ -210,11 +213,11 @@ class Attack:
         }
 
     def conclude(self, number: int, on_room: OnRoom | None = None) -> Result:
-        """Prove what was found for a clip, and measure it; see `attack_clips`."""
+        """Prove what was found for a clip; see `attack_clips`."""
         victim, clip, setup = self.victim, self.clips[number], self.setup
         trajectory = self.search.trajectories[number]
         proven = prove(victim, clip, trajectory, setup, on_room or (lambda *_: None))
-        quality, stopped = _measured(clip, proven, victim.sample_rate)
+        quality, stopped = _computed(clip, proven, victim.sample_rate)
         candidate = proven.candidate
         found_at = candidate.passes if candidate else None
         record = Record(
@@ -266,17 +269,17 @@ class Attack:
             yield stopped
 
 
-def _measured(clip: Clip, proven: Proven, sample_rate: int) -> tuple[Quality, str | None]:
+def _computed(clip: Clip, proven: Proven, sample_rate: int) -> tuple[Quality, str | None]:
     """How audible the change may be, and what an interruption has cut short.
 
     The first Ctrl-C does not lose a whole search for the second that this takes.
     """
     what = clip.clean.numpy(), proven.adversarial, sample_rate
     try:
-        return measure(*what), proven.stopped
+        return computed(*what), proven.stopped
     except KeyboardInterrupt:
         stopped = "it was interrupted while the result was measured: the result is whole"
-        return measure(*what), proven.stopped or stopped
+        return computed(*what), proven.stopped or stopped
 
 
 def _versions() -> dict[str, str]:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 from safetensors.numpy import save as safetensors_bytes
 
-from mondegreen.audio.pcm import ADVERSARIAL_MARK, load, save
-from mondegreen.errors import MondegreenError, StorageError
-from mondegreen.files import write_whole
+from mondegreen.audio.pcm import ADVERSARIAL_MARK, wav_bytes
+from mondegreen.errors import MondegreenError, StorageError, reason
+from mondegreen.files import as_json, discard, locked, part_name, sweep, undisturbed, write_whole
+from mondegreen.measures.quality import rated
 from mondegreen.measures.spectra import levels, spectra
-from mondegreen.results.folder import DELTA, LEVELS, RECORD, WAV, hash_of
+from mondegreen.results.folder import DELTA, LEVELS, LOCK, RECORD, WAV
+from mondegreen.results.levels import Levels
+from mondegreen.results.place import replacing
 from mondegreen.results.record import Record
+
+LOCKED: Final = 60.0  # s to wait for another attack that writes into the same folder; that is short
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class Result:
     record: Record  # what is claimed
     clean: NDArray[np.float32]  # [T] float32, the clip on the 16-bit grid
     adversarial: NDArray[np.float32]  # [T] float32, the samples that were proved
+    levels: Levels | None = None  # for pictures; None: see `measured`
 
     @property
     def verified(self) -> bool:
@@ -37,18 +45,60 @@ class Result:
         """[T] the perturbation, exactly adversarial - clean."""
         return self.adversarial - self.clean
 
+    def measured(self) -> Result:
+        """The same with what takes time, may fail, and is not needed to save it.
+
+        That is PESQ, STOI and the levels for pictures. What cannot be had is missing in the new
+        result, and the record's warnings say why; so does Ctrl-C, which ends only this.
+        """
+        record, rate = self.record, self.record.sample_rate
+        try:
+            quality, missing = rated(record.quality, self.clean, self.adversarial, rate)
+            shown, why = _levels(self.clean, rate, self.delta)
+            warnings = (*record.warnings, *missing, *why)
+            return replace(
+                self, record=replace(record, quality=quality, warnings=warnings), levels=shown
+            )
+        except KeyboardInterrupt:
+            told = "it was interrupted while it was measured: PESQ, STOI and pictures are missing"
+            warnings = (*record.warnings, told)
+            return replace(self, record=replace(record, interrupted=True, warnings=warnings))
+
     def save(self, folder: str | Path) -> Path:
-        """Write the item folder, and read the audio back to check that it is what was proved.
+        """Write the item folder in one step, and check that it reads back as it was written.
+
+        What was found is not lost with a full disk: it is then saved elsewhere.
 
         Raises:
-            StorageError: it cannot be written.
-            MondegreenError: it does not read back as it was written.
+            StorageError: it cannot be written there; the message names where it is instead. An
+                earlier result in the folder is as it was.
         """
-        folder = make_folder(folder)
-        with FileLock(folder / ".lock"):  # two attacks into one folder: files of one, never of both
-            (folder / RECORD).unlink(missing_ok=True)  # no old claim beside a new file
-            self.write(folder)
+        with undisturbed():
+            try:
+                folder = make_folder(folder)
+                with locked(folder / LOCK, LOCKED), replacing(folder) as part:
+                    self.write(part)
+            except Exception as error:  # whatever it is, a search may have taken hours
+                raise StorageError(f"{str(error).rstrip('.')}. {self._rescued()}") from error
         return folder
+
+    def _rescued(self) -> str:
+        """Save it in the first place that takes it, and say where that is."""
+        places: tuple[Callable[[], object], ...] = (tempfile.gettempdir, Path.home, Path.cwd)
+        for place in places:
+            folder: str | None = None
+            try:
+                folder = tempfile.mkdtemp(prefix="mondegreen-result-", dir=str(place()))
+                self.write(Path(folder))
+            except Exception:  # the next may take it
+                if folder is not None:
+                    discard(Path(folder))
+            else:
+                return f"What was found is saved in {folder} instead."
+        return (
+            "Neither the temporary folder nor the home folder nor the current one takes what was"
+            " found: it is lost."
+        )
 
     def write(self, folder: Path, key: str | None = None) -> None:
         """Write the files of an item into a folder of its own; see `save`.
@@ -56,36 +106,61 @@ class Result:
         Args:
             folder: it exists.
             key: the item's name in its run.
+
+        Raises:
+            StorageError: they cannot be written.
+            MondegreenError: one does not read back as it was written.
         """
         rate = self.record.sample_rate
-        save(folder / WAV, self.adversarial, rate, comment=ADVERSARIAL_MARK)
-        if not np.array_equal(load(folder / WAV, rate), self.adversarial):
-            raise MondegreenError(
-                f"{folder / WAV} does not read back as it was written. Check the disk, and save to"
-                " another."
-            )
-        write_whole(folder / DELTA, safetensors_bytes({"delta": self.delta}))
-        write_whole(folder / LEVELS, levels(spectra(self.clean, rate, self.delta)).to_bytes())
-        files = {name: hash_of(folder / name) for name in (WAV, DELTA, LEVELS)}
-        record = replace(self.record, key=key, files=files)
-        write_whole(folder / RECORD, (json.dumps(record.to_json(), indent=1) + "\n").encode())
+        contents = {
+            WAV: wav_bytes(self.adversarial, rate, comment=ADVERSARIAL_MARK),
+            DELTA: safetensors_bytes({"delta": self.delta}),
+        }
+        if self.levels is not None:
+            contents[LEVELS] = self.levels.to_bytes()
+        files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        contents[RECORD] = as_json(replace(self.record, key=key, files=files).to_json())
+        for name, content in contents.items():
+            write_whole(folder / name, content)
+            if (folder / name).read_bytes() != content:
+                raise MondegreenError(
+                    f"{folder / name} does not read back as it was written. Check the disk, and"
+                    " save to another."
+                )
+
+
+def _levels(
+    clean: NDArray[np.float32], rate: int, delta: NDArray[np.float32]
+) -> tuple[Levels | None, list[str]]:
+    """Levels for pictures, and why there are none."""
+    try:
+        return levels(spectra(clean, rate, delta)), []
+    except Exception as error:  # out of memory, say: pictures are not worth a result
+        return None, [f"there will be no pictures: {reason(error)}"]
 
 
 def make_folder(folder: str | Path) -> Path:
-    """Make a folder that results can be written to.
+    """Make a folder that results can be written to, and see that they can, before any search.
 
     Raises:
-        StorageError: it cannot be made, or not written to.
+        StorageError: it cannot be made or written to, or a folder has the name of one of the files.
     """
     folder = Path(folder)
     there = False
     try:
         there = folder.is_dir()
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".lock").touch()
-    except OSError as error:
+        for name in (WAV, DELTA, LEVELS, RECORD, LOCK):
+            if (folder / name).is_dir():
+                raise IsADirectoryError(f"{name} is a folder in it")
+        with locked(folder / LOCK, LOCKED):
+            sweep(folder)
+        probe = folder / part_name()
+        probe.mkdir()
+        probe.rmdir()
+    except (OSError, ValueError) as error:
         what = "cannot be written to" if there else "could not be made"
         taken = isinstance(error, FileExistsError)
-        why = "there is a file of that name" if taken else error.strerror or error
+        why = "there is a file of that name" if taken else reason(error)
         raise StorageError(f"{folder} {what}: {why}. Choose another folder.") from error
     return folder

@@ -122,7 +122,7 @@ def save(
         AudioError: `audio` is not one clip of finite floats.
         StorageError: the file cannot be written (disk full, no such folder, no permission).
     """
-    write_whole(Path(path), _encoded(audio, sample_rate, comment=comment))
+    write_whole(Path(path), wav_bytes(audio, sample_rate, comment=comment))
 
 
 def written(audio: NDArray[np.floating], sample_rate: int) -> Samples:
@@ -134,11 +134,14 @@ def written(audio: NDArray[np.floating], sample_rate: int) -> Samples:
     >>> written(np.array([0.1, 2.0]), 16_000).tolist() == [3277 / 32768, 32767 / 32768]
     True
     """
-    samples, _ = soundfile.read(io.BytesIO(_encoded(audio, sample_rate)), dtype="float32")
+    samples, _ = soundfile.read(io.BytesIO(wav_bytes(audio, sample_rate)), dtype="float32")
     return np.asarray(samples, dtype=np.float32)
 
 
-def _encoded(audio: NDArray[np.floating], sample_rate: int, *, comment: str | None = None) -> bytes:
+def wav_bytes(
+    audio: NDArray[np.floating], sample_rate: int, *, comment: str | None = None
+) -> bytes:
+    """The samples `to_pcm16(audio)` of a clip `[T]` as a WAV file in memory; see `save`."""
     pcm = to_pcm16(audio)
     if pcm.ndim != 1 or pcm.size == 0:
         raise AudioError(f"Got audio of shape {pcm.shape}, expected one clip [T] with T > 0.")

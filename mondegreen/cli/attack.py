@@ -126,8 +126,8 @@ def attack(
     verified = True
     saved: list[Path] = []
     for clip, folder in zip(clips, folders, strict=True):
-        result = attack_one(attacked, clip, setup)
-        saved.append(result.save(folder))
+        result = kept(attack_one(attacked, clip, setup), folder)
+        saved.append(folder)
         verified &= result.verified
         print_json(result.record.to_json()) if as_json else print_result(result, folder)
         if result.record.interrupted and clip is not clips[-1]:
@@ -181,8 +181,8 @@ def demo(
         folder = make_folder(out if name == method else out / name)
         recording = bundled.asset(bundled.RECORDING)
         (clip,) = prepare(victim, [recording], [DEMO_TARGET], setup.options, starts)
-        result = start = attack_one(victim, clip, setup)
-        saved.append(result.save(folder))
+        result = start = kept(attack_one(victim, clip, setup), folder)
+        saved.append(folder)
         draw_item(folder, folder / "picture.png")
         print_result(result, folder)
         if result.record.interrupted or result.record.found_at is None:
@@ -217,4 +217,12 @@ def attack_one(victim: Victim, clip: Clip, setup: Setup) -> Result:
     stages = stages_for(setup.options, started=clip.start is not None)
     with Bars(clip.path.name, sum(stage.passes for stage in stages)) as bars:
         (result,) = attack_clips(victim, [clip], setup, bars.step, bars.count)
+    return result
+
+
+def kept(found: Result, folder: Path) -> Result:
+    """Save what was found, and only then measure it: it is safe whatever that comes to."""
+    found.save(folder)
+    result = found.measured()
+    result.save(folder)
     return result

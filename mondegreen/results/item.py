@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from mondegreen.audio.pcm import MAX_SAMPLES, load
 from mondegreen.errors import AudioError, MondegreenError, reason
 from mondegreen.reading import is_file, is_folder, is_there, read_tensors
-from mondegreen.results.folder import DELTA, RECORD, WAV, hash_of, read_object
+from mondegreen.results.folder import DELTA, LEVELS, RECORD, WAV, hash_of, read_object
+from mondegreen.results.place import settle
 from mondegreen.results.record import Record
 
 LARGEST_RECORD: Final = 2**24  # bytes
@@ -90,6 +91,7 @@ def read_record(folder: Path) -> Record:
     Raises:
         MondegreenError: it is not there, of another schema, or not whole.
     """
+    settle(folder)
     path = folder / RECORD
     data = read_object(path, LARGEST_RECORD)
     try:
@@ -113,7 +115,7 @@ def check_files(folder: Path, record: Record) -> None:
     """
     if not {WAV, DELTA} <= record.files.keys():
         raise MondegreenError(f"{folder / RECORD} does not say which files it belongs to")
-    for name in (WAV, DELTA):
+    for name in (name for name in (WAV, DELTA, LEVELS) if name in record.files):
         path = folder / name
         if not is_file(path):
             raise MondegreenError(f"{path} is missing")

@@ -74,7 +74,7 @@ def levels_of(folder: Path, record: Record) -> Levels:
     """
     path = folder / LEVELS
     levels = read_levels(path)
-    if record.files.get(LEVELS, hash_of(path)) != hash_of(path):
+    if record.files.get(LEVELS) != hash_of(path):
         raise MondegreenError(
             f"{path} is not the file that was saved with the record, and is not drawn. Attack the"
             " clip again."

@@ -6,8 +6,6 @@ process left half written is deleted, and damaged items are moved aside.
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mondegreen.errors import MondegreenError, StorageError
-from mondegreen.files import write_whole
+from mondegreen.files import as_json, sweep, write_whole
 from mondegreen.reading import is_there
 from mondegreen.results.folder import (
     DAMAGED,
@@ -29,6 +27,7 @@ from mondegreen.results.folder import (
     SEARCHES,
 )
 from mondegreen.results.item import check_files, read_record
+from mondegreen.results.place import sync
 from mondegreen.runs.plan import Row
 
 
@@ -110,6 +109,7 @@ class Ledger:
         )
 
     def _delete_leftovers(self) -> None:
+        sweep(self.run)
         for part in self.items.glob(".*.part*"):
             # renamed first: a process that is still writing it can then not put it in place
             shutil.rmtree(part.rename(part.with_name(f"{part.name}.old")))
@@ -126,10 +126,10 @@ class Ledger:
             try:
                 part.mkdir()
                 write(part)
-                _sync(part)
+                sync(part)
                 if not (self.items / key).exists():  # or another worker was first
                     part.rename(self.items / key)
-                    _sync(self.items)
+                    sync(self.items)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
 
@@ -137,7 +137,7 @@ class Ledger:
         """Note why a clip could not be attacked; raises StorageError if that cannot be written."""
         about = {"key": row.key, "id": row.id, "audio": row.audio, "target": row.target}
         note = {**about, "error": reason, "attempts": attempts}
-        write_whole(self.errors / f"{row.key}.json", (json.dumps(note, indent=1) + "\n").encode())
+        write_whole(self.errors / f"{row.key}.json", as_json(note))
 
     def search_path(self, name: str) -> Path:
         """Where the unfinished search of a job is saved."""
@@ -159,12 +159,3 @@ def _writing(run: Path) -> Iterator[None]:
             f"{run} cannot be written to: {error.strerror or error}. Free space or check its"
             " permissions, then run the same command again; finished items are kept."
         ) from error
-
-
-def _sync(folder: Path) -> None:
-    """Wait until a folder's entries are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

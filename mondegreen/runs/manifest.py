@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mondegreen.errors import MondegreenError, OptionError
-from mondegreen.files import differences, key_of, write_whole
+from mondegreen.files import as_json, differences, key_of, write_whole
 from mondegreen.processors import processors
 from mondegreen.results.folder import CLIPS, CONFIG, MANIFEST, hash_of, is_run, read_object
 from mondegreen.results.record import typed
@@ -129,7 +128,7 @@ def write_manifest(run: Path, config: RunConfig, attacked: Attacked, clips: int)
         ],
     }
     write_whole(run / CONFIG, config.to_toml().encode())
-    write_whole(run / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    write_whole(run / MANIFEST, as_json(manifest))
 
 
 def _surroundings(config: RunConfig, attacked: Attacked) -> dict[str, Any]:

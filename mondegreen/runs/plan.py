@@ -6,7 +6,6 @@ choice of clips and targets is data.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +17,7 @@ from mondegreen.data.sources import read_clips
 from mondegreen.data.targets import choose_targets, limited
 from mondegreen.data.utterance import Utterance
 from mondegreen.errors import MondegreenError, OptionError, reason
-from mondegreen.files import key_of, write_whole
+from mondegreen.files import as_json, key_of, write_whole
 from mondegreen.reading import is_there
 from mondegreen.results.folder import CLIPS, DAMAGED, ITEMS, RECORDINGS, read_clip_list
 from mondegreen.results.record import typed
@@ -144,8 +143,8 @@ def write_rows(run: Path, rows: Sequence[Row]) -> None:
     for row in rows:
         known = asdict(row)
         audio, seconds = known.pop("audio"), known.pop("seconds")
-        lines.append(json.dumps({"audio_filepath": audio, "duration": seconds, **known}))
-    write_whole(run / CLIPS, "".join(f"{line}\n" for line in lines).encode())
+        lines.append(as_json({"audio_filepath": audio, "duration": seconds, **known}, indent=None))
+    write_whole(run / CLIPS, b"".join(lines))
 
 
 def read_rows(run: Path) -> list[Row]:

@@ -189,7 +189,8 @@ class Worker:
         with suppress(Stopped):  # what is in place by then is reported
             for number, key in enumerate(clips):
                 if key in wanted:
-                    result = attack.conclude(number, lambda *_: self._stop_if_asked())
+                    proved = attack.conclude(number, lambda *_: self._stop_if_asked())
+                    result = proved.measured()
                     self.ledger.commit(key, partial(result.write, key=key))
                     outcomes.append(Finished(key, self.ledger.verified(key)))
         return outcomes

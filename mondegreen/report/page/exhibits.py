@@ -19,7 +19,6 @@ from PIL import Image
 
 from mondegreen.audio.pcm import Pcm, encode
 from mondegreen.errors import MondegreenError
-from mondegreen.reading import is_there
 from mondegreen.report.numbers.entries import Entry
 from mondegreen.report.page.media import Shelf
 from mondegreen.results.folder import LEVELS
@@ -141,7 +140,7 @@ class Exhibit(NamedTuple):
             sounds = read_sounds(folder, record)
         except MondegreenError as error:
             return cls(label, entry, problem=f"Its sounds cannot be played: {error}")
-        if LEVELS not in record.files and not is_there(folder / LEVELS):
+        if LEVELS not in record.files:
             return cls(label, entry, sounds)
         try:
             return cls(label, entry, sounds, levels_of(folder, record))
