@@ -18,6 +18,7 @@ from mondegreen.errors import MondegreenError, StorageError, reason
 from mondegreen.files import as_json, discard, locked, part_name, sweep, undisturbed, write_whole
 from mondegreen.measures.quality import rated
 from mondegreen.measures.spectra import levels, spectra
+from mondegreen.reading import read_bytes
 from mondegreen.results.folder import DELTA, LEVELS, LOCK, RECORD, WAV
 from mondegreen.results.levels import Levels
 from mondegreen.results.place import replacing
@@ -122,7 +123,7 @@ class Result:
         contents[RECORD] = as_json(replace(self.record, key=key, files=files).to_json())
         for name, content in contents.items():
             write_whole(folder / name, content)
-            if (folder / name).read_bytes() != content:
+            if read_bytes(folder / name) != content:
                 raise MondegreenError(
                     f"{folder / name} does not read back as it was written. Check the disk, and"
                     " save to another."
