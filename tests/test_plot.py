@@ -6,12 +6,17 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from run_folders import mondegreen
 from test_series import a_clip, a_point, in_rooms
@@ -19,11 +24,19 @@ from test_tables import MASKING, a_record, a_run, write_item
 from toy import TARGET, linear_victim, speech, toy_bank
 
 from mondegreen import MondegreenError, attack
+from mondegreen.air.rooms.survey import portrait
 from mondegreen.audio.pcm import save
 from mondegreen.errors import OptionError
-from mondegreen.report.figures import ink
+from mondegreen.measures.spectra import Spectra
+from mondegreen.report.figures import ink, pictures
 from mondegreen.report.figures.formats import FORMATS
-from mondegreen.report.figures.pictures import draw_curve, draw_example, stages
+from mondegreen.report.figures.pictures import (
+    draw_curve,
+    draw_example,
+    draw_rooms,
+    draw_threshold,
+    stages,
+)
 from mondegreen.report.figures.plots import draw_item, plot
 from mondegreen.results.folder import LEVELS, hash_of
 from mondegreen.results.levels import Levels
@@ -154,6 +167,55 @@ def test_stages_are_told_in_their_order_even_if_one_comes_twice() -> None:
 def test_a_record_without_a_curve_has_none_to_draw(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="no curve to draw"):
         draw_curve(a_clip(curve=[]), tmp_path / "x.png")
+
+
+# ---- where its parts are
+
+
+def some_spectra() -> Spectra:
+    grid = np.add.outer(np.arange(30.0), np.arange(40.0))
+    return Spectra(
+        np.arange(30) * 0.032, np.arange(40) * 200.0, grid[0] >= 0, grid, grid - 20, grid > 60
+    )
+
+
+LONG_ID = "a-very-long-name-of-a-clip" * 8
+
+
+@pytest.mark.parametrize("name", [LONG_ID, "我的录音" * 50])
+@pytest.mark.parametrize("what", ["rooms", "example", "threshold", "curve"])
+def test_nothing_is_over_the_data_or_past_the_page(
+    monkeypatch: pytest.MonkeyPatch, what: str, name: str
+) -> None:
+    kept: list[ink.Draw] = []
+    monkeypatch.setattr(pictures, "write", lambda draw, _: kept.append(draw))
+    if what == "rooms":
+        draw_rooms(portrait(toy_bank()), Path(), name)
+    elif what == "threshold":
+        draw_threshold(some_spectra(), Path(), name)
+    elif what == "curve":
+        draw_curve(a_picture(id=name), Path())
+    else:
+        draw_example(some_levels(), a_picture(id=name, heard_clean=name, heard=name), Path())
+    with matplotlib.rc_context(ink.STYLE), warnings.catch_warnings(action="ignore"):
+        figure = Figure(layout="constrained")
+        kept[0](figure)
+        FigureCanvasAgg(figure).draw()
+    page = figure.bbox.padded(1)
+    ticks = {
+        label for axes in figure.axes for label in axes.get_xticklabels() + axes.get_yticklabels()
+    }
+    for text in set(figure.findobj(Text)) - ticks:  # of ticks, some are not drawn
+        if text.get_visible() and text.get_text():
+            box = text.get_window_extent()
+            assert page.x0 <= box.x0 <= box.x1 <= page.x1, text
+            assert page.y0 <= box.y0 <= box.y1 <= page.y1, text
+    for axes in figure.axes:
+        if legend := axes.get_legend():
+            assert not legend.get_window_extent().overlaps(axes.bbox)
+        others = [other.bbox for other in figure.axes if other is not axes]
+        title = axes._left_title.get_window_extent()
+        assert not any(title.overlaps(box) for box in others), axes.get_title(loc="left")
 
 
 # ---- which figure is drawn

@@ -19,8 +19,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import ScaledTranslation
+from rich.cells import cell_len, chop_cells
 
 from mondegreen.files import write_whole
+from mondegreen.report.figures.fonts import OWN, choose_fonts
 from mondegreen.report.figures.formats import check_format
 from mondegreen.report.numbers.summary_text import one_line
 
@@ -28,13 +31,16 @@ Draw: TypeAlias = Callable[[Figure], None]  # fills an empty figure, and sets it
 
 COLUMN, PAGE = 3.4, 7.0  # widths of a column and a page of a paper, inches
 DPI: Final = 300
-IN_A_COLUMN: Final = 48  # characters that fit
+IN_A_COLUMN: Final = 48  # Latin letters that fit
+UNDER: Final = 28  # points from an axis to a legend under its labels
 INK: Final = "#0d0e0f"  # almost black; pages replace it by the colour of their text
+HEAT: Final = "magma"  # for levels, and for how far they exceed the threshold; perceptually
+# uniform, and safe for the colour-blind
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", INK, "#E69F00", "#56B4E9")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 LINES: Final = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 STYLE: Final[dict[Any, Any]] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: figures look the same everywhere
+    "font.family": OWN,
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.titlelocation": "left",
@@ -97,9 +103,10 @@ def rendered(draw: Draw, suffix: str, **options: Any) -> bytes:
     """A figure as the content of a file; options as of matplotlib's `savefig`."""
     file = io.BytesIO()
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # they are drawn as boxes
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # `choose_fonts` says so once
         figure = Figure(layout="constrained")
         draw(figure)
+        choose_fonts(figure)
         figure.savefig(file, format=suffix[1:], dpi=DPI, metadata=UNDATED[suffix], **options)
     return _named_by_place(file.getvalue()) if suffix == ".svg" else file.getvalue()
 
@@ -127,9 +134,40 @@ def look(index: int) -> Look:
 def legend(figure: Figure, keys: Sequence[tuple[Line2D, str]]) -> None:
     """A legend above the axes, one entry per line."""
     handles, labels = zip(*keys, strict=True)
-    short = (one_line(label, IN_A_COLUMN) for label in labels)
+    short = (shortened(label, IN_A_COLUMN) for label in labels)
     shown = [f"\N{ZERO WIDTH SPACE}{label}" for label in short]  # or "_x" is left out
     figure.legend(handles, shown, loc="outside upper left", borderpad=0.2)
+
+
+def key_below(axes: Axes, columns: int = 1) -> None:
+    """A legend under the labels of an x axis, where it covers nothing."""
+    figure = axes.get_figure()
+    assert figure is not None
+    under = ScaledTranslation(0, -UNDER / 72, figure.dpi_scale_trans)
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=axes.transAxes + under,
+        ncols=columns,
+        borderpad=0,
+    )
+
+
+def wrapped(text: str, cells: int) -> str:
+    """A text in lines of at most so many Latin letters, or half as many Chinese characters."""
+    lines = [""]
+    for word in one_line(text).split():
+        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) <= cells:
+            lines[-1] += f" {word}"
+        else:
+            lines += chop_cells(word, cells)
+    return "\n".join(filter(None, lines))
+
+
+def shortened(text: str, cells: int) -> str:
+    """The beginning of a text on one line, as wide as so many Latin letters at most."""
+    line = one_line(text)
+    return line if cell_len(line) <= cells else f"{chop_cells(line, cells - 1)[0]}…"
 
 
 def log_axis(axes: Axes, which: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,7 +15,17 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from mondegreen.errors import MondegreenError
-from mondegreen.report.figures.ink import COLOURS, COLUMN, INK, PAGE, log_axis, write
+from mondegreen.report.figures.ink import (
+    COLOURS,
+    COLUMN,
+    HEAT,
+    INK,
+    PAGE,
+    key_below,
+    log_axis,
+    wrapped,
+    write,
+)
 from mondegreen.report.numbers.series import CurveField, curve
 from mondegreen.report.numbers.summary_text import one_line
 from mondegreen.results.record import Point, Record
@@ -31,11 +40,11 @@ Floats = NDArray[np.floating]
 
 LEVELS_DB: Final = (0.0, 96.0)
 EXCESS_DB: Final = (0.0, 20.0)  # where the colours of the excess end
-HEAT: Final = "magma"  # perceptually uniform, and safe for the colour-blind
 GREY: Final = "0.5"
 BLUE, ORANGE = COLOURS[:2]
 LOUDEST: Final = "dB, the clip's loudest bin at 96"
-LINE: Final = 85  # characters of a title
+# of titles, in Latin letters: as wide as a page, as its axes beside a scale, as a third of it
+LINE, BESIDE, THIRD = 90, 85, 28
 FULL_SCALE: Final = 32768
 SMALLEST: Final = 1e-6  # of what is drawn on a logarithmic axis
 FIELDS: Final[dict[CurveField, str]] = {  # of a record's curve, and what they are called
@@ -44,7 +53,7 @@ FIELDS: Final[dict[CurveField, str]] = {  # of a record's curve, and what they a
     "eps": "ε, of 32768",
     "alpha": "α",
 }
-LEGEND: Final = 62  # characters of a line of the title of a curve
+LEGEND: Final = 58  # Latin letters of a line of the title of a curve
 
 
 def draw_threshold(spectra: Spectra, path: Path, title: str) -> None:
@@ -77,7 +86,7 @@ def draw_example(levels: Levels, record: Record, path: Path) -> None:
         over = _spectrogram(
             excess, axes, shown("excess"), f"δ above the threshold θ, in {above} of all bins"
         )
-        over.set(cmap="Reds", clim=EXCESS_DB)
+        over.set_clim(EXCESS_DB)
         figure.colorbar(over, ax=excess, label="dB above θ", extend="max")
         _means(means, levels)
 
@@ -88,8 +97,8 @@ def draw_rooms(portrait: Portrait, path: Path, title: str) -> None:
     """One room of a bank, its impulse response, and the acoustics of all the bank's rooms."""
 
     def draw(figure: Figure) -> None:
-        figure.set_size_inches(PAGE, 2.6)
-        figure.suptitle(one_line(title))
+        figure.set_size_inches(PAGE, 3.0)
+        figure.suptitle(wrapped(title, LINE))
         plan, response, spread = figure.subplots(1, 3)
         _plan(plan, portrait.room)
         _response(response, portrait)
@@ -97,7 +106,7 @@ def draw_rooms(portrait: Portrait, path: Path, title: str) -> None:
             spread.plot(rt60, drr, ".", ms=3, alpha=0.6, label=f"{name}: {len(rt60)}")
         spread.set(xlabel="RT60, s", ylabel="direct to reverberant, dB")
         spread.set_title("all rooms of the bank")
-        spread.legend(handlelength=1)
+        key_below(spread)
 
     write(draw, path)
 
@@ -108,7 +117,7 @@ def draw_rooms(portrait: Portrait, path: Path, title: str) -> None:
 def _page(figure: Figure, title: str, count: int) -> list[Axes]:
     """Axes one below the other, as wide as a page of a paper."""
     figure.set_size_inches(PAGE, 0.2 + 2.05 * count)
-    figure.suptitle(one_line(title))
+    figure.suptitle(wrapped(title, LINE))
     return list(figure.subplots(count))
 
 
@@ -130,7 +139,7 @@ def _spectrogram(
     )
     axes.grid(visible=False)
     axes.set_xlim(left=0)
-    axes.set(xlabel="seconds", ylabel="kHz", title=fill(one_line(title), LINE))
+    axes.set(xlabel="seconds", ylabel="kHz", title=wrapped(title, BESIDE))
     return image
 
 
@@ -164,7 +173,7 @@ def _means(axes: Axes, levels: Levels) -> None:
 
 def _finish(axes: Axes, khz: float) -> None:
     axes.set(xlabel="kHz", ylabel="dB", ylim=(-20, 100), xlim=(0, khz))
-    axes.legend(loc="upper right", ncols=2)
+    key_below(axes, columns=4)
 
 
 # ---- rooms
@@ -172,7 +181,7 @@ def _finish(axes: Axes, khz: float) -> None:
 
 def _plan(axes: Axes, room: Room) -> None:
     """The room from above; the geometry of a measured one is not known."""
-    axes.set_title(f"{one_line(room.id)}, from above")
+    axes.set_title(wrapped(f"{room.id}, from above", THIRD))
     if room.size is None or room.source is None or room.microphone is None:
         axes.text(0.5, 0.5, "measured room: geometry unknown", ha="center", va="center")
         axes.set_axis_off()
@@ -184,9 +193,10 @@ def _plan(axes: Axes, room: Room) -> None:
         ("microphone", "^", room.microphone),
     ):
         axes.plot(x, y, marker, ms=5, label=f"{label}, {z:.1f} m up")
-    axes.set(xlabel="m", ylabel=f"m; the room is {height:.1f} m high", aspect="equal")
-    axes.set(xlim=(-0.3, width + 0.3), ylim=(-0.3, length + 0.3))
-    axes.legend(loc="best")
+    axes.set(xlabel="m", ylabel=f"m; the room is {height:.1f} m high")
+    axes.autoscale_view()
+    axes.set_aspect("equal", adjustable="datalim")  # the axes stay as wide as their title
+    key_below(axes)
 
 
 def _response(axes: Axes, portrait: Portrait) -> None:
@@ -197,7 +207,7 @@ def _response(axes: Axes, portrait: Portrait) -> None:
     rt60 = "unknown" if portrait.room.rt60 is None else f"{portrait.room.rt60:.2f} s"
     axes.set_title(f"impulse response; RT60 {rt60}")
     axes.set(xlabel="seconds", ylabel="dB", ylim=(-90, 5))
-    axes.legend(loc="upper right")
+    key_below(axes)
 
 
 # ---- a search
@@ -218,7 +228,7 @@ def draw_curve(record: Record, path: Path) -> None:
 
     def draw(figure: Figure) -> None:
         figure.set_size_inches(COLUMN, 1.2 + 1.0 * len(shown))
-        figure.suptitle(fill(_title(record, begun), LEGEND), fontsize=7, x=0.02, ha="left")
+        figure.suptitle(wrapped(_title(record, begun), LEGEND), fontsize=7, x=0.02, ha="left")
         heard, *lines = figure.subplots(
             1 + len(shown), sharex=True, height_ratios=[0.6, *[1.0] * len(shown)]
         )

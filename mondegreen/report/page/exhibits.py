@@ -19,13 +19,13 @@ from PIL import Image
 
 from mondegreen.audio.pcm import Pcm, encode
 from mondegreen.errors import MondegreenError
+from mondegreen.report.figures.ink import HEAT
 from mondegreen.report.numbers.entries import Entry
 from mondegreen.report.page.media import Shelf
 from mondegreen.results.folder import LEVELS
 from mondegreen.results.levels import STEPS_PER_DB, Levels, levels_of
 from mondegreen.results.sounds import PEAK_DB, Sounds, read_sounds
 
-COLOURS: Final = "magma"  # perceptually uniform, and safe for the colour-blind
 HERTZ: Final = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
 SECONDS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
@@ -98,7 +98,7 @@ def _png(steps: NDArray[np.uint8], scale: Scale) -> bytes:
 
 @cache
 def _palette(colours: int) -> list[int]:
-    shades = colormaps[COLOURS](np.linspace(0, 1, colours), bytes=True)
+    shades = colormaps[HEAT](np.linspace(0, 1, colours), bytes=True)
     return [int(part) for part in np.asarray(shades)[:, :3].ravel()]
 
 
