@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
@@ -22,6 +23,7 @@ import mondegreen.air.rooms.cached
 import mondegreen.victims
 from mondegreen import cli
 from mondegreen.audio.pcm import save
+from mondegreen.search.progress import Progress
 from mondegreen.victims.contract import CHECKS
 from mondegreen.victims.own import load_own
 
@@ -96,6 +98,72 @@ def test_a_log_gets_a_line_every_10_seconds_and_one_at_the_end(
     assert capsys.readouterr().err.splitlines() == [
         f"clip.wav: proving: {done} of 100" for done in range(10, 101, 10)
     ]
+
+
+HOSTILE = "a\x1b]0;owned\x07\u202egpj\nverified yes"
+
+
+def test_a_hostile_name_and_transcript_are_shown_and_not_obeyed(
+    run, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path
+) -> None:
+    """By every command that prints them; what rich sends of its own is not sent to a file."""
+    victim = toy.linear_victim()
+    victim.name = "moonshine-tiny"
+    monkeypatch.setattr(victim, "transcribe", lambda _: HOSTILE)
+    for load in ("load_victim", "load_recogniser"):
+        monkeypatch.setattr(mondegreen.victims, load, lambda *_, **__: victim)
+    named = clip.rename(clip.with_name(f"{HOSTILE}.wav"))
+    out = tmp_path / HOSTILE
+    lines: list[list[str | Path]] = [
+        ["attack", named, "--target", "open the door", "--max-passes", "2", "--out", out],
+        ["transcribe", named, clip.with_name("\x1b[2Jmissing.wav")],
+        ["threshold", named],
+        ["evaluate", named, "--target", "open the door", "--rooms", "none"],
+        *([command, out] for command in ("verify", "summary", "compare", "report", "sanity")),
+        ["attack", named, "--target", HOSTILE, "--method", HOSTILE],
+        [HOSTILE],
+    ]
+    for line in lines:
+        ran = run(*line)
+        assert not {"\x1b", "\x07", "\u202e"} & set(ran.out + ran.err), line
+        assert not any(text.startswith("verified yes") for text in ran.out.splitlines()), line
+        if line[0] in ("attack", "transcribe", "threshold", "evaluate"):  # others leave it out
+            assert r"\x1b" in ran.out + ran.err, line
+
+
+def a_step(*, matched: bool) -> Progress:
+    """A step of a search over one clip."""
+    number = torch.tensor([1234.5])
+    found, index = torch.tensor([matched]), torch.tensor([0])
+    return Progress("search", 0, 1, index, number, found.long(), 1, found, number, number, number)
+
+
+def test_progress_says_what_was_found_and_not_what_the_last_step_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with cli.progress.Bars("clip.wav", passes=4) as bars:
+        for matched in (False, True, True, False):
+            bars.step(a_step(matched=matched))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("clip.wav: 4 of 4  heard at pass 2  loss")
+    with cli.progress.Bars("clip.wav", passes=1) as bars:
+        bars.step(a_step(matched=False))
+    assert "not heard yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("width", "told"), [(160, "masking 1234.5"), (80, "loss"), (40, "not")])
+def test_a_bar_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int, told: str) -> None:
+    """Its count and whether the target was heard are seen at any width."""
+    file = io.StringIO()
+    console = cli.console.Printer(file=file, force_terminal=True, width=width, color_system=None)
+    monkeypatch.setattr(cli.progress, "err", console)
+    with cli.progress.Bars("a-recording-with-a-long-name.wav", passes=1500) as bars:
+        bars.step(a_step(matched=False))
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).strip().splitlines()[-1].rstrip()
+    assert len(last) <= width
+    assert "1/1500" in last
+    assert "a-record" in last
+    assert told in last
 
 
 def test_attack_loads_the_recogniser_in_the_type_asked_for(
@@ -349,6 +417,7 @@ def test_a_bank_without_a_test_split_is_shown_too(run, tmp_path: Path) -> None:
         (["--counts", "a,b,c"], "three numbers"),
         (["--counts", "-1,1,1"], "0 or more"),
         (["--counts", "0,0,0"], "at least one"),
+        (["--counts", "1000000000,1,1"], "at most 100,000"),
         (["--preset", "slow"], "slow"),
         (["--from", "nowhere"], "nowhere"),
     ],

@@ -35,6 +35,15 @@ def visible(text: str) -> str:
     return STEERING.sub(_escaped, text)
 
 
+def one_line(text: str) -> str:
+    r"""A text that cannot pass for two lines of what is printed.
+
+    >>> one_line("a\nverified           yes")
+    'a\\nverified           yes'
+    """
+    return visible(text).replace("\n", "\\n")
+
+
 def _escaped(found: re.Match[str]) -> str:
     number = ord(found[0])
     if 0xDC80 <= number <= 0xDCFF:  # how Python keeps a byte that is not UTF-8
@@ -59,6 +68,10 @@ class Printer(Console):
         """Whatever is printed, as segments: all of it comes through here."""
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else visible(text), style, control)
+
+    def say(self, line: str) -> None:
+        """Print one line as it is: no markup, no colours, and no second line."""
+        self.print(one_line(line), markup=False, highlight=False)
 
     def __exit__(self, *raised: Any) -> None:
         """Write what was printed in the block, be it one `print` or the drawing of a bar."""

@@ -79,5 +79,5 @@ def _usage(error: TyperException) -> int:
         context = getattr(error, "ctx", None)
         _say(message)
         if context is not None:
-            err.print(f"see {context.command_path} --help", markup=False, highlight=False)
+            err.say(f"see {context.command_path} --help")
     return 2

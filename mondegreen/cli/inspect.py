@@ -59,7 +59,7 @@ def transcribe(
         if as_json:
             print_json({"audio": str(path), "victim": victim, "beams": beams, "transcript": heard})
         else:
-            out.print(f"{path}: {heard}", markup=False, highlight=False)
+            out.say(f"{path}: {heard}")
     raise typer.Exit(2 if unheard else 0)
 
 

@@ -91,7 +91,7 @@ def verify(
             if as_json:
                 print_json(claim.to_json())
             elif claim.claimed != claim.verified:
-                err.print(_surprise(claim, victim), markup=False, highlight=False)
+                err.say(_surprise(claim, victim))
     status = _count(folder, name, claims, as_json)
     _keep_claims(folder, Listening(name, beams, dtype, batch), claims)
     raise typer.Exit(status)
@@ -121,7 +121,7 @@ def _keep_claims(folder: Path, how: Listening, claims: list[Claim]) -> None:
     try:
         keep_hearings(folder, how, claims, len(item_folders(folder)))
     except StorageError as error:
-        err.print(f"what was heard is not kept: {error}", markup=False, highlight=False)
+        err.say(f"what was heard is not kept: {error}")
 
 
 def _count(folder: Path, listener: str, claims: list[Claim], as_json: bool) -> int:
@@ -250,7 +250,7 @@ def compare(
             print_json({**found.to_json(), "differences": differences})
     else:
         for line in differences:
-            out.print(line, markup=False, highlight=False)
+            out.say(line)
         print_table(*side_by_side(summaries))
     if page is not None:
         written = write_page([[folder] for folder in folders], page)

@@ -172,7 +172,7 @@ def serve(
 
 
 def _say(line: str) -> None:
-    err.print(line, markup=False, highlight=False)
+    err.say(line)
 
 
 @group.command(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from mondegreen.cli.console import err, out
+from mondegreen.cli.console import err, one_line, out
 from mondegreen.report.numbers.measures import ABOVE_ONE, OVER, error_rate
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ STATES = {
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One object on one line of stdout."""
-    out.print(json.dumps(value, allow_nan=False), markup=False, highlight=False)
+    out.say(json.dumps(value, allow_nan=False))
 
 
 def print_fields(fields: Mapping[str, Any], as_json: bool = False) -> None:
@@ -46,7 +46,7 @@ def print_fields(fields: Mapping[str, Any], as_json: bool = False) -> None:
     width = max([NAMES, *(len(name) + 1 for name in fields)])
     for name, value in fields.items():
         shown = "-" if value is None else value
-        out.print(f"{name.replace('_', ' '):<{width}} {shown}", markup=False, highlight=False)
+        out.say(f"{name.replace('_', ' '):<{width}} {shown}")
 
 
 def print_finding(found: Finding, as_json: bool = False) -> None:
@@ -55,7 +55,7 @@ def print_finding(found: Finding, as_json: bool = False) -> None:
         print_json(asdict(found))
         return
     state = f"[{STATES[found.state]}]{found.state:<8}[/]"
-    out.print(f"{found.id:<24} {state} {escape(found.detail)}", highlight=False)
+    out.print(f"{found.id:<24} {state} {escape(one_line(found.detail))}", highlight=False)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -186,7 +186,7 @@ def one_transcript(seen: Transcribed) -> str:
 def print_warnings(name: str, warnings: Sequence[str]) -> None:
     """Reasons to doubt a result, on stderr."""
     for warning in warnings:
-        err.print(f"[yellow]warning:[/yellow] {escape(name)}: {escape(warning)}")
+        err.print(f"[yellow]warning:[/yellow] {escape(one_line(f'{name}: {warning}'))}")
 
 
 def number(value: float | None, unit: str = "") -> str:

@@ -26,7 +26,7 @@ NAMES: Final = 3  # the part of the width that a name may take: one in so many
 def working(on: str) -> Iterator[None]:
     """Say what is being done while nothing can be counted."""
     if not err.is_terminal:
-        err.print(on, markup=False, highlight=False)
+        err.say(on)
         yield
         return
     with err.status(on):
@@ -103,7 +103,7 @@ class Bars:
         if due and not err.is_terminal:
             self._logged = time.monotonic()
             line = f"{bar.fields['what']}: {bar.completed:,.0f} of {bar.total:,.0f}"
-            err.print(f"{line}  {bar.fields['state']}".rstrip(), markup=False, highlight=False)
+            err.say(f"{line}  {bar.fields['state']}".rstrip())
 
 
 def state(seen: Step, heard_at: int | None) -> str:

@@ -65,9 +65,9 @@ def write_page(sources: Sequence[Sequence[Path]], page: Path) -> Written:
 def print_page(written: Written, *, aside: bool = False) -> None:
     """Say where a page is, and what belongs to it; aside where something else is on stdout."""
     to = err if aside else out
-    to.print(str(written.page), markup=False, highlight=False)
+    to.say(str(written.page))
     if written.files is not None:
-        err.print(f"send {written.files} with it: its sounds and pictures", markup=False)
+        err.say(f"send {written.files} with it: its sounds and pictures")
 
 
 def report_of_results(folders: Sequence[Path], page: Path, *, aside: bool) -> None:
@@ -84,10 +84,10 @@ def report_of_results(folders: Sequence[Path], page: Path, *, aside: bool) -> No
         written = write_page([folders], page)
     except (Exception, KeyboardInterrupt) as error:
         why = str(error) or type(error).__name__
-        err.print(f"the report could not be written: {why}", markup=False, highlight=False)
+        err.say(f"the report could not be written: {why}")
         return
     to = err if aside else out
-    to.print(f"{'report':<18} {written.page}", markup=False, highlight=False)
+    to.say(f"{'report':<18} {written.page}")
 
 
 Figure = Annotated[
@@ -127,4 +127,4 @@ def plot(
         from mondegreen.report.figures.plots import plot as draw
 
         draw(results, out, figure)
-    stdout.print(str(out), markup=False, highlight=False)
+    stdout.say(str(out))

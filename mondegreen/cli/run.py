@@ -17,7 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from mondegreen.cli.app import AsJson, Examples, app, takes
-from mondegreen.cli.console import err, out
+from mondegreen.cli.console import err, one_line, out
 from mondegreen.cli.output import print_fields, print_json
 from mondegreen.cli.progress import Bars
 from mondegreen.cli.refusals import check_bank, check_clips, check_place
@@ -65,7 +65,7 @@ class Dashboard:
             self._bars.__exit__(None, None, None)
             self._live.start()
         for note in tally.notes[self._notes_shown :]:
-            err.print(f"[yellow]note:[/yellow] {escape(note)}")
+            err.print(f"[yellow]note:[/yellow] {escape(one_line(note))}")
         self._notes_shown = len(tally.notes)
         self._live.update(_tally_table(self._name, tally))
         if not err.is_terminal:  # a log: no table that is drawn over, but a line now and then
@@ -179,7 +179,7 @@ def collect(folder: RunFolder) -> None:
     from mondegreen.report.numbers.tables import collect as collect_tables
 
     for path in collect_tables(folder):
-        out.print(str(path), markup=False, highlight=False)
+        out.say(str(path))
 
 
 def _print_tally(tally: Tally, folder: Path, as_json: bool) -> None:
@@ -198,8 +198,8 @@ def _print_tally(tally: Tally, folder: Path, as_json: bool) -> None:
     else:
         print_fields(fields)
     if tally.errors:
-        err.print(f"why clips could not be attacked: {folder / 'errors'}", markup=False)
+        err.say(f"why clips could not be attacked: {folder / 'errors'}")
     if left:
         err.print("stopped; run the same command again to resume")
     elif not as_json:
-        err.print(f"next: mondegreen verify {folder}, then sanity and summary", markup=False)
+        err.say(f"next: mondegreen verify {folder}, then sanity and summary")

@@ -101,12 +101,15 @@ PRESETS: Final[Mapping[str, RoomSettings]] = MappingProxyType(
 )
 
 
+MOST_RESPONSES: Final = 100_000  # of a bank, which is held in memory as a whole
+
+
 @dataclass(frozen=True)
 class SplitSizes:
     """Impulse responses in each split; 0 leaves the split out.
 
     Raises:
-        RoomError: a count is negative, or all are 0.
+        RoomError: a count is negative, all are 0, or they are more than `MOST_RESPONSES`.
     """
 
     attack: int = 1000
@@ -118,6 +121,11 @@ class SplitSizes:
             raise RoomError(
                 f"Got the counts {astuple(self)} for attack, validate and test; expected 0 or more,"
                 " and at least one response in all."
+            )
+        if self.total > MOST_RESPONSES:
+            raise RoomError(
+                f"Got the counts {astuple(self)}, {self.total:,} responses in all; expected at most"
+                f" {MOST_RESPONSES:,}, which are some gigabytes."
             )
 
     @property
