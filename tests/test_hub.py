@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from huggingface_hub import utils as hub
 from safetensors.torch import load_file, save_file
 
 from mondegreen import load_recogniser, load_victim
-from mondegreen.errors import MondegreenError, VictimError
+from mondegreen.errors import MondegreenError, TargetError, VictimError
 from mondegreen.victims.families.checkpoint import load_checkpoint, pinned
 from mondegreen.victims.frontends import gate
 
@@ -307,8 +308,8 @@ def test_a_file_with_something_else_in_it(
     ("file", "damage", "said"),
     [
         ("tokenizer.json", gone, "tokenizer has 9 symbols, but the model has 372"),
-        ("tokenizer.json", empty, "a folder must hold"),
-        ("generation_config.json", empty, "a folder must hold"),
+        ("tokenizer.json", empty, "cannot load"),
+        ("generation_config.json", empty, "generation_config.json holds no object"),
         ("generation_config.json", having(language="xx"), "Unsupported language: xx"),
         ("generation_config.json", having(lang_to_id={"<|fr|>": 269}), "<.en.>.*lang_to_id={"),
         (
@@ -325,6 +326,120 @@ def test_a_whisper_with_something_else_in_a_file(
     damage(folder / file)
     with pytest.raises(VictimError, match=said):
         load_checkpoint(str(folder), CPU, torch.float32)
+
+
+MANY = 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "said"),
+    [
+        ("config.json", having(num_hidden_layers=MANY), "num_hidden_layers to 10000000"),
+        ("config.json", having(num_feat_extract_layers=MANY), "num_feat_extract_layers to"),
+        ("config.json", having(num_labels=MANY), "num_labels to 10000000"),
+        ("config.json", having(vocab_size=10**9), "vocab_size to 1e\\+09.*at most 131,072"),
+        ("config.json", having(hidden_size=10**9), "hidden_size to 1e\\+09"),
+        ("config.json", having(conv_dim=[10**9, 24, 24]), "conv_dim to 1e\\+09"),
+        ("config.json", having(nested={"a": [{"depth": 10**9}]}), "depth to 1e\\+09"),
+        ("config.json", having(intermediate_size=2**17, hidden_size=2**17), "do not belong"),
+        ("processor_config.json", having(sampling_rate=10**9), "sampling_rate to 1e\\+09"),
+        ("processor_config.json", having(sampling_rate=0), "sampling_rate to 0; expected 1,000"),
+        ("preprocessor_config.json", lambda path: path.write_text("[]"), "holds no object"),
+        ("config.json", having(_attn_implementation="owner/kernel"), "'owner/kernel', code"),
+        ("config.json", having(attn_implementation={"": "sdpa", "a": "x/y:z"}), "'x/y:z', code"),
+        ("config.json", having(deep={"_attn_implementation": "flash_attention_2"}), "'flash_"),
+        ("config.json", having(experts_implementation="owner/kernel"), "experts_implementation"),
+        ("config.json", having(quantization_config={"quant_method": "x"}), "quantization_config"),
+        ("config.json", having(transformers_weights="other.bin"), "transformers_weights"),
+        ("adapter_config.json", lambda path: path.write_text("{}"), "adapter of another model"),
+        ("generation_config.json", lambda p: p.write_text('{"max_new_tokens": 1e9}'), "max_new_t"),
+    ],
+)
+def test_sizes_and_code_that_a_file_names_are_refused_before_anything_is_built(
+    copy: Path,
+    file: str,
+    damage: Callable[[Path], None],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transformers.AutoModelForCTC, "from_pretrained", pytest.fail)
+    damage(copy / file)
+    with pytest.raises(VictimError, match=said) as caught:
+        load_checkpoint(str(copy), CPU, torch.float32)
+    assert str(copy) in str(caught.value)
+    assert "a folder must hold" not in str(caught.value)  # none of them is missing
+
+
+@pytest.mark.parametrize("file", ["processor_config.json", "preprocessor_config.json"])
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"chunk_length": 10**9}, "chunk_length to 1e"),
+        ({"chunk_length": 3600, "sampling_rate": 48_000}, "window of 3600 s at 48000 Hz"),
+        ({"n_fft": 10**9}, "n_fft to 1e"),
+        ({"n_samples": 10**9}, "n_samples to 1e"),
+        ({"feature_size": 10**6}, "feature_size to 1000000"),
+    ],
+)
+def test_features_larger_than_any_recording_are_refused(
+    whisper: Path, tmp_path: Path, file: str, settings: dict[str, int], said: str
+) -> None:
+    folder = Path(shutil.copytree(whisper, tmp_path / "copy"))
+    (folder / file).touch()
+    (folder / file).write_text(json.dumps({"feature_extractor": settings}))
+    assert re.search(said, refusal(folder))
+
+
+def test_weights_in_several_files_count_together(copy: Path) -> None:
+    victim = load_checkpoint(str(copy), CPU, torch.float32)
+    victim.model.save_pretrained(copy, max_shard_size="20KB")
+    (copy / "model.safetensors").unlink(missing_ok=True)
+    assert len(list(copy.glob("model-*.safetensors"))) > 1
+    again = load_checkpoint(str(copy), CPU, torch.float32)
+    audio = torch.randn(16_000) / 10
+    assert again.transcribe(audio) == victim.transcribe(audio)
+
+
+def test_an_error_is_told_in_its_own_words(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for error, said in (
+        (RuntimeError("\n\n  the tensors differ:\n a (3)\n b (4)"), "the tensors differ: a (3)"),
+        (ValueError("\nno such option"), "no such option"),
+        (RuntimeError(""), "RuntimeError"),
+    ):
+
+        def fail(*_: Any, error: Exception = error, **__: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(transformers.AutoModelForCTC, "from_pretrained", fail)
+        assert said in refusal(copy)
+        assert "a folder must hold" not in refusal(copy)
+
+
+def test_a_language_model_beside_the_recogniser_is_left_out(wav2vec2: Path, copy: Path) -> None:
+    """Its processor wants packages that only decode with that model."""
+    for file in ("processor_config.json", "tokenizer_config.json"):
+        settings = json.loads((copy / file).read_text())
+        settings["processor_class"] = "Wav2Vec2ProcessorWithLM"
+        (copy / file).write_text(json.dumps(settings))
+    (copy / "language_model").mkdir()
+    (copy / "alphabet.json").write_text('{"labels": [], "is_bpe": false}')
+    audio = torch.randn(16_000) / 10
+    with_lm, plain = (load_checkpoint(str(f), CPU, torch.float32) for f in (copy, wav2vec2))
+    assert with_lm.transcribe(audio) == plain.transcribe(audio)
+
+
+def test_a_recogniser_of_phones_takes_its_targets_in_phones(copy: Path) -> None:
+    """Nothing is needed that makes phones of words."""
+    settings = json.loads((copy / "tokenizer_config.json").read_text())
+    settings |= {"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer", "phonemizer_backend": "espeak"}
+    settings |= {"word_delimiter_token": None, "do_phonemize": True}
+    (copy / "tokenizer_config.json").write_text(json.dumps(settings))
+    victim = load_checkpoint(str(copy), CPU, torch.float32)
+    heard = victim.transcribe(torch.randn(16_000) / 10)
+    assert all(len(phone) == 1 or phone in tiny_ctc.LETTERS for phone in heard.split())
+    assert victim.encode("G U D", 16_000).tolist() == [tiny_ctc.LETTERS.index(c) for c in "GUD"]
+    with pytest.raises(TargetError, match="writes sounds, not letters"):
+        victim.encode("good morning", 16_000)
 
 
 def test_a_processor_that_is_not_what_was_reproduced(

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,9 @@ from huggingface_hub.utils.tqdm import (
     enable_progress_bars,
 )
 
-from mondegreen.errors import MondegreenError, VictimError
+from mondegreen.errors import MondegreenError, VictimError, reason
+from mondegreen.reading import read_json
+from mondegreen.victims.families.inspection import Fetch, Weights, check_settings
 from mondegreen.victims.families.pretrained import Pretrained
 
 NEEDED: Final = "config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
@@ -69,19 +72,35 @@ def _load(
     import transformers
 
     where = {"revision": revision, "trust_remote_code": False}
+    fetch = partial(_fetched, source, revision)
+    family = _family(name, fetch)
+    if (weights := Weights.of(fetch)) is None:
+        raise VictimError(f"cannot load {name}: {_unweighted(source)}")
+    check_settings(fetch, weights)
     config = transformers.AutoConfig.from_pretrained(source, **where)
-    family = _family(name, config)
     commit = None if Path(name).is_dir() else _commit(source, revision)
     if commit:
         where["revision"] = commit  # a branch may move on between two files
     auto = getattr(transformers, family.auto_classes[config.model_type])
+    with torch.device("meta"):
+        weights.check_size(auto.from_config(config))
     model, report = auto.from_pretrained(
         source, dtype=dtype, use_safetensors=True, output_loading_info=True, **where
     )
     _check_complete(name, report["missing_keys"])
-    processors: Any = transformers.AutoProcessor  # whose methods have no types
+    processors: Any = getattr(transformers, family.processor_class(config.model_type))
     processor = processors.from_pretrained(source, **where)
     return family(pinned(name, commit), model.to(device), processor)
+
+
+def _fetched(source: str, revision: str | None, file: str) -> Path | None:
+    """A file of a folder, or of the hub by way of its cache; None: it is not there."""
+    from transformers.utils.hub import cached_file
+
+    found = cached_file(
+        source, file, revision=revision, _raise_exceptions_for_missing_entries=False
+    )
+    return None if found is None else Path(found)
 
 
 def _commit(source: str, revision: str | None) -> str | None:
@@ -150,36 +169,50 @@ def families() -> dict[str, type[Pretrained]]:
     return {model_type: family for family in known for model_type in family.auto_classes}
 
 
-def _family(name: str, config: Any) -> type[Pretrained]:
-    served = families()
-    if config.model_type not in served:
+def _family(name: str, fetch: Fetch) -> type[Pretrained]:
+    served, file = families(), fetch("config.json")
+    if file is None:
+        raise VictimError(f"cannot load {name}: it has no config.json{_advice(name)}")
+    settings = read_json(file)
+    model_type = settings.get("model_type") if isinstance(settings, dict) else None
+    if model_type in served:
+        return served[model_type]
+    if isinstance(settings, dict) and "auto_map" in settings:
         raise VictimError(
-            f"{name} is a {config.model_type!r} model, which is not supported; supported are"
-            f" {', '.join(sorted(served))}. Wrap it as your own victim: module:function"
+            f"cannot load {name}: it needs its own code, which is never run; wrap it as"
+            " module:function instead"
         )
-    return served[config.model_type]
+    raise VictimError(
+        f"{name} is a {model_type!r} model, which is not supported; supported are"
+        f" {', '.join(sorted(served))}. Wrap it as your own victim: module:function"
+    )
+
+
+def _unweighted(source: str) -> str:
+    """What to do about a checkpoint without safetensors."""
+    folder = Path(source)
+    if folder.is_dir() and not any(folder.glob("*.bin")):
+        return f"it has no model.safetensors{_advice(source)}"
+    return _PICKLED
+
+
+def _advice(source: str) -> str:
+    """Which files are needed, and where to get them."""
+    if Path(source).is_dir():
+        return f" (a folder must hold {NEEDED})"
+    return (
+        f". If there is no network here, download it elsewhere (hf download {_parts(source)[0]}"
+        f" --local-dir FOLDER), and use the folder: it must hold {NEEDED}"
+    )
 
 
 def _reason(error: Exception, source: str) -> str:
-    """What went wrong, and what to do about it."""
-    message, folder = str(error), Path(source)
-    if "trust_remote_code" in message:
+    """What went wrong, and what to do about it; files are named only where one may be missing."""
+    if "trust_remote_code" in str(error):
         return "it needs its own code, which is never run; wrap it as module:function instead"
-    first, *more = [line.strip() for line in message.splitlines() if line.strip()] or [""]
-    if first.endswith(":"):
-        first = " ".join([first, *more[:1]])
-    if not isinstance(error, (OSError, ValueError)):  # their messages mean little alone
-        first = f"{type(error).__name__}: {first}"
-    if folder.is_dir():
-        has_weights = any(folder.glob("*.safetensors"))
-        if not has_weights and any(folder.glob("*.bin")):
-            return _PICKLED
-        if not has_weights and "safetensors" in message:
-            first = "it has no model.safetensors"
-        return f"{first} (a folder must hold {NEEDED})"
-    if "safetensors" in message:
-        return _PICKLED
-    return (
-        f"{first} If there is no network here, download it elsewhere (hf download {source}"
-        f" --local-dir FOLDER), and use the folder: it must hold {NEEDED}"
-    )
+    said = reason(error)
+    if isinstance(error, OSError):
+        return said + _advice(source)
+    if isinstance(error, ValueError):
+        return said
+    return f"{type(error).__name__}: {said}"  # other errors' messages mean little alone

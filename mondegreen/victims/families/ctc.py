@@ -55,6 +55,11 @@ class CTC(Pretrained):
         self._codes = self.printed.codes().to(self.device)
         self._alone, self._alignment = Unpadded(self._logits), Remembered(self._align)
 
+    @classmethod
+    def processor_class(cls, model_type: str) -> str:
+        """Without the language model that some checkpoints bring, which needs further packages."""
+        return "AutoProcessor" if model_type == "parakeet_ctc" else "Wav2Vec2Processor"
+
     def encode(self, target: str, length: int) -> Tensor:
         """Symbols of `target`, in the case that the model writes; see `Victim.encode`."""
         spelled = spell(self.processor.tokenizer, self.printed, target)

@@ -52,6 +52,11 @@ class Pretrained(ABC):
         self.device: torch.device = weight.device
         self.dtype: torch.dtype = weight.dtype
 
+    @classmethod
+    def processor_class(cls, model_type: str) -> str:  # noqa: ARG003 - a family may need it
+        """Transformers' class of the processor of a model type served."""
+        return "AutoProcessor"
+
     @abstractmethod
     def encode(self, target: str, length: int) -> Tensor:
         """The symbols of a target; see `Victim.encode`."""
