@@ -151,6 +151,14 @@ def test_a_model_that_is_no_recogniser(tmp_path: Path) -> None:
     assert "module:function" in said
 
 
+def test_weights_of_other_shapes_are_refused_without_a_report_on_the_way(
+    copy: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    having(intermediate_size=64)(copy / "config.json")
+    assert re.search(r"intermediate_dense.bias is \[48\] instead of \[64\]", refusal(copy))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_an_encoder_that_was_never_taught_to_transcribe(copy: Path) -> None:
     model = transformers.Wav2Vec2ForCTC.from_pretrained(copy)
     (copy / "model.safetensors").unlink()

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,9 +86,14 @@ def _load(
     with torch.device("meta"):
         weights.check_size(auto.from_config(config))
     model, report = auto.from_pretrained(
-        source, dtype=dtype, use_safetensors=True, output_loading_info=True, **where
+        source,
+        dtype=dtype,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,  # named below
+        output_loading_info=True,
+        **where,
     )
-    _check_complete(name, report["missing_keys"])
+    _check_complete(name, report["missing_keys"], report["mismatched_keys"])
     processors: Any = getattr(transformers, family.processor_class(config.model_type))
     processor = processors.from_pretrained(source, **where)
     return family(pinned(name, commit), model.to(device), processor)
@@ -109,7 +115,13 @@ def _commit(source: str, revision: str | None) -> str | None:
     return Path(found).parent.name if isinstance(found, str) else None
 
 
-def _check_complete(name: str, missing: set[str]) -> None:
+def _check_complete(name: str, missing: set[str], mismatched: set[tuple[str, Any, Any]]) -> None:
+    if mismatched:
+        key, stored, described = min(mismatched, key=itemgetter(0))
+        raise VictimError(
+            f"{name} has weights of other shapes than its config.json describes: {key} is"
+            f" {list(stored)} instead of {list(described)}; they belong to different checkpoints"
+        )
     if needed := sorted(key for key in missing if not key.endswith(_TRAINING_ONLY)):
         raise VictimError(
             f"{name} has no weights for {', '.join(needed[:3])}: it is not a finished recogniser"
@@ -119,15 +131,17 @@ def _check_complete(name: str, missing: set[str]) -> None:
 
 @contextmanager
 def _by_itself() -> Iterator[None]:
-    """Load without asking the hub to convert pickled weights, and without its log messages."""
-    logger = logging.getLogger("huggingface_hub")
-    level, setting = logger.level, os.environ.get(_NO_CONVERSION)
-    logger.setLevel(logging.CRITICAL)
+    """Load without asking the hub to convert pickled weights, and without messages on the way."""
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "transformers")]
+    levels, setting = [logger.level for logger in loggers], os.environ.get(_NO_CONVERSION)
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     os.environ[_NO_CONVERSION] = "1"
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
         if setting is None:
             del os.environ[_NO_CONVERSION]
         else:

@@ -157,6 +157,6 @@ def _check_window(file: str, found: Sequence[tuple[str, Any]]) -> None:
     seconds = [v for key, v in found if key == "chunk_length" and isinstance(v, int | float)]
     if seconds and max(seconds) * max(rates, default=low) > MAX_SAMPLES:
         raise ValueError(
-            f"{file} sets a window of {max(seconds)} s at {max(rates, default=low)} Hz; expected at most"
-            f" {MAX_SAMPLES:,} samples"
+            f"{file} sets a window of {max(seconds)} s at {max(rates, default=low)} Hz; expected at"
+            f" most {MAX_SAMPLES:,} samples"
         )
