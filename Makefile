@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test check docs bench bench-full bench-peers
+.PHONY: install demo test fuzz check docs bench bench-full bench-peers
 
 install: $(INSTALLED)
 
@@ -22,6 +22,10 @@ demo: $(INSTALLED)
 # Two processes of one thread each: faster than one of two, and the least that any machine has.
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=10
+
+# A hundred thousand hostile inputs for everything that reads; the tests read twenty thousand.
+fuzz: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzzing.py --inputs 100000
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
