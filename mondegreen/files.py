@@ -25,6 +25,7 @@ from platformdirs import user_cache_path
 
 from mondegreen.errors import StorageError
 
+PART: Final = ".part"  # how the name of something half written ends
 PATIENCE: Final = 2.0  # s of waiting for a lock without a word
 
 logger = logging.getLogger(__name__)  # without a handler of the user's, Python prints to stderr
@@ -71,7 +72,7 @@ def as_json(value: Any, indent: int | None = 1) -> bytes:
 
 def part_name() -> str:
     """A name for something half written by this process, which `sweep` finds if it is killed."""
-    return f".{_HOST}-{os.getpid()}-{secrets.token_hex(4)}.part"
+    return f".{_HOST}-{os.getpid()}-{secrets.token_hex(4)}{PART}"
 
 
 _HOST: Final = hashlib.sha256(platform.node().encode()).hexdigest()[:8]

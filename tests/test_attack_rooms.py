@@ -384,3 +384,29 @@ def test_the_default_bank_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert made == [1, 2, 3, 4]
     assert again.key == first.key
     assert list(tmp_path.glob("*.safetensors")) == list(tmp_path.glob("rooms-*.safetensors"))
+
+
+@pytest.mark.parametrize("damage", ["junk", "cut", "another", "folder", "link"])
+def test_a_damaged_default_bank_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: str
+) -> None:
+    """Nobody has named that file, so nobody can name another."""
+    from mondegreen.air.rooms import SplitSizes
+    from mondegreen.air.rooms import cached as rooms
+
+    monkeypatch.setenv("MONDEGREEN_CACHE", str(tmp_path))
+    few = SplitSizes(attack=2, validate=1, test=1)
+    first = rooms.default_bank(16_000, few)
+    (path,) = tmp_path.glob("rooms-*.safetensors")
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "folder":
+        (path / "in it").mkdir(parents=True)
+    elif damage == "link":
+        path.symlink_to(tmp_path / "none" / "of it")
+    elif damage == "another":
+        BANK.save(path)
+    else:
+        path.write_bytes(b"junk" if damage == "junk" else content[:-1])
+    assert rooms.default_bank(16_000, few).key == first.key
+    assert path.read_bytes() == content

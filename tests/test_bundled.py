@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -43,7 +44,9 @@ def test_the_model_is_converted_once_and_then_read(
     assert all(torch.equal(converted[name], again[name]) for name in converted)
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "no checksum"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "flipped", "no checksum", "junk checksum", "junk", "folders"]
+)
 def test_a_damaged_cache_is_made_again(cache: Path, damage: str) -> None:
     whole = bundled.float_weights()
     path = weights_file(cache)
@@ -53,8 +56,17 @@ def test_a_damaged_cache_is_made_again(cache: Path, damage: str) -> None:
     elif damage == "flipped":
         content[-1] ^= 1
         path.write_bytes(content)
+    elif damage == "junk":
+        path.write_bytes(b"junk")
+        path.with_suffix(".sha256").write_text(hashlib.sha256(b"junk").hexdigest())
+    elif damage == "junk checksum":
+        path.with_suffix(".sha256").write_bytes(b"\xff\xfe\x00")
     else:
         path.with_suffix(".sha256").unlink()
+    if damage == "folders":
+        path.unlink()
+        (path / "in").mkdir(parents=True)
+        path.with_suffix(".sha256").mkdir()
     again = bundled.float_weights()
     assert all(torch.equal(whole[name], again[name]) for name in whole)
     assert [p.suffix for p in cache.iterdir() if p.name.endswith(".part")] == []

@@ -20,6 +20,7 @@ from toy import speech
 
 from mondegreen.audio.pcm import save
 from mondegreen.errors import MondegreenError, OptionError, StorageError
+from mondegreen.files import part_name
 from mondegreen.options import Options
 from mondegreen.runs.config import RunConfig, read_config
 from mondegreen.runs.job import (
@@ -114,7 +115,8 @@ def drive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clips: Path):
     ) -> tuple[Tally, Scripted]:
         engine = Scripted(does)
         monkeypatch.setattr("mondegreen.runs.run.make_engine", lambda *_: engine)
-        config = read_config(None, {"clips": str(clips), "target": "open the door", **options})
+        options = {"clips": str(clips)} | options
+        config = read_config(None, {"target": "open the door", **options})
         try:
             return run(config, out, force_new=force_new), engine
         finally:
@@ -373,6 +375,31 @@ def test_another_run_moves_the_first_aside(drive, tmp_path: Path) -> None:
         for path in sorted(tmp_path.glob("run*/manifest.json"))
     ]
     assert seeds == [2, 0, 1]
+
+
+def test_where_the_first_run_went_is_said(drive, tmp_path: Path) -> None:
+    drive(succeeding)
+    tally, _ = drive(succeeding, seed=1, force_new=True)
+    assert f"the run that was here is now {tmp_path / 'run-1'}" in tally.notes
+
+
+def test_a_new_run_that_cannot_begin_leaves_the_first_where_it_was(drive, tmp_path: Path) -> None:
+    def entries() -> dict[str, object]:
+        run = tmp_path / "run"
+        return {path.name: path.is_dir() or path.read_bytes() for path in run.iterdir()}
+
+    drive(succeeding)
+    before = entries()
+    with pytest.raises(MondegreenError):
+        drive(succeeding, clips=str(tmp_path / "nothing"), force_new=True)
+    assert entries() == before
+    assert not list(tmp_path.glob("run-*"))
+
+
+def test_what_a_killed_process_left_is_nothing_of_somebody_else(drive, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / part_name()).touch()
+    drive(succeeding)
 
 
 def test_a_run_that_is_under_way_is_not_moved_aside(drive, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import Final
@@ -17,8 +16,10 @@ from torch import Tensor
 from mondegreen.attacks.result import Result
 from mondegreen.audio.batch import quantise
 from mondegreen.audio.pcm import load
+from mondegreen.data.utterance import folder_names
 from mondegreen.errors import OptionError, TargetError
 from mondegreen.options import STARTS_FROM, Options
+from mondegreen.results.folder import BANK, DELTA, LEVELS, RECORD, WAV
 from mondegreen.results.item import read_item
 from mondegreen.search.presets import stages_for
 from mondegreen.text import (
@@ -110,12 +111,9 @@ def prepare(
 
 
 def distinct_names(audio: Sequence[AudioPath]) -> list[str]:
-    """The files' names, numbered where they repeat: they may come from several folders."""
-    taken: list[str] = []
-    for name in (Path(path).stem for path in audio):
-        numbered = (name if n == 1 else f"{name}-{n}" for n in count(1))
-        taken.append(next(candidate for candidate in numbered if candidate not in taken))
-    return taken
+    """A name for each file that can be a folder's, numbered where two are alike."""
+    beside = (BANK, WAV, DELTA, LEVELS, RECORD, "report.html", "report-files")
+    return folder_names((Path(path).stem for path in audio), taken=beside)
 
 
 def _prepared(

@@ -123,7 +123,7 @@ class Result:
         contents[RECORD] = as_json(replace(self.record, key=key, files=files).to_json())
         for name, content in contents.items():
             write_whole(folder / name, content)
-            if read_bytes(folder / name) != content:
+            if read_bytes(folder / name, len(content)) != content:
                 raise MondegreenError(
                     f"{folder / name} does not read back as it was written. Check the disk, and"
                     " save to another."

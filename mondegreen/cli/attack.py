@@ -22,7 +22,7 @@ from mondegreen.cli.app import (
     takes,
 )
 from mondegreen.cli.console import err
-from mondegreen.cli.output import print_json, print_result, print_warnings
+from mondegreen.cli.output import print_fields, print_json, print_result, print_warnings
 from mondegreen.cli.progress import Bars, working
 from mondegreen.cli.refusals import (
     check_bank,
@@ -119,14 +119,14 @@ def attack(
     starts = None if start is None else _starts(start, audio)
     clips = prepare(attacked, audio, [target] * len(audio), options, starts)
     folders = [make_folder(out if len(clips) == 1 else out / clip.id) for clip in clips]
-    if setup.rooms is not None:
-        setup.rooms.save(out / BANK)
     for clip in clips:
         print_warnings(clip.id, clip.warnings)
     verified = True
     saved: list[Path] = []
     for clip, folder in zip(clips, folders, strict=True):
         result = kept(attack_one(attacked, clip, setup), folder)
+        if setup.rooms is not None and not saved:  # not before: an earlier result has its own
+            setup.rooms.save(out / BANK)
         saved.append(folder)
         verified &= result.verified
         print_json(result.record.to_json()) if as_json else print_result(result, folder)
@@ -185,6 +185,7 @@ def demo(
         saved.append(folder)
         draw_item(folder, folder / "picture.png")
         print_result(result, folder)
+        print_fields({"picture": folder / "picture.png"})
         if result.record.interrupted or result.record.found_at is None:
             break
     if bank is not None:

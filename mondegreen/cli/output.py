@@ -85,6 +85,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 def print_result(result: Result, folder: Path) -> None:
     """Print the result of an attack, and where its files are."""
     from mondegreen.audio.pcm import FULL_SCALE
+    from mondegreen.results.folder import DELTA, LEVELS, RECORD, WAV
 
     record, quality = result.record, result.record.quality
     proof = "yes, from the saved file"
@@ -113,7 +114,8 @@ def print_result(result: Result, folder: Path) -> None:
         fields["bound"] = f"at most {bound:g} dB above the threshold: {kept}"
     if record.survival:
         fields |= survival_fields(record.survival, record.clean)
-    fields["files"] = " ".join(str(path) for path in sorted(folder.glob("[!.]*")))
+    own = (WAV, DELTA, *((LEVELS,) if result.levels else ()), RECORD)  # and no older report
+    fields["files"] = " ".join(str(folder / name) for name in own)
     print_fields(fields)
     print_warnings(record.id, record.warnings)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mondegreen.errors import OptionError, StorageError
+from mondegreen.files import PART, discard
 from mondegreen.reading import in_full, is_folder, is_there
 from mondegreen.results.folder import BEGUN, is_run
 from mondegreen.runs.config import RunConfig
@@ -233,7 +234,8 @@ def run(
     Args:
         config: what is run, and how.
         out: the run folder.
-        force_new: move an earlier run in that folder aside, and start another.
+        force_new: move an earlier run in that folder aside, and start another; it is moved back
+            if that one cannot begin.
         on_work: called while recordings and items are read.
         on_tally: called several times a second with the same object, as it changes.
 
@@ -245,11 +247,26 @@ def run(
     """
     folder = in_full(out)
     _check_folder(folder)
-    if force_new and is_run(folder):
-        _move_aside(folder)
+    aside = _move_aside(folder) if force_new and is_run(folder) else None
+    try:
+        return _driven(config, folder, aside, on_work or (lambda *_: None), on_tally)
+    except BaseException:
+        if aside is not None and not is_run(folder):  # the new run has not begun
+            _move_back(aside, folder)
+        raise
+
+
+def _driven(
+    config: RunConfig,
+    folder: Path,
+    aside: Path | None,
+    on_work: OnWork,
+    on_tally: Callable[[Tally], object] | None,
+) -> Tally:
+    """Begin a run or resume it, and drive it to its end; see `run`."""
     if is_run(folder):
         check_same(folder, config)
-    ledger, on_work = Ledger(folder), on_work or (lambda *_: None)
+    ledger = Ledger(folder)
     with ledger.alone(), closing(make_engine(str(folder), config)) as engine:
         before = read_rows(folder) if is_run(folder) else []
         clips = choose_clips(config, folder, before)
@@ -265,6 +282,8 @@ def run(
         finished, complaints = ledger.survey(rows, partial(on_work, "checking items"))
         drive = Drive(ledger, engine, rows, finished, config.batch)
         drive.tally.notes += complaints
+        if aside is not None:
+            drive.tally.notes.append(f"the run that was here is now {aside}")
         if before:
             done, begun = len(finished), len(list(ledger.searches.iterdir()))
             note = f"resuming: {done} of {drive.tally.clips} finished, {begun} under way"
@@ -273,22 +292,35 @@ def run(
         return drive.run(on_tally or (lambda _: None))
 
 
-def _move_aside(folder: Path) -> None:
-    """Rename a run's folder to the first free name of FOLDER-1, FOLDER-2, ..."""
+def _move_aside(folder: Path) -> Path:
+    """Rename a run's folder to the first free name of FOLDER-1, FOLDER-2, ..., and return that."""
     place = next(p for n in count(1) if not (p := folder.with_name(f"{folder.name}-{n}")).exists())
     with Ledger(folder).alone():
         try:
-            folder.rename(place)
+            return folder.rename(place)
         except OSError as error:
             what = f"{folder} cannot be moved to {place}: {error.strerror}"
             raise StorageError(f"{what}. Choose another --out.") from error
+
+
+def _move_back(aside: Path, folder: Path) -> None:
+    discard(folder)
+    try:
+        aside.rename(folder)
+    except OSError as error:
+        why = error.strerror or error
+        raise StorageError(
+            f"The new run could not begin, and the run that was in {folder} is now {aside}: it"
+            f" cannot be moved back ({why}). Rename it."
+        ) from error
 
 
 def _check_folder(folder: Path) -> None:
     """Refuse a folder that holds something other than a run."""
     if is_there(folder) and not is_folder(folder):
         raise OptionError(f"{folder} is a file, expected a folder. Choose another --out.")
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    entries = folder.iterdir() if folder.is_dir() else ()
+    there = {path.name for path in entries if path.suffix != PART}  # a killed process left that
     if not is_run(folder) and (strange := sorted(there - BEGUN)):
         what = f"is not empty and holds no run ({', '.join(strange[:3])}, ...)"
         raise OptionError(f"{folder} {what}. Choose another --out.")

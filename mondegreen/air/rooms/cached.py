@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 
 from mondegreen.air.rooms import PRESETS, RoomBank, SplitSizes, make_bank
 from mondegreen.air.rooms.bank import VERSION
 from mondegreen.air.rooms.simulate import library
-from mondegreen.files import cache_folder, key_of
+from mondegreen.errors import RoomError
+from mondegreen.files import cache_folder, discard, key_of
+from mondegreen.reading import is_there
 
 COUNTS = SplitSizes(attack=500, validate=50, test=100)
 FULL_COUNTS = SplitSizes(attack=1000, validate=100, test=100)  # as in the paper
@@ -39,14 +42,22 @@ def default_bank(
 ) -> RoomBank:
     """A bank of simulated rooms of a preset; made on first use, and cached.
 
-    `on_room` is called, while it is made, with the rooms done and wanted.
+    A damaged one is made again. `on_room` is called, while one is made, with the rooms done and
+    wanted.
 
     Raises:
-        RoomError: pyroomacoustics is missing, or the cached file is damaged.
+        RoomError: pyroomacoustics is missing, or the cache cannot be written.
     """
     library()
     settings = replace(PRESETS[preset], sample_rate=sample_rate)
     made_from = [VERSION, asdict(settings), asdict(counts), version("pyroomacoustics")]
     path = cache_folder() / f"rooms-{key_of({'rooms': made_from})[:16]}.safetensors"
     # one process: it takes seconds, and workers would import the caller's script a second time
-    return make_bank(path, settings, counts, workers=1, on_room=on_room)
+    make = partial(make_bank, path, settings, counts, workers=1, on_room=on_room)
+    try:
+        return make()
+    except RoomError:
+        if not is_there(path):
+            raise
+        discard(path)  # damaged: nobody named this file, so nobody is asked to mend it
+        return make()

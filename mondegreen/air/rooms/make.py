@@ -27,7 +27,6 @@ from threading import Thread
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from mondegreen.air.rooms.acoustics import direct_to_reverberant, reverberation_time
@@ -42,7 +41,7 @@ from mondegreen.air.rooms.measured import (
 from mondegreen.air.rooms.settings import FIRST, PRESETS, RoomSettings, SplitSizes, draw_room
 from mondegreen.air.rooms.simulate import impulse_response, library
 from mondegreen.errors import RoomError
-from mondegreen.files import differences, key_of
+from mondegreen.files import differences, key_of, locked
 from mondegreen.processors import processors
 
 CHUNK: Final = 5  # responses; the most that an interruption costs
@@ -247,7 +246,7 @@ def _lock(out: Path) -> AbstractContextManager[object]:
     """Wait for the bank's lock, and hold it."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(out.with_name(f".{out.name}.lock")).acquire()
+        return locked(out.with_name(f".{out.name}.lock"))
     except OSError as error:
         raise _cannot_make(out.parent, error) from error
 

@@ -13,12 +13,12 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import torch
-from filelock import FileLock
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from mondegreen.errors import VictimError
-from mondegreen.files import cache_folder, write_whole
+from mondegreen.files import cache_folder, discard, locked, write_whole
 from mondegreen.victims.embedded.ort_weights import read_ort_weights
 from mondegreen.victims.embedded.tokenizer import Tokenizer
 
@@ -66,29 +66,32 @@ def float_weights() -> dict[str, Tensor]:
     path = cache_folder() / f"moonshine-tiny-{origin}.safetensors"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            content = _read_checked(path) or _convert(path)
+        with locked(path.with_suffix(".lock")):
+            return _read_checked(path) or _convert(path)
     except OSError as error:
         raise VictimError(
             f"cannot save the converted model in {path.parent}: {error.strerror or error};"
             " free space there, or set MONDEGREEN_CACHE to another folder"
         ) from error
-    return load(content)
 
 
-def _read_checked(path: Path) -> bytes | None:
-    """The cached content, or None if it is missing or damaged."""
-    checksum = path.with_suffix(".sha256")
-    if not (path.is_file() and checksum.is_file()):
+def _read_checked(path: Path) -> dict[str, Tensor] | None:
+    """The cached weights, or None if they are missing or damaged."""
+    try:
+        content, checksum = path.read_bytes(), path.with_suffix(".sha256").read_bytes()
+        whole = hashlib.sha256(content).hexdigest().encode() == checksum
+        return load(content) if whole else None
+    except (OSError, SafetensorError):
         return None
-    content = path.read_bytes()
-    return content if hashlib.sha256(content).hexdigest() == checksum.read_text() else None
 
 
-def _convert(path: Path) -> bytes:
+def _convert(path: Path) -> dict[str, Tensor]:
     encoder, decoder = read_ort_weights(asset(ENCODER)), read_ort_weights(asset(DECODER))
     arrays = {f"model.encoder.{name}": value for name, value in encoder.items()} | decoder
     content = save({name: torch.tensor(value) for name, value in arrays.items()})
+    for there in (path, path.with_suffix(".sha256")):
+        if there.is_dir():  # a file does not replace it
+            discard(there)
     write_whole(path, content)
     write_whole(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest().encode())
-    return content
+    return load(content)
