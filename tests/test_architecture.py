@@ -215,6 +215,14 @@ def test_the_guard_tells_run_time_from_types(house: Path) -> None:
     assert "transformers" in reach(read_graph(house), "runs")
 
 
+def test_there_is_one_way_to_print() -> None:
+    """Ruff forbids `print` everywhere; other consoles and streams would let anything through."""
+    ways = ("rich.console", "sys.stdout.write", "sys.stderr.write", "typer.echo", "typer.secho")
+    modules = {path: path.read_text("utf-8") for path in PACKAGE.rglob("*.py")}
+    found = [path.name for path, text in modules.items() if any(way in text for way in ways)]
+    assert found == ["console.py"]
+
+
 def test_neither_the_report_nor_the_help_pays_for_torch() -> None:
     imports = "import sys, mondegreen.cli, mondegreen.report.page.write"
     check = f"{imports}; assert 'torch' not in sys.modules"

@@ -20,6 +20,7 @@ import torch
 import toy
 
 import mondegreen.air.rooms.cached
+import mondegreen.doctor
 import mondegreen.victims
 from mondegreen import cli
 from mondegreen.audio.pcm import save
@@ -274,6 +275,51 @@ def test_a_fault_of_the_program_exits_with_3(run, monkeypatch, clip: Path) -> No
     ran = run("attack", clip, "--target", "open the door")
     assert ran.status == 3
     assert "out of memory" in ran.err
+
+
+def test_code_that_ends_the_program_does_not_make_it_a_success(
+    run, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    monkeypatch.setattr(mondegreen.victims, "load_victim", lambda *_, **__: sys.exit(0))
+    ran = run("attack", clip, "--target", "open the door")
+    assert ran.status == 3
+    assert "ended the program" in ran.err
+
+
+def test_a_fault_of_the_system_exits_with_4_and_a_line(
+    run, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "weights")
+
+    monkeypatch.setattr(mondegreen.victims, "load_victim", denied)
+    ran = run("attack", clip, "--target", "open the door")
+    assert ran.status == 4
+    assert ran.err.splitlines()[-1] == "error: weights: Permission denied"
+
+
+@pytest.mark.parametrize(("chosen", "threads"), [(None, "3"), ("7", "7")])
+def test_torch_gets_the_processors_that_may_be_used_unless_a_user_chose(
+    monkeypatch: pytest.MonkeyPatch, chosen: str | None, threads: str
+) -> None:
+    monkeypatch.setattr(cli.entry, "processors", lambda: 3)
+    monkeypatch.setenv("OMP_NUM_THREADS", chosen or "")
+    if chosen is None:
+        monkeypatch.delenv("OMP_NUM_THREADS")
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        cli.entry.prepare()
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert os.environ["OMP_NUM_THREADS"] == threads
+
+
+def test_doctor_says_what_was_taken(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mondegreen.doctor.os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(mondegreen.doctor, "affinity", lambda: 8)
+    monkeypatch.setattr(mondegreen.doctor, "processors", lambda: 2)
+    ran = run("doctor")
+    assert "64 processors, 8 by affinity, 2 with the quota of the control group" in ran.out
 
 
 @pytest.mark.parametrize("command", ["transcribe", "threshold"])
