@@ -155,7 +155,7 @@ def test_in_rooms_the_share_of_what_was_listened_to_is_shown(drawn, tmp_path: Pa
     assert hollow.get_ydata().tolist() == [0.25]
     assert filled.get_ydata().tolist() == []
     assert [label.get_text() for label in drawn[0].axes[0].get_yticklabels()] == ["none", "all"]
-    assert "nothing matched" in drawn[0].get_suptitle()
+    assert "never heard" in drawn[0].get_suptitle()
 
 
 def test_stages_are_told_in_their_order_even_if_one_comes_twice() -> None:

@@ -27,7 +27,9 @@ from mondegreen.errors import StorageError
 from mondegreen.findings import Finding
 from mondegreen.report.numbers.contrast import contrast
 from mondegreen.report.numbers.sources import gather
+from mondegreen.report.page.cards import make_cards
 from mondegreen.report.page.head import head
+from mondegreen.report.page.media import Shelf
 from mondegreen.report.page.transcripts import transcripts
 from mondegreen.report.page.write import write_report
 from mondegreen.results.folder import WAV, hash_of
@@ -432,6 +434,14 @@ def test_cards_are_told_as_they_are_made(tmp_path: Path) -> None:
     run = sound_run(tmp_path / "run", {"a": {}, "b": {}}, pending=["c"])
     write_report([[run]], tmp_path / "page.html", on_card=lambda *done: seen.append(done))
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_search_that_never_matched_says_so(tmp_path: Path) -> None:
+    never = {"first_match": None, "found_at": None, "verified": False}
+    run = sound_run(tmp_path / "run", {"a": never}, errors={"b": "the recording is silent"})
+    broken, failed = make_cards(gather([[run]]), Shelf(tmp_path / "page.html", 10**9))
+    assert dict(failed.numbers)["first match"] == ["never heard"]
+    assert broken.numbers == []
 
 
 # ---- texts

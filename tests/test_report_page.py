@@ -331,6 +331,32 @@ def test_a_phone_has_nothing_to_scroll_sideways(chromium: Browser, pages: Path, 
         assert page.evaluate("() => document.documentElement.scrollWidth") == 390
 
 
+def test_a_laptop_shows_the_whole_table(chromium: Browser, pages: Path, tmp_path: Path) -> None:
+    long = {"id": "LibriSpeech-test-clean-2961-960-0020", "heard": LONG, "target": LONG}
+    worst = {"wer_target": 6.25, "snr_db": -23.45, "masking_loss": 2_838_964.0, "max_abs": 32_768.0}
+    run = sound_run(tmp_path / "a-run-of-clips", {"a": {**long, **worst, "passes": 142_000}})
+    write_report([[run]], tmp_path / "long.html")
+    write_report([[run], [pages / "kinds"]], tmp_path / "several.html")
+    with browser.watched(chromium, viewport={"width": 1280, "height": 800}) as seen:
+        for path in (pages / "kinds.html", tmp_path / "long.html", tmp_path / "several.html"):
+            table = seen.open(path).locator("[aria-label='Table of clips']")
+            wide, room = table.evaluate("e => [e.scrollWidth, e.clientWidth]")
+            assert wide <= room, path.name
+
+
+def test_a_rate_above_all_of_the_words_has_a_footnote(tab: Watched, tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {"wer_target": 6.25, "verified": False}, "b": {}})
+    write_report([[run]], tmp_path / "page.html")
+    page = tab.open(tmp_path / "page.html")
+    cells = page.locator("table.clips tbody tr td.number:nth-of-type(4)")
+    assert cells.all_inner_texts() == ["> 100%", "0.0%"]
+    assert cells.first.get_attribute("data-value") == "6.25"  # by which it sorts
+    expect(page.locator("#clips > p").last).to_have_text(
+        "> 100%: more errors than words: the transcript is longer than the phrase, as one that"
+        " loops is."
+    )
+
+
 def test_without_script_there_are_head_charts_and_table(chromium: Browser, pages: Path) -> None:
     with browser.watched(chromium, java_script_enabled=False) as seen:
         page = seen.open(pages / "kinds.html")

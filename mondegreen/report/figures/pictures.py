@@ -253,7 +253,7 @@ def stages(points: Sequence[Point]) -> list[tuple[str, int]]:
 
 def _title(record: Record, begun: Sequence[tuple[str, int]]) -> str:
     parts = [f"{one_line(name)} from pass {first:,}" for name, first in begun]
-    saved = "nothing matched" if record.found_at is None else f"saved: pass {record.found_at:,}"
+    saved = "never heard" if record.found_at is None else f"saved: pass {record.found_at:,}"
     return f"{one_line(record.id)}: {'; '.join([*parts, saved])}"
 
 

@@ -134,11 +134,19 @@ def _shown(part: int, found: Exhibit) -> Shown:
 
 def _numbers(attempts: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
     """The numbers that are known of any attempt; of rooms, there is a sentence instead."""
-    return [
-        (one.label, [one.write(cells[name]) if name in cells else UNKNOWN for cells in attempts])
+    written = {
+        name: (one.label, [_written(name, cells) for cells in attempts])
         for name, one in MEASURES.items()
-        if name != "rooms_heard" and any(name in cells for cells in attempts)
-    ]
+        if name != "rooms_heard"
+    }
+    return [line for line in written.values() if set(line[1]) != {UNKNOWN}]
+
+
+def _written(name: str, cells: Mapping[str, Any]) -> str:
+    if name in cells:
+        return MEASURES[name].write(cells[name])
+    never = name == "first_match" and cells["status"] == "done"
+    return "never heard" if never else UNKNOWN
 
 
 def _rooms(record: Record | None) -> str:

@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 from mondegreen.files import write_whole
 from mondegreen.report.figures.charts import charts
 from mondegreen.report.numbers.contrast import contrast
-from mondegreen.report.numbers.measures import MEASURES
+from mondegreen.report.numbers.measures import ABOVE_ONE, MEASURES, OVER
 from mondegreen.report.numbers.sources import Gathered, Source, gather
 from mondegreen.report.numbers.summary_text import one_line, side_by_side
-from mondegreen.report.page.cards import FILTERS, Card, OnCard, make_cards
+from mondegreen.report.page.cards import FILTERS, Card, OnCard, Shown, make_cards
 from mondegreen.report.page.exhibits import EXCESS, LEVEL, legend, scale_ticks
 from mondegreen.report.page.frame import check_name, render
 from mondegreen.report.page.head import head
@@ -86,6 +86,7 @@ def _content(gathered: Gathered, cards: Sequence[Card], shelf: Shelf) -> dict[st
         "filters": [(name, label, kinds.count(name)) for name, label in FILTERS.items()],
         "columns": {name: MEASURES[name] for name in COLUMNS if name in known},
         "narrow": NARROW,
+        "footnote": f"{OVER}: {ABOVE_ONE}." if any(map(_over, shown)) else "",
         "rows": len(shown),
         "cards": cards,
         "opened": len(cards) <= OPEN,
@@ -97,6 +98,11 @@ def _content(gathered: Gathered, cards: Sequence[Card], shelf: Shelf) -> dict[st
         "beside": shelf.folder.name if shelf.beside else None,
         "made_with": f"mondegreen {version('mondegreen')}",
     }
+
+
+def _over(one: Shown) -> bool:
+    """Whether the table shows a word error rate above 100 % for it."""
+    return float(one.cells.get("wer_target", 0.0)) > 1
 
 
 def _title(gathered: Gathered) -> str:
