@@ -354,7 +354,9 @@ def test_of_equally_quiet_successes_the_first_stays() -> None:
     batch = found._enter(PAPER_2, 0)
     for loud, cost in ((1.0, 2.0), (2.0, 1.0), (3.0, 1.0), (4.0, 1.5)):
         column = torch.tensor([cost])
-        outcome = StepOutcome(column, column.long(), column, column, None, 1)
+        outcome = StepOutcome(
+            column, column.long(), column, column, column, column, column, None, 1
+        )
         found._keep(
             PAPER_2, batch, outcome, torch.tensor([True]), torch.full_like(batch.delta, loud)
         )

@@ -15,5 +15,6 @@ from mondegreen.search.stage import Expectation
 def test_a_success_is_a_quorum_in_all_the_draws_that_were_asked_for(
     hits: int, judged: int, success: bool
 ) -> None:
-    outcome = StepOutcome(torch.ones(1), torch.tensor([hits]), torch.ones(1), None, None, judged)
+    one = torch.ones(1)
+    outcome = StepOutcome(one, torch.tensor([hits]), one, one, one, None, None, None, judged)
     assert outcome.success(Expectation(draws=1, quorum=4, looks=10)).tolist() == [success]

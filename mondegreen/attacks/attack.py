@@ -24,6 +24,7 @@ from mondegreen.options import Options
 from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.results.record import Quality, Record
 from mondegreen.search.loop import Search
+from mondegreen.search.nonfinite import told
 from mondegreen.search.presets import fingerprint, last_stage
 from mondegreen.search.progress import Progress
 from mondegreen.search.state import Snapshot
@@ -249,7 +250,10 @@ class Attack:
             device=str(victim.device),
             dtype=str(victim.dtype).removeprefix("torch."),
             versions=_versions(),
-            warnings=tuple(self._warnings(clip, proven, quality, stopped)),
+            warnings=(
+                *self._warnings(clip, proven, quality, stopped),
+                *told(trajectory.not_finite, trajectory.steps, trajectory.stuck),
+            ),
             curve=tuple(trajectory.curve),
         )
         return Result(record, clip.clean.numpy(), proven.adversarial)

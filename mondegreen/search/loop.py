@@ -25,6 +25,7 @@ from torch import Tensor
 from mondegreen.audio.batch import pad
 from mondegreen.psychoacoustics.threshold import MaskingThreshold
 from mondegreen.search.ceiling import fullness
+from mondegreen.search.nonfinite import STUCK
 from mondegreen.search.progress import Progress, StepOutcome
 from mondegreen.search.scoring import Scorer, StepScore
 from mondegreen.search.stage import Stage
@@ -136,6 +137,7 @@ class Search:
             quietest=row * torch.inf,
             most=torch.zeros_like(left),
             left=left,
+            still=torch.zeros_like(left),
         ).select(left > 0)
 
     def _size(self, stage: Stage, delta: Tensor) -> Tensor:
@@ -175,20 +177,21 @@ class Search:
         limits: Limits,
     ) -> Progress:
         """One step: keep what succeeded, adapt, and move."""
-        gradient, audible, slope = score.gradient, None, None
-        if stage.masking:
-            audible, slope = limits.penalty(batch.delta)
-        outcome = StepOutcome.of(score, batch.delta, audible, beyond(stage, batch, limits), judged)
+        gradient = score.gradient
+        penalty = limits.penalty(batch.delta) if stage.masking else None
+        outcome = StepOutcome.of(score, batch.delta, penalty, beyond(stage, batch, limits), judged)
         matched = outcome.success(stage.over)
         self._keep(stage, batch, outcome, matched, averaged(stage, step, batch))
         adapt(stage, step, batch, outcome.peak, matched)
-        if stage.masking and slope is not None and outcome.audible is not None:
+        if stage.masking and penalty is not None and outcome.audible is not None:
             weight = stage.masking.weight(batch.alpha, outcome.audible)
-            gradient = gradient + a_clip(weight, slope) * slope
+            push = a_clip(weight, gradient) * penalty[1]
+            gradient = gradient + torch.where(push.isfinite(), push, 0)
         progress = Progress.of(stage, step, batch, outcome, matched)
-        self._count(progress)
+        batch.still = torch.where(outcome.stuck, batch.still + 1, 0)
+        self._count(progress, outcome, batch.still == STUCK)
         move(stage, step, batch, gradient, limits)
-        batch.left = batch.left - 1
+        batch.left = (batch.left - 1).masked_fill(batch.still == STUCK, 0)
         if stage.enough is not None:
             batch.left = batch.left.masked_fill(batch.quietest <= stage.enough, 0)
         return progress
@@ -211,7 +214,7 @@ class Search:
             passes = trajectory.passes + stage.over.draws
             trajectory.add(Candidate(delta, eps, passes, trajectory.steps + 1, stage.name), APART)
 
-    def _count(self, progress: Progress) -> None:
+    def _count(self, progress: Progress, outcome: StepOutcome, stuck: Tensor) -> None:
         for row, b in enumerate(progress.index.tolist()):
             trajectory = self.trajectories[b]
             trajectory.steps += 1
@@ -219,6 +222,9 @@ class Search:
             trajectory.looks += progress.judged - progress.passes
             if trajectory.first_match is None and progress.matched[row]:
                 trajectory.first_match = trajectory.passes
+            trajectory.note(outcome.not_finite(row))
+            if stuck[row]:
+                trajectory.stuck = trajectory.passes
             if progress.step % TRACE_EVERY == 0 or progress.judged > progress.passes:
                 trajectory.curve.append(progress.point(row, trajectory.passes))
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mondegreen.results.record import Point
+from mondegreen.search.nonfinite import GRADIENT, LOSS, MASKING, MASKING_GRADIENT
 from mondegreen.search.scoring import StepScore
 from mondegreen.search.stage import Expectation, Stage
 from mondegreen.search.state import Batch
@@ -27,7 +28,10 @@ class StepOutcome:
     loss: Tensor  # [A] nats
     hits: Tensor  # [A] draws that matched the target, out of `judged`
     peak: Tensor  # [A] ‖δ‖∞
+    wild: Tensor  # [A] samples at which the gradient was not finite
+    steepest: Tensor  # [A] the largest |gradient|, of the samples at which it is finite
     audible: Tensor | None  # [A] masking loss, or None without a masking penalty
+    wild_audible: Tensor | None  # [A] samples at which its gradient is not finite, likewise
     over: Tensor | None  # [A] dB beyond the stage's bound, or None without one
     judged: int
 
@@ -36,16 +40,53 @@ class StepOutcome:
         cls,
         score: StepScore,
         delta: Tensor,
-        audible: Tensor | None,
+        penalty: tuple[Tensor, Tensor] | None,
         over: Tensor | None,
         judged: int,
     ) -> StepOutcome:
-        """Copy it: the only time in a step that the search waits for the device."""
-        columns = [score.loss, score.hits.to(score.loss), delta.abs().amax(1)]
-        more = [column for column in (audible, over) if column is not None]
-        loss, hits, peak, *rest = torch.stack(columns + more).cpu()
-        audible, over = (None if column is None else rest.pop(0) for column in (audible, over))
-        return cls(loss, hits.long(), peak, audible, over, judged)
+        """Copy it: the only time in a step that the search waits for the device.
+
+        Args:
+            score: the victim's.
+            delta: [A, T].
+            penalty: the masking loss, [A], and its gradient, [A, T]; None: there is none.
+            over: see the class, like the next.
+            judged: see the class.
+        """
+        columns = [score.loss, score.hits, delta.abs().amax(1)]
+        columns += [score.wild, score.gradient.abs().amax(1)]
+        if penalty is not None:
+            audible, slope = penalty
+            columns += [audible, (~slope.isfinite()).sum(1)]
+        if over is not None:
+            columns.append(over)
+        copied = iter(torch.stack([column.to(score.loss) for column in columns]).cpu())
+        loss, hits, peak, wild, steepest = (next(copied) for _ in range(5))
+        return cls(
+            loss=loss,
+            hits=hits.long(),
+            peak=peak,
+            wild=wild,
+            steepest=steepest,
+            audible=None if penalty is None else next(copied),
+            wild_audible=None if penalty is None else next(copied),
+            over=None if over is None else next(copied),
+            judged=judged,
+        )
+
+    @property
+    def stuck(self) -> Tensor:
+        """[A] bool: it is not heard, and no gradient says how δ might be moved."""
+        followed = (self.hits > 0) | (self.steepest > 0)
+        return ~followed if self.audible is None else ~followed & ~(self.audible > 0)
+
+    def not_finite(self, row: int) -> dict[str, int]:
+        """How many numbers of a clip were not finite, by their source; see `nonfinite`."""
+        found = {LOSS: int(not self.loss[row].isfinite()), GRADIENT: int(self.wild[row])}
+        if self.audible is not None and self.wild_audible is not None:
+            found[MASKING] = int(not self.audible[row].isfinite())
+            found[MASKING_GRADIENT] = int(self.wild_audible[row])
+        return found
 
     @property
     def cost(self) -> Tensor | None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mondegreen.audio.pcm import FULL_SCALE
 from mondegreen.results.record import Point
+from mondegreen.search.nonfinite import NonFinite
 from mondegreen.search.trajectory import CANDIDATES, Candidate, Trajectory
 
 GIVEN: Final = ("audio", "lengths", "low", "high")  # follow from the clips; the rest is state
@@ -43,6 +44,7 @@ class Batch:
     quietest: Tensor  # [A] lowest masking loss of a success in this stage
     most: Tensor  # [A] most draws that a success in this stage was heard in
     left: Tensor  # [A] steps until the clip leaves
+    still: Tensor  # [A] steps in a row in which nothing could move it
 
     @classmethod
     def of(cls, audio: Tensor, lengths: Tensor, free: Tensor, **searched: Tensor) -> Batch:
@@ -73,7 +75,13 @@ class Position:
     batch: Batch  # the clips still in it
 
 
-_COUNTED: Final = ("steps", "passes", "looks", "first_match")  # a trajectory's plain numbers
+_COUNTED: Final = (
+    "steps",
+    "passes",
+    "looks",
+    "first_match",
+    "stuck",
+)  # a trajectory's plain numbers
 _SUCCESSES: Final = ("candidates", "milestones")
 
 
@@ -150,6 +158,7 @@ class Snapshot:
             candidates=deque(candidates, maxlen=CANDIDATES),
             milestones=milestones,
             curve=[Point(**point) for point in facts["curve"]],
+            not_finite={name: NonFinite(**seen) for name, seen in facts["not_finite"].items()},
             **{name: facts[name] for name in _COUNTED},
         )
 
@@ -168,7 +177,12 @@ def _facts(trajectory: Trajectory) -> dict[str, Any]:
         for name in _SUCCESSES
     }
     counted = {name: getattr(trajectory, name) for name in _COUNTED}
-    return {**counted, **successes, "curve": [asdict(point) for point in trajectory.curve]}
+    return {
+        **counted,
+        **successes,
+        "curve": [asdict(point) for point in trajectory.curve],
+        "not_finite": {name: asdict(seen) for name, seen in trajectory.not_finite.items()},
+    }
 
 
 def _without_delta(success: Candidate) -> dict[str, Any]:

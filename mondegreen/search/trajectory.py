@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
 from mondegreen.results.record import Point
+from mondegreen.search.nonfinite import NonFinite
 
 CANDIDATES = 4  # kept for each clip, in case the full decode rejects the best
 GIVEN = "given"  # the stage of a perturbation that the search was started from
@@ -38,6 +39,8 @@ class Trajectory:
     passes: int = 0  # gradient passes spent on this clip
     looks: int = 0  # forward passes spent only on checking for success
     first_match: int | None = None  # the pass of the first success, if any
+    stuck: int | None = None  # the pass at which nothing could be moved, and a stage was left
+    not_finite: dict[str, NonFinite] = field(default_factory=dict)  # by its source
     # a point every ten steps of a stage, and wherever extra draws were scored
     curve: list[Point] = field(default_factory=list)
 
@@ -47,6 +50,13 @@ class Trajectory:
         stage = self.curve[-1].stage if self.curve else GIVEN
         eps = float(self.delta.abs().max())
         return Candidate(self.delta, eps, self.passes, self.steps, stage)
+
+    def note(self, not_finite: Mapping[str, int]) -> None:
+        """Count the numbers of the last step that were not finite, by their source."""
+        for source, count in not_finite.items():
+            if count:
+                before = self.not_finite.get(source)
+                self.not_finite[source] = NonFinite.again(before, self.passes, count)
 
     def add(self, candidate: Candidate, apart: int) -> None:
         """Keep a success; of every `apart` steps only the last."""
