@@ -19,9 +19,10 @@ from mondegreen import MondegreenError, Options, Result, attack, attack_batch
 from mondegreen.attacks import attack as attacks
 from mondegreen.attacks.clip import _warnings
 from mondegreen.audio.pcm import load, save
-from mondegreen.errors import AudioError, OptionError, TargetError
+from mondegreen.errors import AudioError, OptionError, RecogniserError, TargetError
 from mondegreen.measures import quality as metrics
 from mondegreen.search.progress import Progress
+from mondegreen.victims.base import Score
 
 PROMISED = {
     *("id", "audio", "target", "heard_clean", "heard", "verified", "method", "preset"),
@@ -395,3 +396,77 @@ def test_clips_of_one_name_get_ids_of_their_own(clip: Path, tmp_path: Path) -> N
 def test_exact_refuses_spaces_that_nothing_prints(clip: Path) -> None:
     with pytest.raises(TargetError, match="spaces"):
         attack(linear_victim(), clip, "Open  the door.", exact=True)
+
+
+# ---- a recogniser that fails late
+
+
+class FailingLate(LinearVictim):
+    """The linear victim, of which a method fails from its n-th call on."""
+
+    def __init__(self, method: str, call: int) -> None:
+        plain = linear_victim()
+        super().__init__(plain.weight, plain.bias)
+        self.method, self.left = method, call
+
+    def score(self, *given: Any) -> Score:
+        self._spend("score")
+        return super().score(*given)
+
+    def transcribe(self, audio: Tensor) -> str:
+        self._spend("transcribe")
+        return super().transcribe(audio)
+
+    def _spend(self, method: str) -> None:
+        self.left -= method == self.method
+        if not self.left:
+            self.left = 1  # and from now on
+            raise SystemExit(0)
+
+
+def test_a_search_that_the_recogniser_ends_after_a_success_is_proved(
+    clip: Path, result: Result, tmp_path: Path
+) -> None:
+    assert result.record.first_match is not None
+    late = result.record.first_match + 2
+    found = attack(FailingLate("score", late), clip, TARGET)
+    assert (found.verified, found.record.passes, found.record.interrupted) == (True, late - 1, True)
+    assert isinstance(found.fault, RecogniserError)
+    (said,) = [text for text in found.record.warnings if "ended by the recogniser" in text]
+    assert said.startswith("the search was ended by the recogniser: linear: ")
+    assert "SystemExit: 0" in said
+    assert record_of(found.save(tmp_path / "out"))["verified"] is True
+
+
+def test_a_success_that_the_recogniser_fails_to_prove_is_kept_unproved(
+    clip: Path, result: Result
+) -> None:
+    found = attack(FailingLate("transcribe", 2), clip, TARGET)  # the first hears the clean clip
+    assert (found.verified, found.record.heard) == (False, "")
+    assert found.record.found_at is not None
+    assert found.record.first_match == result.record.first_match
+    assert np.abs(found.delta).max() > 0
+    (said,) = [text for text in found.record.warnings if "ended by the recogniser" in text]
+    assert said.startswith("the proof was ended by the recogniser: linear: ")
+    assert str(found.fault) in said
+
+
+@pytest.mark.parametrize(("method", "call"), [("score", 2), ("transcribe", 1)])
+def test_where_nothing_was_found_yet_the_fault_is_all_there_is(
+    method: str, call: int, clip: Path
+) -> None:
+    with pytest.raises(RecogniserError, match="SystemExit: 0"):
+        attack(FailingLate(method, call), clip, TARGET)
+
+
+def test_a_fault_in_the_proof_of_one_clip_leaves_the_others_theirs(
+    clip: Path, tmp_path: Path
+) -> None:
+    save(tmp_path / "other.wav", speech(1), 16_000)
+    clips = [clip, tmp_path / "other.wav"]
+    fails = FailingLate("transcribe", 4)  # two for the clean clips, and one for the first file
+    first, second = attack_batch(fails, clips, [TARGET, TARGET])
+    assert (first.verified, first.fault) == (True, None)
+    assert not second.verified
+    assert second.fault is not None
+    assert second.record.found_at is not None

@@ -26,6 +26,7 @@ from mondegreen import cli
 from mondegreen.audio.pcm import save
 from mondegreen.search.progress import Progress
 from mondegreen.victims.contract import CHECKS
+from mondegreen.victims.guard import attackable
 from mondegreen.victims.own import load_own
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -220,6 +221,29 @@ def test_ctrl_c_leaves_the_clips_that_remain_and_exits_with_1(
     assert "were not attacked" in ran.err
     saved = [p.parent.name for p in (tmp_path / "out").glob("*/record.json")]
     assert saved == ["clip"]
+
+
+def test_a_recogniser_that_fails_late_costs_the_status_and_not_the_result(
+    run, monkeypatch, clip: Path, tmp_path: Path
+) -> None:
+    heard = iter(["nothing", "nothing"])  # of the clean clips
+
+    def transcribe(audio: object) -> str:
+        try:
+            return next(heard)
+        except StopIteration:
+            sys.exit(0)
+
+    victim = toy.linear_victim()
+    victim.transcribe = transcribe
+    monkeypatch.setattr(mondegreen.victims, "load_victim", lambda *_, **__: attackable(victim))
+    ran = run("attack", clip, clip, "--target", "open the door", "--out", tmp_path / "out")
+    assert ran.status == 2
+    assert "SystemExit: 0" in ran.err.splitlines()[-1]
+    assert "Traceback" not in ran.err
+    (record,) = (tmp_path / "out").glob("*/record.json")
+    assert json.loads(record.read_text())["verified"] is False
+    assert (record.parent / "adversarial.wav").is_file()
 
 
 @pytest.mark.parametrize(

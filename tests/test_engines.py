@@ -87,7 +87,7 @@ class Scripted(Engine[Recorded]):
 
     def __init__(self, *says: object, workers: int = 1) -> None:
         self.launched: list[Recorded] = []
-        self.script: list[tuple[int, object]] = [(0, said) for said in says]
+        self.script: list[tuple[int, object]] = list(enumerate(says))
         self.count = workers
         super().__init__("run", config())
 
@@ -99,8 +99,9 @@ class Scripted(Engine[Recorded]):
         return [f"cuda:{n}" for n in range(self.count)]
 
     def messages(self, seconds: float | None):
-        said, self.script = self.script, []
-        yield from ((self.launched[number], message) for number, message in said)
+        while self.script:
+            number, message = self.script.pop(0)
+            yield self.launched[number], message
 
     def hear(self, *said: tuple[int, object]) -> list[Event]:
         """Let workers, by the order of their launch, say something."""
@@ -152,6 +153,7 @@ def test_a_worker_that_cannot_start_is_given_up_and_the_others_go_on() -> None:
     assert len(engine.launched) == 1 + FAILED_STARTS
     with pytest.raises(VictimError, match="no such weights"):
         engine.hear((0, VictimError("no such weights")))
+    assert engine.workers == []
 
 
 def test_a_start_that_succeeds_is_none_of_the_failed_ones_in_a_row() -> None:
@@ -166,7 +168,7 @@ def test_a_start_that_succeeds_is_none_of_the_failed_ones_in_a_row() -> None:
 @pytest.mark.parametrize(
     ("says", "match"),
     [
-        ([Exited("status 1")], "toy could not be loaded: status 1"),
+        ([Exited("status 1")] * FAILED_STARTS, "toy could not be loaded: status 1, 3 times"),
         ([VictimError("no such weights")], "no such weights"),
         ([], "did not answer"),
     ],
@@ -176,6 +178,22 @@ def test_a_first_worker_that_cannot_load_ends_the_run(says: list[object], match:
     engine.config = config(victim="toy")
     with pytest.raises(VictimError, match=match):
         engine.open()
+
+
+def test_a_first_worker_that_is_killed_while_it_loads_is_replaced() -> None:
+    engine = Scripted(Exited("signal SIGKILL"), LOADED)
+    assert engine.open() == LOADED
+    assert engine.workers == engine.launched[1:]
+    assert engine.start(JOB)
+    assert [worker.sent for worker in engine.launched] == [[], [JOB]]
+
+
+def test_while_another_worker_loads_one_that_cannot_does_not_end_the_run() -> None:
+    engine = opened(workers=2)
+    engine.hear((0, Exited("out of memory")))  # worker 2 takes its place
+    assert [type(e) for e in engine.hear((2, VictimError("no memory")))] == [Lost]
+    engine.hear((1, LOADED))
+    assert engine.start(JOB)
 
 
 def test_a_worker_that_ends_after_a_stop_is_not_replaced() -> None:

@@ -24,6 +24,7 @@ def ear(device, dtype): return Ear(device, dtype)
 def almost(device, dtype): return Almost(device)
 def deaf(device): return Ear(device, None)
 def nothing(device, dtype): return 3
+def wants_later(device, dtype): import no_such_package
 def broken(device, dtype): raise RuntimeError("no licence")
 """
 
@@ -31,6 +32,8 @@ def broken(device, dtype): raise RuntimeError("no licence")
 @pytest.fixture(autouse=True)
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ears_of_mine.py").write_text(MODULE)
+    (tmp_path / "exits.py").write_text("\nimport sys\nsys.exit(0)")
+    (tmp_path / "unfinished.py").write_text("def ear(:")
     (tmp_path / "wants_more.py").write_text("import no_such_package.of_mine")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -61,6 +64,9 @@ def test_one_that_lacks_something_is_told_what() -> None:
         ("wants_more:ear", "wants_more failed: No module named 'no_such_package'; install"),
         ("ears_of_mine:deaf", "must accept device=... and dtype=...: .*argument 'dtype'"),
         ("ears_of_mine:eye", "has no function 'eye'"),
+        ("ears_of_mine:wants_later", r"ears_of_mine\.py:\d+: ModuleNotFoundError: No module named"),
+        ("exits:ear", r"exits\.py:3: SystemExit: 0;"),
+        ("unfinished:ear", r"unfinished\.py:1: SyntaxError: invalid syntax"),
         ("ears_of_mine:nothing", "is of the type int, which has no name, sample_rate, transcribe"),
     ],
 )

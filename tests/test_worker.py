@@ -26,6 +26,7 @@ from mondegreen.runs.manifest import item_identity, write_manifest
 from mondegreen.runs.plan import Row, make_rows, with_keys, write_rows
 from mondegreen.runs.worker import Worker, load_worker, run_job
 from mondegreen.search.presets import PRESETS
+from mondegreen.victims.guard import bare
 
 TARGET = "open the door"
 
@@ -351,3 +352,20 @@ def test_an_item_says_which_it_is(tmp_path: Path) -> None:
     run_job(found, job([row]), quiet)
     record = json.loads((tmp_path / "run" / "items" / row.key / "record.json").read_text())
     assert (record["key"], record["id"], record["audio"]) == (row.key, row.id, row.audio)
+
+
+def test_a_recogniser_that_fails_while_a_clip_is_prepared_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clip is refused for good only for what is wrong with the clip."""
+    found = worker(tmp_path)
+    planned = rows(tmp_path, found, [6000])
+
+    def fail(*_: object) -> str:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(type(bare(found.victim)), "transcribe", fail)
+    crashed = run_job(found, job(planned), quiet)
+    assert isinstance(crashed, Crashed)
+    assert crashed.reason.startswith(f"toy_victims:linear: {__file__}:")
+    assert "RuntimeError: out of memory; check it with" in crashed.reason

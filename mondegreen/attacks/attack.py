@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.air.transformations import Transformation
 from mondegreen.attacks.clip import AudioPath, Clip, Start, prepare
-from mondegreen.attacks.proof import OnRoom, Proven, prove
+from mondegreen.attacks.proof import OnRoom, Proven, prove, unproved
 from mondegreen.attacks.result import Result
 from mondegreen.attacks.setup import Setup
 from mondegreen.audio.batch import pad
+from mondegreen.errors import RecogniserError
 from mondegreen.measures.quality import computed
 from mondegreen.options import Options
 from mondegreen.psychoacoustics.threshold import masking_threshold
@@ -54,7 +56,8 @@ def attack(
 ) -> Result:
     """Make a change to one clip that the victim transcribes as the target.
 
-    Ctrl-C ends the search; what it had found by then is proved and returned.
+    Ctrl-C ends the search; what it had found by then is proved and returned. So does a fault of the
+    victim's own code after the first success; the result's `fault` is then that.
 
     Args:
         victim: see `load_victim`.
@@ -146,7 +149,21 @@ def attack_clips(
                 on_pass(progress)
     except KeyboardInterrupt:
         attack.interrupted = True
-    return [attack.conclude(number, on_room) for number in range(len(clips))]
+    except RecogniserError as fault:
+        if not attack.found:
+            raise
+        attack.fault = fault
+    return [_concluded(attack, number, on_room) for number in range(len(clips))]
+
+
+def _concluded(attack: Attack, number: int, on_room: OnRoom | None) -> Result:
+    """What was found is kept, unproved where the recogniser fails in its proof."""
+    try:
+        return attack.conclude(number, on_room)
+    except RecogniserError as fault:
+        if not attack.found:
+            raise
+        return attack.give_up(number, fault)
 
 
 class Attack:
@@ -166,6 +183,7 @@ class Attack:
         self.stages = setup.stages(victim, started=clips[0].start is not None)
         self.seconds = 0.0  # of searching
         self.interrupted = False
+        self.fault: RecogniserError | None = None  # of the victim's, which ended the search
         here = victim.device, victim.dtype
         audio = [clip.clean.to(*here) for clip in clips]
         threshold = masking_threshold(*pad(audio), victim.sample_rate)
@@ -213,11 +231,29 @@ class Attack:
             "clips": [clip.hash for clip in self.clips],
         }
 
+    @property
+    def found(self) -> bool:
+        """Whether any clip has had a success, which must not be lost."""
+        return any(trajectory.candidates for trajectory in self.search.trajectories)
+
     def conclude(self, number: int, on_room: OnRoom | None = None) -> Result:
-        """Prove what was found for a clip; see `attack_clips`."""
+        """Prove what was found for a clip, and measure it; see `attack_clips`.
+
+        Raises:
+            RecogniserError: the victim's own code fails in the proof.
+        """
+        what = self.victim, self.clips[number], self.search.trajectories[number], self.setup
+        return self._result(number, prove(*what, on_room or (lambda *_: None)))
+
+    def give_up(self, number: int, fault: RecogniserError) -> Result:
+        """What was found for a clip, unproved: its victim cannot prove it."""
+        clip, trajectory = self.clips[number], self.search.trajectories[number]
+        proven = unproved(clip, trajectory, f"the proof was ended by the recogniser: {fault}")
+        return replace(self._result(number, proven), fault=fault)
+
+    def _result(self, number: int, proven: Proven) -> Result:
         victim, clip, setup = self.victim, self.clips[number], self.setup
         trajectory = self.search.trajectories[number]
-        proven = prove(victim, clip, trajectory, setup, on_room or (lambda *_: None))
         quality, stopped = _computed(clip, proven, victim.sample_rate)
         candidate = proven.candidate
         found_at = candidate.passes if candidate else None
@@ -239,7 +275,7 @@ class Attack:
             first_match=trajectory.first_match or found_at or None,
             found_at=found_at,
             stage=candidate.stage if candidate else None,
-            interrupted=self.interrupted or stopped is not None,
+            interrupted=self.interrupted or self.fault is not None or stopped is not None,
             seconds=round(self.seconds, 3),
             quality=quality,
             bank=setup.rooms.key if setup.rooms else None,
@@ -256,7 +292,7 @@ class Attack:
             ),
             curve=tuple(trajectory.curve),
         )
-        return Result(record, clip.clean.numpy(), proven.adversarial)
+        return Result(record, clip.clean.numpy(), proven.adversarial, fault=self.fault)
 
     def _warnings(
         self, clip: Clip, proven: Proven, quality: Quality, stopped: str | None
@@ -269,6 +305,8 @@ class Attack:
         yield from _clicks(quality)
         if self.interrupted:
             yield "the search was interrupted"
+        if self.fault is not None:
+            yield f"the search was ended by the recogniser: {self.fault}"
         if stopped is not None:
             yield stopped
 

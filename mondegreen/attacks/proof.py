@@ -91,19 +91,25 @@ def prove(
         else:
             proven = _prove_dry(victim, clip, trajectory, setup.options)
     except KeyboardInterrupt:
-        latest = trajectory.candidates[-1] if trajectory.candidates else None
-        return _unproved(clip, trajectory, latest)
+        return unproved(clip, trajectory, INTERRUPTED)
     heard = proven.verified or matches(proven.transcript, clip.target, setup.options.normaliser)
     if heard and proven.candidate is None:  # no step has scored it: the search ended with it
         return replace(proven, candidate=trajectory.last)
     return proven
 
 
-def _unproved(clip: Clip, trajectory: Trajectory, candidate: Candidate | None) -> Proven:
+INTERRUPTED = "the proof was interrupted before it had begun: the file was never transcribed"
+
+
+def unproved(
+    clip: Clip, trajectory: Trajectory, why: str, candidate: Candidate | None = None
+) -> Proven:
+    """A success that nothing proves: one that was chosen, or the latest, or the last iterate."""
+    if candidate is None and trajectory.candidates:
+        candidate = trajectory.candidates[-1]
     delta = trajectory.delta if candidate is None else candidate.delta
     adversarial = quantise(clip.clean + delta.to(clip.clean)).numpy()
-    stopped = "the proof was interrupted before it had begun: the file was never transcribed"
-    return Proven(candidate, adversarial, transcript="", verified=False, stopped=stopped)
+    return Proven(candidate, adversarial, transcript="", verified=False, stopped=why)
 
 
 def _prove_dry(victim: Victim, clip: Clip, trajectory: Trajectory, options: Options) -> Proven:
@@ -152,7 +158,7 @@ def _prove_in_rooms(
         phrases = Phrases(clip.target, clip.transcript, by)
         seen, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
     except KeyboardInterrupt:
-        return _unproved(clip, trajectory, candidate)
+        return unproved(clip, trajectory, INTERRUPTED, candidate)
     done = seen.rooms.count
     if done < len(test.rooms):
         stopped = (

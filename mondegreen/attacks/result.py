@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save as safetensors_bytes
 
 from mondegreen.audio.pcm import ADVERSARIAL_MARK, wav_bytes
-from mondegreen.errors import MondegreenError, StorageError, reason
+from mondegreen.errors import MondegreenError, RecogniserError, StorageError, reason
 from mondegreen.files import as_json, discard, locked, part_name, sweep, undisturbed, write_whole
 from mondegreen.measures.quality import rated
 from mondegreen.measures.spectra import levels, spectra
@@ -35,6 +35,9 @@ class Result:
     clean: NDArray[np.float32]  # [T] float32, the clip on the 16-bit grid
     adversarial: NDArray[np.float32]  # [T] float32, the samples that were proved
     levels: Levels | None = None  # for pictures; None: see `measured`
+    # what the recogniser's own code failed with after the first success, which ended the search or
+    # the proof; None: it did not
+    fault: RecogniserError | None = None
 
     @property
     def verified(self) -> bool:

@@ -135,6 +135,8 @@ def attack(
             verified = False
             break
     report_of_results(saved, out / PAGE, aside=as_json)
+    if result.fault is not None:
+        raise result.fault
     raise typer.Exit(0 if verified else 1)
 
 

@@ -26,7 +26,14 @@ from safetensors.torch import save
 from mondegreen.attacks.attack import Attack
 from mondegreen.attacks.clip import Clip, prepare
 from mondegreen.attacks.setup import Setup
-from mondegreen.errors import AudioError, MondegreenError, StorageError, VictimError, reason
+from mondegreen.errors import (
+    AudioError,
+    MondegreenError,
+    RecogniserError,
+    StorageError,
+    VictimError,
+    reason,
+)
 from mondegreen.files import write_whole
 from mondegreen.processors import check_threads
 from mondegreen.reading import parse_json, read_tensors, sha256
@@ -155,7 +162,7 @@ class Worker:
         for row in job.rows:
             try:
                 clips[row.key] = self._prepared(row)
-            except StorageError:
+            except (StorageError, RecogniserError):
                 raise
             except MondegreenError as error:
                 if row.key in wanted:
@@ -262,5 +269,7 @@ def run_job(worker: Worker, job: Job, on_passes: OnPasses) -> Ended | Crashed | 
 
 def _in_a_line(error: Exception) -> str:
     """An error of foreign code in one line, with its place."""
+    if isinstance(error, MondegreenError):
+        return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"

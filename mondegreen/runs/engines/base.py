@@ -73,21 +73,30 @@ class Engine(ABC, Generic[H]):
         """What workers have said, after waiting for at most `seconds` (None: any) for a message."""
 
     def open(self) -> Attacked:
-        """Wait for the first worker, and return what it has loaded.
+        """Wait for the first worker, and return what it has loaded; one that exits is replaced.
 
         Raises:
             MondegreenError: the recogniser or the rooms are not available.
         """
-        silent = self.workers[0], Exited("it did not answer")
-        first, loaded = next(self.messages(self.load_seconds), silent)
-        if isinstance(loaded, Exited):
-            raise VictimError(f"{self.config.victim} could not be loaded: {loaded.reason}")
-        if isinstance(loaded, MondegreenError):
-            raise loaded
-        assert isinstance(loaded, Attacked)
-        self.assignment = replace(self.assignment, weights=loaded.weights)
-        first.ready = True
-        return loaded
+        reason = ""
+        for start in range(FAILED_STARTS):
+            if start:
+                self.workers = [self.launch(self.assignment)]
+            silent = self.workers[0], VictimError(self._not_loaded("it did not answer"))
+            first, loaded = next(self.messages(self.load_seconds), silent)
+            match loaded:
+                case Attacked():
+                    self.assignment = replace(self.assignment, weights=loaded.weights)
+                    first.ready = True
+                    return loaded
+                case MondegreenError():
+                    raise loaded
+                case Exited(reason):
+                    pass
+        raise VictimError(self._not_loaded(f"{reason}, {FAILED_STARTS} times"))
+
+    def _not_loaded(self, reason: str) -> str:
+        return f"{self.config.victim} could not be loaded: {reason}"
 
     def grow(self, attacked: Attacked, jobs: int) -> int:
         """Start the other workers, at most one per job; return how many there are now."""
@@ -137,12 +146,12 @@ class Engine(ABC, Generic[H]):
         return crashed
 
     def _drop(self, worker: H, reason: str) -> list[Event]:
-        """Go on with the other workers, if any of them is ready."""
+        """Go on with the other workers, if there are any: some may still be loading."""
         self.workers.remove(worker)
         if self.stopping:
             return []
         what = f"a worker cannot load {self.config.victim}: {reason}"
-        if not any(other.ready for other in self.workers):
+        if not self.workers:
             raise VictimError(what)
         return [Lost(what)]
 
