@@ -17,6 +17,7 @@ from mondegreen.errors import OptionError
 
 Method = Literal["imperceptible", "carlini-wagner", "robust", "combined"]
 Preset = Literal["fast", "paper"]
+Band = Literal["full", "keep"]
 
 IN_ROOMS: Final = frozenset({"robust", "combined"})  # their losses are means over rooms
 STARTS_FROM: Final[Mapping[str, str]] = {"imperceptible": "carlini-wagner", "combined": "robust"}
@@ -63,6 +64,11 @@ class Options(Checked):
         ge=0,
         description="Let no time-frequency bin exceed the masking threshold by more than this many"
         " dB (imperceptible only).",
+    )
+    band: Band = Field(
+        default="full",
+        description="full, or keep: leave alone the frequencies above the clip's own band, where"
+        " speech from a telephone or an 8 kHz file is silent.",
     )
     exact: bool = Field(
         default=False,

@@ -46,7 +46,7 @@ def a_record(**changes: Any) -> dict[str, Any]:
         **{"heard_clean": "Nothing at all.", "heard": "Open the door."},
         **{"verified": True, "stages": "s" * 64, "victim": "linear"},
         **{"method": "imperceptible", "preset": "fast", "max_passes": None, "seed": 0},
-        **{"under_threshold": None, "exact": False, "max_clean_wer": 0.5},
+        **{"under_threshold": None, "band": "full", "exact": False, "max_clean_wer": 0.5},
         **{"wer_clean": 0.0, "wer_target": 0.0, "wer_original": 1.0, "understood": True},
         **{"passes": 500, "looks": 0, "first_match": 7, "found_at": 480, "stage": "last"},
         **{"interrupted": False, "seconds": 2.5, "bank": None, "air": [], "sample_rate": 16_000},

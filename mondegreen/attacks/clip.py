@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mondegreen.attacks.result import Result
+from mondegreen.audio.band import band_of, is_narrow
 from mondegreen.audio.batch import quantise
 from mondegreen.audio.pcm import load
 from mondegreen.data.utterance import folder_names
@@ -136,6 +137,8 @@ def _prepared(
     tokens, transcript = victim.encode(spelled, len(clean)), victim.transcribe(clean)
     seconds = len(clean) / victim.sample_rate
     warnings = _warnings(target, seconds, matches(transcript, target, options.normaliser))
+    if options.band == "full":
+        warnings += _of_band(clean, victim.sample_rate)
     begins = None if start is None else _delta_of(start, victim, clean, target, options)
     return Clip(
         name, Path(audio), target, spelled, tokens, clean, transcript, text, begins, warnings
@@ -148,6 +151,7 @@ def _delta_of(start: Start, victim: Victim, clean: Tensor, target: str, options:
     record, method = earlier.record, STARTS_FROM[options.method]
     found = {"method": record.options.method, "victim": record.victim, "target": record.target}
     expected = {"method": method, "victim": victim.name, "target": target}
+    found["band"], expected["band"] = record.options.band, options.band
     for name, value in expected.items():
         if found[name] != value:
             raise OptionError(
@@ -159,6 +163,18 @@ def _delta_of(start: Start, victim: Victim, clean: Tensor, target: str, options:
     if not np.array_equal(earlier.clean, clean.numpy()):
         raise OptionError("The start was made from another recording. Give the result of this one.")
     return torch.from_numpy(earlier.delta)
+
+
+def _of_band(clean: Tensor, sample_rate: int) -> list[str]:
+    """That a perturbation of all frequencies may go where the clip has none."""
+    band = band_of(clean, sample_rate)
+    if not is_narrow(band, sample_rate):
+        return []
+    return [
+        f"the clip's own band ends at {band / 1000:.1f} kHz and the perturbation's at"
+        f" {sample_rate / 2000:g} kHz: a channel as narrow as the clip, such as a telephone, would"
+        " not carry all of it; the band keep stays within the clip's"
+    ]
 
 
 def _warnings(target: str, seconds: float, heard_already: bool) -> list[str]:

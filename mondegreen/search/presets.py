@@ -210,9 +210,9 @@ def _unfitted(options: Options, started: bool) -> Stages:
                 f"{options.method} takes no start; expected one of: {', '.join(STARTS_FROM)}"
             )
         stages = stages[len(PRESETS[STARTS_FROM[options.method]][options.preset]) :]
-    if options.bound is None:
-        return stages
-    return (*stages, replace(_UNDER, under=options.bound))
+    if options.bound is not None:
+        stages = (*stages, replace(_UNDER, under=options.bound))
+    return tuple(replace(stage, in_band=options.band == "keep") for stage in stages)
 
 
 def _ends(stages: Stages, passes: int | None) -> bool:

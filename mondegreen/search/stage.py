@@ -214,6 +214,7 @@ class Stage:
     # dB above θ that no bin of the rounded δ may exceed: `ceiling.contained` keeps δ near that. Of
     # the successes the nearest to it is kept, and of those within it the quietest
     under: float | None = None
+    in_band: bool = False  # keep δ within each clip's own band (see `audio.band`)
     over: Expectation = field(default_factory=Expectation)  # by default the sound as it is
     # which success is kept: the latest, the quietest (lowest masking loss), or the latest of those
     # that matched in the most draws

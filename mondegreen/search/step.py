@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from mondegreen.audio.band import band_of, within_band
 from mondegreen.audio.batch import quantise, without_padding
 from mondegreen.psychoacoustics.excess import guarded, masking_loss, worst_excess_db
 from mondegreen.psychoacoustics.threshold import MaskingThreshold
@@ -20,32 +21,34 @@ TURNS = 4  # of `contained` per step: δ has moved little since the last
 
 @dataclass(frozen=True)
 class Limits:
-    """The thresholds of a stage's clips."""
+    """The thresholds of a stage's clips, and their bands."""
 
     theta: MaskingThreshold  # θ, for the ceiling
     loud: MaskingThreshold  # the penalty's threshold: θ, or less with a guard
     silence: tuple[int, int] = (0, 0)  # samples of silence around a clip that frames see
+    bands: Tensor | None = None  # [A] Hz, where the band of each clip ends; None: δ may have all
 
     @classmethod
     def of(
         cls, stage: Stage, threshold: MaskingThreshold, audio: Tensor, lengths: Tensor
     ) -> Limits:
-        """Thresholds of all clips of a search, `audio` [B, T] with `lengths` [B].
+        """Those of all clips of a search, `audio` [B, T] with `lengths` [B].
 
         Including clips that have left: a search resumed from a snapshot must get the same bits.
         """
-        silence = (0, 0)
+        bands, silence = _bands(audio, lengths, threshold) if stage.in_band else None, (0, 0)
         if stage.edges:
             silence = threshold.silence
             audio = pad(audio, silence)
             threshold = threshold.of(audio, lengths + sum(silence))
         if stage.masking is None or stage.masking.guard is None:
-            return cls(threshold, threshold, silence)
-        return cls(threshold, guarded(threshold, audio, stage.masking.guard), silence)
+            return cls(threshold, threshold, silence, bands)
+        return cls(threshold, guarded(threshold, audio, stage.masking.guard), silence, bands)
 
     def select(self, index: Tensor) -> Limits:
-        """Thresholds of the clips `index`, [A]."""
-        return Limits(self.theta.select(index), self.loud.select(index), self.silence)
+        """Those of the clips `index`, [A]."""
+        bands = None if self.bands is None else self.bands[index]
+        return Limits(self.theta.select(index), self.loud.select(index), self.silence, bands)
 
     def penalty(self, delta: Tensor) -> tuple[Tensor, Tensor]:
         """The masking loss of each clip, [A], and its gradient, [A, T]."""
@@ -59,10 +62,21 @@ class Limits:
         found = lowered(self._around(delta), self.theta, ceiling_db)
         return found[:, before : found.shape[1] - after]
 
+    def within_band(self, delta: Tensor) -> Tensor:
+        """What lies of δ, or of a gradient [A, T], within the band that it has to keep."""
+        if self.bands is None:
+            return delta
+        return within_band(delta, self.bands, self.theta.sample_rate)
+
     def _around(self, delta: Tensor) -> Tensor:
         """δ surrounded by silence, without the content of its padding."""
         own = self.theta.lengths - sum(self.silence)
         return pad(without_padding(delta, own), self.silence)
+
+
+def _bands(audio: Tensor, lengths: Tensor, threshold: MaskingThreshold) -> Tensor:
+    own = zip(audio, lengths.tolist(), strict=True)
+    return torch.tensor([band_of(clip[:length], threshold.sample_rate) for clip, length in own])
 
 
 def beyond(stage: Stage, batch: Batch, limits: Limits) -> Tensor | None:
@@ -105,6 +119,7 @@ def move(stage: Stage, step: int, batch: Batch, gradient: Tensor, limits: Limits
 
     Adam sets the size for each sample or, under a bound on the spectrum, the room in each bin does.
     """
+    gradient = limits.within_band(gradient)
     if stage.sign:
         gradient = gradient.sign()
     batch.mean.lerp_(gradient, 1 - stage.betas[0])
@@ -119,6 +134,8 @@ def move(stage: Stage, step: int, batch: Batch, gradient: Tensor, limits: Limits
         batch.delta = limits.lowered(batch.delta, stage.ceiling.at(step, stage.steps))
     eps = a_clip(batch.eps, batch.delta)
     batch.delta.clamp_(torch.maximum(batch.low, -eps), torch.minimum(batch.high, eps))
+    if limits.bands is not None:  # last, so that it holds; its ripples may exceed ε a little
+        batch.delta = limits.within_band(batch.delta).clamp(batch.low, batch.high)
 
 
 def _adam(
