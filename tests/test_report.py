@@ -27,7 +27,7 @@ from mondegreen.errors import StorageError
 from mondegreen.findings import Finding
 from mondegreen.report.numbers.contrast import contrast
 from mondegreen.report.numbers.sources import gather
-from mondegreen.report.page.cards import make_cards
+from mondegreen.report.page.cards import make_cards, readable
 from mondegreen.report.page.head import head
 from mondegreen.report.page.media import Shelf
 from mondegreen.report.page.transcripts import transcripts
@@ -434,6 +434,12 @@ def test_cards_are_told_as_they_are_made(tmp_path: Path) -> None:
     run = sound_run(tmp_path / "run", {"a": {}, "b": {}}, pending=["c"])
     write_report([[run]], tmp_path / "page.html", on_card=lambda *done: seen.append(done))
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_record_is_shown_in_its_writing_and_what_cannot_be_seen_is_escaped() -> None:
+    record = {"text": "宋朝 \u202e", "files": {"é": "\n"}}
+    assert readable(record) == '{\n "text": "宋朝 \\u202e",\n "files": {\n  "é": "\\n"\n }\n}'
+    assert json.loads(readable(record)) == record
 
 
 def test_a_search_that_never_matched_says_so(tmp_path: Path) -> None:

@@ -163,13 +163,19 @@ def _in_rooms(of: InRooms) -> str:
 
 def readable(record: Mapping[str, Any]) -> str:
     """A record as JSON: a line for each field, and for each object of a list of them."""
-    fields = ",\n".join(f" {json.dumps(name)}: {_value(value)}" for name, value in record.items())
+    fields = ",\n".join(f" {_json(name)}: {_value(value)}" for name, value in record.items())
     return f"{{\n{fields}\n}}"
 
 
 def _value(value: object) -> str:
     if isinstance(value, (list, tuple)) and value and all(isinstance(one, dict) for one in value):
-        return "[\n" + ",\n".join(f"  {json.dumps(one)}" for one in value) + "\n ]"
+        return "[\n" + ",\n".join(f"  {_json(one)}" for one in value) + "\n ]"
     if isinstance(value, dict):
-        return json.dumps(value, indent=1).replace("\n", "\n ")
-    return json.dumps(value)
+        return _json(value, indent=1).replace("\n", "\n ")
+    return _json(value)
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    """JSON in any writing; only what cannot be seen, such as marks of direction, is escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
