@@ -62,10 +62,10 @@ def reason(error: Exception) -> str:
         case KeyError():
             return f"it has no {error.args[0] if error.args else 'such entry'}"
         case _:
-            return _first_line(error).rstrip(".")
+            return first_line(error).rstrip(".")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """The first line that says something, with the next if it ends in a colon; else the class."""
     first, *more = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     if first.endswith(":"):

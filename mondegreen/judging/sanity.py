@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from mondegreen.air.rooms.bank import RoomBank
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, first_line
 from mondegreen.findings import Finding
 from mondegreen.judging import checks, gathering
 from mondegreen.judging.checks import Check, NotMeasured
@@ -80,11 +80,9 @@ def _found(check: Check[E], gather: Callable[[], E | NotMeasured]) -> Finding:
     try:
         return check.find(gather())
     except Exception as error:  # a user's own victim may raise anything
-        return Finding(
-            check.id, check.severity, "fires", f"could not be examined: {_first_line(error)}"
-        )
+        return Finding(check.id, check.severity, "fires", f"could not be examined: {_said(error)}")
 
 
-def _first_line(error: Exception) -> str:
-    first = (str(error).splitlines() or [""])[0]
+def _said(error: Exception) -> str:
+    first = first_line(error)
     return first if isinstance(error, MondegreenError) else f"{type(error).__name__}: {first}"

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mondegreen.errors import MondegreenError, RecogniserError, TargetError
+from mondegreen.errors import MondegreenError, RecogniserError, TargetError, first_line
 from mondegreen.findings import Finding
 from mondegreen.text import matches
 from mondegreen.victims.base import Score, Victim
@@ -105,7 +105,7 @@ Outcome = tuple[Literal["ok", "fails", "skipped"], str]
 def _said(error: Exception) -> str:
     if isinstance(error, RecogniserError):  # its advice is to do what is being done
         return error.fault
-    first = (str(error).splitlines() or [""])[0]
+    first = first_line(error)
     return first if isinstance(error, MondegreenError) else f"{type(error).__name__}: {first}"
 
 

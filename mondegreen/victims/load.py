@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from mondegreen.errors import VictimError
+from mondegreen.errors import VictimError, first_line
 from mondegreen.victims.base import Recogniser, Victim
 from mondegreen.victims.ears import EARS, load_ear
 from mondegreen.victims.embedded import NAMES, load_embedded
@@ -105,8 +105,7 @@ def resolve_device(device: str, dtype: torch.dtype = torch.float32) -> torch.dev
     try:
         torch.empty(0, device=named)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
         raise VictimError(
-            f"device {device!r} is not available: {reason}; try --device cpu"
+            f"device {device!r} is not available: {first_line(error)}; try --device cpu"
         ) from None
     return named

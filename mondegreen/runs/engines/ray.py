@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from threading import Event as Flag
 from typing import Any, ClassVar, Final
 
-from mondegreen.errors import MondegreenError, VictimError
+from mondegreen.errors import MondegreenError, VictimError, first_line
 from mondegreen.processors import processors
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.engines.base import (
@@ -58,8 +58,7 @@ class _ActorHandle(Handle):
         try:
             message: Message = ray.get(self.pending)
         except RayError as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            return Exited(f"its actor ended unexpectedly ({reason})")
+            return Exited(f"its actor ended unexpectedly ({first_line(error)})")
         self.pending = None
         return message
 
