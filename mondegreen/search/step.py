@@ -134,7 +134,7 @@ def move(stage: Stage, step: int, batch: Batch, gradient: Tensor, limits: Limits
         batch.delta = limits.lowered(batch.delta, stage.ceiling.at(step, stage.steps))
     eps = a_clip(batch.eps, batch.delta)
     batch.delta.clamp_(torch.maximum(batch.low, -eps), torch.minimum(batch.high, eps))
-    if limits.bands is not None:  # last, so that it holds; its ripples may exceed ε a little
+    if limits.bands is not None:  # last, so that it holds; its ripples may exceed ε
         batch.delta = limits.within_band(batch.delta).clamp(batch.low, batch.high)
 
 
