@@ -15,6 +15,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import toy
@@ -23,6 +24,7 @@ import mondegreen.air.rooms.cached
 import mondegreen.doctor
 import mondegreen.victims
 from mondegreen import cli
+from mondegreen.audio.pcm import load as load_audio
 from mondegreen.audio.pcm import save
 from mondegreen.search.progress import Progress
 from mondegreen.victims.contract import CHECKS
@@ -741,3 +743,31 @@ def test_transcribe_with_the_shipped_model(beckett: Path) -> None:
     out, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     assert json.loads(out)["transcript"].lower().startswith("ever tried")
+
+
+def test_a_passage_is_attacked_and_the_rest_is_kept(run, tmp_path: Path) -> None:
+    sound = toy.speech(0, 24_000)
+    save(tmp_path / "talk.wav", sound, 16_000)
+    cut = "--from", "0.5", "--to", "1.0"
+    how = "--method", "carlini-wagner", "--max-passes", "60"
+    out = "--out", tmp_path / "out"
+    ran = run("attack", tmp_path / "talk.wav", *cut, "--target", toy.TARGET, *how, *out)
+    assert ran.status == 0, ran.err
+    assert "0.50 s to 1.00 s" in ran.out
+    saved = load_audio(tmp_path / "out" / "adversarial.wav", 16_000)
+    assert np.array_equal(saved[:8000], sound[:8000].numpy().astype(np.float32))
+    assert np.array_equal(saved[16_000:], sound[16_000:].numpy().astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("cut", "match"),
+    [
+        (("--from", "0.4", "--to", "0.2"), "from 0.4 s to 0.2 s, expected one that ends"),
+        (("--from", "7"), "from 7 s to the end, and the recording lasts 0.512 s"),
+        (("--to", "nan"), "to nan s, expected seconds"),
+    ],
+)
+def test_a_passage_that_is_none(run, clip: Path, cut: tuple[str, ...], match: str) -> None:
+    ran = run("attack", clip, *cut, "--target", toy.TARGET)
+    assert ran.status == 2
+    assert match in " ".join(ran.err.split())

@@ -106,7 +106,7 @@ def test_marks_line_ends_and_blank_lines_do_not_matter(
 
 
 def test_other_columns_are_left_alone(tmp_path: Path) -> None:
-    clip = only(tmp_path, lang="en", speaker={"age": 3}, offset=0, text=None)
+    clip = only(tmp_path, lang="en", speaker={"age": 3}, text=None)
     assert clip == Utterance("a", f"{tmp_path}/a.wav")
 
 
@@ -190,7 +190,8 @@ def test_an_id_that_is_given_twice(tmp_path: Path, pair: tuple[object, object]) 
         ({"duration": "long"}, "got duration 'long', expected seconds"),
         ({"duration": [1]}, r"got duration \[1\], expected seconds"),
         ({"duration": 10**400}, "got duration 10{59}, expected seconds"),
-        ({"offset": 3.5}, "got a part of a recording, from offset 3.5, expected a whole one"),
+        ({"offset": -3.5}, "got offset -3.5, expected seconds, 0 or more"),
+        ({"offset": "NaN"}, "got offset 'NaN', expected seconds"),
     ],
 )
 def test_a_row_that_is_wrong_is_named(tmp_path: Path, fields: dict[str, Any], message: str) -> None:

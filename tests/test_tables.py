@@ -53,7 +53,7 @@ def a_record(**changes: Any) -> dict[str, Any]:
         **{"device": "cpu", "dtype": "float32", "versions": {"torch": "2.13.0"}, "warnings": []},
         **{"max_abs": 120.0, "snr_db": -3.5, "masking": MASKING, "pesq": 3.4, "stoi": 0.99},
         **{"rooms": None, "dry": None, "clean": None, "curve": [POINT] * 3},
-        **{"key": None, "files": {}},
+        **{"key": None, "passage": None, "heard_whole": None, "files": {}},
         **changes,
     }
     if record["rooms"] and "dry" not in changes:
@@ -224,7 +224,7 @@ def test_nothing_that_an_attack_records_is_forgotten(tmp_path: Path) -> None:
     (row,) = entries(tmp_path / "out")
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     parts = {"masking", "versions", "files", "rooms", "dry", "clean"}
-    lists = {"air", "curve", "warnings"}
+    lists = {"air", "curve", "passage", "warnings"}
     plain = record.keys() - lists - parts - {"schema", "adversarial", "key"}
     assert row.status == "done"
     assert plain <= COLUMNS.keys()

@@ -111,7 +111,7 @@ def test_one_record_that_cannot_be_read_keeps_no_other_from_being_heard(
 @pytest.mark.parametrize(
     ("ill", "problem"),
     [
-        ({"sample_rate": 8_000}, "not of one length"),
+        ({"sample_rate": 8_000}, "is not what was saved"),
         ({"sample_rate": 10**9}, "look at sample_rate"),
         ({"bank": "b" * 64}, "another bank"),
         ({"target": 5}, "look at target"),

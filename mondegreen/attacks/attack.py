@@ -15,22 +15,23 @@ from typing import Any
 
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.air.transformations import Transformation
-from mondegreen.attacks.clip import AudioPath, Clip, Start, prepare
-from mondegreen.attacks.proof import OnRoom, Proven, prove, unproved
+from mondegreen.attacks.clip import Clip, Start, prepare
+from mondegreen.attacks.proof import OnRoom, Proven, hear_whole, prove, unproved
+from mondegreen.attacks.recording import Audio, AudioPath, Recording
 from mondegreen.attacks.result import Result
 from mondegreen.attacks.setup import Setup
-from mondegreen.audio.batch import pad
+from mondegreen.audio.passage import Passage
 from mondegreen.errors import RecogniserError
 from mondegreen.measures.quality import computed
 from mondegreen.options import Options
-from mondegreen.psychoacoustics.threshold import masking_threshold
+from mondegreen.psychoacoustics.surroundings import thresholds_around
 from mondegreen.results.record import Quality, Record
 from mondegreen.search.loop import Search
 from mondegreen.search.nonfinite import told
 from mondegreen.search.presets import fingerprint, last_stage
 from mondegreen.search.progress import Progress
 from mondegreen.search.state import Snapshot
-from mondegreen.search.trajectory import Candidate
+from mondegreen.search.trajectory import Candidate, Trajectory
 from mondegreen.text import counted, matches, word_errors
 from mondegreen.victims.base import Victim
 from mondegreen.victims.guard import attackable
@@ -43,9 +44,12 @@ CLICK_DB = 6.0  # by which the edges must stand out to be warned of
 
 def attack(
     victim: Victim,
-    audio: AudioPath,
+    audio: Audio,
     target: str,
     *,
+    begin: float | None = None,
+    end: float | None = None,
+    sample_rate: int | None = None,
     text: str | None = None,
     rooms: RoomBank | None = None,
     air: Sequence[Transformation] = (),
@@ -61,8 +65,12 @@ def attack(
 
     Args:
         victim: see `load_victim`.
-        audio: a file of any rate and channel count.
+        audio: a file of any rate and channel count; or samples [T], floats in [-1, 1].
         target: the phrase.
+        begin: where the passage that is attacked begins, in seconds; None: with the recording. Only
+            that is changed, and the result holds all of the recording, of up to an hour.
+        end: where it ends, in seconds; None: with the recording.
+        sample_rate: of samples, in Hz.
         text: what is said in the clip, if that is known.
         rooms: the bank for methods in rooms; None: the default one.
         air: what else happens to the sound after the room, for methods in rooms.
@@ -81,9 +89,10 @@ def attack(
         OptionError: a value that is not offered.
     """
     starts = None if start is None else [start]
+    passage = None if begin is None and end is None else Passage(begin or 0.0, end)
     return attack_batch(
         victim,
-        [audio],
+        [Recording(audio, passage, sample_rate)],
         [target],
         Options(**options),
         texts=[text],
@@ -97,7 +106,7 @@ def attack(
 
 def attack_batch(
     victim: Victim,
-    audio: Sequence[AudioPath],
+    audio: Sequence[AudioPath | Recording],
     targets: Sequence[str],
     options: Options | None = None,
     *,
@@ -112,7 +121,7 @@ def attack_batch(
 
     Args:
         victim: see `load_victim`.
-        audio: files of any rate and channel count.
+        audio: files of any rate and channel count; or what `Recording` can be.
         targets: one phrase for each.
         options: how to attack; the defaults of `Options` if None.
         texts: what is said in each, where that is known.
@@ -185,11 +194,18 @@ class Attack:
         self.interrupted = False
         self.fault: RecogniserError | None = None  # of the victim's, which ended the search
         here = victim.device, victim.dtype
-        audio = [clip.clean.to(*here) for clip in clips]
-        threshold = masking_threshold(*pad(audio), victim.sample_rate)
-        tokens = [clip.tokens for clip in clips]
-        starts = [None if clip.start is None else clip.start.to(*here) for clip in clips]
-        self.search = Search(victim, audio, tokens, threshold, setup.options.seed, starts)
+        around = [clip.around for clip in clips]
+        audio = [one.audio.to(*here) for one in around]
+        whole = all(clip.excerpt is None for clip in clips)
+        self.search = Search(
+            victim,
+            audio,
+            [clip.tokens for clip in clips],
+            thresholds_around(around, victim.sample_rate, audio[0]),
+            setup.options.seed,
+            [None if c.start is None else c.around.placed(c.start.to(*here)) for c in clips],
+            None if whole else [(one.begin, one.end) for one in around],
+        )
 
     @property
     def passes(self) -> int:
@@ -242,18 +258,23 @@ class Attack:
         Raises:
             RecogniserError: the victim's own code fails in the proof.
         """
-        what = self.victim, self.clips[number], self.search.trajectories[number], self.setup
+        what = self.victim, self.clips[number], self._trajectory(number), self.setup
         return self._result(number, prove(*what, on_room or (lambda *_: None)))
 
     def give_up(self, number: int, fault: RecogniserError) -> Result:
         """What was found for a clip, unproved: its victim cannot prove it."""
-        clip, trajectory = self.clips[number], self.search.trajectories[number]
+        clip, trajectory = self.clips[number], self._trajectory(number)
         proven = unproved(clip, trajectory, f"the proof was ended by the recogniser: {fault}")
         return replace(self._result(number, proven), fault=fault)
 
+    def _trajectory(self, number: int) -> Trajectory:
+        """What was found for a clip; of a passage, without what is around it."""
+        around = self.clips[number].around
+        return self.search.trajectories[number].within(around.begin, around.end)
+
     def _result(self, number: int, proven: Proven) -> Result:
         victim, clip, setup = self.victim, self.clips[number], self.setup
-        trajectory = self.search.trajectories[number]
+        trajectory = self._trajectory(number)
         quality, stopped = _computed(clip, proven, victim.sample_rate)
         candidate = proven.candidate
         found_at = candidate.passes if candidate else None
@@ -291,8 +312,17 @@ class Attack:
                 *told(trajectory.not_finite, trajectory.steps, trajectory.stuck),
             ),
             curve=tuple(trajectory.curve),
+            passage=(clip.excerpt.begin, clip.excerpt.end) if clip.excerpt else None,
+            heard_whole=hear_whole(victim, clip, proven.adversarial),
         )
-        return Result(record, clip.clean.numpy(), proven.adversarial, fault=self.fault)
+        return Result(
+            record,
+            clip.clean.numpy(),
+            proven.adversarial,
+            excerpt=clip.excerpt,
+            loudest=clip.around.loudest,
+            fault=self.fault,
+        )
 
     def _warnings(
         self, clip: Clip, proven: Proven, quality: Quality, stopped: str | None
@@ -316,7 +346,7 @@ def _computed(clip: Clip, proven: Proven, sample_rate: int) -> tuple[Quality, st
 
     The first Ctrl-C does not lose a whole search for the second that this takes.
     """
-    what = clip.clean.numpy(), proven.adversarial, sample_rate
+    what = clip.clean.numpy(), proven.adversarial, sample_rate, "paper", clip.around
     try:
         return computed(*what), proven.stopped
     except KeyboardInterrupt:

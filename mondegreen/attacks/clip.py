@@ -13,14 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mondegreen.attacks.recording import AudioPath, Recording, distinct_names
 from mondegreen.attacks.result import Result
 from mondegreen.audio.band import band_of, is_narrow
-from mondegreen.audio.batch import quantise
-from mondegreen.audio.pcm import load
-from mondegreen.data.utterance import folder_names
+from mondegreen.audio.passage import Excerpt
 from mondegreen.errors import OptionError, TargetError
 from mondegreen.options import STARTS_FROM, Options
-from mondegreen.results.folder import BANK, DELTA, LEVELS, RECORD, WAV
+from mondegreen.psychoacoustics.surroundings import Surroundings
 from mondegreen.results.item import read_item
 from mondegreen.search.presets import stages_for
 from mondegreen.text import (
@@ -36,7 +35,6 @@ from mondegreen.text import (
 )
 from mondegreen.victims.base import Victim
 
-AudioPath = str | PathLike[str]
 Start = Result | str | PathLike[str]
 
 # in a second, by the kinds of `mondegreen.text`; a target above this is hard to fit in
@@ -52,7 +50,9 @@ class Clip:
     target: str  # the phrase asked for
     spelled: str  # the phrase as the victim would write it
     tokens: Tensor  # `spelled` in the victim's symbols
-    clean: Tensor  # [T] float32 at the victim's rate, on the 16-bit grid
+    clean: Tensor  # [T] float32 at the victim's rate, on the 16-bit grid; a passage alone
+    excerpt: Excerpt | None  # the recording that it is a passage of; None: all of it is attacked
+    around: Surroundings  # what frames over it see
     transcript: str  # the victim's transcript of it
     text: str | None  # what is said in it; None: not known
     start: Tensor | None  # [T] float32, the perturbation to start from; None: silence
@@ -60,8 +60,9 @@ class Clip:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of its samples and of its target's symbols."""
-        digest = hashlib.sha256(self.clean.numpy().tobytes())
+        """SHA-256 of its samples, of what is around them, and of its target's symbols."""
+        digest = hashlib.sha256(self.around.audio.numpy().tobytes())
+        digest.update(str((self.around.begin, self.around.end, self.around.loudest)).encode())
         digest.update(str(self.tokens.tolist()).encode())
         return digest.hexdigest()
 
@@ -76,7 +77,7 @@ class Clip:
 
 def prepare(
     victim: Victim,
-    audio: Sequence[AudioPath],
+    audio: Sequence[AudioPath | Recording],
     targets: Sequence[str],
     options: Options,
     starts: Sequence[Start] | None = None,
@@ -86,7 +87,7 @@ def prepare(
 
     Args:
         victim: the recogniser.
-        audio: files of any rate and channel count.
+        audio: files of any rate and channel count, or passages of them, or samples.
         targets: one phrase for each.
         options: how to attack.
         starts: a finished result to start from for each; None: begin with silence.
@@ -104,23 +105,18 @@ def prepare(
         raise OptionError(f"Got {len(starts)} starts for {len(audio)} clips, expected one each.")
     if texts is not None and len(texts) != len(audio):
         raise OptionError(f"Got {len(texts)} texts for {len(audio)} clips, expected one each.")
-    ids = distinct_names(audio)
+    recordings = [Recording.of(each) for each in audio]
+    ids = distinct_names(recordings)
     begins: Sequence[Start | None] = starts if starts is not None else [None] * len(audio)
     said = texts if texts is not None else [None] * len(audio)
-    given = zip(ids, audio, targets, begins, said, strict=True)
+    given = zip(ids, recordings, targets, begins, said, strict=True)
     return [_prepared(victim, *each, options) for each in given]
-
-
-def distinct_names(audio: Sequence[AudioPath]) -> list[str]:
-    """A name for each file that can be a folder's, numbered where two are alike."""
-    beside = (BANK, WAV, DELTA, LEVELS, RECORD, "report.html", "report-files")
-    return folder_names((Path(path).stem for path in audio), taken=beside)
 
 
 def _prepared(
     victim: Victim,
     name: str,
-    audio: AudioPath,
+    recording: Recording,
     target: str,
     start: Start | None,
     text: str | None,
@@ -133,19 +129,39 @@ def _prepared(
             " between words, to match it exactly."
         )
     spelled = target if options.exact else as_sentence(target)
-    clean = quantise(torch.from_numpy(load(audio, victim.sample_rate)))
+    clean, excerpt = recording.read(victim.sample_rate)
+    around = Surroundings.of(excerpt) if excerpt else Surroundings(clean, 0, len(clean))
     tokens, transcript = victim.encode(spelled, len(clean)), victim.transcribe(clean)
     seconds = len(clean) / victim.sample_rate
     warnings = _warnings(target, seconds, matches(transcript, target, options.normaliser))
     if options.band == "full":
         warnings += _of_band(clean, victim.sample_rate)
-    begins = None if start is None else _delta_of(start, victim, clean, target, options)
+    place = (excerpt.begin, excerpt.end) if excerpt else None
+    begins = None if start is None else _delta_of(start, victim, clean, place, target, options)
     return Clip(
-        name, Path(audio), target, spelled, tokens, clean, transcript, text, begins, warnings
+        id=name,
+        path=recording.path,
+        target=target,
+        spelled=spelled,
+        tokens=tokens,
+        clean=clean,
+        excerpt=excerpt,
+        around=around,
+        transcript=transcript,
+        text=text,
+        start=begins,
+        warnings=warnings,
     )
 
 
-def _delta_of(start: Start, victim: Victim, clean: Tensor, target: str, options: Options) -> Tensor:
+def _delta_of(
+    start: Start,
+    victim: Victim,
+    clean: Tensor,
+    passage: tuple[int, int] | None,
+    target: str,
+    options: Options,
+) -> Tensor:
     """The perturbation of an earlier success on the same clip, with the same target and victim."""
     earlier = start if isinstance(start, Result) else read_item(start)
     record, method = earlier.record, STARTS_FROM[options.method]
@@ -160,8 +176,11 @@ def _delta_of(start: Start, victim: Victim, clean: Tensor, target: str, options:
             )
     if record.found_at is None:
         raise OptionError("The start never matched its target. Give it more passes first.")
-    if not np.array_equal(earlier.clean, clean.numpy()):
-        raise OptionError("The start was made from another recording. Give the result of this one.")
+    if record.passage != passage or not np.array_equal(earlier.clean, clean.numpy()):
+        raise OptionError(
+            "The start was made from another recording, or another passage. Give the result of this"
+            " one."
+        )
     return torch.from_numpy(earlier.delta)
 
 

@@ -19,10 +19,11 @@ from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.attacks.clip import Clip
 from mondegreen.attacks.setup import Setup
 from mondegreen.audio.batch import quantise
-from mondegreen.audio.pcm import load, written
+from mondegreen.audio.pcm import FULL_SCALE, MAX_SECONDS, load, written
 from mondegreen.measures.quality import over_db
 from mondegreen.measures.survival import Phrases, heard_share, survival, survives
 from mondegreen.options import Options
+from mondegreen.psychoacoustics.surroundings import Surroundings
 from mondegreen.results.record import Survival
 from mondegreen.search.trajectory import Candidate, Trajectory
 from mondegreen.text import matches
@@ -130,18 +131,38 @@ def _proven(
 ) -> Proven:
     """What the file of a perturbation proves: it matches, and keeps the bound if there is one."""
     adversarial, proof = _from_file(victim, clip, delta, options.normaliser)
-    excess = bound_excess(clip.clean.numpy(), adversarial, victim.sample_rate, options)
+    rate = victim.sample_rate
+    excess = bound_excess(clip.clean.numpy(), adversarial, rate, options, clip.around)
     kept = proof.matched and not excess
     return Proven(candidate, adversarial, proof.transcript, kept, excess)
 
 
 def bound_excess(
-    clean: NDArray[np.float32], adversarial: NDArray[np.float32], rate: int, options: Options
+    clean: NDArray[np.float32],
+    adversarial: NDArray[np.float32],
+    rate: int,
+    options: Options,
+    around: Surroundings | None = None,
 ) -> float | None:
     """By how many dB a file breaks the bound of its options; None: they have none."""
     if options.bound is None:
         return None
-    return over_db(clean, adversarial, rate, options.bound)
+    return over_db(clean, adversarial, rate, options.bound, around)
+
+
+def hear_whole(victim: Victim, clip: Clip, adversarial: NDArray[np.float32]) -> str | None:
+    """What all of a recording is heard as, once its passage is the adversarial one.
+
+    None where that is the passage, or longer than a clip may be, or not taken by the victim: no
+    claim depends on it, so that nothing that happens here costs the result.
+    """
+    if clip.excerpt is None or len(clip.excerpt.whole) > MAX_SECONDS * victim.sample_rate:
+        return None
+    whole = torch.from_numpy(clip.excerpt.replaced(adversarial)).float() / FULL_SCALE
+    try:
+        return victim.transcribe(whole)
+    except (Exception, KeyboardInterrupt):
+        return None
 
 
 def _prove_in_rooms(

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save as safetensors_bytes
 
-from mondegreen.audio.pcm import ADVERSARIAL_MARK, wav_bytes
+from mondegreen.audio.passage import Excerpt
+from mondegreen.audio.pcm import ADVERSARIAL_MARK, Pcm, encode, to_pcm16
 from mondegreen.errors import MondegreenError, RecogniserError, StorageError, reason
 from mondegreen.files import as_json, discard, locked, part_name, sweep, undisturbed, write_whole
 from mondegreen.measures.quality import rated
@@ -38,6 +39,8 @@ class Result:
     # what the recogniser's own code failed with after the first success, which ended the search or
     # the proof; None: it did not
     fault: RecogniserError | None = None
+    excerpt: Excerpt | None = None  # the recording that the clip is a passage of; None: it is all
+    loudest: float = 0.0  # power of the loudest bin of that recording, eq. (12); 0: it is all
 
     @property
     def verified(self) -> bool:
@@ -49,6 +52,13 @@ class Result:
         """[T] the perturbation, exactly adversarial - clean."""
         return self.adversarial - self.clean
 
+    @property
+    def saved(self) -> Pcm:
+        """[N] the samples of the saved file: the clip, or all of the recording around it."""
+        return (
+            self.excerpt.replaced(self.adversarial) if self.excerpt else to_pcm16(self.adversarial)
+        )
+
     def measured(self) -> Result:
         """The same with what takes time, may fail, and is not needed to save it.
 
@@ -58,7 +68,7 @@ class Result:
         record, rate = self.record, self.record.sample_rate
         try:
             quality, missing = rated(record.quality, self.clean, self.adversarial, rate)
-            shown, why = _levels(self.clean, rate, self.delta)
+            shown, why = _levels(self.clean, rate, self.delta, self.loudest)
             warnings = (*record.warnings, *missing, *why)
             return replace(
                 self, record=replace(record, quality=quality, warnings=warnings), levels=shown
@@ -117,7 +127,7 @@ class Result:
         """
         rate = self.record.sample_rate
         contents = {
-            WAV: wav_bytes(self.adversarial, rate, comment=ADVERSARIAL_MARK),
+            WAV: encode(self.saved, rate, comment=ADVERSARIAL_MARK),
             DELTA: safetensors_bytes({"delta": self.delta}),
         }
         if self.levels is not None:
@@ -134,11 +144,11 @@ class Result:
 
 
 def _levels(
-    clean: NDArray[np.float32], rate: int, delta: NDArray[np.float32]
+    clean: NDArray[np.float32], rate: int, delta: NDArray[np.float32], loudest: float
 ) -> tuple[Levels | None, list[str]]:
     """Levels for pictures, and why there are none."""
     try:
-        return levels(spectra(clean, rate, delta)), []
+        return levels(spectra(clean, rate, delta, loudest=loudest)), []
     except Exception as error:  # out of memory, say: pictures are not worth a result
         return None, [f"there will be no pictures: {reason(error)}"]
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
@@ -29,7 +29,8 @@ from mondegreen.audio.pcm import (
     opened,
     to_pcm16,
 )
-from mondegreen.errors import AudioError, StorageError, reason
+from mondegreen.audio.recording import open_recording
+from mondegreen.errors import AudioError, StorageError
 
 LONGEST: Final = 3600.0  # seconds of a recording of which a passage is attacked
 ROUNDING: Final = 0.05  # seconds by which a stated end may miss the recording's own
@@ -49,6 +50,8 @@ class Passage:
     def __post_init__(self) -> None:
         """Check what can be checked without the recording."""
         ends = math.inf if self.end is None else self.end
+        if not isinstance(self.begin, Real) or not isinstance(ends, Real):
+            raise AudioError(f"Got begin={self.begin!r} and end={self.end!r}, expected seconds.")
         if not 0 <= self.begin < math.inf or math.isnan(ends):
             raise AudioError(f"Got {self}, expected seconds from the recording's beginning.")
         if ends - self.begin < MIN_SECONDS:
@@ -165,23 +168,28 @@ def read_whole(path: str | PathLike[str], sample_rate: int) -> Pcm:
         ) from error
 
 
-def read_part(path: Path, sample_rate: int, begin: int, end: int) -> Pcm:
-    """Samples `begin` to `end` [T] of a 16-bit WAV file that was saved here, and nothing else.
+def read_part(path: Path, sample_rate: int, part: tuple[int, int] | None = None) -> Pcm:
+    """Samples [T] of a 16-bit WAV file that was saved here, and no others.
+
+    Args:
+        path: the file.
+        sample_rate: that it must have, Hz.
+        part: the first sample, and the one after the last; None: all.
 
     Raises:
         AudioError: the file is another, or ends earlier.
     """
-    try:
-        with soundfile.SoundFile(path) as file:
-            if (file.samplerate, file.channels, file.subtype) != (sample_rate, 1, "PCM_16"):
-                raise AudioError(f"{path} is not what was saved: mono 16-bit at {sample_rate} Hz.")
-            if not 0 <= begin < end <= file.frames:
-                raise AudioError(
-                    f"{path} has {file.frames} samples, and its passage is said to be of samples"
-                    f" {begin} to {end}. The two do not belong together."
-                )
-            file.seek(begin)
-            part: Pcm = file.read(end - begin, dtype="int16")
-    except soundfile.SoundFileError as error:
-        raise AudioError(f"{path} cannot be read as audio ({reason(error)}).") from error
-    return part
+    with open_recording(path) as file:
+        kind = file.samplerate, file.channels, file.format, file.subtype
+        most = LONGEST * sample_rate
+        if kind != (sample_rate, 1, "WAV", "PCM_16") or not 0 < file.frames <= most:
+            raise AudioError(f"{path} is not what was saved: mono 16-bit at {sample_rate} Hz.")
+        begin, end = part or (0, file.frames)
+        if not 0 <= begin < end <= file.frames:
+            raise AudioError(
+                f"{path} has {file.frames} samples, and its passage is said to be of samples"
+                f" {begin} to {end}. The two do not belong together."
+            )
+        file.seek(begin)
+        samples: Pcm = file.read(end - begin, dtype="int16")
+    return samples

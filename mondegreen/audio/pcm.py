@@ -59,6 +59,18 @@ def load(
     name = printable(path)
     with opened(path, max_seconds) as file:
         rate, frames = file.samplerate, _read(name, file, max_seconds)
+    return converted(name, frames, rate, sample_rate)
+
+
+def converted(name: str, frames: Samples, rate: int, sample_rate: int) -> Samples:
+    """Frames `[T, channels]` at `rate` as a clip `[T]` at `sample_rate`; see `load`.
+
+    Raises:
+        AudioError: what was called so holds NaN or infinity, or only silence.
+
+    >>> converted("a", np.full((800, 2), [0.5, 0.0], np.float32), 8_000, 8_000)[:2].tolist()
+    [0.25, 0.25]
+    """
     _check_values(name, frames)
     mono = frames.mean(axis=1, dtype=np.float32)
     audio = np.clip(resample(mono, rate, sample_rate), -1.0, 1.0)
@@ -141,7 +153,11 @@ def written(audio: NDArray[np.floating], sample_rate: int) -> Samples:
 def wav_bytes(
     audio: NDArray[np.floating], sample_rate: int, *, comment: str | None = None
 ) -> bytes:
-    """The samples `to_pcm16(audio)` of a clip `[T]` as a WAV file in memory; see `save`."""
+    """The samples `to_pcm16(audio)` of a clip `[T]` as a WAV file in memory; see `save`.
+
+    >>> wav_bytes(np.zeros(160), 16_000)[:4]
+    b'RIFF'
+    """
     pcm = to_pcm16(audio)
     if pcm.ndim != 1 or pcm.size == 0:
         raise AudioError(f"Got audio of shape {pcm.shape}, expected one clip [T] with T > 0.")

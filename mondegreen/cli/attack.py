@@ -53,7 +53,8 @@ DEMO_STEPS: dict[str, list[tuple[Method, int | None]]] = {
 @app.command(
     epilog=Examples + 'mondegreen attack clip.wav --target "open the door"\n\n'
     'mondegreen attack *.flac --target "good morning" --preset paper --out results --json\n\n'
-    'mondegreen attack clip.wav --target "open the door" --method robust --rooms bank.rooms'
+    'mondegreen attack clip.wav --target "open the door" --method robust --rooms bank.rooms\n\n'
+    'mondegreen attack meeting.wav --from 12.0 --to 18.5 --target "good morning"'
 )
 @takes(Options, but=frozenset({"max_clean_wer"}))
 def attack(
@@ -64,6 +65,15 @@ def attack(
         Path, typer.Option(help="Folder for the results; with several clips, one folder each.")
     ] = Path("mondegreen-out"),
     as_json: AsJson = False,
+    begin: Annotated[
+        float | None,
+        typer.Option(
+            "--from", help="Attack the passage from this second on; the rest stays as it is."
+        ),
+    ] = None,
+    end: Annotated[
+        float | None, typer.Option("--to", help="Attack the passage up to this second.")
+    ] = None,
     rooms: Bank = None,
     start: Annotated[
         Path | None,
@@ -91,12 +101,16 @@ def attack(
 
     Writes adversarial.wav, delta.safetensors, levels.safetensors and record.json, and a page to
     listen to and look at, report.html. Ctrl-C or SIGTERM keeps the best result so far.
+    With --from or --to, adversarial.wav is all of the recording, which may last up to an hour.
     """
+    from mondegreen.audio.passage import Passage
+
     options = Options(**chosen)
+    passage = None if begin is None and end is None else Passage(begin or 0.0, end)
     options.check_rooms(rooms is not None)
     check_threads(threads)
     check_phrase(target)
-    check_recordings(audio)
+    check_recordings(audio, passage)
     check_bank(rooms)
     check_place(out)
     if start is not None:
@@ -104,12 +118,14 @@ def attack(
     import torch
 
     from mondegreen.attacks.clip import prepare
+    from mondegreen.attacks.recording import Recording
     from mondegreen.attacks.result import make_folder
     from mondegreen.results.folder import BANK
     from mondegreen.search.presets import stages_for
     from mondegreen.victims import load_victim
 
     stages_for(options, started=start is not None)  # refused before anything is loaded or made
+    recordings = [Recording(path, passage) for path in audio]
     if threads is not None:
         torch.set_num_threads(threads)
     with working("loading the recogniser"):
@@ -117,7 +133,7 @@ def attack(
     setup = set_up(options, attacked.sample_rate, rooms)
     # every clip is checked before any time is spent on the first
     starts = None if start is None else _starts(start, audio)
-    clips = prepare(attacked, audio, [target] * len(audio), options, starts)
+    clips = prepare(attacked, recordings, [target] * len(audio), options, starts)
     folders = [make_folder(out if len(clips) == 1 else out / clip.id) for clip in clips]
     for clip in clips:
         print_warnings(clip.id, clip.warnings)
@@ -142,7 +158,7 @@ def attack(
 
 def _starts(folder: Path, audio: list[Path]) -> list[Path]:
     """Where an attack on the same recordings, in the same order, has left its results."""
-    from mondegreen.attacks.clip import distinct_names
+    from mondegreen.attacks.recording import distinct_names
 
     if len(audio) == 1:
         return [folder]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mondegreen.attacks.result import Result
     from mondegreen.findings import Finding
     from mondegreen.measures.transfer import Transcribed, Transfer
-    from mondegreen.results.record import Dry, InRooms, Survival
+    from mondegreen.results.record import Dry, InRooms, Record, Survival
 
 NAMES = 18  # characters of the names of fields, unless one is longer
 NARROWEST, GAP = 16, 2  # characters of a column that can still be read, and between two
@@ -99,6 +99,7 @@ def print_result(result: Result, folder: Path) -> None:
         "target": record.target,
         "original heard as": record.heard_clean,
         "result heard as": record.heard,
+        **_passage(record),
         "verified": proof if record.verified else "NO",
         "passes": f"{record.passes} in {record.seconds:.0f} s, {first}",
         "largest change": f"{quality.max_abs:.0f} of {FULL_SCALE}{peak}",
@@ -118,6 +119,15 @@ def print_result(result: Result, folder: Path) -> None:
     fields["files"] = " ".join(str(folder / name) for name in own)
     print_fields(fields)
     print_warnings(record.id, record.warnings)
+
+
+def _passage(record: Record) -> dict[str, str]:
+    """Which passage of the recording all other lines are about, and what the whole is heard as."""
+    if record.where is None:
+        return {}
+    begin, end = record.where
+    heard = "not taken" if record.heard_whole is None else record.heard_whole or "(nothing)"
+    return {"passage": f"{begin:.2f} s to {end:.2f} s", "whole heard as": heard}
 
 
 def survival_fields(survival: Survival, clean: Survival | None) -> dict[str, str]:

@@ -9,21 +9,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mondegreen.errors import OptionError, RoomError, StorageError
 from mondegreen.reading import is_file, is_folder, is_there
+
+if TYPE_CHECKING:
+    from mondegreen.audio.passage import Passage
 
 BANKS: Final = ("fast", "paper")  # names of banks that are made on first use
 ANY_RATE: Final = 16_000  # Hz; whether a file can be read does not depend on it
 
 
-def check_recordings(paths: Iterable[Path]) -> None:
-    """Raises AudioError for a recording that cannot be read."""
+def check_recordings(paths: Iterable[Path], passage: Passage | None = None) -> None:
+    """Raises AudioError for a recording that cannot be read, or has no such passage."""
+    from mondegreen.audio.passage import read_excerpt
     from mondegreen.audio.pcm import load
 
     for path in paths:
-        load(path, ANY_RATE)
+        if passage is None:
+            load(path, ANY_RATE)
+        else:
+            read_excerpt(path, ANY_RATE, passage)
 
 
 def check_clips(clips: str) -> None:

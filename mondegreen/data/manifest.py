@@ -1,8 +1,8 @@
 """Manifests: tables of clips as JSON Lines (the form of NVIDIA NeMo), CSV or TSV.
 
-Columns: `audio_filepath` or `audio`; optionally `text`, `target`, `id` and `duration` (s). Others
-are ignored, except that an `offset`, by which NeMo selects a part of a recording, is refused. Paths
-are relative to the manifest's folder.
+Columns: `audio_filepath` or `audio`; optionally `text`, `target`, `id`, and `offset` and `duration`
+in seconds, by which NeMo selects a part of a recording. Others are ignored. Paths are relative to
+the manifest's folder.
 """
 
 from __future__ import annotations
@@ -54,11 +54,6 @@ class ManifestLine:
 
     def as_utterance(self, name: str) -> Utterance:
         """The clip under the id `name`."""
-        if self.seconds("offset"):
-            raise self.wrong(
-                f"a part of a recording, from offset {self.fields['offset']!r}",
-                "a whole one; cut it out first",
-            )
         audio = str((self.manifest.parent / self.audio()).absolute())
         if not is_utf8(audio):
             raise self.wrong(f"a recording in {audio!a:.200}", "a path that is UTF-8; rename it")
@@ -68,6 +63,7 @@ class ManifestLine:
             text=self.string("text"),
             target=self.string("target"),
             duration=self.seconds("duration"),
+            offset=self.seconds("offset"),
         )
 
     def audio(self) -> str:

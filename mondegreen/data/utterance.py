@@ -20,6 +20,8 @@ class Utterance:
     text: str | None = None  # what is said in it; None: unknown
     target: str | None = None  # the phrase asked for; None: none was chosen
     duration: float | None = None  # seconds, as the source states, not measured; None: unknown
+    # seconds of the recording before what is meant; None: all of it is, unless `duration` is less
+    offset: float | None = None
 
 
 def numbered(

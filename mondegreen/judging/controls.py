@@ -31,6 +31,13 @@ class Case:
     target: str  # the phrase asked for
     tokens: Tensor  # the same in the victim's symbols
     normaliser: str  # that success is judged under; see `mondegreen.text`
+    # power of the loudest bin of the recording that the clip is a passage of; 0: it is all of it
+    loudest: float = 0.0
+
+    def threshold(self, like: Tensor, sample_rate: int) -> MaskingThreshold:
+        """The masking threshold in the frames within the clip, of the type of a tensor."""
+        loudest = torch.tensor([self.loudest])
+        return masking_threshold(self.clean.to(like)[None], None, sample_rate, loudest=loudest)
 
     def succeeds(self, recogniser: Recogniser, delta: Tensor) -> bool:
         """Whether x + δ, as a 16-bit file holds it, is transcribed as the target."""
@@ -78,7 +85,7 @@ def white_noise(case: Case, seed: tuple[int, ...]) -> Tensor:
 
 def shaped_noise(case: Case, sample_rate: int, seed: tuple[int, ...]) -> Tensor:
     """Gaussian noise [DRAWS, T] that follows the clip's masking threshold, of its δ's energy."""
-    threshold = masking_threshold(case.clean[None], None, sample_rate)
+    threshold = case.threshold(case.clean, sample_rate)
     return _of_energy(shaped(_gaussian(len(case.clean), seed), threshold), case.delta)
 
 

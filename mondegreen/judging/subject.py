@@ -14,6 +14,7 @@ from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.judging.controls import Case
 from mondegreen.options import Options
+from mondegreen.psychoacoustics.surroundings import Surroundings
 from mondegreen.results.folder import item_folders
 from mondegreen.results.item import Item, read_item
 from mondegreen.results.record import Record
@@ -179,4 +180,7 @@ def _drawn(victim: Victim, example: Example) -> Drawn:
     item, record = read_item(example.folder), example.record
     clean, delta = torch.from_numpy(item.clean), torch.from_numpy(item.delta)
     tokens = victim.encode(record.spelled, len(clean))
-    return Drawn(record, Case(clean, delta, record.target, tokens, record.options.normaliser))
+    excerpt = item.excerpt()
+    loudest = 0.0 if excerpt is None else Surroundings.of(excerpt).loudest
+    by = record.options.normaliser
+    return Drawn(record, Case(clean, delta, record.target, tokens, by, loudest))

@@ -8,7 +8,6 @@ from typing import Final
 
 from mondegreen.audio.pcm import FULL_SCALE
 from mondegreen.judging.controls import Case
-from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.search.loop import Search
 from mondegreen.search.presets import Stages
 from mondegreen.search.stage import Decay, Elastic, Expectation, Stage
@@ -34,7 +33,7 @@ def passes_to_success(
         The gradient passes that it took; None: the stages ended first.
     """
     clean = case.clean.to(victim.device, victim.dtype)
-    threshold = masking_threshold(clean[None], None, victim.sample_rate)
+    threshold = case.threshold(clean, victim.sample_rate)
     search = Search(victim, [clean], [case.tokens], threshold)
     for progress in search.run(stages):
         (trajectory,) = search.trajectories

@@ -21,6 +21,7 @@ from mondegreen.audio.batch import pad
 from mondegreen.errors import MondegreenError, OptionError, VictimError
 from mondegreen.judging.evaluate import may_be_loaded
 from mondegreen.measures.survival import Phrases, survival, survives
+from mondegreen.psychoacoustics.surroundings import Surroundings
 from mondegreen.results.folder import WAV, items_in, kept_bank
 from mondegreen.results.heard import Claim
 from mondegreen.results.item import Item, read_item, read_record
@@ -228,7 +229,9 @@ def _check_way(
 
 def _claim(folder: Path, item: Item, transcript: str | None, verified: bool) -> Claim:
     record = item.record
-    over = bound_excess(item.clean, item.adversarial, record.sample_rate, record.options)
+    excerpt = None if record.options.bound is None else item.excerpt()
+    around = None if excerpt is None else Surroundings.of(excerpt)
+    over = bound_excess(item.clean, item.adversarial, record.sample_rate, record.options, around)
     return Claim(
         item=str(folder),
         file=record.files[WAV],

@@ -34,7 +34,8 @@ from mondegreen.audio.pcm import FULL_SCALE, resample
 from mondegreen.errors import AudioError, reason
 from mondegreen.measures.apart import pesq_apart
 from mondegreen.psychoacoustics.excess import excess_db, masking_loss
-from mondegreen.psychoacoustics.threshold import MaskingThreshold, masking_threshold
+from mondegreen.psychoacoustics.surroundings import Surroundings, thresholds_around
+from mondegreen.psychoacoustics.threshold import MaskingThreshold
 from mondegreen.results.record import MaskingExcess, Quality
 
 Audio: TypeAlias = NDArray[np.floating]
@@ -43,7 +44,13 @@ PESQ_RATE: Final = 16_000  # Hz, the only rate of wide-band PESQ
 PESQ_SECONDS: Final = 30.0  # the longest speech that P.862 was validated on
 
 
-def measure(clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "paper") -> Quality:
+def measure(
+    clean: Audio,
+    adversarial: Audio,
+    sample_rate: int,
+    profile: str = "paper",
+    around: Surroundings | None = None,
+) -> Quality:
     """Take every measurement of an example against its clean clip.
 
     Args:
@@ -51,6 +58,7 @@ def measure(clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "
         adversarial: likewise.
         sample_rate: of both, in Hz.
         profile: masking threshold profile, see `mondegreen.psychoacoustics.threshold`.
+        around: what of a recording is around the clean clip; None: nothing.
 
     Raises:
         AudioError: the two are not single clips of equal length.
@@ -60,11 +68,17 @@ def measure(clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "
     >>> round(measure(clean, clean + 1e-3, 16_000).snr_db, 2)
     56.99
     """
-    own = computed(clean, adversarial, sample_rate, profile)
+    own = computed(clean, adversarial, sample_rate, profile, around)
     return rated(own, clean, adversarial, sample_rate)[0]
 
 
-def computed(clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "paper") -> Quality:
+def computed(
+    clean: Audio,
+    adversarial: Audio,
+    sample_rate: int,
+    profile: str = "paper",
+    around: Surroundings | None = None,
+) -> Quality:
     """The measurements that are computed here; see `measure`. `rated` adds the others."""
     if clean.ndim != 1 or clean.shape != adversarial.shape or clean.size == 0:
         raise AudioError(
@@ -74,7 +88,7 @@ def computed(clean: Audio, adversarial: Audio, sample_rate: int, profile: str = 
     return Quality(
         max_abs=max_abs(clean, adversarial),
         snr_db=snr_db(clean, adversarial),
-        masking=masking_excess(clean, adversarial, sample_rate, profile),
+        masking=masking_excess(clean, adversarial, sample_rate, profile, around),
         pesq=None,
         stoi=None,
     )
@@ -124,9 +138,15 @@ def snr_db(clean: Audio, adversarial: Audio) -> float | None:
 
 
 def masking_excess(
-    clean: Audio, adversarial: Audio, sample_rate: int, profile: str = "paper"
+    clean: Audio,
+    adversarial: Audio,
+    sample_rate: int,
+    profile: str = "paper",
+    around: Surroundings | None = None,
 ) -> MaskingExcess:
     """Compare delta with the masking threshold of the clean clip; clips `[T]`.
+
+    Of a passage, with that of the recording `around` it, in all frames that see the passage.
 
     Raises:
         OptionError: there is no profile of that name.
@@ -135,9 +155,9 @@ def masking_excess(
     >>> masking_excess(clean, clean, 16_000).loss
     0.0
     """
-    audio = torch.as_tensor(clean, dtype=torch.float64)[None]
-    delta = torch.as_tensor(_delta(clean, adversarial))[None]
-    threshold = masking_threshold(audio, None, sample_rate, profile)
+    around = around or Surroundings(torch.as_tensor(clean), 0, len(clean))
+    delta = around.placed(torch.as_tensor(_delta(clean, adversarial)))[None]
+    threshold = thresholds_around([around], sample_rate, delta, profile)
     excess = excess_db(delta, threshold)[0]
     return MaskingExcess(
         profile=profile,
@@ -145,32 +165,39 @@ def masking_excess(
         share_above=float((excess > 0).double().mean()),
         mean_excess_db=_or_zero(excess[excess > 0], torch.mean),
         max_excess_db=_or_zero(excess[excess > 0], torch.amax),
-        edges_db=_at_edges(audio, delta, threshold),
+        edges_db=_at_edges(around, delta, threshold),
     )
 
 
-def _at_edges(audio: Tensor, delta: Tensor, threshold: MaskingThreshold) -> float:
-    """The largest excess, in dB, in frames that do not lie within the clip; `[1, T]` both."""
+def _at_edges(around: Surroundings, delta: Tensor, threshold: MaskingThreshold) -> float:
+    """The largest excess of δ [1, S], in dB, in frames that do not lie within the clip."""
     before, after = threshold.silence
-    audio, delta = (pad(sound, (before, after)) for sound in (audio, delta))
-    around = threshold.of(audio, torch.tensor(audio.shape[1:]))
-    whole = threshold.lengths.clamp(min=around.window)  # a shorter clip is padded to one frame
-    begins = torch.arange(around.theta.shape[1]) * around.hop - before
-    within = (begins >= 0) & (begins + around.window <= whole)
-    excess = excess_db(delta, around)[0, ~within]
+    audio, delta = (pad(sound, (before, after)) for sound in (around.audio.to(delta)[None], delta))
+    seen = threshold.of(audio, torch.tensor(audio.shape[1:]))
+    end = max(around.end, around.begin + seen.window)  # a shorter clip is padded to one frame
+    begins = torch.arange(seen.theta.shape[1]) * seen.hop - before
+    within = (begins >= around.begin) & (begins + seen.window <= end)
+    excess = excess_db(delta, seen)[0, ~within]
     return _or_zero(excess[excess > 0], torch.amax)
 
 
-def over_db(clean: Audio, adversarial: Audio, sample_rate: int, bound_db: float) -> float:
+def over_db(
+    clean: Audio,
+    adversarial: Audio,
+    sample_rate: int,
+    bound_db: float,
+    around: Surroundings | None = None,
+) -> float:
     """By how much delta exceeds theta + `bound_db` in its worst bin, in dB; 0: nowhere.
 
-    Clips are `[T]`; the bound is 0 or more.
+    Clips are `[T]`; the bound is 0 or more; `around` as in `measure`.
 
     >>> clean = np.sin(np.arange(4_096) * np.pi / 8)
     >>> over_db(clean, clean, 16_000, bound_db=0.0)
     0.0
     """
-    return max(0.0, masking_excess(clean, adversarial, sample_rate).max_excess_db - bound_db)
+    excess = masking_excess(clean, adversarial, sample_rate, around=around)
+    return max(0.0, excess.max_excess_db - bound_db)
 
 
 def _or_zero(values: Tensor, statistic: Callable[[Tensor], Tensor]) -> float:

@@ -36,10 +36,16 @@ def spectra(
     sample_rate: int,
     delta: NDArray[np.float32] | None = None,
     profile: str = "paper",
+    loudest: float = 0.0,
 ) -> Spectra:
-    """Spectra of a clip [T], and of a perturbation [T] of it."""
+    """Spectra of a clip [T], and of a perturbation [T] of it.
+
+    Of a passage, in the frames that lie within it; `loudest` is the power of the loudest bin of the
+    whole recording, see `mondegreen.psychoacoustics.surroundings`.
+    """
     audio = torch.from_numpy(clean).double()[None]
-    threshold = masking_threshold(audio, None, sample_rate, profile)
+    of_all = torch.tensor([loudest])
+    threshold = masking_threshold(audio, None, sample_rate, profile, loudest=of_all)
     power = normalised_power(audio, threshold)
     hertz = bin_frequencies(sample_rate, threshold.window)
     change = None

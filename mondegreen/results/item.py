@@ -7,7 +7,7 @@ Beside them lies `levels.safetensors`, for pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mondegreen.audio.pcm import MAX_SAMPLES, load
+from mondegreen.audio.passage import Excerpt, read_part
+from mondegreen.audio.pcm import FULL_SCALE, MAX_SAMPLES, Pcm
 from mondegreen.errors import AudioError, MondegreenError, reason
 from mondegreen.reading import is_file, is_folder, is_there, read_tensors
 from mondegreen.results.folder import DELTA, LEVELS, RECORD, WAV, hash_of, read_object
@@ -30,14 +31,28 @@ LARGEST_DELTA: Final = 4 * MAX_SAMPLES + 2**10  # bytes
 class Item:
     """An item folder, read back."""
 
+    folder: Path
     record: Record  # what is claimed
-    adversarial: NDArray[np.float32]  # [T] float32, the saved file's samples
+    # [T] float32, the saved file's samples; of a file of which a passage was attacked, the passage
+    adversarial: NDArray[np.float32]
     delta: NDArray[np.float32]  # [T] float32, the perturbation
 
     @property
     def clean(self) -> NDArray[np.float32]:
         """[T] the clip on the 16-bit grid."""
         return self.adversarial - self.delta
+
+    def excerpt(self) -> Excerpt | None:
+        """The clip as a passage of the recording, which is read now; None: it is all of it.
+
+        Raises:
+            AudioError: the saved file cannot be read.
+        """
+        if self.record.passage is None:
+            return None
+        path, rate = self.folder / WAV, self.record.sample_rate
+        attacked = Excerpt(read_part(path, rate), *self.record.passage)
+        return replace(attacked, whole=attacked.replaced(self.clean))
 
 
 def is_item(path: Path) -> bool:
@@ -74,7 +89,7 @@ def read_item(path: str | PathLike[str]) -> Item:
     try:
         check_files(folder, record)
         delta = read_delta(folder)
-        adversarial = load(folder / WAV, record.sample_rate)
+        adversarial = (saved_pcm(folder, record) / FULL_SCALE).astype(np.float32)
         if delta.dtype != np.float32 or delta.shape != adversarial.shape:
             raise ValueError("its audio and its perturbation are not of one length")
     except (MondegreenError, OSError, ValueError, KeyError) as error:
@@ -82,7 +97,16 @@ def read_item(path: str | PathLike[str]) -> Item:
             f"{path} is no whole result ({reason(error)}). Expected the folder that an attack"
             f" wrote, with {WAV}, {DELTA} and {RECORD}."
         ) from error
-    return Item(record, adversarial, delta)
+    return Item(folder, record, adversarial, delta)
+
+
+def saved_pcm(folder: Path, record: Record) -> Pcm:
+    """What was attacked, [T] int16, from the saved file: all of it, or the passage.
+
+    Raises:
+        AudioError: the file is not what was saved, or has no such passage.
+    """
+    return read_part(folder / WAV, record.sample_rate, record.passage)
 
 
 def read_record(folder: Path) -> Record:

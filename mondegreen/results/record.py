@@ -169,13 +169,25 @@ class Record:
     # a point every ten steps; see `mondegreen.search.trajectory.Trajectory`
     curve: tuple[Point, ...]
     key: str | None = None  # names the item in its run; None: it is of none
+    # the first sample of the saved file that was attacked, and the one after the last; all above is
+    # of that passage alone. None: all of it was, like the next
+    passage: tuple[Count, Count] | None = None
+    heard_whole: str | None = None  # the transcript of all of the saved file; None: not taken
     # SHA-256 of the item's files, by name; empty until they are saved
     files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def where(self) -> tuple[float, float] | None:
+        """Where the passage that was attacked begins and ends, in seconds; None: all was."""
+        if self.passage is None:
+            return None
+        begin, end = (sample / self.sample_rate for sample in self.passage)
+        return begin, end
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, flat: the parts of options, quality and survival are fields of their own."""
         data = asdict(self)
-        last = {name: data.pop(name) for name in ("clean", "curve", "key", "files")}
+        last = {name: data.pop(name) for name in LAST}
         options, quality, survival = (data.pop(part) for part in PARTS)
         flat = {"schema": SCHEMA, "adversarial": True, **data, **options.model_dump(), **quality}
         return flat | (survival or dict.fromkeys(PARTS["survival"])) | last
@@ -205,6 +217,7 @@ class Record:
         return typed(cls, {**rest, **parts})
 
 
+LAST: Final = ("clean", "curve", "key", "passage", "heard_whole", "files")
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "options": tuple(Options.model_fields),
     "quality": tuple(part.name for part in fields(Quality)),

@@ -1,5 +1,7 @@
 """The sounds of an item: the recording, the adversarial file, and the perturbation alone.
 
+Of a file of which a passage was attacked, these are of the passage.
+
 The recording is the saved file minus its perturbation, so the original file is not needed. All
 three are 16-bit; the first two are exact to the sample.
 """
@@ -12,13 +14,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from mondegreen.audio.pcm import FULL_SCALE, Pcm
 from mondegreen.errors import MondegreenError, reason
-from mondegreen.results.folder import WAV
-from mondegreen.results.item import check_files, read_delta
+from mondegreen.results.item import check_files, read_delta, saved_pcm
 from mondegreen.results.record import Record
 
 PEAK: Final = FULL_SCALE // 2  # to which the perturbation is amplified
@@ -49,19 +49,19 @@ def read_sounds(folder: Path, record: Record) -> Sounds:
     """
     check_files(folder, record)
     try:
-        adversarial, rate = soundfile.read(folder / WAV, dtype="int16")
+        adversarial = saved_pcm(folder, record)
         delta = _steps(read_delta(folder))
-        if adversarial.ndim != 1 or adversarial.shape != delta.shape or not len(delta):
+        if adversarial.shape != delta.shape:
             raise ValueError("the file and its perturbation differ in length")
         original = (adversarial - delta).astype(np.int16)
         if not np.array_equal(original + delta, adversarial):
             raise ValueError("the recording would exceed 16 bits")
-    except (OSError, soundfile.SoundFileError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise MondegreenError(
             f"the sounds in {folder} cannot be read ({reason(error)}). Expected what an attack"
             " wrote; if they are damaged, delete the folder and run the same command again."
         ) from error
-    return Sounds(rate, original, adversarial, *_amplified(delta))
+    return Sounds(record.sample_rate, original, adversarial, *_amplified(delta))
 
 
 def _steps(delta: NDArray[np.floating]) -> NDArray[np.int64]:

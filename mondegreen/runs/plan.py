@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from mondegreen.audio.passage import ROUNDING, Passage
 from mondegreen.data.census import Seen, take_census
 from mondegreen.data.sources import read_clips
 from mondegreen.data.targets import choose_targets, limited
@@ -31,14 +32,42 @@ KEY_DIGITS: Final = 20
 class Row:
     """A clip of a run."""
 
-    key: str  # names its item folder: the hash of its audio, target, attack and victim
+    key: str  # names its item folder: the hash of its audio, passage, target, attack and victim
     id: str  # names it for people
     audio: str  # the recording's path
     text: str | None  # what is said in it; None: not known
     target: str  # the phrase asked for
     sha256: str | None  # of the recording; None: it could not be read when the run was planned
-    seconds: float | None  # its length, if known
+    seconds: float | None  # its length as measured; None: not known
     problem: str | None  # why it cannot be attacked; None: it can
+    offset: float | None = None  # seconds, as the source has them, like the next
+    duration: float | None = None
+
+    @property
+    def passage(self) -> Passage | None:
+        """What is meant of the recording; None: all of it.
+
+        As in NeMo, from `offset` on, or from the beginning, and `duration` long, or to the end.
+
+        Raises:
+            AudioError: no recording has such a passage.
+        """
+        if not self.is_part:
+            return None
+        begin = self.offset or 0.0
+        return Passage(begin, None if self.duration is None else begin + self.duration)
+
+    @property
+    def is_part(self) -> bool:
+        """Whether less is meant than the recording, as far as its length is known."""
+        if self.offset or self.duration is None:
+            return bool(self.offset)
+        return self.seconds is None or abs(self.duration - self.seconds) > ROUNDING
+
+    @property
+    def lasts(self) -> float:
+        """How long what is attacked may last, in seconds; 0: not known."""
+        return self.duration or self.seconds or 0.0
 
 
 def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> list[Utterance]:
@@ -61,7 +90,7 @@ def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> li
     ]
     if before:
         _check_source(config, clips, before)
-        return [Utterance(r.id, r.audio, r.text, r.target, r.seconds) for r in before]
+        return [Utterance(r.id, r.audio, r.text, r.target, r.duration, r.offset) for r in before]
     chosen = choose_targets(clips, target=config.target, targets=config.targets, seed=config.seed)
     return limited(chosen, config.limit, config.seed)
 
@@ -69,8 +98,12 @@ def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> li
 def _check_source(config: RunConfig, clips: Sequence[Utterance], before: Sequence[Row]) -> None:
     """Check that a source still has the clips of an earlier call, except for missing recordings."""
     own = config.target is None and config.targets is None  # targets come from the source as well
-    now = Counter((clip.audio, clip.text, clip.target if own else None) for clip in clips)
-    then = Counter((row.audio, row.text, row.target if own else None) for row in before)
+
+    def told(clip: Utterance | Row) -> tuple[str, str | None, str | None, float, float | None]:
+        target = clip.target if own else None
+        return clip.audio, clip.text, target, clip.offset or 0.0, clip.duration
+
+    now, then = Counter(map(told, clips)), Counter(map(told, before))
     gone = [f"it has {clip}" for clip in then - now if is_there(clip[0])]
     new = [f"the source has {clip}" for clip in now - then if config.limit is None]
     if gone or new:
@@ -113,8 +146,10 @@ def _row(clip: Utterance, seen: Seen) -> Row:
         text=clip.text,
         target=clip.target,
         sha256=seen.sha256,
-        seconds=seen.seconds or clip.duration,
+        seconds=seen.seconds,
         problem=seen.problem,
+        offset=clip.offset,
+        duration=clip.duration,
     )
 
 
@@ -130,7 +165,8 @@ def with_keys(rows: Sequence[Row], attacked: Mapping[str, Any]) -> list[Row]:
 
 def _key(row: Row, attacked: Mapping[str, Any]) -> str:
     audio = row.sha256 or row.audio  # without a hash it names no item, only an error
-    return key_of({"audio": audio, "target": row.target, **attacked})[:KEY_DIGITS]
+    part = {"offset": row.offset or 0.0, "duration": row.duration} if row.is_part else {}
+    return key_of({"audio": audio, "target": row.target, **part, **attacked})[:KEY_DIGITS]
 
 
 def write_rows(run: Path, rows: Sequence[Row]) -> None:
@@ -142,8 +178,7 @@ def write_rows(run: Path, rows: Sequence[Row]) -> None:
     lines = []
     for row in rows:
         known = asdict(row)
-        audio, seconds = known.pop("audio"), known.pop("seconds")
-        lines.append(as_json({"audio_filepath": audio, "duration": seconds, **known}, indent=None))
+        lines.append(as_json({"audio_filepath": known.pop("audio"), **known}, indent=None))
     write_whole(run / CLIPS, b"".join(lines))
 
 
@@ -155,8 +190,7 @@ def read_rows(run: Path) -> list[Row]:
     """
     try:
         return [
-            typed(Row, known | {"audio": known["audio_filepath"], "seconds": known["duration"]})
-            for known in read_clip_list(run)
+            typed(Row, known | {"audio": known["audio_filepath"]}) for known in read_clip_list(run)
         ]
     except (KeyError, MondegreenError) as error:
         raise MondegreenError(

@@ -40,6 +40,7 @@ from mondegreen.runs.job import (
 from mondegreen.runs.ledger import Ledger
 from mondegreen.runs.manifest import check_same, item_identity, write_manifest
 from mondegreen.runs.plan import Row, choose_clips, make_rows, read_rows, with_keys, write_rows
+from mondegreen.wording import number_of
 
 POLL_SECONDS: Final = 0.25  # longest wait for a message from the workers
 
@@ -186,7 +187,7 @@ def make_jobs(rows: Sequence[Row], finished: Set[str], batch: int) -> list[Job]:
         batch: clips in each.
     """
     possible = [row for row in rows if row.problem is None]
-    by_length = sorted(possible, key=lambda row: -(row.seconds or 0.0))
+    by_length = sorted(possible, key=lambda row: -row.lasts)
     batches = [tuple(by_length[i : i + batch]) for i in range(0, len(by_length), batch)]
     jobs = [Job(rows, frozenset(row.key for row in rows) - finished) for rows in batches]
     return [job for job in jobs if job.wanted]
@@ -284,6 +285,12 @@ def _driven(
         drive.tally.notes += complaints
         if aside is not None:
             drive.tally.notes.append(f"the run that was here is now {aside}")
+        if parts := sum(row.is_part for row in rows):
+            note = (
+                f"of {parts} of {number_of(len(rows), 'clip')} a passage is attacked, by offset"
+                " and duration; each result holds all of the recording"
+            )
+            drive.tally.notes.append(note)
         if before:
             done, begun = len(finished), len(list(ledger.searches.iterdir()))
             note = f"resuming: {done} of {drive.tally.clips} finished, {begun} under way"

@@ -25,6 +25,7 @@ from safetensors.torch import save
 
 from mondegreen.attacks.attack import Attack
 from mondegreen.attacks.clip import Clip, prepare
+from mondegreen.attacks.recording import Recording
 from mondegreen.attacks.setup import Setup
 from mondegreen.errors import (
     AudioError,
@@ -184,7 +185,8 @@ class Worker:
     def _prepared(self, row: Row) -> Clip:
         _check_unchanged(row)
         options, texts = self.setup.options, [row.text]
-        (clip,) = prepare(self.victim, [row.audio], [row.target], options, texts=texts)
+        recording = Recording(row.audio, row.passage)
+        (clip,) = prepare(self.victim, [recording], [row.target], options, texts=texts)
         return replace(clip, id=row.id)
 
     def _attacked(

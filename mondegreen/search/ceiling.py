@@ -41,26 +41,34 @@ def lowered(delta: Tensor, threshold: MaskingThreshold, ceiling_db: float) -> Te
 
 
 @torch.no_grad()
-def contained(delta: Tensor, threshold: MaskingThreshold, bound_db: float, turns: int) -> Tensor:
+def contained(
+    delta: Tensor,
+    threshold: MaskingThreshold,
+    bound_db: float,
+    turns: int,
+    free: Tensor | None = None,
+) -> Tensor:
     """Bring δ down until no bin is above θ + `bound_db` once it is rounded to 16 bits.
 
     Excess in a quiet frame comes from a loud neighbour, and excess in a bin leaks from the next. So
     each turn brings a bin down by as much as the worst of the frames that share its samples, and of
     the bins beside it. This is not guaranteed: check what is left.
 
-    δ becomes zero where frames are too thin to see it, and beyond the last.
+    δ becomes zero where frames are too thin to see it, and beyond the last; also where it is not
+    ``free``, in each turn: what is cut off there is heard in the frames over the cut.
 
-    Shape: delta ``[B, T]`` full scale -> the same.
+    Shape: delta ``[B, T]`` full scale, free bool ``[B, T]`` or None for all -> as delta.
 
     Raises ``AudioError`` if delta is not of these clips.
     """
     limit = _limit(threshold, bound_db)
     reach = (threshold.window - 1) // threshold.hop  # frames that share samples, to each side
-    delta = delta * _seen(threshold, delta)
+    free = torch.ones_like(delta, dtype=torch.bool) if free is None else free
+    delta = delta * (_seen(threshold, delta) & free)
     for _ in range(turns):
         gain = _gain(delta, threshold, limit)
         worst = -max_pool2d(-gain[:, None], (2 * reach + 1, 3), 1, (reach, 1))[:, 0]
-        delta = delta + _scaled(delta, threshold, worst - 1)
+        delta = (delta + _scaled(delta, threshold, worst - 1)) * free
     return delta
 
 

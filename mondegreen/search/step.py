@@ -129,7 +129,8 @@ def move(stage: Stage, step: int, batch: Batch, gradient: Tensor, limits: Limits
         _adam(stage, step, batch, gradient, rate, pace)
     else:
         batch.delta.sub_(shaped(batch.mean, limits.theta, stage.under) * pace, alpha=rate)
-        batch.delta = contained(batch.delta, limits.theta, stage.under, TURNS)
+        free = batch.low < batch.high
+        batch.delta = contained(batch.delta, limits.theta, stage.under, TURNS, free)
     if stage.ceiling:
         batch.delta = limits.lowered(batch.delta, stage.ceiling.at(step, stage.steps))
     eps = a_clip(batch.eps, batch.delta)

@@ -1,7 +1,8 @@
 """Every clip of a run, or of a folder of results: what became of it, as a row of cells.
 
-Nested values are flattened: the `loss` of `masking` is `masking_loss`. Lists (`curve`, `air`, the
-rooms one by one) and the hashes of `files` are left out.
+Nested values are flattened: the `loss` of `masking` is `masking_loss`. A passage is two
+cells, in seconds. Other lists (`curve`, `air`, the rooms one by one) and the hashes of `files` are
+left out.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ VERSIONS: Final = ("mondegreen", "torch", "transformers")
 COLUMNS: Final[Mapping[str, Kind]] = (
     {"key": str, "status": str, "error": str, "attempts": int}
     | {name: kind for name, kind in _columns(Record) if name != "key"}
-    | {"warnings": str}
+    | {"warnings": str, "passage_begin": float, "passage_end": float}
     | {f"versions_{name}": str for name in VERSIONS}
 )
 
@@ -148,7 +149,9 @@ def _damaged(known: dict[str, Any], error: MondegreenError, folder: Path | None 
 def cells_of(record: Record) -> dict[str, Any]:
     """What is known in a record, as cells; its warnings are one text."""
     flat = _flat(replace(record, curve=()).to_json())  # a curve has no cell, and takes long
-    return _known(flat | {"warnings": " | ".join(record.warnings) or None})
+    begin, end = record.where or (None, None)
+    told = {"warnings": " | ".join(record.warnings) or None}
+    return _known(flat | told | {"passage_begin": begin, "passage_end": end})
 
 
 def _flat(data: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Shown(NamedTuple):
     cells: Mapping[str, Any]  # what is shown of its row
     pictured: bool  # there are levels to draw
     problem: str  # why something cannot be played or drawn; may be empty
+    passage: str  # which one was attacked, in a sentence; empty: all was
     rooms: str  # in how many the target is heard, in a sentence; empty: a method without rooms
     json: str  # the whole record; empty: it has none
 
@@ -127,6 +128,7 @@ def _shown(part: int, found: Exhibit) -> Shown:
         cells,
         found.levels is not None,
         found.problem,
+        _passage(record),
         _rooms(record),
         readable(record.to_json()) if record else "",
     )
@@ -147,6 +149,13 @@ def _written(name: str, cells: Mapping[str, Any]) -> str:
         return MEASURES[name].write(cells[name])
     never = name == "first_match" and cells["status"] == "done"
     return "never heard" if never else UNKNOWN
+
+
+def _passage(record: Record | None) -> str:
+    if record is None or record.where is None:
+        return ""
+    begin, end = record.where
+    return f"Only the passage from {begin:.2f} s to {end:.2f} s of the recording was attacked."
 
 
 def _rooms(record: Record | None) -> str:
