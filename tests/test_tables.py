@@ -235,11 +235,12 @@ def test_nothing_that_an_attack_records_is_forgotten(tmp_path: Path) -> None:
 
 NO_NUMBERS = [None, "1", True, [], {}, float("nan"), float("inf"), -float("inf"), 10**400]
 TEXTS = {name for name, value in a_record().items() if isinstance(value, str)}
+MAYBE_TEXTS = {"bank", "key", "heard_whole"}
 MAY_BE_NONE = {"text", "stage", "understood", "adversarial"}
 NOT_OF_ITS_TYPE = [
-    *({name: 7} for name in sorted(TEXTS | {"bank", "key"})),
+    *({name: 7} for name in sorted(TEXTS | MAYBE_TEXTS)),
     *({name: None} for name in sorted((TEXTS | {"verified", "exact"}) - MAY_BE_NONE)),
-    *({name: "yes"} for name in sorted(a_record().keys() - TEXTS - {"bank", "key", "adversarial"})),
+    *({name: "yes"} for name in sorted(a_record().keys() - TEXTS - MAYBE_TEXTS - {"adversarial"})),
     *({name: value} for name in ("passes", "seconds", "max_abs") for value in NO_NUMBERS),
     *({"snr_db": value} for value in NO_NUMBERS if value is not None),
     *({"passes": value} for value in (1.5, 2**63, -1)),
@@ -273,7 +274,8 @@ def test_a_record_that_lacks_something_is_damaged(tmp_path: Path) -> None:
     for name in a_record():
         write_item(tmp_path / name, {n: v for n, v in a_record().items() if n != name})
     whole = {entry.cells["key"] for entry in entries(tmp_path) if entry.record}
-    assert whole == {"adversarial", "key", "files", *Options.model_fields}
+    optional = {"key", "passage", "heard_whole", "files"}
+    assert whole == {"adversarial", *optional, *Options.model_fields}
 
 
 def test_a_record_of_another_schema_is_damaged_and_says_what_to_do(tmp_path: Path) -> None:
