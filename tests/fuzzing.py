@@ -111,7 +111,8 @@ class Audio(Kind):
     def make(self) -> None:
         tone = 0.3 * np.sin(np.arange(2_400) * 0.2)
         self.seeds = {}
-        for container in sorted(soundfile.available_formats()):
+        # SD2 leaves a file "._" in the working folder, which libsndfile then reads in place of MP3s
+        for container in sorted(soundfile.available_formats().keys() - {"SD2"}):
             for subtype in list(soundfile.available_subtypes(container))[:3]:
                 for rate, channels in ((16_000, 1), (8_000, 2)):
                     file = io.BytesIO()
