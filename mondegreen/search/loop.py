@@ -188,7 +188,7 @@ class Search:
             push = a_clip(weight, gradient) * penalty[1]
             gradient = gradient + torch.where(push.isfinite(), push, 0)
         progress = Progress.of(stage, step, batch, outcome, matched)
-        batch.still = torch.where(outcome.stuck, batch.still + 1, 0)
+        batch.still = (batch.still + 1).masked_fill(~outcome.stuck, 0)
         self._count(progress, outcome, batch.still == STUCK)
         move(stage, step, batch, gradient, limits)
         batch.left = (batch.left - 1).masked_fill(batch.still == STUCK, 0)
