@@ -345,10 +345,12 @@ def test_records_without_pesq_and_levels_have_a_page(tmp_path: Path) -> None:
 def test_other_levels_than_those_that_were_saved_are_not_drawn(tmp_path: Path) -> None:
     run = sound_run(tmp_path / "run", {"a": {}})
     other = sound_item(tmp_path / "other", seconds=2.0) / "levels.safetensors"
+    drawn = written(tmp_path, run).count("<img")
     (run / "items/a/levels.safetensors").write_bytes(other.read_bytes())
-    page = text_of(written(tmp_path, run))
-    assert "It cannot be drawn" in page
-    assert "levels.safetensors is not the file that was saved" in page
+    page = written(tmp_path, run)
+    assert page.count("<img") < drawn
+    assert "levels.safetensors is not the file that was saved" in text_of(page)
+    assert "Damaged 1" in text_of(page)
 
 
 def test_a_record_of_another_schema_is_shown_as_damaged_and_says_why(tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ def run(
         raise typer.BadParameter("Give the run a folder: --out FOLDER")
     check_clips(resolved.clips)
     check_threads(resolved.threads)
+    resolved.options.check_rooms(resolved.rooms is not None)
     check_bank(resolved.rooms)
     check_place(folder)
     from mondegreen.report.numbers.tables import collect as collect_tables

@@ -79,7 +79,12 @@ def computed(
     profile: str = "paper",
     around: Surroundings | None = None,
 ) -> Quality:
-    """The measurements that are computed here; see `measure`. `rated` adds the others."""
+    """The measurements that are computed here; see `measure`. `rated` adds the others.
+
+    >>> clean = np.sin(np.arange(4_096) * np.pi / 8)
+    >>> computed(clean, clean, 16_000).pesq is None
+    True
+    """
     if clean.ndim != 1 or clean.shape != adversarial.shape or clean.size == 0:
         raise AudioError(
             f"Got clips of shapes {clean.shape} and {adversarial.shape}, expected two of the same "
@@ -101,6 +106,11 @@ def rated(
 
     Returns:
         The measurements, and why those that should be there are not.
+
+    >>> clean = np.random.default_rng(0).normal(0, 0.1, 16_000)
+    >>> ratings, missing = rated(computed(clean, clean, 16_000), clean, clean, 16_000)
+    >>> round(ratings.stoi, 3), missing
+    (1.0, [])
     """
     missing = []
 
