@@ -357,7 +357,7 @@ def test_every_file_of_an_item_is_looked_at(tmp_path: Path, name: str) -> None:
 def test_what_cannot_be_measured_is_missing_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> Any:
+    def broken(*_: object, **__: object) -> Any:
         raise RuntimeError("its code crashed (SIGSEGV)")
 
     for name in ("measures.quality.pesq_apart", "measures.quality.pystoi"):
