@@ -9,7 +9,6 @@ a disk may not read files, but it may run scripts that lie beside it, so each so
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 
 from mondegreen.audio.pcm import FULL_SCALE, Pcm, encode, to_pcm16
 from mondegreen.errors import OptionError, StorageError, reason
-from mondegreen.files import key_of, write_whole
+from mondegreen.files import as_json, key_of, write_whole
 from mondegreen.listening.answers import ANSWERS
 from mondegreen.listening.conditions import CleanClip, Material, OnProgress, gather
 from mondegreen.listening.design import OBVIOUS, TRAINING, Names, abx, make_forms, paper
@@ -101,7 +100,7 @@ def make(runs: Sequence[Path], out: Path, options: StudyOptions, on_progress: On
     new_folder(out, f"{PAGE}/{AUDIO}", ANSWERS)
     size = _write_sounds(out / PAGE / AUDIO, material, names, on_progress)
     write_whole(out / PAGE / INDEX, _page(key, material, options).encode())
-    write_whole(out / KEY, (json.dumps(key.to_json(), indent=1) + "\n").encode())
+    write_whole(out / KEY, as_json(key.to_json()))
     return Made(key, out, material.left_out, material.damaged, size)
 
 

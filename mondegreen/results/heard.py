@@ -5,7 +5,6 @@ A file for each way of listening: a recogniser, its beams, its floating type, it
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mondegreen.errors import MondegreenError, StorageError
-from mondegreen.files import key_of, write_whole
+from mondegreen.files import as_json, key_of, write_whole
 from mondegreen.reading import in_full
 from mondegreen.results.folder import HEARD, WAV, read_object
 from mondegreen.results.record import Record, typed
@@ -117,7 +116,7 @@ def keep_hearings(folder: Path, how: Listening, claims: Sequence[Claim], items: 
         ) from error
     named = tuple(replace(claim, item=in_full(claim.item).name) for claim in claims)
     kept = asdict(Hearings(how, len(claims) == items, items, named))
-    write_whole(path, (json.dumps(kept, indent=1) + "\n").encode())
+    write_whole(path, as_json(kept))
     return path
 
 

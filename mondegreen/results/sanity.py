@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mondegreen.errors import MondegreenError
-from mondegreen.files import write_whole
+from mondegreen.files import as_json, write_whole
 from mondegreen.findings import Finding
 from mondegreen.reading import is_file
 from mondegreen.results.folder import RECORD, SANITY, hash_of, item_folders, read_object
@@ -36,7 +35,7 @@ def keep_findings(
         StorageError: they cannot be written.
     """
     kept = Sanity(whole, _items(folder), sample, seed, tuple(findings))
-    write_whole(folder / SANITY, (json.dumps(asdict(kept), indent=1) + "\n").encode())
+    write_whole(folder / SANITY, as_json(asdict(kept)))
 
 
 def read_findings(folder: Path) -> Sanity | None:
