@@ -202,9 +202,9 @@ def check_target(text: str) -> None:
     """Refuse a target phrase that has no words.
 
     Raises:
-        TargetError: nothing is left of `text` under the `default` normaliser.
+        TargetError: it is no text, or nothing is left of it under the `default` normaliser.
     """
-    if not words_only(text):
+    if not isinstance(text, str) or not words_only(text):
         raise TargetError(
             f"Got the target {text!r}, which has no words left without its punctuation. Expected"
             " the phrase that the model should hear."

@@ -164,3 +164,11 @@ def test_clips_of_equal_size_share_a_pass_and_keep_their_order() -> None:
     for row, count, output in zip(inputs, counts, outputs, strict=True):
         torch.testing.assert_close(output[: count - 1], row[1:count] * 2)
         assert not output[count - 1 :].any()
+
+
+@pytest.mark.parametrize("symbol", [-1, 3, 1_000])
+def test_a_symbol_that_the_logits_do_not_have_is_refused(symbol: int) -> None:
+    """The loss would be read from elsewhere in memory."""
+    target = torch.tensor([1, symbol])
+    with pytest.raises(ValueError, match="the logits only those from 0 to 2"):
+        score_ctc(torch.zeros(1, 4, 3), torch.tensor([4]), [target], blank=0)

@@ -118,6 +118,7 @@ def test_an_interrupt_and_a_refusal_pass(error: BaseException) -> None:
         ("transcribe", None, "transcribe returned None, expected a str"),
         ("transcribe", b"yes", "transcribe returned a bytes, expected a str"),
         ("transcribe", "a\ud800", r"transcribe returned 'a\ud800', which is half a character"),
+        ("transcribe", "go " * 50_000, "transcribe returned a text of 150,000 characters"),
         ("encode", None, "encode returned None, expected a tensor [N] of torch.int64"),
         ("encode", [1, 2], "encode returned a list"),
         ("encode", torch.tensor([[1]]), "encode returned a tensor [1, 1] of torch.int64"),

@@ -163,7 +163,13 @@ def test_the_delimiter_is_what_prints_a_space(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("target", "said"),
-    [("İyi günler", "iyi günler"), ("IŞIK", "ışık"), ("ışık.", "ışık"), ("Iğdır'da", "ığdır'da")],
+    [
+        ("İyi günler", "iyi günler"),
+        ("IŞIK", "ışık"),
+        ("ışık.", "ışık"),
+        ("Iğdır'da", "ığdır'da"),
+        ("Ilık.", "ılık"),
+    ],
 )
 def test_turkish_is_spelled_by_its_own_capitals(tmp_path: Path, target: str, said: str) -> None:
     turkish = "abcçdefgğhıijklmnoöprsştuüvyz'"
@@ -172,6 +178,15 @@ def test_turkish_is_spelled_by_its_own_capitals(tmp_path: Path, target: str, sai
         symbols = spell(tokenizer, printed(tokenizer), target)
         written = tokenizer.decode(symbols, group_tokens=False)
         assert written.replace("I", "ı").replace("İ", "i").lower() == said
+
+
+def test_a_symbol_of_the_tokenizer_that_the_model_lacks_is_not_written(tmp_path: Path) -> None:
+    """A tokenizer adds its delimiter to a vocabulary that has none, past the model's symbols."""
+    tokenizer = letters(tmp_path, *MARKERS, *"ago")
+    own = printed(tokenizer, more=len(MARKERS) + 3 - len(tokenizer.get_vocab()))
+    assert spell(tokenizer, own, "go")
+    with pytest.raises(TargetError, match="cannot spell 'go a'"):
+        spell(tokenizer, own, "go a")
 
 
 def test_an_apostrophe_or_sharp_s_that_has_no_symbol_is_written_without(tmp_path: Path) -> None:

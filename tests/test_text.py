@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -219,8 +220,8 @@ def test_edit_distance_bounds(reference: list[str], hypothesis: list[str]) -> No
     assert (counted.errors == 0) == (reference == hypothesis)
 
 
-@pytest.mark.parametrize("target", ["", "  \n", "...", "'", "\u200b", "\u2014 \u201c\u201d"])
-def test_a_target_without_words(target: str) -> None:
+@pytest.mark.parametrize("target", ["", "  \n", "...", "'", "\u200b", "\u2014 \u201c\u201d", None])
+def test_a_target_without_words(target: Any) -> None:
     with pytest.raises(TargetError, match="no words left"):
         text.check_target(target)
 

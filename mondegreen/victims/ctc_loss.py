@@ -84,6 +84,8 @@ class Alignment:
         self._frame_counts, self._size_counts = frames.cpu(), torch.tensor(sizes, device="cpu")
         self._labels = pad_sequence(list(targets), batch_first=True, padding_value=blank)
         self._blank, self._codes = blank, codes
+        labels = self._labels.flatten().tolist()
+        self._least, self._most = min(labels, default=blank), max(labels, default=blank)
         if codes is None:
             self._wanted, self._marks = self._labels, self._sizes
             self._nothing, self._space = blank, -1 if delimiter is None else delimiter
@@ -94,7 +96,16 @@ class Alignment:
             self._nothing, self._space = NOTHING, SPACE
 
     def score(self, logits: Tensor) -> Score:
-        """Loss and best-path match of logits [B, F, V], of each clip's own frames alone."""
+        """Loss and best-path match of logits [B, F, V], of each clip's own frames alone.
+
+        Raises:
+            ValueError: a target has a symbol that is not among the V.
+        """
+        if self._least < 0 or self._most >= logits.shape[-1]:  # the loss would read elsewhere
+            raise ValueError(
+                f"targets have the symbols {self._least} to {self._most}, the logits only those"
+                f" from 0 to {logits.shape[-1] - 1}"
+            )
         log_p = logits.log_softmax(-1).transpose(0, 1)
         log_p = log_p.masked_fill(log_p == -torch.inf, IMPOSSIBLE)  # its gradient would be NaN
         counts = self._frame_counts, self._size_counts

@@ -29,6 +29,7 @@ HEARS: Final = ("name", "sample_rate", "transcribe")  # the members of `Recognis
 ATTACKED_BY: Final = ("device", "dtype", "encode", "score")  # what `Victim` adds to them
 DTYPES: Final = (torch.float32, torch.float64)  # of features, losses and 16-bit sounds
 LONGEST_NAME: Final = 1_000  # characters
+LONGEST_TRANSCRIPT: Final = 100_000  # characters; two minutes of speech have some 3,000
 LONGEST_TEXT: Final = 300  # characters of an error's text that are shown
 
 _DOCS: Final = "see docs/victims.md for what a recogniser needs"
@@ -140,6 +141,9 @@ class Guarded:
         text = self._call("transcribe", one_clip(audio, self.sample_rate))
         if not isinstance(text, str):
             self._refuse("transcribe", f"returned {_described(text)}, expected a str")
+        if len(text) > LONGEST_TRANSCRIPT:
+            most = f"expected at most {LONGEST_TRANSCRIPT:,}"
+            self._refuse("transcribe", f"returned a text of {len(text):,} characters, {most}")
         if _SURROGATE.search(text):
             half = "which is half a character and no text (decode bytes with errors='replace')"
             self._refuse("transcribe", f"returned {text!a:.80}, {half}")

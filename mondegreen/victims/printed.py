@@ -53,8 +53,11 @@ class Printed:
         self._longest = max((len(text or "") for text in self._symbols), default=0)
 
     def writes(self, symbol: int) -> bool:
-        """Whether a symbol can be part of a spelling: it prints something, and is no marker."""
-        return self.texts[symbol] not in self._markers
+        """Whether a symbol can be part of a spelling: it prints something, and is no marker.
+
+        A tokenizer may know more symbols than its model has; those are never written.
+        """
+        return symbol < len(self.texts) and self.texts[symbol] not in self._markers
 
     @property
     def delimiter(self) -> int | None:

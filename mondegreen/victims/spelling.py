@@ -49,7 +49,8 @@ def ways(target: str, turkic: bool = False) -> Iterator[str]:
 
     In `turkic` writing the capital of "i" is "İ", and "I" is that of "ı".
     """
-    for text in (target, letters_only(target), words_only(target)):
+    letters = letters_only(target.replace("I", "ı") if turkic else target)
+    for text in (target, letters, words_only(target)):
         yield text
         if turkic:
             yield text.replace("i", "İ").replace("ı", "I").upper()
