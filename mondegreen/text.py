@@ -17,6 +17,7 @@ from typing import Final, Literal
 import jiwer
 
 from mondegreen.errors import OptionError, TargetError
+from mondegreen.wording import number_of
 
 Normaliser = Callable[[str], str]
 
@@ -96,7 +97,7 @@ def counted(words: int, characters: int) -> str:
     """So many words and characters; of nothing, 0 words."""
     counts = {"word": words, "character": characters}
     shown = {name: count for name, count in counts.items() if count} or {"word": 0}
-    return " and ".join(f"{n:,} {name}{'' if n == 1 else 's'}" for name, n in shown.items())
+    return " and ".join(number_of(n, name) for name, n in shown.items())
 
 
 def words_only(text: str) -> str:

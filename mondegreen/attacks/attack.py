@@ -35,6 +35,7 @@ from mondegreen.search.trajectory import Candidate, Trajectory
 from mondegreen.text import counted, matches, word_errors
 from mondegreen.victims.base import Victim
 from mondegreen.victims.guard import attackable
+from mondegreen.wording import number_of
 
 OnPass = Callable[[Progress], None]
 
@@ -372,9 +373,8 @@ def _word_errors(clip: Clip, transcript: str, options: Options) -> dict[str, Any
 def _not_understood(clip: Clip, options: Options) -> Iterator[str]:
     errors = clip.clean_errors
     if errors is not None and errors.rate > options.max_clean_wer:
-        count = f"{errors.errors:,} error{'' if errors.errors == 1 else 's'}"
         said = counted(errors.words, errors.characters)
-        yield f"the clean clip is not understood: {count} in its {said}"
+        yield f"the clean clip is not understood: {number_of(errors.errors, 'error')} in its {said}"
 
 
 def _early(candidate: Candidate | None, last: str) -> Iterator[str]:
