@@ -18,6 +18,7 @@ from mondegreen.errors import OptionError
 Method = Literal["imperceptible", "carlini-wagner", "robust", "combined"]
 Preset = Literal["fast", "paper"]
 Band = Literal["full", "keep"]
+ThresholdProfile = Literal["paper", "authors", "temporal"]  # `mondegreen.psychoacoustics.profiles`
 
 IN_ROOMS: Final = frozenset({"robust", "combined"})  # their losses are means over rooms
 STARTS_FROM: Final[Mapping[str, str]] = {"imperceptible": "carlini-wagner", "combined": "robust"}

@@ -26,6 +26,7 @@ import mondegreen.victims
 from mondegreen import cli
 from mondegreen.audio.pcm import load as load_audio
 from mondegreen.audio.pcm import save
+from mondegreen.psychoacoustics.profiles import PROFILES
 from mondegreen.search.progress import Progress
 from mondegreen.victims.contract import CHECKS
 from mondegreen.victims.guard import attackable
@@ -383,6 +384,13 @@ def test_threshold_prints_and_draws(run, clip: Path, tmp_path: Path) -> None:
     assert summary["frames"] == 1 + (8192 - 2048) // 512
     assert summary["theta_min_db"] < summary["theta_mean_db"] < summary["theta_max_db"]
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_threshold_takes_every_profile(run, clip: Path) -> None:
+    told = [json.loads(run("threshold", clip, "--profile", p, "--json").out) for p in PROFILES]
+    assert [summary["profile"] for summary in told] == list(PROFILES)
+    mean = {summary["profile"]: summary["theta_mean_db"] for summary in told}
+    assert mean["temporal"] > mean["paper"]
 
 
 def test_threshold_refuses_a_picture_it_cannot_draw(run, clip: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ MODULES = [
         "psychoacoustics.spectrum",
         "psychoacoustics.spreading",
         "psychoacoustics.surroundings",
+        "psychoacoustics.temporal",
         "psychoacoustics.threshold",
     )
 ]

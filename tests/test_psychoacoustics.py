@@ -37,6 +37,7 @@ from mondegreen.psychoacoustics.threshold import (
 
 RATE = 16_000
 SIXTEEN_BIT = 32768.0
+IN_FREQUENCY = ("paper", "authors")  # the profiles in which a frame masks itself alone
 SHARED = Path(__file__).parents[2] / "shared"
 VECTORS = Path(os.environ.get("MONDEGREEN_VECTORS", SHARED / "vectors"))
 LIBRISPEECH = Path(os.environ.get("MONDEGREEN_LIBRISPEECH", SHARED / "data" / "librispeech"))
@@ -228,7 +229,7 @@ def test_authors_compare_the_next_pair_at_any_distance_after_a_faint_one(
 def test_threshold_in_quiet_starts_at_20_hz_or_above_1_bark() -> None:
     silence = torch.zeros(1, 1025, dtype=torch.float64)
     quiet = absolute_threshold_of_hearing(bin_frequencies(RATE, 2048))
-    paper, authors = (global_threshold(silence, RATE, name)[0][0] for name in PROFILES)
+    paper, authors = (global_threshold(silence, RATE, name)[0][0] for name in IN_FREQUENCY)
     assert paper[:3].tolist() == [0, 0, 0]
     torch.testing.assert_close(decibels(paper[3:]), quiet[3:], rtol=0, atol=1e-9)
     assert authors[:13].tolist() == [0] * 13  # bin 13 lies at 101.56 Hz, 0.9996 Bark
@@ -246,7 +247,7 @@ def test_profiles_differ_in_window_gain_only_as_documented() -> None:
     hann = torch.hann_window(2048, dtype=torch.float64)
     assert float(hann.square().mean()) == pytest.approx(0.375, abs=1e-12)
     audio, delta = noise(1, 1, 4096), noise(2, 1, 4096)
-    paper, authors = (masking_threshold(audio, None, RATE, name) for name in PROFILES)
+    paper, authors = (masking_threshold(audio, None, RATE, name) for name in IN_FREQUENCY)
     torch.testing.assert_close(authors.psd_max, paper.psd_max * 8 / 3)
     louder = normalised_power(delta, authors) / normalised_power(delta, paper)
     torch.testing.assert_close(louder, torch.full_like(louder, 8 / 3))  # 64/9 over the clip's 8/3
@@ -291,7 +292,7 @@ def test_a_silent_clip_has_the_threshold_in_quiet_and_a_finite_loss(profile: str
     torch.testing.assert_close(decibels(at_0_hz), torch.full_like(at_0_hz, 89.9794))
 
 
-@pytest.mark.parametrize("profile", list(PROFILES))
+@pytest.mark.parametrize("profile", IN_FREQUENCY)
 def test_silent_frames_hold_the_threshold_in_quiet_alone(profile: str) -> None:
     audio = torch.cat([noise(6, 1, 4096), torch.zeros(1, 4096, dtype=torch.float64)], dim=1)
     threshold = masking_threshold(audio, None, RATE, profile)
@@ -592,7 +593,7 @@ def test_nothing_is_made_on_a_default_device(profile: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"profile": "loud"}, r"'loud'.*\['authors', 'paper'\]"),
+        ({"profile": "loud"}, r"'loud'.*\['authors', 'paper', 'temporal'\]"),
         ({"window": 255}, "255 samples.*even"),
         ({"window": 2}, "2 samples.*at least 4"),
         ({"hop": 0}, "hop is 0.*at least 1"),

@@ -39,13 +39,13 @@ PASSAGES = [
 
 @pytest.mark.parametrize(("begin", "end"), PASSAGES)
 @pytest.mark.parametrize("loud_at", [30_000, 180_000])
-@pytest.mark.parametrize("profile", ["paper", "authors"])
+@pytest.mark.parametrize("profile", ["paper", "authors", "temporal"])
 def test_it_is_a_slice_of_the_whole(begin: int, end: int, loud_at: int, profile: str) -> None:
     sound = recording(loud_at)
     whole = masking_threshold(sound[None], None, RATE, profile)
     starts = np.arange(whole.theta.shape[1]) * HOP
     over = (starts < end) & (starts + WINDOW > begin)  # one by one: frames that share a sample
-    around = Surroundings.of(excerpt_of(sound, begin, end))
+    around = Surroundings.of(excerpt_of(sound, begin, end), RATE)
     found = thresholds_around([around], RATE, F64, profile)
     torch.testing.assert_close(found.theta[0], whole.theta[0, over], rtol=1e-6, atol=0)
     torch.testing.assert_close(found.psd_max, whole.psd_max, rtol=1e-6, atol=0)
@@ -59,7 +59,7 @@ def test_a_perturbation_is_as_loud_as_in_the_whole() -> None:
     delta = 0.003 * torch.randn(end - begin, generator=torch.manual_seed(0), dtype=torch.float64)
     everywhere = torch.zeros(LENGTH, dtype=torch.float64)
     everywhere[begin:end] = delta
-    around = Surroundings.of(excerpt_of(sound, begin, end))
+    around = Surroundings.of(excerpt_of(sound, begin, end), RATE)
     found = thresholds_around([around], RATE, F64)
     whole = masking_threshold(sound[None], None, RATE)
     placed = around.placed(delta)[None]
@@ -76,7 +76,7 @@ def test_a_perturbation_is_as_loud_as_in_the_whole() -> None:
 
 def test_whole_clips_stand_beside_passages_in_a_batch() -> None:
     sound, clip = recording(30_000), speech(1, 6000)
-    around = Surroundings.of(excerpt_of(sound, 50_000, 66_000))
+    around = Surroundings.of(excerpt_of(sound, 50_000, 66_000), RATE)
     both = thresholds_around([around, Surroundings(clip, 0, len(clip))], RATE, F64)
     alone = masking_threshold(clip[None], None, RATE)
     frames = int(alone.frames)

@@ -130,7 +130,11 @@ def _prepared(
         )
     spelled = target if options.exact else as_sentence(target)
     clean, excerpt = recording.read(victim.sample_rate)
-    around = Surroundings.of(excerpt) if excerpt else Surroundings(clean, 0, len(clean))
+    around = (
+        Surroundings.of(excerpt, victim.sample_rate)
+        if excerpt
+        else Surroundings(clean, 0, len(clean))
+    )
     tokens, transcript = victim.encode(spelled, len(clean)), victim.transcribe(clean)
     seconds = len(clean) / victim.sample_rate
     warnings = _warnings(target, seconds, matches(transcript, target, options.normaliser))

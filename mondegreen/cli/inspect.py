@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -23,6 +23,7 @@ from mondegreen.cli.output import print_fields, print_finding, print_json
 from mondegreen.cli.progress import working
 from mondegreen.cli.refusals import check_picture, check_recordings
 from mondegreen.errors import AudioError, RecogniserError
+from mondegreen.options import ThresholdProfile
 
 
 @app.command(epilog=Examples + "mondegreen transcribe clip.wav --victim moonshine-tiny-int8")
@@ -117,8 +118,11 @@ def check_victim(
 def threshold(
     clip: Annotated[Path, typer.Argument(help="A recording: wav, flac, ogg or mp3.")],
     profile: Annotated[
-        Literal["paper", "authors"],
-        typer.Option(help="paper, or authors: as the authors' released code computes it."),
+        ThresholdProfile,
+        typer.Option(
+            help="paper; authors: as the authors' released code computes it; temporal: as paper,"
+            " and a sound masks what follows."
+        ),
     ] = "paper",
     sample_rate: Annotated[
         int, typer.Option(min=1000, max=768_000, help="Sample rate of the analysis, Hz.")

@@ -181,6 +181,6 @@ def _drawn(victim: Victim, example: Example) -> Drawn:
     clean, delta = torch.from_numpy(item.clean), torch.from_numpy(item.delta)
     tokens = victim.encode(record.spelled, len(clean))
     excerpt = item.excerpt()
-    loudest = 0.0 if excerpt is None else Surroundings.of(excerpt).loudest
+    loudest = 0.0 if excerpt is None else Surroundings.of(excerpt, victim.sample_rate).loudest
     by = record.options.normaliser
     return Drawn(record, Case(clean, delta, record.target, tokens, by, loudest))

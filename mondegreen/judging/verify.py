@@ -230,7 +230,7 @@ def _check_way(
 def _claim(folder: Path, item: Item, transcript: str | None, verified: bool) -> Claim:
     record = item.record
     excerpt = None if record.options.bound is None else item.excerpt()
-    around = None if excerpt is None else Surroundings.of(excerpt)
+    around = None if excerpt is None else Surroundings.of(excerpt, record.sample_rate)
     over = bound_excess(item.clean, item.adversarial, record.sample_rate, record.options, around)
     return Claim(
         item=str(folder),

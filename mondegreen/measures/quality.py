@@ -166,7 +166,8 @@ def masking_excess(
     0.0
     """
     around = around or Surroundings(torch.as_tensor(clean), 0, len(clean))
-    delta = around.placed(torch.as_tensor(_delta(clean, adversarial)))[None]
+    change = torch.as_tensor(_delta(clean, adversarial))
+    delta = around.placed(change)[None]
     threshold = thresholds_around([around], sample_rate, delta, profile)
     excess = excess_db(delta, threshold)[0]
     return MaskingExcess(
@@ -175,14 +176,15 @@ def masking_excess(
         share_above=float((excess > 0).double().mean()),
         mean_excess_db=_or_zero(excess[excess > 0], torch.mean),
         max_excess_db=_or_zero(excess[excess > 0], torch.amax),
-        edges_db=_at_edges(around, delta, threshold),
+        edges_db=_at_edges(around.with_earlier(), change, threshold),
     )
 
 
-def _at_edges(around: Surroundings, delta: Tensor, threshold: MaskingThreshold) -> float:
-    """The largest excess of δ [1, S], in dB, in frames that do not lie within the clip."""
+def _at_edges(around: Surroundings, change: Tensor, threshold: MaskingThreshold) -> float:
+    """The largest excess of δ [T], in dB, in frames that do not lie within the clip."""
     before, after = threshold.silence
-    audio, delta = (pad(sound, (before, after)) for sound in (around.audio.to(delta)[None], delta))
+    sounds = around.audio.to(change), around.placed(change)
+    audio, delta = (pad(sound, (before, after))[None] for sound in sounds)
     seen = threshold.of(audio, torch.tensor(audio.shape[1:]))
     end = max(around.end, around.begin + seen.window)  # a shorter clip is padded to one frame
     begins = torch.arange(seen.theta.shape[1]) * seen.hop - before

@@ -19,6 +19,7 @@ Contents, in the order of the supplement's steps
     ``profiles``   named readings of the supplement where it is ambiguous
     ``spreading``  the sum over maskers of (11), without a term for each masker and bin
     ``threshold``  steps 2 and 3: individual (7-10) and global (11) thresholds of clips
+    ``temporal``   what a frame masks of later and earlier ones, which is not in the paper
     ``surroundings``  the threshold around a passage, which is that of the whole recording
     ``excess``     how far a perturbation is above the threshold: for attacks and measurements
 """

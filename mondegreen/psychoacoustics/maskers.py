@@ -24,6 +24,11 @@ class Axis:
     audible: Tensor  # bool: where the threshold in quiet counts
     nearby: Windows
 
+    @property
+    def floor(self) -> Tensor:
+        """The threshold in quiet as power; 0 where it does not count. Shape: ``[bins]``."""
+        return torch.where(self.audible, self.quiet, 0)
+
 
 def local_maxima(power: Tensor, *, strict: bool = False) -> Tensor:
     """Bins at least as loud as both neighbours, eq. (1); louder than both if ``strict``.

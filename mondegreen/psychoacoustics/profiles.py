@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mondegreen.errors import OptionError
+from mondegreen.options import ThresholdProfile
 from mondegreen.psychoacoustics.maskers import Axis, nearby, select_authors, select_paper
 from mondegreen.psychoacoustics.spectrum import (
     absolute_threshold_of_hearing,
@@ -32,12 +33,13 @@ def _above_one_bark(hz: Tensor) -> Tensor:
 class Profile:
     """One reading of the supplement."""
 
-    name: str
+    name: ThresholdProfile
     ath_offset_db: float  # added to eq. (3)
     hears: Callable[[Tensor], Tensor]  # Hz -> bool: where eq. (11) has a threshold in quiet
     select: Callable[[Tensor, Axis], Tensor]  # normalised power -> bool, the maskers
     gain: float  # on the clip's power, eq. (12)
     delta_gain: float  # on the perturbation's power, eq. (12)
+    temporal: bool  # whether a frame also masks later and earlier ones, see `temporal`
 
 
 _PAPER = Profile(
@@ -47,6 +49,7 @@ _PAPER = Profile(
     select=select_paper,
     gain=1,
     delta_gain=1,
+    temporal=False,
 )
 _AUTHORS = Profile(
     name="authors",
@@ -55,14 +58,19 @@ _AUTHORS = Profile(
     select=select_authors,
     gain=8 / 3,  # 1 / mean(Hann²), once
     delta_gain=64 / 9,  # and squared again: the perturbation appears 4.26 dB too loud
+    temporal=False,
 )
+_TEMPORAL = replace(_PAPER, name="temporal", temporal=True)
 
 #: ``paper`` is the supplement: maxima may be equal to a neighbour; each must reach the threshold in
 #: quiet and be the highest of all bins less than 0.5 Bark away; smoothing (6) comes last; quiet
 #: counts from 20 Hz to 20 kHz. ``authors`` follows the code released with the paper, for comparison
 #: with earlier results: strict maxima, smoothing first, weaker ones of close pairs removed from
 #: left to right, quiet 12 dB lower and only above 1 Bark, and window gains that differ.
-PROFILES: Mapping[str, Profile] = MappingProxyType({p.name: p for p in (_PAPER, _AUTHORS)})
+#: ``temporal`` is ``paper``, and a sound masks what comes after it, too.
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {p.name: p for p in (_PAPER, _AUTHORS, _TEMPORAL)}
+)
 
 
 def profile_of(name: str) -> Profile:

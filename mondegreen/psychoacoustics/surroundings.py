@@ -1,13 +1,15 @@
 """The masking threshold around a passage, which is that of the whole recording.
 
 Frames lie where they would in the whole recording. Those that overlap the passage also see what is
-before and after it, and power is normalised by the loudest bin of all, eq. (13).
+before and after it, and power is normalised by the loudest bin of all, eq. (13). With the profile
+`temporal`, what sounded in the last 200 ms before these frames masks in them too.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from mondegreen.audio.batch import pad
 from mondegreen.audio.passage import Excerpt
 from mondegreen.audio.pcm import FULL_SCALE, Pcm
 from mondegreen.psychoacoustics.spectrum import power_spectrum
+from mondegreen.psychoacoustics.temporal import LASTS
 from mondegreen.psychoacoustics.threshold import (
     FRAMES_AT_ONCE,
     HOP,
@@ -34,20 +37,35 @@ class Surroundings:
     begin: int  # the first sample of the clip in it
     end: int  # the sample after its last
     loudest: float = 0.0  # power of the recording's loudest bin, eq. (12); 0: that of `audio`
+    # [E] what sounded before `audio` and may still mask in it, whole hops; nothing later does
+    earlier: Tensor = field(default_factory=lambda: torch.zeros(0))
 
     @classmethod
-    def of(cls, excerpt: Excerpt) -> Surroundings:
+    def of(cls, excerpt: Excerpt, sample_rate: int) -> Surroundings:
         """The surroundings of a passage: all frames of the recording that overlap it.
 
-        >>> found = Surroundings.of(Excerpt(np.zeros(16_000, np.int16), 5_000, 7_000))
+        >>> found = Surroundings.of(Excerpt(np.zeros(16_000, np.int16), 5_000, 7_000), 16_000)
         >>> len(found.audio), found.begin, found.end  # frames at 3072, 3584, ..., 6656
         (5632, 1928, 3928)
+        >>> len(found.earlier)  # of 200 ms there are 3584 samples, but the recording begins later
+        3072
         """
-        first = max(0, (excerpt.begin - WINDOW) // HOP + 1) * HOP
-        last = (excerpt.end - 1) // HOP * HOP
-        seen = _floats(excerpt.whole[first : last + WINDOW])
-        begin, end = excerpt.begin - first, excerpt.end - first
-        return cls(seen, begin, end, _loudest(excerpt.whole))
+        first = max(0, (excerpt.begin - WINDOW) // HOP + 1)
+        last = (excerpt.end - 1) // HOP
+        before = max(0, first - math.ceil(LASTS * sample_rate / HOP))
+        seen = _floats(excerpt.whole[first * HOP : last * HOP + WINDOW])
+        earlier = _floats(excerpt.whole[before * HOP : first * HOP])
+        begin, end = excerpt.begin - first * HOP, excerpt.end - first * HOP
+        return cls(seen, begin, end, _loudest(excerpt.whole), earlier)
+
+    def with_earlier(self) -> Surroundings:
+        """The same, and what sounded earlier is a part of the audio.
+
+        >>> Surroundings(torch.zeros(6), 2, 4, earlier=torch.ones(3)).with_earlier().begin
+        5
+        """
+        shift, audio = len(self.earlier), torch.cat([self.earlier.to(self.audio), self.audio])
+        return Surroundings(audio, self.begin + shift, self.end + shift, self.loudest)
 
     def placed(self, delta: Tensor) -> Tensor:
         """A perturbation [T] of the clip as one of the surroundings [S]: zero outside.
@@ -71,7 +89,14 @@ def thresholds_around(
     """
     audio, lengths = pad([clip.audio.to(like) for clip in clips])
     loudest = torch.tensor([clip.loudest for clip in clips]).to(like)
-    return masking_threshold(audio, lengths, sample_rate, profile, loudest=loudest)
+    found = masking_threshold(audio, lengths, sample_rate, profile, loudest=loudest)
+    if found.profile.temporal:
+        for theta, clip in zip(found.theta, clips, strict=True):
+            if len(clip.earlier):
+                longer = thresholds_around([clip.with_earlier()], sample_rate, like, profile)
+                masked = longer.theta[0, len(clip.earlier) // HOP :]
+                theta[: len(masked)] = masked
+    return found
 
 
 def _loudest(whole: Pcm) -> float:

@@ -23,6 +23,7 @@ from mondegreen.psychoacoustics.spectrum import (
     real_frames,
 )
 from mondegreen.psychoacoustics.spreading import Spreading
+from mondegreen.psychoacoustics.temporal import masked_in_time
 
 SLOPES = (27.0, -27.0, 0.0)  # dB per Bark, eqs. (7) and (9): below; above, of up to 113 dB
 WINDOW, HOP = 2048, 512  # samples, of the paper
@@ -109,8 +110,7 @@ def _threshold_of_frames(
     place = axis.bark[bins]
     at_masker = individual_threshold(level_db, place, place)
     masked = spreading(bins, at_masker, upper_slope(level_db))
-    quiet = torch.where(axis.audible, axis.quiet, 0)
-    return masked[:, : power.shape[-1]] + quiet, present.sum(-1)
+    return masked[:, : power.shape[-1]] + axis.floor, present.sum(-1)
 
 
 @lru_cache(maxsize=8)
@@ -180,7 +180,10 @@ class MaskingThreshold:
         return axis_of(self.sample_rate, self.window, self.profile, device, dtype).audible
 
     def of(self, audio: Tensor, lengths: Tensor) -> MaskingThreshold:
-        """The threshold of more of the same recordings, ``[B, T]``, with the same settings."""
+        """The threshold of more of the same recordings, ``[B, T]``, with the same settings.
+
+        Nothing masks in time but what is in there.
+        """
         return masking_threshold(
             audio,
             lengths,
@@ -218,7 +221,7 @@ def masking_threshold(
     Shape: audio ``[B, T]`` in [-1, 1], lengths ``[B]`` samples or None for full ones. The maximum
     in eq. (13) is over all frames of the clip, and over ``loudest`` ``[B]``: the most power of eq.
     (12) in any frame of the recording that a clip is a part of. Silent frames hold the threshold in
-    quiet alone; so does a silent clip, whose ``psd_max`` is 0.
+    quiet alone, unless the profile is ``temporal``; so does a silent clip, whose ``psd_max`` is 0.
 
     Raises ``AudioError`` for another shape of audio or lengths, ``OptionError`` for an unknown
     profile or a window or hop that cannot be used.
@@ -238,6 +241,10 @@ def masking_threshold(
     if loudest is not None:
         psd_max = torch.maximum(psd_max, rules.gain * loudest.to(psd_max))
     theta, n_maskers = global_threshold(normalised(power, psd_max), sample_rate, profile)
+    if rules.temporal:
+        quiet = axis_of(sample_rate, window, rules, theta.device, theta.dtype).floor
+        later = masked_in_time(theta, quiet, window / sample_rate, hop / sample_rate)
+        theta = torch.where(real[..., None], later, theta)
     return MaskingThreshold(theta, psd_max, n_maskers, lengths, rules, sample_rate, window, hop)
 
 
