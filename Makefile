@@ -8,11 +8,13 @@ INSTALLED := .venv/.installed
 install: $(INSTALLED)
 
 # torch comes first and alone: it is by far the largest, and a failure is then easy to read.
+# pesqc2 says numpy<2, of its build too; built with the one that is there, it works.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -c constraints.txt torch
 	$(BIN)/pip install -c constraints.txt -e '.[rooms,ears,speech2text,ray,hf,parquet,dev]'
-	$(BIN)/pip install -c constraints.txt pesq || \
+	$(BIN)/pip install -c constraints.txt pesq cython setuptools && \
+	$(BIN)/pip install -c constraints.txt --no-deps --no-build-isolation pesqc2 || \
 		echo 'PESQ is left out: it is built from source and needs a C compiler. All else works.'
 	touch $@
 

@@ -34,7 +34,17 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "threshold": ("kind",),
     "rooms": ("kind",),
 }
-PACKAGES = ("mondegreen", "torch", "transformers", "numpy", "scipy", "pesq", "pystoi")
+PACKAGES = (
+    "mondegreen",
+    "torch",
+    "transformers",
+    "numpy",
+    "scipy",
+    "pesq",
+    "pesqc2",
+    "zimtohrli",
+    "pystoi",
+)
 
 
 def read(path: Path = PATH) -> Results:

@@ -26,7 +26,10 @@ REQUIRED = (
 )
 OPTIONAL = {
     "pocketsphinx": "the recogniser pocketsphinx needs it; run: pip install 'mondegreen[ears]'",
-    "pesq": "PESQ will be null; run: pip install pesq (needs a C compiler)",
+    "zimtohrli": "Zimtohrli is not measured; run: pip install zimtohrli (may need a C++ compiler)",
+    "pesqc2": "PESQ (Cor. 2) is not measured; run: pip install cython setuptools, then"
+    " pip install --no-deps --no-build-isolation pesqc2 (needs a C compiler)",
+    "pesq": "PESQ (2007) is not measured; run: pip install pesq (needs a C compiler)",
     "pyroomacoustics": "needed to simulate rooms; run: pip install 'mondegreen[rooms]'",
 }
 CONFLICTS = ("torchaudio", "torchcodec")  # installed, they have broken transformers' audio models

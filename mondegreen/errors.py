@@ -46,6 +46,10 @@ class RoomError(MondegreenError, ValueError):
     """A room or bank of rooms that cannot be simulated, read or used."""
 
 
+class MeasureError(MondegreenError, RuntimeError):
+    """A yardstick that two sounds cannot be measured with: it is missing, refuses or failed."""
+
+
 class StorageError(MondegreenError, RuntimeError):
     """A file that cannot be written: the disk is full, or its folder missing or read-only."""
 

@@ -20,6 +20,7 @@ MODULES = [
         "audio.batch",
         "audio.pcm",
         "measures.quality",
+        "measures.ratings",
         "psychoacoustics.excess",
         "psychoacoustics.maskers",
         "psychoacoustics.profiles",

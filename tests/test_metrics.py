@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from mondegreen.audio import pcm as audio
 from mondegreen.errors import AudioError, OptionError
 from mondegreen.measures import quality as metrics
+from mondegreen.measures import ratings
 
 RATE = 16_000
 QUIET_1KHZ_DB = 3.369067  # eq. (3) at 1 kHz, from the reference vectors
@@ -141,57 +141,23 @@ def test_loss_of_the_reference_tone(clips: list[tuple[str, Path, str, str]], vec
         assert loss == pytest.approx(expected, rel=1e-6)
 
 
-# ---- opinion scores --------------------------------------------------------------------------
-
-
-def test_pesq_of_no_change_is_the_top_of_its_scale(speech: np.ndarray) -> None:
-    pytest.importorskip("pesq")
-    top = 0.999 + 4 / (1 + math.exp(-1.3669 * 4.5 + 3.8224))  # P.862.2 maps a raw 4.5 to this
-    assert metrics.pesq(speech, speech, RATE) == pytest.approx(top, abs=1e-4)
-
-
-def test_pesq_falls_with_noise(speech: np.ndarray) -> None:
-    pytest.importorskip("pesq")
-    scores = [metrics.pesq(speech, with_noise(speech, rms), RATE) for rms in (1e-4, 1e-3, 1e-2)]
-    assert scores == sorted(scores, reverse=True)
-    assert scores[-1] < 2 < scores[0]
-
-
-def test_pesq_at_another_rate_is_taken_at_16_khz(speech: np.ndarray) -> None:
-    pytest.importorskip("pesq")
-    noisy = with_noise(speech, 1e-3)
-    tripled = [audio.resample(clip, RATE, 48_000) for clip in (speech, noisy)]
-    score = metrics.pesq(speech, noisy, RATE)
-    assert metrics.pesq(*tripled, 48_000) == pytest.approx(score, abs=0.1)
-
-
-def test_pesq_is_undefined_without_speech_or_package(
-    speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert metrics.pesq(speech[:3000], speech[:3000], RATE) is None
-    assert metrics.pesq(np.zeros(RATE), tone(440, 1e-3), RATE) is None
-    monkeypatch.setitem(sys.modules, "pesq", None)
-    assert metrics.pesq(speech, speech, RATE) is None
-
-
-def test_stoi(speech: np.ndarray) -> None:
-    assert metrics.stoi(speech, speech, RATE) == pytest.approx(1, abs=1e-6)
-    scores = [metrics.stoi(speech, with_noise(speech, rms), RATE) for rms in (1e-3, 1e-2, 1e-1)]
-    assert scores == sorted(scores, reverse=True)
-    assert metrics.stoi(speech[:3000], speech[:3000], RATE) is None
-
-
 # ---- all of them -----------------------------------------------------------------------------
 
 
 def test_measure_takes_each_of_them(speech: np.ndarray) -> None:
+    pytest.importorskip("pesq")
+    pytest.importorskip("pesqc2")
     noisy = with_noise(speech, 1e-3)
+    near = ratings.zimtohrli(speech, noisy, RATE)
     assert metrics.measure(speech, noisy, RATE, "authors") == metrics.Quality(
         max_abs=metrics.max_abs(speech, noisy),
         snr_db=metrics.snr_db(speech, noisy),
         masking=metrics.masking_excess(speech, noisy, RATE, "authors"),
-        pesq=metrics.pesq(speech, noisy, RATE),
-        stoi=metrics.stoi(speech, noisy, RATE),
+        pesq=ratings.pesq(speech, noisy, RATE),
+        stoi=ratings.stoi(speech, noisy, RATE),
+        pesq_c2=ratings.pesq_c2(speech, noisy, RATE),
+        zimtohrli=near.distance,
+        zimtohrli_mos=near.mos,
     )
 
 

@@ -360,18 +360,20 @@ def test_what_cannot_be_measured_is_missing_and_said(
     def broken(*_: object, **__: object) -> Any:
         raise RuntimeError("its code crashed (SIGSEGV)")
 
-    for name in ("measures.quality.pesq_apart", "measures.quality.pystoi"):
-        monkeypatch.setattr(f"mondegreen.{name}", broken)
+    for name in ("measured_apart", "pystoi"):
+        monkeypatch.setattr(f"mondegreen.measures.ratings.{name}", broken)
     monkeypatch.setattr(saving, "spectra", broken)
-    pytest.importorskip("pesq")
     found = a_result(2, levels=None).measured()
-    assert (found.record.quality.pesq, found.record.quality.stoi, found.levels) == (None,) * 3
-    assert found.record.warnings[-3:] == (
-        "PESQ was not measured: its code crashed (SIGSEGV)",
-        "STOI was not measured: its code crashed (SIGSEGV)",
-        "there will be no pictures: its code crashed (SIGSEGV)",
+    quality = found.record.quality
+    rated = quality.pesq, quality.pesq_c2, quality.zimtohrli, quality.zimtohrli_mos, quality.stoi
+    assert (*rated, found.levels) == (None,) * 6
+    of_a_crash = ("pesq", "pesq_c2", "stoi")
+    assert {name: quality.unmeasured[name] for name in of_a_crash} == dict.fromkeys(
+        of_a_crash, "its code crashed (SIGSEGV)"
     )
+    assert found.record.warnings[-1] == "there will be no pictures: its code crashed (SIGSEGV)"
     assert read_step(found.save(tmp_path)) == 2
+    assert read_item(tmp_path).record.quality == quality
 
 
 def test_ctrl_c_while_measuring_ends_only_that(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,4 +383,4 @@ def test_ctrl_c_while_measuring_ends_only_that(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(saving, "rated", interrupted)
     found = a_result(2).measured()
     assert found.record.interrupted
-    assert "PESQ, STOI and pictures are missing" in found.record.warnings[-1]
+    assert "PESQ, Zimtohrli, STOI and pictures are missing" in found.record.warnings[-1]

@@ -17,7 +17,7 @@ from mondegreen.audio.passage import Excerpt
 from mondegreen.audio.pcm import ADVERSARIAL_MARK, Pcm, encode, to_pcm16
 from mondegreen.errors import MondegreenError, RecogniserError, StorageError, reason
 from mondegreen.files import as_json, discard, locked, part_name, sweep, undisturbed, write_whole
-from mondegreen.measures.quality import rated
+from mondegreen.measures.ratings import rated
 from mondegreen.measures.spectra import levels, spectra
 from mondegreen.reading import read_bytes
 from mondegreen.results.folder import DELTA, LEVELS, LOCK, RECORD, WAV
@@ -62,19 +62,22 @@ class Result:
     def measured(self) -> Result:
         """The same with what takes time, may fail, and is not needed to save it.
 
-        That is PESQ, STOI and the levels for pictures. What cannot be had is missing in the new
-        result, and the record's warnings say why; so does Ctrl-C, which ends only this.
+        That is what `rated` adds, and the levels for pictures. What cannot be had is missing in the
+        new result, and its record says why; so does Ctrl-C, which ends only this.
         """
         record, rate = self.record, self.record.sample_rate
         try:
-            quality, missing = rated(record.quality, self.clean, self.adversarial, rate)
+            quality = rated(record.quality, self.clean, self.adversarial, rate)
             shown, why = _levels(self.clean, rate, self.delta, self.loudest)
-            warnings = (*record.warnings, *missing, *why)
+            warnings = (*record.warnings, *why)
             return replace(
                 self, record=replace(record, quality=quality, warnings=warnings), levels=shown
             )
         except KeyboardInterrupt:
-            told = "it was interrupted while it was measured: PESQ, STOI and pictures are missing"
+            told = (
+                "it was interrupted while it was measured: PESQ, Zimtohrli, STOI and pictures are"
+                " missing"
+            )
             warnings = (*record.warnings, told)
             return replace(self, record=replace(record, interrupted=True, warnings=warnings))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mondegreen.attacks.result import Result
     from mondegreen.findings import Finding
     from mondegreen.measures.transfer import Transcribed, Transfer
-    from mondegreen.results.record import Dry, InRooms, Record, Survival
+    from mondegreen.results.record import Dry, InRooms, Quality, Record, Survival
 
 NAMES = 18  # characters of the names of fields, unless one is longer
 NARROWEST, GAP = 16, 2  # characters of a column that can still be read, and between two
@@ -104,7 +104,7 @@ def print_result(result: Result, folder: Path) -> None:
         "passes": f"{record.passes} in {record.seconds:.0f} s, {first}",
         "largest change": f"{quality.max_abs:.0f} of {FULL_SCALE}{peak}",
         "signal to noise": number(quality.snr_db, "dB"),
-        "PESQ, STOI": f"{number(quality.pesq)}, {number(quality.stoi)}",
+        **rating_fields(quality),
         "masking loss": f"{masking.loss:.2f} (0 = below the masking threshold everywhere)",
         "above threshold": f"{masking.share_above:.1%} of time-frequency bins, by"
         f" {masking.mean_excess_db:.1f} dB on average and {masking.max_excess_db:.1f} dB at most"
@@ -119,6 +119,22 @@ def print_result(result: Result, folder: Path) -> None:
     fields["files"] = " ".join(str(folder / name) for name in own)
     print_fields(fields)
     print_warnings(record.id, record.warnings)
+
+
+def rating_fields(quality: Quality) -> dict[str, str]:
+    """What the yardsticks that are other people's code say, or why they do not."""
+    why = quality.unmeasured
+    return {
+        "Zimtohrli MOS": rating(quality.zimtohrli_mos, why.get("zimtohrli")),
+        "PESQ (Cor. 2)": rating(quality.pesq_c2, why.get("pesq_c2")),
+        "PESQ (2007)": rating(quality.pesq, why.get("pesq")),
+        "STOI": rating(quality.stoi, why.get("stoi")),
+    }
+
+
+def rating(value: float | None, why: str | None) -> str:
+    """Two decimals; or that there are none, and why if that is known."""
+    return f"not measured: {why}" if value is None and why else number(value)
 
 
 def _passage(record: Record) -> dict[str, str]:

@@ -1,47 +1,39 @@
-"""What an adversarial example costs the ear: six measurements on the samples of two files.
+"""What an adversarial example costs the ear: a panel of yardsticks, on the samples of two files.
 
 None of these establishes that a change cannot be heard. Signal-to-noise ratio knows nothing of
 hearing; the masking threshold is a model of it with its own errors; PESQ and STOI were made for
-telephone lines and noise reduction. Read them together, and listen.
+telephone lines and noise reduction, Zimtohrli for codecs. Read them together, and listen.
 
 Conventions: `clean` and `adversarial` are floats `[T]`, full scale 1, of equal length, as read back
 from 16-bit files; delta = adversarial - clean. A value without a definition is None, never NaN or
 infinity, so that every result can be written as JSON.
 
-PESQ and STOI are other people's code. What goes wrong in it costs that one number; PESQ, which is
-in C and can crash, is computed in a process of its own.
+What is computed here takes no time and cannot fail; the yardsticks that are other people's code are
+in `mondegreen.measures.ratings`.
 
-References: PESQ, ITU-T P.862.2 (wide band); STOI, Taal et al. 2011; masking threshold, the
-supplement of Qin et al. 2019, equations (1)-(14).
+References: masking threshold, the supplement of Qin et al. 2019, equations (1)-(14).
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from dataclasses import replace
-from importlib.util import find_spec
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pystoi import stoi as pystoi
 from torch import Tensor
 from torch.nn.functional import pad
 
-from mondegreen.audio.pcm import FULL_SCALE, resample
-from mondegreen.errors import AudioError, reason
-from mondegreen.measures.apart import pesq_apart
+from mondegreen.audio.pcm import FULL_SCALE
+from mondegreen.errors import AudioError
+from mondegreen.measures.ratings import rated
 from mondegreen.psychoacoustics.excess import excess_db, masking_loss
 from mondegreen.psychoacoustics.surroundings import Surroundings, thresholds_around
 from mondegreen.psychoacoustics.threshold import MaskingThreshold
 from mondegreen.results.record import MaskingExcess, Quality
 
 Audio: TypeAlias = NDArray[np.floating]
-
-PESQ_RATE: Final = 16_000  # Hz, the only rate of wide-band PESQ
-PESQ_SECONDS: Final = 30.0  # the longest speech that P.862 was validated on
 
 
 def measure(
@@ -69,7 +61,7 @@ def measure(
     56.99
     """
     own = computed(clean, adversarial, sample_rate, profile, around)
-    return rated(own, clean, adversarial, sample_rate)[0]
+    return rated(own, clean, adversarial, sample_rate)
 
 
 def computed(
@@ -79,7 +71,7 @@ def computed(
     profile: str = "paper",
     around: Surroundings | None = None,
 ) -> Quality:
-    """The measurements that are computed here; see `measure`. `rated` adds the others.
+    """The measurements that are computed here; see `measure`; `rated` adds the others.
 
     >>> clean = np.sin(np.arange(4_096) * np.pi / 8)
     >>> computed(clean, clean, 16_000).pesq is None
@@ -97,32 +89,6 @@ def computed(
         pesq=None,
         stoi=None,
     )
-
-
-def rated(
-    quality: Quality, clean: Audio, adversarial: Audio, sample_rate: int
-) -> tuple[Quality, list[str]]:
-    """The same with PESQ and STOI, which other people's code computes.
-
-    Returns:
-        The measurements, and why those that should be there are not.
-
-    >>> clean = np.random.default_rng(0).normal(0, 0.1, 16_000)
-    >>> ratings, missing = rated(computed(clean, clean, 16_000), clean, clean, 16_000)
-    >>> round(ratings.stoi, 3), missing
-    (1.0, [])
-    """
-    missing = []
-
-    def tried(name: str, rating: Callable[[Audio, Audio, int], float | None]) -> float | None:
-        try:
-            return rating(clean, adversarial, sample_rate)
-        except Exception as error:  # whatever that code does, it costs no more than this number
-            missing.append(f"{name} was not measured: {reason(error)}")
-            return None
-
-    ratings = replace(quality, pesq=tried("PESQ", pesq), stoi=tried("STOI", stoi))
-    return ratings, missing
 
 
 def max_abs(clean: Audio, adversarial: Audio) -> float:
@@ -214,45 +180,6 @@ def over_db(
 
 def _or_zero(values: Tensor, statistic: Callable[[Tensor], Tensor]) -> float:
     return float(statistic(values)) if len(values) else 0.0
-
-
-def pesq(clean: Audio, adversarial: Audio, sample_rate: int) -> float | None:
-    """Wide-band PESQ of clips `[T]`: mean opinion score, about 1 (bad) to 4.64 (no difference).
-
-    Taken at 16 kHz, converted to if need be. None if the optional package `pesq` is missing, or
-    finds no speech to judge (clips under a quarter of a second, silence), or the clip is longer
-    than 30 s, which is beyond what it was made for.
-
-    Raises:
-        RuntimeError: its code crashed, hung or failed; see `mondegreen.measures.apart`.
-
-    >>> pesq(np.zeros(500_000), np.zeros(500_000), 16_000) is None  # longer than 30 s
-    True
-    """
-    if len(clean) > PESQ_SECONDS * sample_rate or find_spec("pesq") is None:
-        return None
-    before, after = (
-        resample(clip.astype(np.float32), sample_rate, PESQ_RATE) for clip in (clean, adversarial)
-    )
-    return pesq_apart(before, after, PESQ_RATE)
-
-
-def stoi(clean: Audio, adversarial: Audio, sample_rate: int) -> float | None:
-    """Short-time objective intelligibility of clips `[T]`: 1 is as intelligible as the clean clip.
-
-    None if less than about 0.4 s of the clean clip is louder than its silences.
-
-    >>> speech = np.random.default_rng(0).normal(size=16_000)
-    >>> round(stoi(speech, speech, 16_000), 3)
-    1.0
-    """
-    with warnings.catch_warnings():
-        # pystoi warns and returns a made-up 1e-5 where it has too little speech.
-        warnings.simplefilter("error", RuntimeWarning)
-        try:
-            return float(pystoi(clean, adversarial, sample_rate))
-        except RuntimeWarning:
-            return None
 
 
 def _delta(clean: Audio, adversarial: Audio) -> NDArray[np.float64]:

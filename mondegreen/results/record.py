@@ -49,13 +49,22 @@ class MaskingExcess:
 
 @dataclass(frozen=True)
 class Quality:
-    """How audible a change may be; see `mondegreen.measures.quality`."""
+    """How audible a change may be; see `mondegreen.measures`.
+
+    What has a default is unknown in older records.
+    """
 
     max_abs: float  # max |delta|, in 16-bit units
     snr_db: float | None
     masking: MaskingExcess
-    pesq: float | None
+    pesq: float | None  # by P.862.2 of 2007
     stoi: float | None
+    pesq_c2: float | None = None  # by the same with P.862 Corrigendum 2, of 2018
+    zimtohrli: float | None = None  # its distance; 0: no difference
+    zimtohrli_mos: float | None = None  # the same as a mean opinion score, 1 to 5
+    temporal: MaskingExcess | None = None  # as `masking`, with temporal masking
+    # why something was not measured, by the name of its field
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
