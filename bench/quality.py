@@ -68,6 +68,7 @@ def score_file(victim: Victim, clean: NDArray[np.float32], path: Path, target: s
         "zimtohrli": quality.zimtohrli,
         "zimtohrli_mos": quality.zimtohrli_mos,
         "masking_loss": quality.masking.loss,
+        "temporal_loss": quality.temporal.loss if quality.temporal else None,
         "share_above": quality.masking.share_above,
         "mean_excess_db": quality.masking.mean_excess_db,
         "max_excess_db": quality.masking.max_excess_db,

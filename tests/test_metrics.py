@@ -153,6 +153,7 @@ def test_measure_takes_each_of_them(speech: np.ndarray) -> None:
         max_abs=metrics.max_abs(speech, noisy),
         snr_db=metrics.snr_db(speech, noisy),
         masking=metrics.masking_excess(speech, noisy, RATE, "authors"),
+        temporal=metrics.masking_excess(speech, noisy, RATE, "temporal"),
         pesq=ratings.pesq(speech, noisy, RATE),
         stoi=ratings.stoi(speech, noisy, RATE),
         pesq_c2=ratings.pesq_c2(speech, noisy, RATE),

@@ -165,10 +165,19 @@ def test_a_value_that_cannot_be_is_refused_and_named(name: str, value: object) -
     assert name in str(refused.value) or "JSON" in str(refused.value)
 
 
+LATER = {
+    "pesq_c2",
+    "zimtohrli",
+    "zimtohrli_mos",
+    "temporal",
+    "unmeasured",
+}  # older records lack them
 NEEDED = {name for name in DRY.to_json() if name not in {*Options.model_fields, "adversarial"}}
 
 
-@pytest.mark.parametrize("name", sorted(NEEDED - {"key", "files", "passage", "heard_whole"}))
+@pytest.mark.parametrize(
+    "name", sorted(NEEDED - LATER - {"key", "files", "passage", "heard_whole"})
+)
 def test_a_field_that_is_missing_is_refused(name: str) -> None:
     rest = {other: value for other, value in DRY.to_json().items() if other != name}
     with pytest.raises(MondegreenError):

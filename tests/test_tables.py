@@ -52,6 +52,8 @@ def a_record(**changes: Any) -> dict[str, Any]:
         **{"interrupted": False, "seconds": 2.5, "bank": None, "air": [], "sample_rate": 16_000},
         **{"device": "cpu", "dtype": "float32", "versions": {"torch": "2.13.0"}, "warnings": []},
         **{"max_abs": 120.0, "snr_db": -3.5, "masking": MASKING, "pesq": 3.4, "stoi": 0.99},
+        **{"pesq_c2": 3.9, "zimtohrli": 0.0033, "zimtohrli_mos": 4.4, "unmeasured": {}},
+        **{"temporal": {**MASKING, "profile": "temporal", "loss": 2.5}},
         **{"rooms": None, "dry": None, "clean": None, "curve": [POINT] * 3},
         **{"key": None, "passage": None, "heard_whole": None, "files": {}},
         **changes,
@@ -223,7 +225,7 @@ def test_nothing_that_an_attack_records_is_forgotten(tmp_path: Path) -> None:
     found.save(tmp_path / "out")
     (row,) = entries(tmp_path / "out")
     record = json.loads((tmp_path / "out" / "record.json").read_text())
-    parts = {"masking", "versions", "files", "rooms", "dry", "clean"}
+    parts = {"masking", "temporal", "unmeasured", "versions", "files", "rooms", "dry", "clean"}
     lists = {"air", "curve", "passage", "warnings"}
     plain = record.keys() - lists - parts - {"schema", "adversarial", "key"}
     assert row.status == "done"
@@ -274,7 +276,8 @@ def test_a_record_that_lacks_something_is_damaged(tmp_path: Path) -> None:
     for name in a_record():
         write_item(tmp_path / name, {n: v for n, v in a_record().items() if n != name})
     whole = {entry.cells["key"] for entry in entries(tmp_path) if entry.record}
-    optional = {"key", "passage", "heard_whole", "files"}
+    later = {"pesq_c2", "zimtohrli", "zimtohrli_mos", "temporal", "unmeasured"}
+    optional = {"key", "passage", "heard_whole", "files", *later}
     assert whole == {"adversarial", *optional, *Options.model_fields}
 
 

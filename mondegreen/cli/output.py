@@ -106,6 +106,7 @@ def print_result(result: Result, folder: Path) -> None:
         "signal to noise": number(quality.snr_db, "dB"),
         **rating_fields(quality),
         "masking loss": f"{masking.loss:.2f} (0 = below the masking threshold everywhere)",
+        **_temporal(quality),
         "above threshold": f"{masking.share_above:.1%} of time-frequency bins, by"
         f" {masking.mean_excess_db:.1f} dB on average and {masking.max_excess_db:.1f} dB at most"
         " (lower is better)",
@@ -119,6 +120,14 @@ def print_result(result: Result, folder: Path) -> None:
     fields["files"] = " ".join(str(folder / name) for name in own)
     print_fields(fields)
     print_warnings(record.id, record.warnings)
+
+
+def _temporal(quality: Quality) -> dict[str, str]:
+    """The masking loss with temporal masking, where that was measured."""
+    found = quality.temporal
+    return (
+        {"with temporal": f"{found.loss:.2f} (masked from before and after too)"} if found else {}
+    )
 
 
 def rating_fields(quality: Quality) -> dict[str, str]:

@@ -17,7 +17,7 @@ References: masking threshold, the supplement of Qin et al. 2019, equations (1)-
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ from mondegreen.psychoacoustics.threshold import MaskingThreshold
 from mondegreen.results.record import MaskingExcess, Quality
 
 Audio: TypeAlias = NDArray[np.floating]
+TEMPORAL: Final = "temporal"  # the profile that also masks before and after
 
 
 def measure(
@@ -86,6 +87,7 @@ def computed(
         max_abs=max_abs(clean, adversarial),
         snr_db=snr_db(clean, adversarial),
         masking=masking_excess(clean, adversarial, sample_rate, profile, around),
+        temporal=masking_excess(clean, adversarial, sample_rate, TEMPORAL, around),
         pesq=None,
         stoi=None,
     )
