@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -62,7 +61,7 @@ def test_a_crash_of_its_code_is_said() -> None:
 def test_a_crash_costs_the_numbers_of_one_package(
     monkeypatch: pytest.MonkeyPatch, package: Package, lost: set[str]
 ) -> None:
-    for name in get_args(Package):
+    for name in ("pesq", "pesqc2", "zimtohrli"):
         pytest.importorskip(name)
         monkeypatch.setitem(
             apart.PROGRAMS, name, "print(1.0, 2.0)" if name == "zimtohrli" else "print(1.0)"

@@ -19,6 +19,7 @@ MODULES = [
         "air.transformations",
         "audio.batch",
         "audio.pcm",
+        "measures.curve",
         "measures.quality",
         "measures.ratings",
         "psychoacoustics.excess",

@@ -6,7 +6,7 @@ to stderr, results to stdout. Commands import what they need when they run: torc
 `--help` does without it.
 """
 
-from mondegreen.cli import attack, inspect, judge, listen, output, report, rooms, run
+from mondegreen.cli import attack, inspect, judge, listen, measure, output, report, rooms, run
 from mondegreen.cli.app import app
 from mondegreen.cli.entry import main
 
@@ -17,6 +17,7 @@ __all__ = [
     "judge",
     "listen",
     "main",
+    "measure",
     "output",
     "report",
     "rooms",

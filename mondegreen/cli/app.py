@@ -22,7 +22,17 @@ PLAIN: Final = frozenset(  # fields that most users choose; others are in the ad
 )
 ORDER: Final = (  # of work
     *("attack", "run", "verify", "evaluate", "sanity", "summary", "compare", "report", "plot"),
-    *("collect", "listen", "rooms", "transcribe", "check-victim", "threshold", "demo", "doctor"),
+    *(
+        "collect",
+        "measure",
+        "listen",
+        "rooms",
+        "transcribe",
+        "check-victim",
+        "threshold",
+        "demo",
+        "doctor",
+    ),
 )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mondegreen.measures.transfer import Transcribed, Transfer
     from mondegreen.results.record import Dry, InRooms, Quality, Record, Survival
 
+FULL_SCALE = 32_768  # of 16-bit samples
 NAMES = 18  # characters of the names of fields, unless one is longer
 NARROWEST, GAP = 16, 2  # characters of a column that can still be read, and between two
 STATES = {
@@ -84,7 +85,6 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 def print_result(result: Result, folder: Path) -> None:
     """Print the result of an attack, and where its files are."""
-    from mondegreen.audio.pcm import FULL_SCALE
     from mondegreen.results.folder import DELTA, LEVELS, RECORD, WAV
 
     record, quality = result.record, result.record.quality
@@ -92,8 +92,6 @@ def print_result(result: Result, folder: Path) -> None:
     if record.survival:
         proof += ", in at least half of the test rooms"
     first = f"first match at {record.first_match}" if record.first_match else "never matched"
-    peak = f", {20 * log10(quality.max_abs / FULL_SCALE):.0f} dBFS" if quality.max_abs else ""
-    masking = quality.masking
     fields = {
         "clip": record.audio,
         "target": record.target,
@@ -102,17 +100,11 @@ def print_result(result: Result, folder: Path) -> None:
         **_passage(record),
         "verified": proof if record.verified else "NO",
         "passes": f"{record.passes} in {record.seconds:.0f} s, {first}",
-        "largest change": f"{quality.max_abs:.0f} of {FULL_SCALE}{peak}",
-        "signal to noise": number(quality.snr_db, "dB"),
-        **rating_fields(quality),
-        "masking loss": f"{masking.loss:.2f} (0 = below the masking threshold everywhere)",
-        **_temporal(quality),
-        "above threshold": f"{masking.share_above:.1%} of time-frequency bins, by"
-        f" {masking.mean_excess_db:.1f} dB on average and {masking.max_excess_db:.1f} dB at most"
-        " (lower is better)",
+        "verdict": verdict_line(quality),
+        **quality_fields(quality),
     }
     if (bound := record.options.bound) is not None:
-        kept = "kept" if masking.max_excess_db <= bound else "NOT kept"
+        kept = "kept" if quality.masking.max_excess_db <= bound else "NOT kept"
         fields["bound"] = f"at most {bound:g} dB above the threshold: {kept}"
     if record.survival:
         fields |= survival_fields(record.survival, record.clean)
@@ -122,22 +114,31 @@ def print_result(result: Result, folder: Path) -> None:
     print_warnings(record.id, record.warnings)
 
 
-def _temporal(quality: Quality) -> dict[str, str]:
-    """The masking loss with temporal masking, where that was measured."""
-    found = quality.temporal
-    return (
-        {"with temporal": f"{found.loss:.2f} (masked from before and after too)"} if found else {}
-    )
+def verdict_line(quality: Quality) -> str:
+    """How audible a change may be, in a sentence."""
+    from mondegreen.results.verdict import verdict
+
+    found = verdict(quality)
+    return found.sentence if found else "none: neither Zimtohrli nor PESQ (Cor. 2) was measured"
 
 
-def rating_fields(quality: Quality) -> dict[str, str]:
-    """What the yardsticks that are other people's code say, or why they do not."""
-    why = quality.unmeasured
+def quality_fields(quality: Quality) -> dict[str, str]:
+    """The panel: names, and a line for each number, or why it is missing."""
+    masking, why = quality.masking, quality.unmeasured
+    temporal = f", {quality.temporal.loss:.2f} with temporal masking" if quality.temporal else ""
+    peak = f", {20 * log10(quality.max_abs / FULL_SCALE):.0f} dBFS" if quality.max_abs else ""
     return {
         "Zimtohrli MOS": rating(quality.zimtohrli_mos, why.get("zimtohrli")),
         "PESQ (Cor. 2)": rating(quality.pesq_c2, why.get("pesq_c2")),
         "PESQ (2007)": rating(quality.pesq, why.get("pesq")),
         "STOI": rating(quality.stoi, why.get("stoi")),
+        "masking loss": f"{masking.loss:.2f}{temporal} (0 = below the masking threshold"
+        " everywhere)",
+        "above threshold": f"{masking.share_above:.1%} of time-frequency bins, by"
+        f" {masking.mean_excess_db:.1f} dB on average and {masking.max_excess_db:.1f} dB at most"
+        " (lower is better)",
+        "signal to noise": number(quality.snr_db, "dB"),
+        "largest change": f"{quality.max_abs:.0f} of {FULL_SCALE}{peak}",
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -23,14 +23,14 @@ NAMES: Final = 3  # the part of the width that a name may take: one in so many
 
 
 @contextmanager
-def working(on: str) -> Iterator[None]:
-    """Say what is being done while nothing can be counted."""
+def working(on: str) -> Iterator[Callable[[str], None]]:
+    """Say what is being done while nothing can be counted; on a terminal, also what just now."""
     if not err.is_terminal:
         err.say(on)
-        yield
+        yield lambda _: None
         return
-    with err.status(on):
-        yield
+    with err.status(on) as status:
+        yield lambda now: status.update(f"{on}: {now}")
 
 
 class Cut(ProgressColumn):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mondegreen.errors import MeasureError
 
-Package = Literal["pesq", "pesqc2", "zimtohrli"]
+Package = Literal["pesq", "pesqc2", "zimtohrli", "visqol"]
 
 TIMEOUT: Final = 300.0  # s; 30 s of speech take one or two, on a machine with nothing else to do
 
@@ -40,17 +40,24 @@ from zimtohrli import Pyohrli, mos_from_zimtohrli
 distance = Pyohrli().distance(clean, adversarial)
 print(distance, mos_from_zimtohrli(distance))
 """
+VISQOL: Final = """
+from visqol import VisqolApi
+api = VisqolApi()
+api.create(mode="audio")
+print(api.measure_from_arrays(clean.astype(float), adversarial.astype(float), 48_000).moslqo)
+"""
 PROGRAMS: Final[dict[Package, str]] = {
     "pesq": READ + PESQ.format(package="pesq"),
     "pesqc2": READ + PESQ.format(package="pesqc2"),
     "zimtohrli": READ + ZIMTOHRLI,
+    "visqol": READ + VISQOL,
 }
 
 
 def measured_apart(
     package: Package, clean: NDArray[np.float32], adversarial: NDArray[np.float32]
 ) -> list[float]:
-    """What a package says of clips `[T]`, at its rate: PESQ's score; Zimtohrli's distance and MOS.
+    """What a package says of clips `[T]`, at its rate: its score; of Zimtohrli, distance and MOS.
 
     Raises:
         MeasureError: it is not installed, finds no speech, crashed, took too long or failed.

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 PESQ_RATE: Final = 16_000  # Hz, the only rate of wide-band PESQ
 PESQ_SECONDS: Final = 30.0  # the longest speech that P.862 was validated on
-ZIMTOHRLI_RATE: Final = 48_000  # Hz, its only rate
+WIDE_RATE: Final = 48_000  # Hz, the only rate of Zimtohrli and of ViSQOL for all sounds
 # Under a tenth of a second it writes where it must not; its memory grows with the square of the
 # length, and two minutes take a gigabyte.
 ZIMTOHRLI_SECONDS: Final = (0.2, 120.0)
@@ -125,9 +125,25 @@ def zimtohrli(clean: Audio, adversarial: Audio, sample_rate: int) -> Zimtohrli:
             f"it is {len(clean) / sample_rate:.2f} s long, and Zimtohrli takes {least:g} to"
             f" {most:g} s"
         )
-    return Zimtohrli(
-        *measured_apart("zimtohrli", *_at(ZIMTOHRLI_RATE, clean, adversarial, sample_rate))
-    )
+    return Zimtohrli(*measured_apart("zimtohrli", *_at(WIDE_RATE, clean, adversarial, sample_rate)))
+
+
+def visqol(clean: Audio, adversarial: Audio, sample_rate: int) -> float:
+    """ViSQOL's score of clips `[T]` in its audio mode, at 48 kHz: 1 (bad) to 4.7 (no difference).
+
+    Of the optional package `visqol-python`; some ten seconds for as much sound.
+
+    Raises:
+        MeasureError: the package is missing, the clip longer than two minutes, or it failed.
+
+    >>> visqol(np.zeros(2_000_000), np.zeros(2_000_000), 16_000)
+    Traceback (most recent call last):
+    mondegreen.errors.MeasureError: it is longer than the 120 s that ViSQOL is given
+    """
+    if len(clean) > ZIMTOHRLI_SECONDS[1] * sample_rate:
+        raise MeasureError(f"it is longer than the {ZIMTOHRLI_SECONDS[1]:g} s that ViSQOL is given")
+    (score,) = measured_apart("visqol", *_at(WIDE_RATE, clean, adversarial, sample_rate))
+    return score
 
 
 def stoi(clean: Audio, adversarial: Audio, sample_rate: int) -> float:
