@@ -223,7 +223,7 @@ class Run(Kind):
         rooms = {"bank": "b" * 64}
         self.run = sound_run(
             self.folder / "run",
-            {"a": {"pesq": 4.0}, "b": {"verified": False, **rooms}},
+            {"a": {"pesq_c2": 4.0}, "b": {"verified": False, **rooms}},
             errors={"c": "it is silent"},
             pending=["later"],
         )

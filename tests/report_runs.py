@@ -76,18 +76,22 @@ def sound_run(folder: Path, items: Mapping[str, Mapping[str, Any]], **others: An
 
 def every_kind(folder: Path) -> Path:
     """A run with a clip of each outcome, one hostile and one long."""
-    failed = {"verified": False, "heard": "open a window", "wer_target": 2 / 3, "pesq": 1.5}
+    failed = {"verified": False, "heard": "open a window", "wer_target": 2 / 3, "pesq_c2": 1.5}
     stopped = {"verified": False, "heard": "", "interrupted": True, "found_at": None}
     clean = {"rooms": {**IN_ROOMS, "heard": 0.0}, "dry": DRY}
     rooms = {"bank": "b" * 64, "rooms": IN_ROOMS, "clean": clean}
     run = sound_run(
         folder,
         {
-            "good": {"snr_db": 30.0, "pesq": 4.0},
+            "good": {"snr_db": 30.0, "pesq_c2": 4.5, "zimtohrli_mos": 4.8},
             "failed": {**failed, "snr_db": 9.5},
             "stopped": stopped,
             "deaf": {"understood": False, "wer_clean": 1.5, "heard_clean": "", "snr_db": None},
-            "bare": {"pictured": False, "pesq": None, "stoi": None},
+            "bare": {
+                **{"pictured": False, "pesq_c2": None, "pesq": None, "stoi": None},
+                **{"zimtohrli": None, "zimtohrli_mos": None, "temporal": None},
+                "unmeasured": {"pesq_c2": HOSTILE, HOSTILE: HOSTILE},
+            },
             "rooms": rooms,
             "hostile": {
                 **{"id": HOSTILE, "heard": HOSTILE, "target": HOSTILE},

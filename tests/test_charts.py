@@ -74,7 +74,8 @@ def clip(
     """A finished clip of which nothing was measured but what is told; `masking_` is its masking."""
     masking = {n.removeprefix("masking_"): changes.pop(n) for n in [*changes] if "masking_" in n}
     told = {
-        **{"verified": verified, "bank": "b", "snr_db": None, "pesq": None},
+        **{"verified": verified, "bank": "b", "snr_db": None, "pesq_c2": None},
+        **{"zimtohrli_mos": None},
         **{"curve": [a_point(at, masking_loss=loss) for at, loss in (losses or {}).items()]},
         **{"masking": {**MASKING, **masking}},
     }
@@ -91,7 +92,8 @@ def some_clips(count: int, seed: int = 0) -> list[Entry]:
             {at: draws.lognormvariate(5, 1) / at for at in range(51, 100, 10)},
             rooms=in_rooms(*(draws.random() < 0.7 for _ in range(20))),
             snr_db=draws.gauss(25, 3),
-            pesq=draws.uniform(2, 4.5),
+            pesq_c2=draws.uniform(2, 4.5),
+            zimtohrli_mos=draws.uniform(3, 5),
             masking_loss=draws.lognormvariate(2, 1),
             masking_share_above=draws.betavariate(2, 9),
             masking_mean_excess_db=draws.gauss(4, 1),
@@ -148,7 +150,7 @@ def test_a_masking_loss_of_nothing_stays_on_the_axis() -> None:
 
 def test_every_clip_is_a_dot_and_failures_are_hollow() -> None:
     clips = [clip(snr_db=20.0), clip(snr_db=26.0), clip(snr_db=30.0), clip(False, snr_db=10.0)]
-    axes, *_ = drawn(draw_quality, a_series(*clips)).axes
+    *_, axes = drawn(draw_quality, a_series(*clips)).axes
     hollow, filled, median = axes.lines
     assert (hollow.get_xdata().tolist(), hollow.get_markerfacecolor()) == ([10.0], "none")
     assert filled.get_xdata().tolist() == [20.0, 26.0, 30.0]
@@ -160,7 +162,7 @@ def test_every_clip_is_a_dot_and_failures_are_hollow() -> None:
 def test_of_very_many_clips_the_share_below_is_drawn() -> None:
     values = range(DOTS + 51)
     clips = [clip(snr_db=float(value)) for value in reversed(values)]
-    axes, *_ = drawn(draw_quality, a_series(*clips)).axes
+    *_, axes = drawn(draw_quality, a_series(*clips)).axes
     (line,) = axes.lines
     at = dict(line.get_xydata().tolist())
     assert len(at) <= DOTS
@@ -171,7 +173,7 @@ def test_of_very_many_clips_the_share_below_is_drawn() -> None:
 
 def test_of_very_many_clips_failures_have_a_thin_line() -> None:
     clips = [clip(i % 2 == 0, snr_db=float(i)) for i in range(2 * DOTS)]
-    axes, *_ = drawn(draw_quality, a_series(*clips)).axes
+    *_, axes = drawn(draw_quality, a_series(*clips)).axes
     verified, failed = axes.lines
     assert {value % 2 for value in verified.get_xdata()} == {0.0}
     assert {value % 2 for value in failed.get_xdata()} == {1.0}
@@ -182,14 +184,14 @@ def test_of_very_many_clips_failures_have_a_thin_line() -> None:
 def test_where_all_clips_failed_their_quality_is_drawn(count: int) -> None:
     failures = a_series(*[clip(False, snr_db=20.0)] * count)
     assert [chart.name for chart in charts([failures])] == ["passes", "quality"]
-    axes, *_ = drawn(draw_quality, failures).axes
+    *_, axes = drawn(draw_quality, failures).axes
     assert set(axes.lines[0].get_xdata()) == {20.0}
 
 
 def test_only_what_was_measured_has_axes() -> None:
     above = ["share of bins above the masking threshold", "mean excess in those bins, dB"]
-    figure = drawn(draw_quality, a_series(clip(snr_db=20.0)), a_series(clip(pesq=3.0)))
-    assert titles(figure) == ["SNR, dB", *above, "PESQ"]
+    figure = drawn(draw_quality, a_series(clip(snr_db=20.0)), a_series(clip(pesq_c2=3.0)))
+    assert titles(figure) == ["PESQ (Cor. 2)", *above, "SNR, dB"]
     assert titles(drawn(draw_quality, a_series(clip()))) == above
 
 
@@ -207,9 +209,13 @@ def test_every_room_is_a_dot_at_its_rt60_and_the_clean_clip_a_control() -> None:
 
 
 def test_methods_have_their_share_with_wilson_s_interval_and_medians() -> None:
-    one = a_series(clip(pesq=2.0), clip(pesq=3.0), clip(pesq=4.0), clip(False, pesq=1.0))
+    one = a_series(
+        clip(pesq_c2=2.0), clip(pesq_c2=3.0), clip(pesq_c2=4.0), clip(False, pesq_c2=1.0)
+    )
     figure = drawn(draw_methods, one, a_series(clip(False), label="other"))
-    assert titles(figure)[1:] == [f"{n}, median and quartiles" for n in ("PESQ", "masking loss")]
+    assert titles(figure)[1:] == [
+        f"{n}, median and quartiles" for n in ("PESQ (Cor. 2)", "masking loss")
+    ]
     verified, pesq, _ = figure.axes
     low, high = verified.lines[0].get_xdata()
     assert (low, high) == pytest.approx((0.300641843, 0.954412739))  # 3 of 4

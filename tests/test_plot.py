@@ -259,7 +259,7 @@ def test_a_folder_that_is_named_twice_is_drawn_once(drawn, run: Path, tmp_path: 
     [
         (None, "clips that have matched the target"),
         ("passes", "clips that have matched the target"),
-        ("quality", "SNR, dB"),
+        ("quality", "Zimtohrli MOS"),
         ("methods", "verified, of finished clips; 95 % intervals"),
     ],
 )

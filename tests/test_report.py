@@ -155,10 +155,10 @@ def test_the_head_has_the_numbers_of_the_summary(tmp_path: Path) -> None:
     run = sound_run(
         tmp_path / "run",
         {
-            "a": {"snr_db": 10.0, "pesq": 2.0},
-            "b": {"snr_db": 30.0, "pesq": 4.0},
-            "c": {"snr_db": 14.0, "pesq": 3.0},
-            "d": {"verified": False, "heard": "nothing", "snr_db": 99.0, "pesq": 1.0},
+            "a": {"snr_db": 10.0, "pesq_c2": 2.0},
+            "b": {"snr_db": 30.0, "pesq_c2": 4.0},
+            "c": {"snr_db": 14.0, "pesq_c2": 3.0},
+            "d": {"verified": False, "heard": "nothing", "snr_db": 99.0, "pesq_c2": 1.0},
         },
         pending=["e"],
     )
@@ -167,10 +167,15 @@ def test_the_head_has_the_numbers_of_the_summary(tmp_path: Path) -> None:
         "In 3 of 4 clips, linear was made to transcribe the target, proved from the saved 16-bit"
         " file: 75% (95 %: 30% to 95%)."  # Wilson, by hand: .3006, .9544
     )
+    assert told.audible == (
+        "Of the verified clips, by these yardsticks: 0 probably inaudible, 1 audible on direct"
+        " comparison, 2 plainly audible."
+    )
     assert figures(run) == {
         "Verified": "3 of 4",
+        "Zimtohrli MOS, median of 3 verified": "4.40",
+        "PESQ (Cor. 2), median of 3 verified": "3.00",
         "SNR, dB, median of 3 verified": "14.00",
-        "PESQ, median of 3 verified": "3.00",
         "above threshold, median of 3 verified": "25.0%",
         "passes, median of 3 verified": "500",
     }
@@ -335,11 +340,27 @@ def test_what_was_never_heard_has_no_word_errors(tmp_path: Path) -> None:
 
 
 def test_records_without_pesq_and_levels_have_a_page(tmp_path: Path) -> None:
-    bare = {"pictured": False, "pesq": None, "stoi": None, "snr_db": None}
+    unknown = ("pesq", "stoi", "snr_db", "pesq_c2", "zimtohrli", "zimtohrli_mos", "temporal")
+    bare = {"pictured": False, **dict.fromkeys(unknown)}
     page = written(tmp_path, sound_run(tmp_path / "run", {"a": bare}))
     assert "No picture: the item has no levels to draw." in page
     assert "PESQ" not in page
+    assert "by these yardsticks" not in page
     assert "<audio" in page
+
+
+def test_the_verdict_leads_the_page_and_the_card(tmp_path: Path) -> None:
+    page = written(tmp_path, sound_run(tmp_path / "run", {"a": {"zimtohrli_mos": 3.2}}))
+    sentence = "Plainly audible by these yardsticks: Zimtohrli MOS 3.20 (below 4)."
+    assert f'<p class="lead">{sentence}</p>' in page
+    assert f"<p>{sentence}</p>" in page
+
+
+def test_what_was_not_measured_says_why_on_its_card(tmp_path: Path) -> None:
+    why = {"pesq_c2": "its code crashed (SIGSEGV)", "zimtohrli": "<b>it\nhung", "x": "y"}
+    page = written(tmp_path, sound_run(tmp_path / "run", {"a": {"unmeasured": why}}))
+    told = "PESQ (Cor. 2): its code crashed (SIGSEGV); Zimtohrli: &lt;b&gt;it hung; x: y"
+    assert f'Not measured: <span dir="auto">{told}</span>.' in page
 
 
 def test_other_levels_than_those_that_were_saved_are_not_drawn(tmp_path: Path) -> None:
@@ -552,7 +573,7 @@ def test_charts_are_pictures_with_their_words(tmp_path: Path) -> None:
         ElementTree.fromstring(base64.b64decode(svg))
 
 
-@pytest.mark.parametrize("changes", [{}, {"pesq": None, "stoi": None, "snr_db": None}])
+@pytest.mark.parametrize("changes", [{}, {"pesq_c2": None, "zimtohrli_mos": None, "snr_db": None}])
 @pytest.mark.parametrize("verified", [True, False])
 def test_there_are_charts_of_whatever_there_is(
     tmp_path: Path, changes: dict[str, Any], verified: bool

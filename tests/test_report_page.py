@@ -360,7 +360,7 @@ def test_a_rate_above_all_of_the_words_has_a_footnote(tab: Watched, tmp_path: Pa
 def test_without_script_there_are_head_charts_and_table(chromium: Browser, pages: Path) -> None:
     with browser.watched(chromium, java_script_enabled=False) as seen:
         page = seen.open(pages / "kinds.html")
-        expect(page.locator(".lead")).to_be_visible()
+        expect(page.locator(".lead").first).to_be_visible()
         expect(page.locator(".charts img").first).to_be_visible()
         expect(page.locator("table.clips tbody tr")).to_have_count(12)
         expect(page.locator(".controls")).to_be_hidden()

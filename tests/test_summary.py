@@ -117,14 +117,16 @@ def test_each_distribution_is_of_its_own_field(tmp_path: Path) -> None:
     expected = {
         **{"passes": 500, "first_match": 7, "seconds": 2.5, "snr_db": -3.5, "max_abs": 120},
         **{"masking_loss": 5.5, "masking_share_above": 0.25, "pesq": 3.4, "stoi": 0.99},
-        **{"masking_mean_excess_db": 3.0, "masking_max_excess_db": 9.0},
+        **{"masking_mean_excess_db": 3.0, "masking_max_excess_db": 9.0, "temporal_loss": 2.5},
+        **{"zimtohrli_mos": 4.4, "pesq_c2": 3.9},
     }
     assert {name: spread and spread.median for name, spread in summary.spreads.items()} == expected
     assert expected.keys() == set(SPREADS)
 
 
 def test_what_was_measured_on_no_clip_has_no_distribution(tmp_path: Path) -> None:
-    nothing = a_record(pesq=None, stoi=None, snr_db=None, first_match=None)
+    unmeasured = ("pesq", "stoi", "pesq_c2", "zimtohrli", "zimtohrli_mos", "temporal")
+    nothing = a_record(**dict.fromkeys(unmeasured), snr_db=None, first_match=None)
     summary = summary_of(tmp_path / "run", nothing)
     known = {name for name, spread in summary.spreads.items() if spread}
     measured = {name for name in SPREADS if name.startswith("masking")}
@@ -463,7 +465,7 @@ def test_large_numbers_small_numbers_and_none_are_told(tmp_path: Path) -> None:
     lines = describe(summary_of(tmp_path / "run", a_record(masking=masking, pesq=None)))
     assert lines["masking loss"].startswith("1,174,736 (")
     assert lines["SNR, dB"].startswith("-3.50 (")
-    assert lines["PESQ"] == "-"
+    assert lines["PESQ (2007)"] == "-"
     assert "unknown for" not in lines["passes"]
     assert "test rooms" not in lines
     assert "errors" not in lines
@@ -471,7 +473,21 @@ def test_large_numbers_small_numbers_and_none_are_told(tmp_path: Path) -> None:
 
 def test_what_some_clips_lack_is_told(tmp_path: Path) -> None:
     lines = describe(summary_of(tmp_path / "run", a_record(pesq=None), a_record(pesq=3.0)))
-    assert lines["PESQ"] == "3.00 (3.00 to 3.00; 3.00 to 3.00), mean 3.00; unknown for 1"
+    assert lines["PESQ (2007)"] == "3.00 (3.00 to 3.00; 3.00 to 3.00), mean 3.00; unknown for 1"
+
+
+def test_verdicts_are_counted_on_verified_clips(tmp_path: Path) -> None:
+    old = dict.fromkeys(("pesq_c2", "zimtohrli", "zimtohrli_mos", "temporal"))
+    quiet = {"pesq_c2": 4.5, "zimtohrli_mos": 4.8, "temporal": {**MASKING, "loss": 0.1}}
+    plain = a_record(zimtohrli_mos=3.0)
+    records = [a_record(), a_record(**quiet), plain, plain, a_record(**old)]
+    summary = summary_of(tmp_path / "run", *records, a_record(**quiet, verified=False))
+    assert list(summary.verdicts.values()) == [1, 1, 2]
+    assert describe(summary)["of these"] == (
+        "1 probably inaudible, 1 audible on direct comparison, 2 plainly audible, 1 not known"
+    )
+    unknown = summary_of(tmp_path / "old", a_record(**old))
+    assert describe(unknown)["of these"] == "-"
 
 
 def test_findings_are_told(tmp_path: Path) -> None:
@@ -497,7 +513,7 @@ def test_side_by_side_has_a_column_for_each_and_no_row_of_nothing(tmp_path: Path
     assert told["passes, median"] == ["500", "900"]
     assert told["test rooms"] == ["heard in 80%, mean over 1 clip", "-"]
     assert told["of clips transcribed well"][0] == "1 of 1, 100% (95 %: 21% to 100%)"
-    assert "PESQ, median" not in told
+    assert "PESQ (2007), median" not in told
     assert side_by_side([]) == ([""], [])
 
 

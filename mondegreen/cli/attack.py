@@ -22,7 +22,13 @@ from mondegreen.cli.app import (
     takes,
 )
 from mondegreen.cli.console import err
-from mondegreen.cli.output import print_fields, print_json, print_result, print_warnings
+from mondegreen.cli.output import (
+    print_fields,
+    print_json,
+    print_result,
+    print_warnings,
+    verdict_json,
+)
 from mondegreen.cli.progress import Bars, working
 from mondegreen.cli.refusals import (
     check_bank,
@@ -145,7 +151,10 @@ def attack(
             setup.rooms.save(out / BANK)
         saved.append(folder)
         verified &= result.verified
-        print_json(result.record.to_json()) if as_json else print_result(result, folder)
+        if as_json:
+            print_json(verdict_json(result.record.quality) | result.record.to_json())
+        else:
+            print_result(result, folder)
         if result.record.interrupted and clip is not clips[-1]:
             err.print("interrupted; the remaining clips were not attacked")
             verified = False

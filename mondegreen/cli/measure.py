@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mondegreen.cli.app import AsJson, Examples, app
-from mondegreen.cli.output import print_fields, print_json, quality_fields, rating, verdict_line
+from mondegreen.cli.output import (
+    print_fields,
+    print_json,
+    quality_fields,
+    rating,
+    verdict_json,
+    verdict_line,
+)
 from mondegreen.cli.progress import working
 from mondegreen.cli.refusals import check_recordings
 from mondegreen.errors import MeasureError, OptionError, reason
@@ -58,7 +65,6 @@ def measure(
     check_recordings([original, other])
     from mondegreen.measures.pair import read_pair
     from mondegreen.measures.quality import measure as measured
-    from mondegreen.results.verdict import verdict
 
     pair = read_pair(original, other)
     of = pair.original, pair.other, pair.sample_rate
@@ -67,15 +73,13 @@ def measure(
     wide = _visqol(pair) if visqol else None
     found = _margins(pair) if curve else []
     if as_json:
-        judged = verdict(quality)
         print_json(
             {
                 "original": str(original),
                 "other": str(other),
                 "sample_rate": pair.sample_rate,
                 "notes": pair.notes,
-                "verdict": judged and judged.word,
-                "verdict_by": judged.by if judged else (),
+                **verdict_json(quality),
                 **asdict(quality),
                 **({"visqol": wide[0]} if wide else {}),
                 **(

@@ -122,6 +122,14 @@ def verdict_line(quality: Quality) -> str:
     return found.sentence if found else "none: neither Zimtohrli nor PESQ (Cor. 2) was measured"
 
 
+def verdict_json(quality: Quality) -> dict[str, Any]:
+    """The same for programs."""
+    from mondegreen.results.verdict import verdict
+
+    found = verdict(quality)
+    return {"verdict": found and found.word, "verdict_by": found.by if found else ()}
+
+
 def quality_fields(quality: Quality) -> dict[str, str]:
     """The panel: names, and a line for each number, or why it is missing."""
     masking, why = quality.masking, quality.unmeasured

@@ -34,17 +34,19 @@ TITLES: Final = {  # of axes, by the columns of the tables
     "snr_db": "SNR, dB",
     "masking_share_above": "share of bins above the masking threshold",
     "masking_mean_excess_db": "mean excess in those bins, dB",
-    "pesq": "PESQ",
+    "zimtohrli_mos": "Zimtohrli MOS",
+    "pesq_c2": "PESQ (Cor. 2)",
     "masking_loss": "masking loss",
 }
 SHOWN: Final = {  # what an axis shows at least, so that small differences do not fill it
-    "snr_db": (20.0, 30.0),
+    "zimtohrli_mos": (1.0, 5.0),
+    "pesq_c2": (1.0, 4.6),
     "masking_share_above": (0.0, 0.2),
     "masking_mean_excess_db": (0.0, 6.0),
-    "pesq": (1.0, 4.6),
+    "snr_db": (20.0, 30.0),
 }
 QUALITY: Final = tuple(SHOWN)
-MEDIANS: Final = ("pesq", "masking_loss", "snr_db")
+MEDIANS: Final = ("zimtohrli_mos", "pesq_c2", "masking_loss", "snr_db")
 
 
 def draw_passes(figure: Figure, series: Sequence[Series]) -> None:

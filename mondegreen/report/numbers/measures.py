@@ -41,13 +41,18 @@ SPREADS: Final[Mapping[str, Measure]] = {  # those whose distribution is of inte
         "first match", _whole, "the pass that was first transcribed as the target"
     ),
     "seconds": Measure("seconds", _number, "how long the search took"),
-    "snr_db": Measure(
-        "SNR, dB",
-        _number,
-        "how much weaker the perturbation is than the clip; says nothing about hearing",
+    "zimtohrli_mos": Measure(
+        "Zimtohrli MOS", _number, "5: no difference; made for differences that are just noticed"
     ),
-    "max_abs": Measure("peak, of 32768", _whole, "the largest change of any sample"),
+    "pesq_c2": Measure(
+        "PESQ (Cor. 2)", _number, "4.6: no difference; 1: bad; made for telephone speech"
+    ),
     "masking_loss": Measure("masking loss", _number, "power above the masking threshold; 0: none"),
+    "temporal_loss": Measure(
+        "temporal masking loss",
+        _number,
+        "likewise; what comes shortly before and after masks as well",
+    ),
     "masking_share_above": Measure(
         "above threshold",
         _percent,
@@ -60,7 +65,13 @@ SPREADS: Final[Mapping[str, Measure]] = {  # those whose distribution is of inte
     "masking_max_excess_db": Measure(
         "max excess, dB", _number, "how far it exceeds the threshold in the worst bin"
     ),
-    "pesq": Measure("PESQ", _number, "4.6: no difference; 1: bad; made for telephone speech"),
+    "snr_db": Measure(
+        "SNR, dB",
+        _number,
+        "how much weaker the perturbation is than the clip; says nothing about hearing",
+    ),
+    "max_abs": Measure("peak, of 32768", _whole, "the largest change of any sample"),
+    "pesq": Measure("PESQ (2007)", _number, "without Corrigendum 2: up to 0.8 lower"),
     "stoi": Measure("STOI", _number, "intelligibility; 1: as intelligible as the original"),
 }
 MEASURES: Final[Mapping[str, Measure]] = {  # by the columns of the tables

@@ -72,6 +72,16 @@ def clips(count: int) -> str:
     return number_of(count, "clip")
 
 
+def verdicts(summary: Summary) -> str:
+    """How many of the verified clips have which verdict; see `mondegreen.results.verdict`."""
+    judged = sum(summary.verdicts.values())
+    if not judged:
+        return UNKNOWN
+    found = [f"{count:,} {word}" for word, count in summary.verdicts.items()]
+    left = summary.counts.verified - judged
+    return ", ".join([*found, *([f"{left:,} not known"] if left else [])])
+
+
 def interval(of: Share | Mean) -> str:
     """The 95 % interval, in brackets; empty where there is none."""
     return "" if of.low is None or of.high is None else f" (95 %: {of.low:.0%} to {of.high:.0%})"
@@ -94,6 +104,7 @@ def _outcomes(summary: Summary) -> dict[str, str]:
     lines = {
         "clips": _clips(summary),
         "verified": _share(summary.verified),
+        "of these": verdicts(summary),
         "of clips transcribed well": _share(summary.verified_understood),
         **_rates(summary),
     }

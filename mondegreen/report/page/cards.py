@@ -9,14 +9,18 @@ from typing import Any, Final, NamedTuple
 from mondegreen.report.numbers.entries import Entry
 from mondegreen.report.numbers.measures import MEASURES
 from mondegreen.report.numbers.sources import Gathered, TargetedClip
-from mondegreen.report.numbers.summary_text import UNKNOWN
+from mondegreen.report.numbers.summary_text import UNKNOWN, one_line
 from mondegreen.report.page.exhibits import Exhibit, Spectrogram, Track, spectrograms, tracks
 from mondegreen.report.page.media import Shelf
 from mondegreen.report.page.transcripts import Tone, Transcript, never_transcribed, transcripts
 from mondegreen.results.record import InRooms, Record
+from mondegreen.results.verdict import verdict
 
 OnCard = Callable[[int, int], object]  # cards made, and how many there will be
 
+MISSING: Final[Mapping[str, str]] = {"zimtohrli": "Zimtohrli"} | {
+    name: MEASURES[name].label for name in ("pesq_c2", "pesq", "stoi")
+}
 FILTERS: Final[Mapping[str, str]] = {
     "verified": "Verified",
     "failed": "Not verified",
@@ -67,6 +71,8 @@ class Shown(NamedTuple):
     outcome: Outcome
     cells: Mapping[str, Any]  # what is shown of its row
     pictured: bool  # there are levels to draw
+    verdict: str  # how audible it is, in a sentence; empty: not known
+    unmeasured: str  # what was not measured, and why; empty: all was
     problem: str  # why something cannot be played or drawn; may be empty
     passage: str  # which one was attacked, in a sentence; empty: all was
     rooms: str  # in how many the target is heard, in a sentence; empty: a method without rooms
@@ -127,6 +133,8 @@ def _shown(part: int, found: Exhibit) -> Shown:
         outcome(found.entry, files_whole=record is None or found.sounds is not None),
         cells,
         found.levels is not None,
+        _verdict(record),
+        _unmeasured(record),
         found.problem,
         _passage(record),
         _rooms(record),
@@ -149,6 +157,16 @@ def _written(name: str, cells: Mapping[str, Any]) -> str:
         return MEASURES[name].write(cells[name])
     never = name == "first_match" and cells["status"] == "done"
     return "never heard" if never else UNKNOWN
+
+
+def _verdict(record: Record | None) -> str:
+    found = verdict(record.quality) if record else None
+    return found.sentence if found else ""
+
+
+def _unmeasured(record: Record | None) -> str:
+    why = record.quality.unmeasured if record else {}
+    return "; ".join(one_line(f"{MISSING.get(name, name)}: {told}") for name, told in why.items())
 
 
 def _passage(record: Record | None) -> str:

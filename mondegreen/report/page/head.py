@@ -20,8 +20,10 @@ from mondegreen.report.numbers.summary_text import (
     interval,
     one_line,
     rate_of,
+    verdicts,
 )
 from mondegreen.results.folder import MANIFEST, read_object
+from mondegreen.results.verdict import verdict
 
 METHODS: Final[Mapping[str, str]] = {
     "imperceptible": "a perturbation that is transcribed as the target, pushed below the"
@@ -37,8 +39,11 @@ PRESETS: Final[Mapping[str, str]] = {
     "fast": "in a fraction of the paper's gradient passes",
     "paper": "with the constants of the paper",
 }
-MEDIANS: Final = ("snr_db", "pesq", "masking_share_above", "passes")
-WORST: Final = {"snr_db": "least", "pesq": "least", "masking_share_above": "greatest"}
+MEDIANS: Final = ("zimtohrli_mos", "pesq_c2", "snr_db", "masking_share_above", "passes")
+WORST: Final = {
+    **dict.fromkeys(("zimtohrli_mos", "pesq_c2", "snr_db"), "least"),
+    "masking_share_above": "greatest",
+}
 
 
 class Head(NamedTuple):
@@ -46,6 +51,7 @@ class Head(NamedTuple):
 
     label: str
     lead: str  # whether it worked, in a sentence
+    audible: str  # how audible the verified ones are, in a sentence; empty: not known
     figures: list[tuple[str, str, str]]  # the numbers that are read first: name, value, meaning
     facts: dict[str, str]  # what was attacked, how, and at what cost
     verdict: str  # what `mondegreen sanity` found, in a sentence; see docs/checks.md
@@ -61,6 +67,7 @@ def head(part: Part, broken: int) -> Head:
     return Head(
         part.label,
         _lead(summary),
+        _audible(part),
         list(_figures(summary)),
         dict(_facts(part)),
         _verdict(summary, fired, len(skipped)),
@@ -86,6 +93,17 @@ def _lead(summary: Summary) -> str:
         return f"{victim} was {what}{how}." if counts.verified else f"{victim} was not {what}."
     share = f"{summary.verified.share:.0%}{interval(summary.verified)}"
     return f"In {counts.verified:,} of {clips(counts.finished)}, {victim} was {what}{how}: {share}."
+
+
+def _audible(part: Part) -> str:
+    """The verdict on the one verified clip, or how many have which."""
+    summary = part.summary
+    if not sum(summary.verdicts.values()):
+        return ""
+    found = [verdict(e.record.quality) for e in part.entries if e.record and e.record.verified]
+    if len(found) == 1 and found[0]:
+        return found[0].sentence
+    return f"Of the verified clips, by these yardsticks: {verdicts(summary)}."
 
 
 def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:

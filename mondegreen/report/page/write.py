@@ -25,10 +25,10 @@ from mondegreen.report.page.media import INSIDE, Shelf, data_address
 SCRIPTS: Final = ("table", "player", "cards")
 OPEN: Final = 20  # cards that are open from the start, if there are no more
 COLUMNS: Final = (  # of the table
-    *("wer_target", "rooms_heard", "passes", "max_abs", "snr_db", "masking_loss"),
-    *("masking_share_above", "masking_max_excess_db", "pesq"),
+    *("wer_target", "rooms_heard", "zimtohrli_mos", "pesq_c2", "masking_loss"),
+    *("masking_share_above", "snr_db", "max_abs", "passes"),
 )
-NARROW: Final = ("snr_db", "pesq")  # columns that a narrow screen shows too
+NARROW: Final = ("zimtohrli_mos", "pesq_c2")  # columns that a narrow screen shows too
 
 
 class Written(NamedTuple):
