@@ -25,6 +25,10 @@ QUALITY = Quality(
     masking=MaskingExcess("paper", 5.5, 0.25, 3.0, 9.0, edges_db=0.0),
     pesq=3.4,
     stoi=0.99,
+    pesq_c2=3.9,
+    zimtohrli=0.0033,
+    zimtohrli_mos=4.4,
+    temporal=MaskingExcess("temporal", 5.0, 0.2, 3.0, 9.0, edges_db=0.0),
 )
 SURVIVAL = Survival(
     rooms=InRooms(

@@ -41,8 +41,8 @@ def fields(text: str) -> dict[str, str]:
 
 def test_the_panel_is_printed(pair: list[Path]) -> None:
     lines = fields(called(*pair))
-    assert list(lines)[2:6] == ["verdict", "Zimtohrli MOS", "PESQ (Cor. 2)", "PESQ (2007)"]
-    assert lines["verdict"].startswith("Audible on direct comparison by these yardsticks: Zimt")
+    assert list(lines)[2:6] == ["how audible", "Zimtohrli MOS", "PESQ (Cor. 2)", "PESQ (2007)"]
+    assert lines["how audible"].startswith("Audible on direct comparison by these yardsticks: Zimt")
     assert lines["Zimtohrli MOS"] == "4.10"
     assert 39 < float(lines["signal to noise"].removesuffix(" dB")) < 41
 
@@ -62,7 +62,7 @@ def test_what_is_not_measured_says_why(pair: list[Path], monkeypatch: pytest.Mon
     monkeypatch.setattr(ratings, "measured_apart", missing)
     lines = fields(called(*pair))
     assert lines["PESQ (Cor. 2)"] == "not measured: the package pesqc2 is not installed"
-    assert lines["verdict"] == "none: neither Zimtohrli nor PESQ (Cor. 2) was measured"
+    assert lines["how audible"] == "none: neither Zimtohrli nor PESQ (Cor. 2) was measured"
     assert json.loads(called(*pair, "--json"))["verdict"] is None
 
 

@@ -70,7 +70,7 @@ def test_the_page_of_numbers_names_fields_of_records() -> None:
     cells = [row[1] for row in rows if len(row) == 4 and row[1].startswith("`")]
     assert len(cells) > 15
     for cell in cells:
-        first, *others = re.findall(r"`([a-z_.]+)`", cell)
+        first, *others = re.findall(r"`([a-z0-9_.]+)`", cell)
         inside = first.rpartition(".")[0]
         for name in [first, *(f"{inside}.{other}".lstrip(".") for other in others)]:
             found: Any = record

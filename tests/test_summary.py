@@ -483,11 +483,11 @@ def test_verdicts_are_counted_on_verified_clips(tmp_path: Path) -> None:
     records = [a_record(), a_record(**quiet), plain, plain, a_record(**old)]
     summary = summary_of(tmp_path / "run", *records, a_record(**quiet, verified=False))
     assert list(summary.verdicts.values()) == [1, 1, 2]
-    assert describe(summary)["of these"] == (
+    assert describe(summary)["how audible"] == (
         "1 probably inaudible, 1 audible on direct comparison, 2 plainly audible, 1 not known"
     )
     unknown = summary_of(tmp_path / "old", a_record(**old))
-    assert describe(unknown)["of these"] == "-"
+    assert describe(unknown)["how audible"] == "-"
 
 
 def test_findings_are_told(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def measure(
             "original": original,
             "other": other,
             **({"note": " ".join(pair.notes)} if pair.notes else {}),
-            "verdict": verdict_line(quality),
+            "how audible": verdict_line(quality),
             **quality_fields(quality),
             **({"ViSQOL": rating(*wide)} if wide else {}),
             **_lines(found),

@@ -99,8 +99,8 @@ def print_result(result: Result, folder: Path) -> None:
         "result heard as": record.heard,
         **_passage(record),
         "verified": proof if record.verified else "NO",
+        "how audible": verdict_line(quality),
         "passes": f"{record.passes} in {record.seconds:.0f} s, {first}",
-        "verdict": verdict_line(quality),
         **quality_fields(quality),
     }
     if (bound := record.options.bound) is not None:

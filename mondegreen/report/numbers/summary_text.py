@@ -104,7 +104,7 @@ def _outcomes(summary: Summary) -> dict[str, str]:
     lines = {
         "clips": _clips(summary),
         "verified": _share(summary.verified),
-        "of these": verdicts(summary),
+        "how audible": verdicts(summary),
         "of clips transcribed well": _share(summary.verified_understood),
         **_rates(summary),
     }
