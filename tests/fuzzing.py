@@ -30,7 +30,15 @@ from typing import Any
 import numpy as np
 import soundfile
 import tomli_w
-from listening_studies import abx_key, guesser, paper_key, session, write_csv
+from listening_studies import (
+    abx_key,
+    guesser,
+    paper_key,
+    session,
+    staircase_key,
+    with_threshold,
+    write_csv,
+)
 from mutations import as_json, changed_bytes, changed_value
 from records import BOUNDED, DRY, IN_ROOMS
 from report_runs import sign, sound_item, sound_run
@@ -308,10 +316,15 @@ class Answers(Kind):
 
     def make(self) -> None:
         self.seeds = {}
-        for name, key in {"abx": abx_key(forms=2, each=2), "paper": paper_key(forms=1)}.items():
+        studies = {
+            "abx": (abx_key(forms=2, each=2), guesser),
+            "paper": (paper_key(forms=1), guesser),
+            "staircase": (staircase_key(), with_threshold(0.0)),
+        }
+        for name, (key, listener) in studies.items():
             at = self.folder / name
             at.mkdir()
-            sessions = [session(key, f"listener {n}", guesser) for n in range(2)]
+            sessions = [session(key, f"listener {n}", listener) for n in range(2)]
             write_csv(at / "all.csv", sessions[:1])
             table = (at / "all.csv").read_bytes()
             self.seeds |= {f"{name}/key.json": key, f"{name}/0.json": sessions[0]}

@@ -6,8 +6,14 @@ import csv
 import json
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+from literal_staircase import Staircases, hears
+
+from mondegreen.listening.design import Condition, Names, make_forms, staircase
 
 STUDY: Final = "0123456789abcdef"
 CONDITIONS: Final = ("imperceptible fast", "carlini-wagner paper")
@@ -104,6 +110,19 @@ def paper_key(*, forms: int = 4) -> dict[str, Any]:
     return key_of("paper", (baseline, ours), clips, sounds, made)
 
 
+def staircase_key(
+    *, clips: int = 5, conditions: Sequence[str] = CONDITIONS[:1], seed: int = 0
+) -> dict[str, Any]:
+    """Forms of forty trials on four clips."""
+    names = Names(random.Random(seed))
+    protocol = staircase([Condition(label, label.split()[0]) for label in conditions])
+    ids = [f"clip {at}" for at in range(clips)]
+    forms = make_forms(protocol, ids, protocol.most, random.Random(seed), names)
+    sounds = {name: asdict(stimulus) for (stimulus, _), name in names.of.items()}
+    made = json.loads(json.dumps([[asdict(trial) for trial in form] for form in forms]))
+    return key_of("staircase", conditions, ids, sounds, made)
+
+
 def _correct(kind: str, role: str, heard: Sequence[str]) -> str | None:
     if kind == "identical":
         return "yes" if len(set(heard)) < len(heard) else "no"
@@ -147,6 +166,28 @@ def all_right(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     return _answer(asked, asked["correct"] or rng.choice("ab"), heard=asked["correct"] is not None)
 
 
+def with_threshold(db: float) -> Listener:
+    """Hears half of the changes at a level, the same for every clip, and everything obvious."""
+    tracks: dict[int, Staircases] = {}
+    numbers: dict[tuple[int, int], int] = {}
+
+    def listener(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+        if asked["track"] is None:
+            return all_right(asked, rng) | {"heard_difference": None}
+        staircase, clip = asked["track"]
+        mine = tracks.setdefault(staircase, Staircases(1, 4))
+        number = numbers.setdefault((staircase, clip), sum(one == staircase for one, _ in numbers))
+        level = mine.level(number)
+        right = asked["role"] != "test" or rng.random() < float(
+            hears(level, np.float64(db), exponent=1.0, lapse=0.02)[0]
+        )
+        mine.answer(number, level, np.array([right]))
+        given = asked["correct"] if right else {"a": "b", "b": "a"}[asked["correct"]]
+        return _answer(asked, given, heard=None) | {"level": float(level[0])}
+
+    return listener
+
+
 def _answer(asked: dict[str, Any], given: str, *, heard: bool | None) -> dict[str, Any]:
     return {
         **{"trial": asked["id"], "answer": given, "heard_difference": heard, "seconds": 4.5},
@@ -188,7 +229,8 @@ def write_study(folder: Path, key: dict[str, Any], sessions: Sequence[dict[str, 
 
 def write_csv(path: Path, sessions: Sequence[dict[str, Any]]) -> Path:
     """The same sessions as a table."""
-    columns = "study protocol listener form headphones trial answer heard_difference seconds at"
+    columns = "study protocol listener form headphones"
+    columns += " trial answer heard_difference level seconds at"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns.split())
@@ -198,6 +240,7 @@ def write_csv(path: Path, sessions: Sequence[dict[str, Any]]) -> Path:
             for given in sent["answers"]:
                 heard = {None: "", True: "true", False: "false"}[given["heard_difference"]]
                 whole = (sent["study"], sent["protocol"], sent["listener"], sent["form"], passed)
-                answer = (given["trial"], given["answer"], heard, given["seconds"], given["at"])
+                level, seconds = given.get("level"), given["seconds"]
+                answer = (given["trial"], given["answer"], heard, level, seconds, given["at"])
                 writer.writerow([*whole, *answer])
     return path

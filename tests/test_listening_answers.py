@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from listening_studies import abx_key, guesser, paper_key, session, write_csv, write_study
+from listening_studies import (
+    abx_key,
+    guesser,
+    paper_key,
+    session,
+    staircase_key,
+    with_threshold,
+    write_csv,
+    write_study,
+)
 
 from mondegreen import MondegreenError
 from mondegreen.listening.answers import Session, read_answers
@@ -77,9 +86,9 @@ def test_csv_and_json_of_a_session_are_equal(tmp_path: Path, headphones: bool | 
 
 def test_a_byte_order_mark_and_the_order_of_columns_do_not_matter(tmp_path: Path) -> None:
     study = study_of(tmp_path)
-    header = "at,seconds,heard_difference,answer,trial,headphones,form,listener,protocol,study,note"
-    row = f",1.5,true,a,t001,,0,P1,abx,{study.study},seen"
-    path = saved(tmp_path, f"\ufeff{header}\r\n{row}\r\n", "table.csv")
+    header = "at,seconds,level,heard_difference,answer,trial,headphones,form,listener,protocol"
+    row = f",1.5,,true,a,t001,,0,P1,abx,{study.study},seen"
+    path = saved(tmp_path, f"\ufeff{header},study,note\r\n{row}\r\n", "table.csv")
     (found,) = read_answers([path], study)
     assert found.by_trial["t001"].heard_difference is True
     assert found.started is None
@@ -138,6 +147,7 @@ def test_answers_of_another_study_are_refused(tmp_path: Path) -> None:
         (with_answer(0, trial="t999"), "belongs to no form"),
         (with_answer(1, trial="t000"), "answered twice"),
         (with_answer(0, answer="yes"), "takes a or b, not yes"),
+        (with_answer(0, level=-3.0), r"t000 \(abx\) takes no level"),
     ],
 )
 def test_answers_that_do_not_fit_the_form_are_refused(
@@ -155,6 +165,36 @@ def test_the_error_says_whether_a_trial_belongs_to_another_form(tmp_path: Path) 
     sent["answers"][0]["trial"] = "t900"
     with pytest.raises(MondegreenError, match="belongs to another form"):
         read(tmp_path, sent, key=key)
+
+
+STAIRCASE = staircase_key()
+TRACKED = next(at for at, trial in enumerate(STAIRCASE["forms"][0]) if trial["track"])
+
+
+@pytest.mark.parametrize(
+    ("level", "about"),
+    [
+        (None, r"\(changed\) lacks its level"),
+        (-40.5, "level.*greater than or equal to -40"),
+        (21, "level.*less than or equal to 20"),
+        (float("nan"), "level"),
+        ("-3", "level"),
+    ],
+)
+def test_a_level_that_was_not_played_is_refused(tmp_path: Path, level: Any, about: str) -> None:
+    sent = session(STAIRCASE, "P1", with_threshold(-5))
+    sent["answers"][TRACKED]["level"] = level
+    with pytest.raises(MondegreenError, match=about):
+        read(tmp_path, sent, key=STAIRCASE)
+
+
+def test_levels_are_read_from_both_kinds_of_files(tmp_path: Path) -> None:
+    sent = session(STAIRCASE, "P1", with_threshold(-5))
+    (found,) = read(tmp_path, sent, key=STAIRCASE)
+    known = read_key(tmp_path / "key.json")
+    (from_csv,) = read_answers([write_csv(tmp_path / "table.csv", [sent])], known)
+    assert [answer.level for answer in found.answers] == [a.get("level") for a in sent["answers"]]
+    assert from_csv.answers == found.answers
 
 
 def test_the_papers_questions_have_their_own_answers(tmp_path: Path) -> None:
@@ -209,9 +249,9 @@ def test_damaged_json_is_refused_with_its_name(tmp_path: Path, content: str | by
 
 
 def cells(change: Callable[[list[str]], list[str]]) -> str:
-    header = "study,protocol,listener,form,headphones,trial,answer,heard_difference,seconds,at"
-    row = [KEY["study"], "abx", "P1", "0", "passed", "t001", "a", "true", "1.5", ""]
-    return f"{header}\n{','.join(change(row))}\n"
+    header = "study,protocol,listener,form,headphones,trial,answer,heard_difference,level,seconds"
+    row = [KEY["study"], "abx", "P1", "0", "passed", "t001", "a", "true", "", "1.5", ""]
+    return f"{header},at\n{','.join(change(row))}\n"
 
 
 @pytest.mark.parametrize(
@@ -229,9 +269,10 @@ def cells(change: Callable[[list[str]], list[str]]) -> str:
         ),
         (cells(lambda row: [*row[:6], "A", *row[7:]]), "answer"),
         (cells(lambda row: [*row[:7], "perhaps", *row[8:]]), "heard_difference"),
-        (cells(lambda row: [*row[:8], "soon", *row[9:]]), "seconds"),
-        (cells(lambda row: [*row[:8], "nan", *row[9:]]), "seconds"),
-        (cells(lambda row: [*row[:9], '"2026']), "unexpected end"),
+        (cells(lambda row: [*row[:8], "quiet", *row[9:]]), "level"),
+        (cells(lambda row: [*row[:9], "soon", *row[10:]]), "seconds"),
+        (cells(lambda row: [*row[:9], "nan", *row[10:]]), "seconds"),
+        (cells(lambda row: [*row[:10], '"2026']), "unexpected end"),
         (cells(lambda row: [*row[:2], "x" * 200_000, *row[3:]]), "field"),
     ],
 )

@@ -20,6 +20,7 @@ from mondegreen.listening.design import (
     ask,
     make_forms,
     paper,
+    staircase,
 )
 from mondegreen.listening.key import Trial
 
@@ -130,6 +131,42 @@ def test_a_form_is_training_then_tests_among_catch_trials(
                 assert not {"obvious", "training"} & set(sounds.values())
 
 
+@pytest.mark.parametrize("arrangement", [0, 1])
+def test_the_one_that_was_changed_is_beside_the_original(arrangement: int) -> None:
+    trial, found = asked(Treatment("changed", ("ours",)), arrangement)
+    assert found == {"a": ("clean", "ours")[arrangement], "b": ("ours", "clean")[arrangement]} | {
+        "x": "clean"
+    }
+    assert trial.correct is not None
+    assert found[trial.correct] == "ours"
+
+
+@given(clips=st.integers(1, 9), seed=st.integers(0, 2**32), both=st.booleans())
+def test_a_staircase_asks_some_forty_times_about_at_most_four_clips(
+    clips: int, seed: int, both: bool
+) -> None:
+    protocol = staircase([CW, OURS] if both else [OURS])
+    names = Names(Random(seed))
+    ids = [f"clip {at}" for at in range(clips)]
+    for form in make_forms(protocol, ids, protocol.most, Random(seed), names):
+        tests = [trial for trial in form if trial.role == "test"]
+        tracks = Counter(trial.track for trial in tests)
+        assert len(set(tracks.values())) == 1
+        assert 40 <= len(tests) < 40 + len(tracks)
+        assert len(tracks) <= min(4, clips)
+        assert {trial.clip for trial in tests} == {ids[track[1]] for track in tracks if track}
+        rounds = [tests[at : at + len(tracks)] for at in range(0, len(tests), len(tracks))]
+        assert all({trial.track for trial in one} == tracks.keys() for one in rounds)
+        for track in tracks:  # a track is of one clip in one condition
+            assert len({(t.clip, t.conditions) for t in tests if t.track == track}) == 1
+        staircases = Counter(t.track[0] for t in form if t.track and t.role != "test")
+        assert set(staircases.values()) == {1}  # catch trials are played as saved
+        assert not staircases.keys() & {track[0] for track in tracks if track}
+        assert all(trial.track is None for trial in form if trial.role == "training")
+        assert {trial.role for trial in form} == {"training", "test", "catch obvious"}
+        assert len({trial.correct for trial in tests}) == 2
+
+
 def test_listeners_get_correct_answers_only_in_training() -> None:
     names = Names(Random(0))
     ids = [f"clip {at}" for at in range(8)]
@@ -140,7 +177,7 @@ def test_listeners_get_correct_answers_only_in_training() -> None:
             assert ("training" in page) == (trial.role == "training")
             assert (page["id"], page["sounds"]) == (key["id"], key["sounds"])
             assert list(key) == [
-                *("id", "kind", "role", "clip", "conditions", "sounds", "correct"),
+                *("id", "kind", "role", "clip", "conditions", "sounds", "correct", "track"),
             ]
         assert [trial.id for trial in form] == [f"t{at:03}" for at in range(1, len(form) + 1)]
 

@@ -17,13 +17,15 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from listening_runs import RATE, Pcm, a_clip, a_delta, listened
+from listening_runs import RATE, Pcm, a_clip, a_delta, listened, write_sounds
+from test_tables import a_record
 from typer.testing import CliRunner
 
 from mondegreen.cli import app
 from mondegreen.errors import MondegreenError
 from mondegreen.listening.key import read_key
 from mondegreen.listening.make import Made, StudyOptions, amplify_change, make
+from mondegreen.listening.staircase import LOUDEST
 
 
 def made(out: Path, *runs: Path, **options: Any) -> Made:
@@ -136,8 +138,10 @@ def test_over_all_forms_every_clip_gets_every_condition_equally(study: Path) -> 
 def test_the_page_knows_the_forms_but_nothing_that_reveals_conditions(study: Path) -> None:
     page, key = known_to_listeners(study), key_of(study)
     assert page.keys() == {
-        *("study", "protocol", "rate", "levels", "tone", "headphones", "code", "forms"),
+        *("study", "protocol", "rate", "levels", "tone", "gain", "staircase", "headphones"),
+        *("code", "forms"),
     }
+    assert page["gain"] == 1
     assert len(page["forms"]) == len(key["forms"])
     for shown, whole in zip(page["forms"], key["forms"], strict=True):
         for trial, known in zip(shown, whole, strict=True):
@@ -169,7 +173,7 @@ def test_the_page_may_load_sounds_beside_it_and_nothing_else(study: Path) -> Non
     assert re.fullmatch(r"'sha256-\S{44}' 'self' file:", rules["script-src"])
 
 
-@pytest.mark.parametrize("protocol", ["abx", "paper"])
+@pytest.mark.parametrize("protocol", ["abx", "paper", "staircase"])
 def test_the_level_is_set_by_clean_speech_that_is_not_tested(tmp_path: Path, protocol: str) -> None:
     found = made(tmp_path / "study", *two_runs(tmp_path), protocol=protocol, trials=2)
     assert not found.heard_before
@@ -241,6 +245,44 @@ def test_the_protocol_of_the_paper(tmp_path: Path) -> None:
     kinds = {trial.kind for form in read.forms for trial in form}
     assert kinds == {"noise", "natural", "identical"}
     assert study.roles("training") == 4
+
+
+def test_a_staircase_needs_two_sounds_of_each_clip_and_never_clips(tmp_path: Path) -> None:
+    run = listened(tmp_path / "run", 5)
+    study = made(tmp_path / "study", run, protocol="staircase")
+    assert (study.roles("test"), study.roles("catch"), study.roles("training")) == (42, 4, 2)
+    tested = {
+        name
+        for form in study.key.forms
+        for trial in form
+        if trial.role == "test"
+        for letter, name in trial.sounds.items()
+        if letter != "x"
+    }
+    assert len(tested) == 2 * 5
+    known = known_to_listeners(tmp_path / "study")
+    loudest = [a_clip(at) + 10 ** (LOUDEST / 20) * a_delta(at).astype(float) for at in range(5)]
+    peak = max(float(np.abs(one).max()) for one in loudest) / 32768
+    assert known["gain"] == pytest.approx(min(1, 1 / peak), abs=1e-5)
+    assert known["gain"] * peak <= 1
+    assert all(trial["kind"] == "changed" for form in known["forms"] for trial in form)
+
+
+def test_a_staircase_that_would_clip_is_turned_down(tmp_path: Path) -> None:
+    clean = np.full(2400, 30_000, np.int16)
+    write_sounds(tmp_path / "run" / "item", clean, a_delta(0, peak=2000), a_record(id="loud"))
+    made(tmp_path / "study", tmp_path / "run", protocol="staircase")
+    gain = known_to_listeners(tmp_path / "study")["gain"]
+    peak = np.abs(clean + 10.0 * a_delta(0, peak=2000)).max() / 32768
+    assert gain == pytest.approx(1 / peak, abs=1e-5)
+    assert gain < 0.7
+
+
+def test_a_file_without_a_change_has_no_staircase(tmp_path: Path) -> None:
+    still = np.zeros(2400, np.int16)
+    write_sounds(tmp_path / "run" / "item", a_clip(0), still, a_record(id="same"))
+    with pytest.raises(MondegreenError, match=r"item is its original, sample by sample"):
+        made(tmp_path / "study", tmp_path / "run", protocol="staircase")
 
 
 def test_consent_and_code_are_shown_as_they_are(tmp_path: Path) -> None:

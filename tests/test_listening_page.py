@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 from browser import Watched, watched
-from listening_runs import RATE, listened, write_sounds
+from listening_runs import RATE, a_clip, a_delta, listened, write_sounds
+from literal_staircase import Staircases, weibull
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 from test_tables import a_record
@@ -23,6 +24,7 @@ from test_tables import a_record
 from mondegreen.listening.answers import Session, judge, read_answers
 from mondegreen.listening.key import read_key
 from mondegreen.listening.make import StudyOptions, make
+from mondegreen.listening.score import score
 from mondegreen.listening.serve import make_server
 
 Trial: TypeAlias = dict[str, Any]
@@ -49,6 +51,15 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("paper")
     runs = [listened(folder / "ours", 6), listened(folder / "cw", 6, "carlini-wagner", "paper")]
     return make_study(folder / "study", *runs, protocol="paper")
+
+
+@pytest.fixture(scope="module")
+def staircase(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two clips of 0.15 s, in tracks of one condition."""
+    folder = tmp_path_factory.mktemp("staircase")
+    return make_study(
+        folder / "study", listened(folder / "ours", 3), protocol="staircase", trials=2
+    )
 
 
 # ---- listeners
@@ -328,6 +339,131 @@ def test_answers_that_could_not_be_sent_can_be_sent_again(tab: Watched, abx: Pat
     page.evaluate("enter('done')")
     page.wait_for_selector("#resend:not([hidden])")
     assert "could not be sent" in page.inner_text("#sent")
+
+
+# ---- staircases
+
+
+def rule(page: Page, steps: list[dict[str, Any]], track: list[int]) -> Any:
+    return page.evaluate("([steps, track]) => nextLevel(steps, track)", [steps, track])
+
+
+def test_the_levels_follow_from_the_answers(tab: Watched, staircase: Path) -> None:
+    """As the literal rule in Python gives them, over four tracks and beside another staircase."""
+    page, rng = tab.open(staircase / "page" / "index.html"), Random(0)
+    steps: list[dict[str, Any]] = []
+    twins = [Staircases(1, 4), Staircases(1, 4)]
+    for at in range(60):
+        track = [int(at % 3 == 2), rng.randrange(4)]
+        level = rule(page, steps, track)
+        assert level == twins[track[0]].level(track[1])[0]
+        right = rng.random() < 0.8
+        steps.append({"track": track, "level": level, "right": right})
+        twins[track[0]].answer(track[1], np.array([float(level)]), np.array([right]))
+    assert len({step["level"] for step in steps}) > 10
+    assert rule(page, [], [0, 0]) == 0
+    away = page.evaluate("[-30, -3, 0, 3, 30].map(chance)")
+    assert away == pytest.approx(weibull(np.array([-30.0, -3, 0, 3, 30])))
+
+
+def test_levels_stay_within_those_that_can_be_played(tab: Watched, staircase: Path) -> None:
+    page = tab.open(staircase / "page" / "index.html")
+    for right, end in ((True, -40), (False, 20)):
+        steps: list[dict[str, Any]] = []
+        for _ in range(40):
+            steps.append({"track": [0, 0], "level": rule(page, steps, [0, 0]), "right": right})
+        assert steps[-1]["level"] == end
+        assert all(-40 <= step["level"] <= 20 for step in steps)
+
+
+@pytest.mark.parametrize("level", [0, -12, 20])
+def test_the_change_is_played_at_its_level(tab: Watched, staircase: Path, level: int) -> None:
+    page = tab.open(staircase / "page" / "index.html")
+    clean, delta = a_clip(0) / 32768, a_delta(0) / 32768
+    samples = page.evaluate(
+        """([clean, changed, level]) => {
+             const sound = (samples) => {
+               const made = new AudioBuffer({ length: samples.length, sampleRate: 16000 });
+               made.copyToChannel(Float32Array.from(samples), 0);
+               return made;
+             };
+             const [original, file] = [sound(clean), sound(changed)];
+             const made = atLevel(file, original, level);
+             return [
+               changedOf({ a: file, b: original, x: original }),
+               changedOf({ a: original, b: file, x: original }),
+               [...made.getChannelData(0)],
+             ]; }""",
+        [clean.tolist(), (clean + delta).tolist(), level],
+    )
+    assert samples[:2] == ["a", "b"]
+    assert np.asarray(samples[2]) == pytest.approx(clean + 10 ** (level / 20) * delta, abs=1e-7)
+
+
+ANSWERED = """([trial, answer, level]) => {
+  const step = { track: trial.track, level, changed: trial.correct };
+  const made = { trial: trial.id, answer, heard_difference: null, level, seconds: 1, at: "now" };
+  session.record(made, stepsAfter(step, answer));
+}"""
+
+
+@pytest.mark.slow
+def test_a_staircase_from_the_first_trial_to_the_score(
+    tab: Watched, staircase: Path, tmp_path: Path
+) -> None:
+    """A listener who hears down to -9 dB; the levels are those of the literal rule."""
+    form = key_of(staircase)["forms"][0]
+    page = begin(tab, staircase)
+    assert page.inner_text("#question") == "X is the original. Which of A and B was changed?"
+    tracks = sorted({tuple(trial["track"]) for trial in form if trial["role"] == "test"})
+    twin, levels = Staircases(1, len(tracks)), []
+
+    def listener(trial: Trial, level: float | None) -> dict[str, str]:
+        levels.append(level)
+        right = trial["correct"]
+        if trial["role"] != "test":
+            assert level == (None if trial["role"] == "training" else 0)
+            return {"answer": right}
+        assert level is not None
+        track = tracks.index(tuple(trial["track"]))
+        assert level == twin.level(track)[0]
+        twin.answer(track, np.array([float(level)]), np.array([level >= -9]))
+        return {"answer": right if level >= -9 else {"a": "b", "b": "a"}[right]}
+
+    for trial in form[:7]:
+        if showing(page) == "ready":
+            page.click("#start")
+        page.wait_for_function("where => wherever() === where", arg=place(form, trial))
+        listen(page, "xab")
+        choose(page, listener(trial, page.evaluate("shown.step?.level ?? null")))
+        if trial["role"] == "training":
+            right = trial["correct"].upper()
+            assert page.inner_text("#feedback") == f"Right: {right} was changed."
+            page.click("#next")
+    page.wait_for_function("where => wherever() === where", arg=place(form, form[7]))
+    before = page.evaluate("shown.step.level")
+    page.reload()
+    page.click("#continue")
+    page.wait_for_selector("#trial:not([hidden])")
+    assert page.evaluate("shown.step.level") == before
+    for trial in form[7:]:  # without the sounds, which take a minute
+        level = page.evaluate("track => nextLevel(session.state.steps, track)", trial["track"])
+        page.evaluate(ANSWERED, [trial, listener(trial, level)["answer"], level])
+    page.evaluate("enter('done')")
+    page.wait_for_selector("#done:not([hidden])")
+    found = read_back(page, staircase, tmp_path)
+    assert [answer.level for answer in found.answers] == levels
+    (result,) = score(read_key(staircase / "key.json"), [found]).results
+    assert result.threshold is not None
+    assert result.threshold.db == pytest.approx(-9, abs=3)
+    assert tab.console == tab.from_elsewhere == []
+
+
+def test_a_staircase_is_accessible(tab: Watched, staircase: Path) -> None:
+    page = begin(tab, staircase)
+    listen(page, "xab")
+    assert tab.accessibility() == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 # ---- what a listener may do

@@ -16,6 +16,8 @@ from listening_studies import (
     hears_nothing,
     paper_key,
     session,
+    staircase_key,
+    with_threshold,
     write_csv,
     write_study,
 )
@@ -368,3 +370,76 @@ def test_a_single_listener_who_hears_everything_is_a_claim(tmp_path: Path) -> No
     (claim,) = conclusions(scored(tmp_path, key, session(key, "anna", hears_everything)))
     assert claim.may.startswith("At least 1 of these 1 listeners can tell")
     assert "Nothing" not in claim.may
+
+
+# ---- staircases
+
+
+def test_thresholds_of_a_study_its_clips_and_its_listeners(tmp_path: Path) -> None:
+    key = staircase_key(clips=4)
+    sent = [session(key, f"P{n:02}", with_threshold(-6.0), form=n % 2) for n in range(12)]
+    found = scored(tmp_path, key, *sent)
+    (result,) = found.results
+    assert result.threshold is not None
+    assert result.threshold.db == pytest.approx(-6, abs=2)
+    assert (result.threshold.listeners, result.threshold.answers) == (12, 12 * 40)
+    assert result.hearing is result.d_prime is None
+    (question,) = {question for question, _ in found.thresholds}
+    assert {clip for _, clip in found.thresholds} == set(found.key.clips)
+    for threshold in found.thresholds.values():
+        assert threshold.db == pytest.approx(-6, abs=3.5)
+    own = [listener.thresholds[question] for listener in found.listeners]
+    assert result.threshold.db == pytest.approx(sum(one.db or 0 for one in own) / 12)
+    (told,) = conclusions(found)
+    assert told.apart == (result.threshold.high is not None and result.threshold.high < 0)
+    assert "dB quieter" in told.may or "about as loud as that in the file" in told.may
+    assert notes(found)[0].startswith("Levels are those of the change")
+
+
+def test_two_conditions_have_a_threshold_each(tmp_path: Path) -> None:
+    key = staircase_key(clips=4, conditions=CONDITIONS)
+
+    def listener(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+        return (loud if BASELINE in asked["conditions"] else quiet)(asked, rng)
+
+    sent = []
+    for n in range(8):
+        loud, quiet = with_threshold(-15.0), with_threshold(5.0)
+        sent.append(session(key, f"P{n}", listener, form=n % len(key["forms"])))
+    found = scored(tmp_path, key, *sent)
+    for condition, at in ((BASELINE, -15), (OURS, 5)):
+        threshold = only(found, condition).threshold
+        assert threshold is not None
+        assert threshold.db == pytest.approx(at, abs=4)
+
+
+def test_a_listener_who_cannot_hear_it_has_no_threshold(tmp_path: Path) -> None:
+    key = staircase_key(clips=4)
+    deaf = scored(tmp_path, key, session(key, "P1", with_threshold(90.0)))
+    (result,) = deaf.results
+    assert result.threshold is not None
+    assert (result.threshold.db, result.threshold.low, result.threshold.high) == (None,) * 3
+    (told,) = conclusions(deaf)
+    assert told.may.startswith("Nothing: may lie above +20 dB, the loudest level.")
+    data = json.loads(json.dumps(to_json(deaf), allow_nan=False))
+    assert data["results"][0]["threshold"]["db"] is None
+    assert data["by_listener"][0]["rates"][0]["threshold"]["unknown"].startswith("may lie above")
+    assert data["by_clip"][0].keys().isdisjoint({"threshold"})
+
+
+def test_listeners_who_miss_the_obvious_do_not_count_in_a_staircase(tmp_path: Path) -> None:
+    key = staircase_key(clips=4)
+
+    def careless(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+        answer = with_threshold(-6.0)(asked, rng)
+        if asked["role"] == "catch obvious":
+            answer["answer"] = {"a": "b", "b": "a"}[asked["correct"]]
+        return answer
+
+    sent = [session(key, "P1", with_threshold(-6.0)), session(key, "P2", careless)]
+    found = scored(tmp_path, key, *sent)
+    assert [listener.reasons for listener in found.excluded] == [
+        ("right in 0 of 4 obvious trials",)
+    ]
+    (result,) = found.results
+    assert result.threshold == found.listeners[0].thresholds[result.question]

@@ -18,6 +18,8 @@ from listening_studies import (
     hears_nothing,
     paper_key,
     session,
+    staircase_key,
+    with_threshold,
     write_study,
 )
 from playwright.sync_api import Browser, Page
@@ -63,11 +65,19 @@ def paper(tmp_path: Path) -> Path:
     return written(tmp_path, key, *(session(key, f"W{n}", listener, form=n % 4) for n in range(6)))
 
 
+@pytest.fixture
+def staircase(tmp_path: Path) -> Path:
+    """Listeners with a threshold, one without, and a hostile name."""
+    key = staircase_key()
+    sent = [session(key, f"S{n}", with_threshold(-4.0), form=n % 2) for n in range(10)]
+    return written(tmp_path, key, *sent, session(key, SCRIPT, with_threshold(90.0)))
+
+
 def cells(page: Page, selector: str) -> list[str]:
     return [text.strip() for text in page.locator(selector).all_inner_texts()]
 
 
-@pytest.mark.parametrize("study", ["abx", "paper"])
+@pytest.mark.parametrize("study", ["abx", "paper", "staircase"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_is_quiet_and_accessible(

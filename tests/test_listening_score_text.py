@@ -17,6 +17,8 @@ from listening_studies import (
     hears_nothing,
     paper_key,
     session,
+    staircase_key,
+    with_threshold,
     write_study,
 )
 from rich.cells import cell_len
@@ -145,3 +147,20 @@ def test_paragraphs_are_filled_by_columns_and_broken_at_spaces() -> None:
         "  " + "名" * 38 + " …",
         "  95\u00a0%",
     ]
+
+
+def test_the_text_of_a_staircase_has_levels_instead_of_shares(tmp_path: Path) -> None:
+    key = staircase_key(clips=4)
+    sent = [session(key, f"S{n}", with_threshold(-4.0), form=n % 2) for n in range(10)]
+    text = described(tmp_path, key, *sent, session(key, "deaf", with_threshold(90.0)))
+    head, row = rows(text, "condition")
+    assert head == ["condition", "correct", "listeners", "just heard", "95 %", "all"]
+    assert row[0] == "imperceptible fast"
+    assert re.fullmatch(r"\d+/440", row[1])
+    assert row[2] == "10 of 11"
+    assert re.fullmatch(r"[+\u2212]\d\.\d dB", row[3])
+    assert "share" not in text
+    assert "Clips, the most audible first" in text
+    assert "Without a threshold\n  deaf, imperceptible fast: may lie above +20 dB" in text
+    assert "1 of 11 listeners have no threshold." in re.sub(r"\s+", " ", text)
+    assert all(cell_len(line) <= WIDTH for line in text.splitlines())

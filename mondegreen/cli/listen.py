@@ -33,6 +33,7 @@ MUSHRA: Final = "mushra-export"
 @group.command(
     epilog=Examples + "mondegreen listen make first-run --out study\n\n"
     "mondegreen listen make cw-run first-run --out study --protocol paper --clips 50\n\n"
+    "mondegreen listen make first-run --out thresholds --protocol staircase\n\n"
     "mondegreen listen make cw-run first-run --out for-webmushra --protocol mushra-export"
 )
 def make(
@@ -42,16 +43,22 @@ def make(
     ],
     out_folder: Annotated[Path, typer.Option("--out", help="A new folder for the study.")],
     protocol: Annotated[
-        Literal["abx", "paper", "mushra-export"],
+        Literal["abx", "paper", "staircase", "mushra-export"],
         typer.Option(
             help="abx: is X the same as A or B? paper: the three questions of the paper's study."
-            " mushra-export: files for webMUSHRA."
+            " staircase: how loud must the change be to be just heard? mushra-export: files for"
+            " webMUSHRA."
         ),
     ] = "abx",
     clips: Annotated[int, typer.Option(min=1, help="Draw at most this many clips.")] = 100,
     trials: Annotated[
-        int, typer.Option(min=1, help="Test each listener on at most this many clips.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Test each listener on at most this many clips. Default: 20; staircase: 4, in some"
+            " 40 trials.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     consent: Annotated[
         Path | None, typer.Option(help="A text file with your own consent form.")

@@ -20,6 +20,7 @@ from pydantic import Field, TypeAdapter
 
 from mondegreen.errors import MondegreenError, reason
 from mondegreen.listening.key import KEY, KINDS, Choice, StudyKey, Trial, problem
+from mondegreen.listening.staircase import LOUDEST, LOWEST
 from mondegreen.reading import in_full, is_folder, read_bytes
 from mondegreen.report.numbers.summary_text import one_line
 from mondegreen.wording import number_of
@@ -32,11 +33,15 @@ GUARDED: Final = re.compile(r"^'(?=\s*[-=+@\uff1d\uff0b\uff0d\uff20])")  # again
 
 @dataclass(frozen=True)
 class TrialAnswer:
-    """The answer to a trial; only ABX has `heard_difference`; `seconds` is how long it took."""
+    """The answer to a trial; `seconds` is how long it took.
+
+    Only ABX has `heard_difference`, and only trials of a track a `level`, in dB.
+    """
 
     trial: str
     answer: Choice
     heard_difference: bool | None = None
+    level: Annotated[float, Field(ge=LOWEST, le=LOUDEST, allow_inf_nan=False)] | None = None
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     at: str | None = None
 
@@ -211,6 +216,9 @@ def _misfit(session: Session, key: StudyKey) -> str | None:
             return f"trial {name} ({kind}) takes {' or '.join(choices)}, not {answer.answer}"
         if answer.heard_difference is not None and kind != "abx":
             return f"trial {name} ({kind}) does not ask whether a difference is heard"
+        if (answer.level is None) != (form[answer.trial].track is None):
+            wrong = "takes no level" if answer.level is not None else "lacks its level"
+            return f"trial {name} ({kind}) {wrong}"
     return None
 
 

@@ -42,6 +42,14 @@ NOT_SHOWN: Final[Mapping[Kind, str]] = MappingProxyType(
         "identical": "that no difference can be heard: in an ABX test, people hear more.",
     }
 )
+NOTES_ON_STAIRCASES: Final = (
+    "Levels are those of the change, relative to the file: 0 dB is the file as it is, and at -6 dB"
+    " the change is half as large. At the just-heard level a listener hears the change in half of"
+    " the trials. That is a mean over these clips and over listeners like these: some of them hear"
+    " less, and some hear more.",
+    "The interval treats each listener as one observation. It holds for other listeners, on the"
+    " same clips, if they listen as these did; of a single listener it holds for them alone.",
+)
 UNKNOWN: Final = "-"
 NOBODY: Final = "Nothing: no listener who counts was asked."
 ROUNDING: Final = 1e-6  # of bounds, which are computed to ten digits
@@ -64,6 +72,8 @@ def conclusions(score: StudyScore) -> Iterator[Conclusion]:
         results = [result for result in score.results if result.question.kind == kind]
         if kind == "abx":
             yield from map(_of_abx, results)
+        elif kind == "changed":
+            yield from map(_of_staircase, results)
         elif any(result.rate.answers for result in results):
             yield Conclusion(KINDS[kind].wording, SHARES, NOT_SHOWN[kind])
         else:
@@ -72,6 +82,8 @@ def conclusions(score: StudyScore) -> Iterator[Conclusion]:
 
 def notes(score: StudyScore) -> tuple[str, ...]:
     """What readers need to know about a score that is quoted."""
+    if score.key.protocol == "staircase":
+        return (*NOTES_ON_STAIRCASES, NOTES[0])
     return (*NOTES_ON_ABX, *NOTES) if score.key.protocol == "abx" else NOTES
 
 
@@ -95,6 +107,37 @@ def between(rate: Rate | Interval | None) -> str:
     if rate is None or rate.low is None or rate.high is None:
         return UNKNOWN
     return f"{at_least(rate.low)[:-2]} to {at_most(rate.high)[:-2]}"
+
+
+def decibels(value: float) -> str:
+    """A level to a tenth, with its sign."""
+    return f"{value:+.1f}".replace("-", "\u2212")
+
+
+def _of_staircase(result: QuestionScore) -> Conclusion:
+    name, found = one_line(result.question.label), result.threshold
+    if found is None:
+        return Conclusion(name, NOBODY, "anything.")
+    if found.db is None or found.low is None or found.high is None:
+        why = f"{found.unknown}. {found.right:,} of {found.answers:,} answers are right."
+        return Conclusion(name, f"Nothing: {why}", "at which level it is just heard.")
+    who = "listeners like these" if found.listeners > 1 else "this listener"
+    far = f"{abs(found.db):.1f} dB"
+    meaning = f"could be {far} louder" if found.db > 0 else f"would have to be {far} quieter"
+    if found.low <= 0 <= found.high:
+        meaning = "is about as loud as that in the file"
+    without = result.rate.listeners - found.listeners
+    others = (
+        f" {without} of {result.rate.listeners} listeners have no threshold." if without else ""
+    )
+    return Conclusion(
+        name,
+        f"On average, {who} just hear the change of “{name}” at {decibels(found.db)} dB"
+        f" ({decibels(found.low)} to {decibels(found.high)}, 95\u00a0%): it {meaning} to be just"
+        f" heard.{others}",
+        "that nobody hears it at a lower level.",
+        apart=found.high < 0,
+    )
 
 
 def _of_abx(result: QuestionScore) -> Conclusion:

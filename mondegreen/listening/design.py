@@ -6,9 +6,9 @@ gets another treatment, which is what is asked about a clip: a kind of question 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import cycle
+from itertools import cycle, islice
 from random import Random
 from typing import Final, NamedTuple, TypeVar
 
@@ -19,6 +19,7 @@ OBVIOUS, TRAINING = "obvious", "training"  # conditions that are degraded on pur
 BASELINE, PROPOSED = "carlini-wagner", "imperceptible"  # the methods of the paper's study
 TRIALS_PER_CATCH: Final = 10  # test trials per catch trial of a kind; at least two of each kind
 ABX_ARRANGEMENTS: Final = ((0, 0), (1, 1), (0, 1), (1, 0))  # clean is A or B; X is A or B
+TRACKS, TRIALS = 4, 40  # of a listener in staircases: clips, and about as many trials in all
 
 T = TypeVar("T")
 
@@ -54,6 +55,8 @@ class Protocol:
     same: tuple[Treatment, ...]  # catch trials whose sounds are identical
     obvious: tuple[Treatment, ...]  # catch trials whose difference nobody can miss
     training: tuple[Treatment, ...]  # practice
+    most: int = 20  # clips that a listener is tested on, unless the study says otherwise
+    trials: int | None = None  # of a form, in tracks of its clips; None: each clip is asked once
 
 
 @dataclass
@@ -117,6 +120,22 @@ def paper(conditions: Sequence[Condition]) -> Protocol:
     )
 
 
+def staircase(conditions: Sequence[Condition]) -> Protocol:
+    """Each condition beside the clean clip, at levels that adapt: which of A and B was changed?
+
+    X is the clean clip. There are no identical sounds: one of the two is always to be chosen.
+    """
+    return Protocol(
+        treatments=tuple(Treatment("changed", (condition.label,)) for condition in conditions),
+        arrangements=2,
+        same=(),
+        obvious=(Treatment("changed", (OBVIOUS,)),),
+        training=tuple(Treatment("changed", (name,)) for name in (OBVIOUS, TRAINING)),
+        most=TRACKS,
+        trials=TRIALS,
+    )
+
+
 # ---- trials
 
 
@@ -130,6 +149,11 @@ def ask(treatment: Treatment, clip: str, arrangement: int, role: Role, names: Na
         order = (CLEAN, condition) if clean_at == 0 else (condition, CLEAN)
         sounds = _pair(clip, order, names) | {"x": names(clip, order[x], 1)}
         correct = None if condition == CLEAN else ("a", "b")[x]
+    elif treatment.kind == "changed":
+        (condition,) = treatment.conditions
+        order = (condition, CLEAN) if arrangement else (CLEAN, condition)
+        sounds = _pair(clip, order, names) | {"x": names(clip, CLEAN, 1)}
+        correct = "a" if arrangement else "b"
     elif treatment.kind == "noise":
         (condition,) = treatment.conditions
         sounds = {"a": names(clip, condition)}
@@ -200,23 +224,42 @@ def spread(ordinary: Sequence[T], rare: Sequence[T], rng: Random) -> list[T]:
 def make_forms(
     protocol: Protocol, clips: Sequence[str], most: int, rng: Random, names: Names
 ) -> tuple[tuple[Trial, ...], ...]:
-    """The forms of a study: training, then at most `most` test trials among catch trials."""
+    """The forms of a study: training, then tests on at most `most` clips among catch trials."""
     forms = assign(len(clips), len(protocol.treatments), protocol.arrangements, most, rng)
     return tuple(_form(protocol, clips, slots, rng, names) for slots in forms)
+
+
+def _in_order(
+    protocol: Protocol, slots: Sequence[Slot], rng: Random
+) -> Iterator[tuple[Slot, int, tuple[int, int] | None]]:
+    """The slots of the tests, each with the arrangement of its sounds and its track.
+
+    A condition is a staircase. Its tracks are interleaved, one trial of each at a time in a random
+    order, so that nobody can follow one of them.
+    """
+    if protocol.trials is None:
+        yield from ((slot, slot.arrangement, None) for slot in slots)
+    else:
+        for _ in range(-(-protocol.trials // len(slots))):
+            for slot in rng.sample(slots, len(slots)):
+                yield slot, rng.randrange(protocol.arrangements), (slot.treatment, slot.clip)
 
 
 def _form(
     protocol: Protocol, clips: Sequence[str], slots: Sequence[Slot], rng: Random, names: Names
 ) -> tuple[Trial, ...]:
     tests = [
-        ask(protocol.treatments[slot.treatment], clips[slot.clip], slot.arrangement, "test", names)
-        for slot in slots
+        replace(
+            ask(protocol.treatments[slot.treatment], clips[slot.clip], turn, "test", names),
+            track=track,
+        )
+        for slot, turn, track in _in_order(protocol, slots, rng)
     ]
     each = max(2, round(len(tests) / TRIALS_PER_CATCH))
     asked: list[tuple[Treatment, Role]] = [
         *((treatment, "training") for treatment in protocol.training),
-        *((protocol.same[at % len(protocol.same)], "catch same") for at in range(each)),
-        *((protocol.obvious[at % len(protocol.obvious)], "catch obvious") for at in range(each)),
+        *((treatment, "catch same") for treatment in islice(cycle(protocol.same), each)),
+        *((treatment, "catch obvious") for treatment in islice(cycle(protocol.obvious), each)),
     ]
     tested = {slot.clip for slot in slots}
     others = [clip for at, clip in enumerate(clips) if at not in tested] or list(clips)
@@ -226,5 +269,9 @@ def _form(
         for (treatment, role), clip in zip(asked, cycle(others), strict=False)
     ]
     practice = len(protocol.training)
-    form = extra[:practice] + spread(tests, extra[practice:], rng)
+    caught = extra[practice:]
+    if protocol.trials is not None:  # in staircases of their own, so that they are played as saved
+        first = len(protocol.treatments)
+        caught = [replace(one, track=(at, 0)) for at, one in enumerate(caught, first)]
+    form = extra[:practice] + spread(tests, caught, rng)
     return tuple(replace(trial, id=f"t{number:03}") for number, trial in enumerate(form, 1))

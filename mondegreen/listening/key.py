@@ -20,10 +20,10 @@ from mondegreen.report.numbers.summary_text import one_line
 KEY: Final = "key.json"
 CLEAN: Final = "clean"
 
-Kind = Literal["abx", "noise", "natural", "identical"]
+Kind = Literal["abx", "noise", "natural", "identical", "changed"]
 Role = Literal["test", "training", "catch same", "catch obvious"]
 Choice = Literal["a", "b", "yes", "no"]
-ProtocolName = Literal["abx", "paper"]
+ProtocolName = Literal["abx", "paper", "staircase"]
 
 
 class KindOfQuestion(NamedTuple):
@@ -44,6 +44,7 @@ KINDS: Final[Mapping[Kind, KindOfQuestion]] = MappingProxyType(
             "Which sounds more natural?", ("a", "b"), "ab", "chosen", " rather than "
         ),
         "identical": KindOfQuestion("Are these identical?", ("yes", "no"), "ab", "yes", " and "),
+        "changed": KindOfQuestion("Which was changed?", ("a", "b"), "ab", "correct", " and "),
     }
 )
 
@@ -56,14 +57,19 @@ class Question(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The conditions in a few words; for ABX without "clean", which is always one of them."""
-        named = [name for name in self.conditions if self.kind != "abx" or name != CLEAN]
+        """The conditions in a few words; without "clean" where that is always one of them."""
+        named = [name for name in self.conditions if not self.is_of_one or name != CLEAN]
         return KINDS[self.kind].joiner.join(named) or CLEAN
 
     @property
     def title(self) -> str:
         """The label, with the kind of question where a study has several."""
-        return self.label if self.kind == "abx" else f"{self.kind}: {self.label}"
+        return self.label if self.is_of_one else f"{self.kind}: {self.label}"
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether it compares one condition with the clean clip."""
+        return KINDS[self.kind].hit == "correct"
 
 
 @dataclass(frozen=True)
@@ -85,12 +91,14 @@ class Trial:
     conditions: tuple[str, ...]
     sounds: Mapping[str, str]
     correct: Choice | None
+    track: tuple[int, int] | None = None
 
     def for_page(self) -> dict[str, Any]:
         """The trial as listeners get it: without what would give it away, except in training."""
         shown = {"id": self.id, "kind": self.kind, "sounds": self.sounds}
+        track = {} if self.track is None else {"track": self.track}
         training = {"training": {"correct": self.correct}} if self.role == "training" else {}
-        return shown | training
+        return shown | track | training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,11 +132,11 @@ class StudyKey:
         return Question(trial.kind, tuple(by_place))
 
     def is_hit(self, trial: Trial, choice: Choice) -> bool:
-        """Whether an answer is correct (ABX), "yes", or prefers the question's first condition.
+        """Whether an answer is correct, "yes", or prefers the question's first condition.
 
         If both sounds have the same condition, preferring A is a hit.
         """
-        if trial.kind == "abx":
+        if KINDS[trial.kind].hit == "correct":
             return choice == trial.correct
         if trial.kind == "natural":
             a, b = self.compared(trial)
@@ -210,7 +218,7 @@ def _contradiction(key: StudyKey, trial: Trial) -> str | None:
         return f"there is no sound {unknown[0]}"
     if trial.clip not in key.clips:
         return f"there is no clip {trial.clip}"
-    if trial.kind == "abx" and trial.role == "test" and trial.correct is None:
+    if kind.hit == "correct" and trial.role == "test" and trial.correct is None:
         return "it has no correct answer"
     if trial.correct not in (None, *kind.choices):
         return f"its correct answer is {trial.correct}, which {trial.kind} trials do not have"

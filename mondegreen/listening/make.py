@@ -20,21 +20,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mondegreen.audio.pcm import FULL_SCALE, Pcm, encode, to_pcm16
-from mondegreen.errors import OptionError, StorageError, reason
+from mondegreen.errors import MondegreenError, OptionError, StorageError, reason
 from mondegreen.files import as_json, key_of, write_whole
 from mondegreen.listening.answers import ANSWERS
 from mondegreen.listening.conditions import CleanClip, Material, OnProgress, gather
-from mondegreen.listening.design import OBVIOUS, TRAINING, Names, abx, make_forms, paper
+from mondegreen.listening.design import (
+    OBVIOUS,
+    TRAINING,
+    Names,
+    abx,
+    make_forms,
+    paper,
+    staircase,
+)
 from mondegreen.listening.key import CLEAN, KEY, ProtocolName, StudyKey, Trial
+from mondegreen.listening.staircase import BEYOND, CLIPS, LAPSE, LOUDEST, LOWEST, SLOPE, SPREAD
 from mondegreen.report.page.frame import BESIDE, render
 
 PAGE: Final = "page"
 INDEX: Final = "index.html"
 AUDIO: Final = "audio"
-PROTOCOLS: Final = {"abx": abx, "paper": paper}
+PROTOCOLS: Final = {"abx": abx, "paper": paper, "staircase": staircase}
 PACKAGES: Final = ("mondegreen", "numpy", "soundfile")
-SCRIPTS: Final = ("player", "sounds", "session", "headphones", "trial")  # before the page's own
+SCRIPTS: Final = (  # before the page's own
+    *("player", "sounds", "session", "staircase", "headphones", "trial"),
+)
 SNR_DB: Final = {OBVIOUS: 0.0, TRAINING: 10.0}  # of the conditions that are degraded on purpose
+STAIRCASE: Final = {  # what the page needs to choose levels
+    **{"lowest": LOWEST, "loudest": LOUDEST, "beyond": BEYOND},
+    **{"slope": SLOPE, "lapse": LAPSE, "spread": SPREAD, "clips": CLIPS},
+}
 
 CONSENT: Final = """\
 In this test you listen to short recordings of speech and answer questions about them. You can take
@@ -54,7 +69,7 @@ class StudyOptions:
 
     protocol: ProtocolName = "abx"
     clips: int = 100  # to draw, at most
-    trials: int = 20  # test trials per listener, at most; catch and training trials are extra
+    trials: int | None = None  # clips that a listener is tested on, at most; None: the protocol's
     seed: int = 0  # of everything random
     consent: str = CONSENT  # what listeners agree to; empty lines separate paragraphs
     code: str | None = None  # completion code shown at the end; None: one for each listener
@@ -97,9 +112,10 @@ def make(runs: Sequence[Path], out: Path, options: StudyOptions, on_progress: On
     material = gather(runs, options.clips, Random(f"{options.seed} clips"), on_progress)
     names = Names(Random(f"{options.seed} names"))
     key = _key(material, options, names)
+    gain = _gain(material) if options.protocol == "staircase" else 1.0
     new_folder(out, f"{PAGE}/{AUDIO}", ANSWERS)
     size = _write_sounds(out / PAGE / AUDIO, material, names, on_progress)
-    write_whole(out / PAGE / INDEX, _page(key, material, options).encode())
+    write_whole(out / PAGE / INDEX, _page(key, material, options, gain).encode())
     write_whole(out / KEY, as_json(key.to_json()))
     return Made(key, out, material.left_out, material.damaged, size)
 
@@ -128,7 +144,8 @@ def new_folder(out: Path, *inside: str) -> None:
 def _key(material: Material, options: StudyOptions, names: Names) -> StudyKey:
     protocol = PROTOCOLS[options.protocol](material.conditions)
     clips = tuple(clip.id for clip in material.clips)
-    forms = make_forms(protocol, clips, options.trials, Random(f"{options.seed} forms"), names)
+    most = options.trials or protocol.most
+    forms = make_forms(protocol, clips, most, Random(f"{options.seed} forms"), names)
     key = StudyKey(
         study="",
         protocol=options.protocol,
@@ -200,10 +217,33 @@ def amplify_change(clean: Pcm, adversarial: Pcm, snr_db: float) -> Pcm:
     return to_pcm16((clip + gain * change) / FULL_SCALE)
 
 
+def _gain(material: Material) -> float:
+    """The gain of all sounds of a staircase at which none clips, however loud its change.
+
+    Raises:
+        MondegreenError: a file is its original, so there is no change to turn up or down.
+    """
+    peak = 1.0
+    for condition in material.conditions:
+        for clip in material.clips:
+            sounds = material.read(clip, condition.label)
+            original = sounds.original.astype(np.float64)
+            change = sounds.adversarial - original
+            if not change.any():
+                raise MondegreenError(
+                    f"{material.folders[condition.label][clip]} is its original, sample by sample."
+                    " Expected a change to turn up and down; choose --protocol abx, or leave it"
+                    " out."
+                )
+            loudest = original + 10 ** (LOUDEST / 20) * change
+            peak = max(peak, float(np.abs(loudest).max()) / FULL_SCALE)
+    return round(1 / peak - 5e-7, 6) if peak > 1 else 1.0
+
+
 # ---- the page
 
 
-def _page(key: StudyKey, material: Material, options: StudyOptions) -> str:
+def _page(key: StudyKey, material: Material, options: StudyOptions, gain: float) -> str:
     """The page, with nothing that would give away what a sound is."""
     study = {
         "study": key.study,
@@ -211,6 +251,8 @@ def _page(key: StudyKey, material: Material, options: StudyOptions) -> str:
         "rate": material.rate,
         "levels": [_speech_for_level(key, form) for form in key.forms],
         "tone": _rms(material),
+        "gain": gain,
+        "staircase": STAIRCASE,
         "headphones": options.headphones,
         "code": options.code,
         "forms": [[trial.for_page() for trial in form] for form in key.forms],

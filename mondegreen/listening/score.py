@@ -16,6 +16,7 @@ from mondegreen.listening import detection
 from mondegreen.listening.answers import Judged, Session, judge, one_each
 from mondegreen.listening.detection import HearingShare, Interval
 from mondegreen.listening.key import KINDS, Question, StudyKey
+from mondegreen.listening.staircase import Answer, Threshold, of_clip, of_listener, over_listeners
 
 NAMED: Final = 10  # listeners whom an error names
 
@@ -43,11 +44,12 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class QuestionScore:
-    """The answers to a question; what comes after `pooled` is for ABX alone."""
+    """The answers to a question; what comes after `pooled` is for staircases or for ABX alone."""
 
     question: Question
     rate: Rate  # of answers that are hits, see `StudyKey.is_hit`
     pooled: Interval | None  # Clopper-Pearson, as if all answers were independent
+    threshold: Threshold | None = None  # of listeners like these
     hearing: HearingShare | None = None  # of listeners who can tell it from the clean clip
     d_prime: Sensitivity | None = None
     claimed: Rate | None = None  # of answers that claim to hear a difference
@@ -59,6 +61,7 @@ class Listener(Judged):
     """A listener, and their rates, in which each of their answers is an observation."""
 
     rates: Mapping[Question, Rate]
+    thresholds: Mapping[Question, Threshold]  # of staircases
 
     @property
     def seconds(self) -> float | None:
@@ -75,6 +78,7 @@ class StudyScore:
     results: tuple[QuestionScore, ...]  # of the listeners who count
     everybody: tuple[QuestionScore, ...]  # with nobody excluded; each listener still counts once
     clips: Mapping[tuple[Question, str], Rate]  # of the listeners who count
+    thresholds: Mapping[tuple[Question, str], Threshold]  # the same, of staircases
     listeners: tuple[Listener, ...]
     repeated: tuple[Session, ...]  # further sessions of the same listeners
 
@@ -96,6 +100,7 @@ class _Scored(NamedTuple):
     clip: str
     hit: bool
     claimed: bool
+    level: float | None
 
 
 ByListener = Sequence[Sequence[_Scored]]
@@ -124,8 +129,20 @@ def score(key: StudyKey, sessions: Sequence[Session]) -> StudyScore:
             for clip in key.clips
             if (answers := _select(counted, question, clip))
         },
+        thresholds={
+            (question, clip): threshold
+            for question in questions
+            for clip in key.clips
+            if (threshold := _of_clip(_select(counted, question), clip))
+        },
         listeners=tuple(
-            Listener(one.session, one.caught, one.reasons, _own_rates(questions, theirs))
+            Listener(
+                one.session,
+                one.caught,
+                one.reasons,
+                _own_rates(questions, theirs),
+                _own_thresholds(questions, theirs),
+            )
             for one, theirs in zip(judged, everybody, strict=True)
         ),
         repeated=tuple(repeated),
@@ -149,6 +166,7 @@ def _scored(key: StudyKey, session: Session) -> list[_Scored]:
             trial.clip,
             hit=key.is_hit(trial, answer.answer),
             claimed=bool(answer.heard_difference),
+            level=answer.level,
         )
         for trial in key.forms[session.form]
         if trial.role == "test" and (answer := session.by_trial.get(trial.id))
@@ -184,6 +202,8 @@ def _result(question: Question, scored: ByListener) -> QuestionScore:
     if not answers:
         return QuestionScore(question, rate, None)
     pooled = detection.interval([float(hit) for theirs in hits for hit in theirs])
+    if question.kind == "changed":
+        return QuestionScore(question, rate, pooled, over_listeners(_thresholds(answers)))
     if question.kind != "abx":
         return QuestionScore(question, rate, pooled)
     ends = (
@@ -204,6 +224,39 @@ def _own_rates(questions: Sequence[Question], scored: Sequence[_Scored]) -> dict
     """The rates of one listener, each of whose answers is one observation."""
     rates = {q: _rate([[one.hit] for one in scored if one.question == q]) for q in questions}
     return {q: replace(rate, listeners=min(1, rate.listeners)) for q, rate in rates.items()}
+
+
+# ---- staircases
+
+
+def _tracks(scored: Sequence[_Scored]) -> dict[str, list[Answer]]:
+    """The answers of one listener to one question, by clip."""
+    tracks: dict[str, list[Answer]] = {}
+    for one in scored:
+        if one.level is not None:
+            tracks.setdefault(one.clip, []).append(Answer(one.level, one.hit))
+    return tracks
+
+
+def _thresholds(scored: ByListener) -> list[Threshold]:
+    return [of_listener([*_tracks(theirs).values()]) for theirs in scored]
+
+
+def _own_thresholds(
+    questions: Sequence[Question], scored: Sequence[_Scored]
+) -> dict[Question, Threshold]:
+    of = {q: _tracks([one for one in scored if one.question == q]) for q in questions}
+    return {q: of_listener([*tracks.values()]) for q, tracks in of.items() if tracks}
+
+
+def _of_clip(scored: ByListener, clip: str) -> Threshold | None:
+    """The threshold of a clip, from listeners who have one; None if nobody of them had the clip."""
+    having = [
+        (by[clip], [track for other, track in by.items() if other != clip])
+        for by in map(_tracks, scored)
+        if clip in by and of_listener([*by.values()]).db is not None
+    ]
+    return of_clip(having) if having else None
 
 
 def _nobody(judged: Sequence[Judged]) -> MondegreenError:

@@ -13,9 +13,18 @@ from typing import Any, Final
 from rich.cells import cell_len, set_cell_size
 
 from mondegreen.listening.answers import RULE
-from mondegreen.listening.conclusions import UNKNOWN, at_most, between, conclusions, notes, percent
+from mondegreen.listening.conclusions import (
+    UNKNOWN,
+    at_most,
+    between,
+    conclusions,
+    decibels,
+    notes,
+    percent,
+)
 from mondegreen.listening.key import KINDS, Kind, Question
 from mondegreen.listening.score import QuestionScore, Rate, StudyScore
+from mondegreen.listening.staircase import Threshold
 from mondegreen.report.numbers.statistics import LEVEL
 from mondegreen.report.numbers.summary_text import one_line
 from mondegreen.report.page.frame import render
@@ -24,7 +33,7 @@ WIDTH: Final = 80
 GAP: Final = 2  # columns between columns
 FIRST: Final = 10  # rows of clips and listeners in the text
 INDENT: Final = "  "
-HEADER: Final = ("condition", "hits", "share", "95 %")
+JUST_HEARD: Final = "just heard"
 PAGE_ONLY: Final = ("pooled", "claimed")  # for which a terminal is too narrow
 
 
@@ -40,6 +49,14 @@ def result_rows(score: StudyScore) -> dict[Kind, list[dict[str, str]]]:
 
 def _row(result: QuestionScore, everybody: QuestionScore) -> dict[str, str]:
     hits, share, interval = rate_cells(result.rate)
+    if result.threshold is not None:
+        _, level, bounds = level_cells(result.threshold)
+        return {
+            **{"condition": result.question.label, "correct": hits},
+            "listeners": f"{result.threshold.listeners} of {result.rate.listeners}",
+            **{JUST_HEARD: level, "95 %": bounds},
+            "all": level_cells(everybody.threshold)[1] if everybody.threshold else UNKNOWN,
+        }
     cells = {"condition": result.question.label, KINDS[result.question.kind].hit: hits}
     cells |= {"share": share, "95 %": interval, "pooled": between(result.pooled)}
     if result.question.kind != "abx":
@@ -59,6 +76,31 @@ def rate_cells(rate: Rate) -> tuple[str, str, str]:
     if rate.share is None:
         return UNKNOWN, UNKNOWN, UNKNOWN
     return f"{rate.hits:,}/{rate.answers:,}", percent(rate.share), between(rate)
+
+
+def level_cells(found: Threshold) -> tuple[str, str, str]:
+    """Right answers of all, the just-heard level, and its interval."""
+    hits = f"{found.right:,}/{found.answers:,}"
+    if found.db is None or found.low is None or found.high is None:
+        return hits, UNKNOWN, UNKNOWN
+    return hits, f"{decibels(found.db)} dB", f"{decibels(found.low)} to {decibels(found.high)}"
+
+
+def header(score: StudyScore) -> tuple[str, str, str, str]:
+    """The headings of tables by clip or by listener, after the first."""
+    what = JUST_HEARD if score.key.protocol == "staircase" else "share"
+    return ("condition", "hits", what, "95 %")
+
+
+def without_threshold(score: StudyScore) -> list[str]:
+    """The listeners who count but have no threshold, and why."""
+    return [
+        f"{one.session.name}, {question.title}: {found.unknown}; {found.right} of {found.answers}"
+        " answers are right"
+        for one in score.listeners
+        for question, found in one.thresholds.items()
+        if found.unknown and not one.reasons
+    ]
 
 
 def _d_prime(value: float | None) -> str:
@@ -87,16 +129,19 @@ def facts(score: StudyScore) -> dict[str, str]:
 
 def describe(score: StudyScore) -> str:
     """A score as text; JSON and the page have the rows that it leaves out."""
-    clips = sorted(score.clips.items(), key=lambda item: -(item[1].share or 0))
-    by_clip = [[clip, question.title, *rate_cells(rate)] for (question, clip), rate in clips]
+    by_clip = [
+        [clip, of.title, *_cells(rate, score.thresholds.get((of, clip)))]
+        for (of, clip), rate in _by_audibility(score)
+    ]
     by_listener = [
-        [listener.session.name, question.title, *rate_cells(rate)]
+        [listener.session.name, question.title, *_cells(rate, listener.thresholds.get(question))]
         for listener in score.listeners
         for question, rate in listener.rates.items()
         if not listener.reasons
     ]
     excluded = [f"{one.session.name}: {', '.join(one.reasons)}" for one in score.excluded]
     excluded += [f"{one.name}, form {one.form}: repeated" for one in score.repeated]
+    no_level = without_threshold(score)
     parts = [
         "\n".join(f"{name:<18} {value}" for name, value in facts(score).items()),
         *(_table_of(kind, rows) for kind, rows in result_rows(score).items()),
@@ -108,10 +153,21 @@ def describe(score: StudyScore) -> str:
         paragraphs("What it means", notes(score)),
         paragraphs("Who counts", (RULE,)),
         *([paragraphs("Excluded", excluded)] if excluded else []),
-        f"Clips, by their share\n\n{_first('clip', by_clip)}",
-        f"Listeners\n\n{_first('listener', by_listener)}",
+        *([paragraphs("Without a threshold", no_level)] if no_level else []),
+        f"Clips, the most audible first\n\n{_first(('clip', *header(score)), by_clip)}",
+        f"Listeners\n\n{_first(('listener', *header(score)), by_listener)}",
     ]
     return "\n\n".join(parts)
+
+
+def _by_audibility(score: StudyScore) -> list[tuple[tuple[Question, str], Rate]]:
+    """The clips: those that are told apart most, or heard at the lowest level, come first."""
+    levels = {at: found.db for at, found in score.thresholds.items() if found.db is not None}
+    return sorted(score.clips.items(), key=lambda item: levels.get(item[0], -(item[1].share or 0)))
+
+
+def _cells(rate: Rate, level: Threshold | None) -> tuple[str, str, str]:
+    return rate_cells(rate) if level is None else level_cells(level)
 
 
 def _table_of(kind: Kind, rows: Sequence[Mapping[str, str]]) -> str:
@@ -120,9 +176,9 @@ def _table_of(kind: Kind, rows: Sequence[Mapping[str, str]]) -> str:
     return f"{KINDS[kind].wording}\n\n{table(headings, cells)}"
 
 
-def _first(what: str, rows: Sequence[Sequence[str]]) -> str:
+def _first(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     more = f"\nand {len(rows) - FIRST:,} more: --json, --html" if len(rows) > FIRST else ""
-    return table((what, *HEADER), rows[:FIRST], names=2) + more
+    return table(headings, rows[:FIRST], names=2) + more
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> str:
@@ -187,7 +243,10 @@ def to_json(score: StudyScore) -> dict[str, Any]:
         "claims": [asdict(one) for one in conclusions(score)],
         "results": [_result(result) for result in score.results],
         "everybody": [_result(result) for result in score.everybody],
-        "by_clip": [{"clip": clip, **_rate(of, rate)} for (of, clip), rate in score.clips.items()],
+        "by_clip": [
+            {"clip": clip, **_rate(of, rate, score.thresholds.get((of, clip)))}
+            for (of, clip), rate in score.clips.items()
+        ],
         "by_listener": [
             {
                 "listener": one.session.listener,
@@ -196,20 +255,24 @@ def to_json(score: StudyScore) -> dict[str, Any]:
                 "headphones": one.session.wears_headphones,
                 "seconds": one.seconds,
                 **asdict(one.caught),
-                "rates": [_rate(question, rate) for question, rate in one.rates.items()],
+                "rates": [
+                    _rate(question, rate, one.thresholds.get(question))
+                    for question, rate in one.rates.items()
+                ],
             }
             for one in score.listeners
         ],
     }
 
 
-def _rate(question: Question, rate: Rate) -> dict[str, Any]:
+def _rate(question: Question, rate: Rate, level: Threshold | None = None) -> dict[str, Any]:
     return {
         "kind": question.kind,
         "conditions": list(question.conditions),
         "label": question.label,
         "hit": KINDS[question.kind].hit,
         **asdict(rate),
+        **({"threshold": asdict(level)} if level else {}),
     }
 
 
@@ -233,4 +296,7 @@ def page(score: StudyScore) -> str:
         conclusions=list(conclusions(score)),
         one_line=one_line,
         rate_cells=rate_cells,
+        level_cells=level_cells,
+        header=header(score),
+        without_threshold=without_threshold(score),
     )

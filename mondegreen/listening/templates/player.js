@@ -3,13 +3,12 @@
  *
  * All versions of a clip start at the same time of the audio clock, loop with the same length, and
  * keep running while the listener switches: a switch is a crossfade of 5 ms between two gains. No
- * version is made louder or softer than another.
+ * version is made louder or softer than another: one gain, the study's, applies to everything.
  */
 
 const FADE = 0.005; // seconds; equal gain, so that the level of similar versions does not dip
 const AHEAD = 0.01; // seconds; what is scheduled any sooner might start late
 const TONE = 1000; // Hz, for calibration
-const LEVEL = 1; // the gain of every sound
 
 /* An audio device at the clips' sample rate, or at its own if it does not support theirs. */
 function openDevice(rate) {
@@ -57,7 +56,7 @@ class Player {
     const { master, voices, free } = this.run;
     const when = Math.max(this.device.currentTime + AHEAD, free);
     this.at = this.#offset(when);
-    ramp(master, LEVEL, 0, when);
+    ramp(master, STUDY.gain, 0, when);
     for (const { source } of Object.values(voices)) source.stop(when + FADE);
     this.run = null;
   }
@@ -86,7 +85,7 @@ class Player {
     const when = this.device.currentTime + AHEAD;
     const master = new GainNode(this.device, { gain: 0 });
     master.connect(this.device.destination);
-    ramp(master, 0, LEVEL, when);
+    ramp(master, 0, STUDY.gain, when);
     const voices = {};
     for (const [version, buffer] of this.regions) {
       const source = new AudioBufferSourceNode(this.device, { buffer, loop: true });

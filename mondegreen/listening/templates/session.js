@@ -4,7 +4,7 @@
 const STUDY = JSON.parse(document.getElementById("study").textContent);
 const COLUMNS = [
   ...["study", "protocol", "listener", "form", "headphones"],
-  ...["trial", "answer", "heard_difference", "seconds", "at"],
+  ...["trial", "answer", "heard_difference", "level", "seconds", "at"],
 ];
 const LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"; // none that look alike
 
@@ -20,6 +20,7 @@ class Session {
       headphones: null,
       answers: [],
       trial: null, // the state of the current trial
+      steps: [], // of staircases: the levels so far, and whether the answers were right
     };
   }
 
@@ -40,10 +41,10 @@ class Session {
     remember(this.place, this.state);
   }
 
-  record(answer) {
+  record(answer, steps = this.state.steps) {
     const all = [...this.state.answers, answer];
     const finished = all.length === this.form.length ? answer.at : null;
-    this.save({ answers: all, trial: null, finished });
+    this.save({ answers: all, trial: null, finished, steps });
   }
 
   get code() {
@@ -73,7 +74,7 @@ class Session {
     const { form, headphones, answers } = this.state;
     const passed = headphones === null ? "" : headphones.passed ? "passed" : "failed";
     const whole = [STUDY.study, STUDY.protocol, this.listener, form, passed];
-    const rows = answers.map((a) => [...whole, a.trial, a.answer, a.heard_difference, a.seconds, a.at]);
+    const rows = answers.map((a) => [...whole, ...COLUMNS.slice(whole.length).map((name) => a[name])]);
     return [COLUMNS, ...rows].map((row) => row.map(cell).join(",") + "\r\n").join("");
   }
 }
@@ -109,9 +110,10 @@ function codeOf(text) {
   return numbers.flatMap(letters).join("");
 }
 
-/* A cell that spreadsheets do not treat as a formula. */
+/* A cell that spreadsheets do not treat as a formula; a number is none, whatever its sign. */
 function cell(value) {
   const text = value === null ? "" : String(value);
+  if (typeof value === "number") return text;
   const plain = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text;
   return `"${plain.replaceAll('"', '""')}"`;
 }

@@ -27,6 +27,11 @@ const QUESTIONS = {
     versions: ["a", "b"],
     fields: { answer: ["Your answer", YES_NO] },
   },
+  changed: {
+    title: "X is the original. Which of A and B was changed?",
+    versions: ["x", "a", "b"],
+    fields: { answer: ["The changed one is", A_B] },
+  },
 };
 const ENOUGH = 1; // seconds of a sound that must be heard, or the whole sound if it is shorter
 const SHORTEST = 0.5; // seconds of a loop, or the whole clip if it is shorter
@@ -43,11 +48,12 @@ async function trialStep() {
   return show("trial");
 }
 
-function openTrial(trial, buffers) {
+function openTrial(trial, sounds) {
   const before = session.state.trial ?? { seconds: 0 };
   const question = QUESTIONS[trial.kind];
+  const { buffers, step } = stepOf(trial, sounds);
   player.load(buffers, before.heard, before.plays);
-  shown = { trial, question, before: before.seconds, since: performance.now(), answered: false };
+  shown = { trial, question, step, before: before.seconds, since: performance.now(), answered: false };
   byId("where").textContent = whereabouts();
   byId("question").textContent = question.title;
   byId("feedback").textContent = "";
@@ -57,6 +63,23 @@ function openTrial(trial, buffers) {
   byId("keys").replaceChildren(...keyList(question));
   showLoop();
   refresh();
+}
+
+/* The sounds as they are played, and the step of a track that the trial is; null if it is none. */
+function stepOf({ track }, sounds) {
+  if (track === undefined) return { buffers: sounds, step: null };
+  const level = nextLevel(session.state.steps, track);
+  const changed = changedOf(sounds);
+  const buffers = { ...sounds, [changed]: atLevel(sounds[changed], sounds.x, level) };
+  return { buffers, step: { track, level, changed } };
+}
+
+/* The steps of staircases after an answer. */
+function stepsAfter(step, answer) {
+  const { steps } = session.state;
+  if (step === null) return steps;
+  const { track, level, changed } = step;
+  return [...steps, { track, level, right: answer === changed }];
 }
 
 /* The listener's progress. */
@@ -197,18 +220,20 @@ function submitted(event) {
 }
 
 function answered(fields) {
-  const { trial } = shown;
+  const { trial, step } = shown;
   const seconds = Math.round(elapsed() * 10) / 10;
   shown.answered = true;
   const difference = fields.get("heard_difference");
-  session.record({
+  const answer = {
     trial: trial.id,
     answer: fields.get("answer"),
     heard_difference: difference === null ? null : difference === "yes",
+    level: step === null ? null : step.level,
     seconds,
     plays: { ...player.plays },
     at: new Date().toISOString(),
-  });
+  };
+  session.record(answer, stepsAfter(step, answer.answer));
   if (trial.training) tell(trial, fields.get("answer"), difference);
   else next();
   if (!session.complete) send();
@@ -236,6 +261,7 @@ function verdict({ kind, training: { correct } }, answer, difference) {
     abx: `X was ${correct.toUpperCase()}.`,
     noise: `there ${correct === "yes" ? "was" : "was no"} noise in it.`,
     identical: `they ${correct === "yes" ? "were identical" : "differed"}.`,
+    changed: `${correct.toUpperCase()} was changed.`,
   }[kind];
   return answer === correct ? `Right: ${solution}` : `Not quite: ${solution} You can listen again.`;
 }
