@@ -112,7 +112,7 @@ function codeOf(text) {
 
 /* A cell that spreadsheets do not treat as a formula; a number is none, whatever its sign. */
 function cell(value) {
-  const text = value === null ? "" : String(value);
+  const text = String(value ?? "");
   if (typeof value === "number") return text;
   const plain = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text;
   return `"${plain.replaceAll('"', '""')}"`;
