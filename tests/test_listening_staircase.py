@@ -126,7 +126,7 @@ def test_one_in_ten_may_be_without_a_threshold() -> None:
     assert over_listeners([*known(*[0.0, 1.0] * 5)[:9], without]).listeners == 9
     found = over_listeners([*known(*[0.0, 1.0] * 4), without])
     assert found.db is None
-    assert found.unknown == "1 of 9 listeners have no threshold among the levels"
+    assert found.unknown == "no threshold among the levels for 1 of 9 listeners"
     assert over_listeners([*known(0.0), without]).db is None
 
 

@@ -127,9 +127,9 @@ def _of_staircase(result: QuestionScore) -> Conclusion:
     if found.low <= 0 <= found.high:
         meaning = "is about as loud as that in the file"
     without = result.rate.listeners - found.listeners
-    others = (
-        f" {without} of {result.rate.listeners} listeners have no threshold." if without else ""
-    )
+    total = result.rate.listeners
+    without = total - found.listeners
+    others = f" Without a threshold: {without} of {total} listeners." if without else ""
     return Conclusion(
         name,
         f"On average, {who} just hear the change of “{name}” at {decibels(found.db)} dB"

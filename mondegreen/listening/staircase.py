@@ -146,7 +146,7 @@ def over_listeners(listeners: Sequence[Threshold]) -> Threshold:
     known = [one.db for one in listeners if one.db is not None]
     if len(known) < max(2, MOST_KNOWN * len(listeners)):
         without = len(listeners) - len(known)
-        why = f"{without} of {len(listeners)} listeners have no threshold among the levels"
+        why = f"no threshold among the levels for {without} of {len(listeners)} listeners"
         return Threshold(right, answers, len(known), unknown=why)
     mean, half = float(np.mean(known)), _student(known)
     return Threshold(right, answers, len(known), mean, mean - half, mean + half)
