@@ -74,14 +74,18 @@ def test_margins_are_told_in_words(pair: list[Path], monkeypatch: pytest.MonkeyP
         monkeypatch.setitem(
             curve.VALUES, one.name, lambda *of, b=passes_below: 5.0 if level_db(*of) < b else 1.0
         )
-    monkeypatch.setitem(curve.VALUES, MASKING.name, lambda *_: 0.0)
+    monkeypatch.setitem(curve.VALUES, MASKING.name, lambda *of: 0.0 if level_db(*of) < -30.5 else 1)
     text = called(*pair, "--curve")
     assert "it would have to be 5 dB quieter to be probably inaudible (mark 4.7)" in text
     assert "it could be 3 dB louder (mark 4.35)" in text
-    assert "no margin: it does not cross its mark within 40 dB" in text
+    assert "it could be 9 dB louder (mark 0.5)" in text
     assert "by all of them            it would have to be 5 dB quieter" in text
     margins = json.loads(called(*pair, "--curve", "--json"))["margins_db"]
-    assert margins == {"zimtohrli_mos": -5, "pesq_c2": 3, "temporal_loss": None}
+    assert margins == {"zimtohrli_mos": -5, "pesq_c2": 3, "temporal_loss": 9}
+    monkeypatch.setitem(curve.VALUES, MASKING.name, lambda *_: 0.0)
+    text = called(*pair, "--curve")
+    assert "no margin: it does not cross its mark within 40 dB" in text
+    assert "by all of them" not in text
 
 
 def test_visqol_is_asked_for_by_name(pair: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from mondegreen.audio.batch import quantise
+from mondegreen.audio.pcm import load, save
 from mondegreen.errors import AudioError
 from mondegreen.measures.pair import read_pair
 
@@ -27,13 +30,26 @@ def test_files_of_one_kind_are_as_they_were(tmp_path: Path, rate: int) -> None:
         assert np.array_equal(sound, soundfile.read(path, dtype="float32")[0])
 
 
-def test_the_originals_rate_counts(tmp_path: Path) -> None:
-    original, other = written(tmp_path / "a.wav", 1, 16_000), written(tmp_path / "b.wav", 1, 44_100)
-    pair = read_pair(original, other)
+@pytest.mark.parametrize("rates", [(16_000, 44_100), (44_100, 16_000)])
+def test_the_lower_rate_counts(tmp_path: Path, rates: tuple[int, int]) -> None:
+    paths = [written(tmp_path / f"{n}.wav", 1, rate) for n, rate in enumerate(rates)]
+    pair = read_pair(*paths)
     assert pair.sample_rate == 16_000
-    assert pair.notes == (f"{other} is converted from 44,100 to 16,000 Hz.",)
+    higher = paths[rates.index(44_100)]
+    assert pair.notes == (
+        f"{higher} is converted from 44,100 to 16,000 Hz: what is above 8,000 Hz is not compared.",
+    )
     middle = slice(1_000, 15_000)  # away from the filter's ends
     assert np.abs(pair.original[middle] - pair.other[middle]).max() < 1e-3
+
+
+def test_a_result_is_compared_as_it_was_attacked(tmp_path: Path) -> None:
+    path = written(tmp_path / "clip.wav", 1, 48_000)
+    clean = quantise(torch.from_numpy(load(path, 16_000))).numpy()
+    delta = np.random.default_rng(0).integers(-9, 9, len(clean)).astype(np.float32) / 2**15
+    save(tmp_path / "adversarial.wav", clean + delta, 16_000)
+    pair = read_pair(path, tmp_path / "adversarial.wav")
+    assert pair.other - pair.original == pytest.approx(delta, abs=0.51 / 2**15)
 
 
 def test_what_nobody_hears_is_not_looked_at(tmp_path: Path) -> None:

@@ -122,10 +122,10 @@ def _margins(pair: Pair) -> list[Margin]:
 
 
 def _lines(found: Sequence[Margin]) -> dict[str, str]:
-    """The margins in words, and the least of them."""
+    """The margins in words, and the least of them if none is missing."""
     lines = {f"by {one.yardstick.label}": _line(one) for one in found}
     levels = [one.level for one in found if one.level is not None]
-    if levels:
+    if levels and len(levels) == len(found):
         lines["by all of them"] = f"{_change(min(levels))}; a mark is a convention, not a threshold"
     return lines
 

@@ -25,16 +25,19 @@ class Pair:
 
 
 def read_pair(original: Path, other: Path) -> Pair:
-    """Read two recordings at the original's rate, and cut them to the shorter one's length.
+    """Read two recordings at the lower of their rates, cut to the length of the shorter one.
+
+    So a result is compared with its recording as the attack read it, at the recogniser's rate.
 
     Raises:
         AudioError: one of them cannot be read; see `mondegreen.audio.pcm.load`.
     """
     rates = [_rate(path) for path in (original, other)]
-    sample_rate = min(rates[0], HIGHEST_RATE)
+    sample_rate = min(*rates, HIGHEST_RATE)
     sounds = [load(path, sample_rate) for path in (original, other)]
     notes = [
-        f"{path} is converted from {rate:,} to {sample_rate:,} Hz."
+        f"{path} is converted from {rate:,} to {sample_rate:,} Hz: what is above"
+        f" {sample_rate // 2:,} Hz is not compared."
         for path, rate in zip((original, other), rates, strict=True)
         if rate != sample_rate
     ]
