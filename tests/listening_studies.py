@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -166,8 +167,8 @@ def all_right(asked: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     return _answer(asked, asked["correct"] or rng.choice("ab"), heard=asked["correct"] is not None)
 
 
-def with_threshold(db: float) -> Listener:
-    """Hears half of the changes at a level, the same for every clip, and everything obvious."""
+def with_threshold(db: float, of: Mapping[str, float] = MappingProxyType({})) -> Listener:
+    """Hears half of the changes at a level, of some clips at another, and everything obvious."""
     tracks: dict[int, Staircases] = {}
     numbers: dict[tuple[int, int], int] = {}
 
@@ -179,7 +180,7 @@ def with_threshold(db: float) -> Listener:
         number = numbers.setdefault((staircase, clip), sum(one == staircase for one, _ in numbers))
         level = mine.level(number)
         right = asked["role"] != "test" or rng.random() < float(
-            hears(level, np.float64(db), exponent=1.0, lapse=0.02)[0]
+            hears(level, np.float64(of.get(asked["clip"], db)), exponent=1.0, lapse=0.02)[0]
         )
         mine.answer(number, level, np.array([right]))
         given = asked["correct"] if right else {"a": "b", "b": "a"}[asked["correct"]]

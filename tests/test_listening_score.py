@@ -30,6 +30,7 @@ from mondegreen.listening.detection import d_prime, interval, upper_bound
 from mondegreen.listening.key import Question, read_key
 from mondegreen.listening.score import QuestionScore, StudyScore, score
 from mondegreen.listening.score_report import to_json
+from mondegreen.listening.staircase import Answer, of_clip
 
 OURS, BASELINE = CONDITIONS
 
@@ -394,6 +395,32 @@ def test_thresholds_of_a_study_its_clips_and_its_listeners(tmp_path: Path) -> No
     assert told.apart == (result.threshold.high is not None and result.threshold.high < 0)
     assert "dB quieter" in told.may or "about as loud as that in the file" in told.may
     assert notes(found)[0].startswith("Levels are those of the change")
+
+
+def test_a_clip_that_is_heard_sooner_has_a_lower_threshold(tmp_path: Path) -> None:
+    key = staircase_key(clips=4)
+    listeners = [with_threshold(2.0, {"clip 1": -5.0}) for _ in range(12)]
+    sent = [session(key, f"P{n:02}", one, form=n % 2) for n, one in enumerate(listeners)]
+    found = scored(tmp_path, key, *sent)
+    own = [tracks_of(key, one) for one in sent]
+    for (_, clip), threshold in found.thresholds.items():
+        assert threshold.low is not None
+        assert threshold.high is not None
+        assert threshold.low <= (-5 if clip == "clip 1" else 2) <= threshold.high
+        assert threshold.high < 0 if clip == "clip 1" else threshold.high > 0
+        rest = [[track for other, track in by.items() if other != clip] for by in own]
+        pairs = [(by[clip], others) for by, others in zip(own, rest, strict=True)]
+        assert threshold == of_clip(pairs)
+
+
+def tracks_of(key: dict[str, Any], sent: dict[str, Any]) -> dict[str, list[Answer]]:
+    """The answers to the tests of a form, by clip."""
+    tracks: dict[str, list[Answer]] = {}
+    for asked, given in zip(key["forms"][sent["form"]], sent["answers"], strict=True):
+        if asked["role"] == "test":
+            right = given["answer"] == asked["correct"]
+            tracks.setdefault(asked["clip"], []).append(Answer(given["level"], right))
+    return tracks
 
 
 def test_two_conditions_have_a_threshold_each(tmp_path: Path) -> None:
