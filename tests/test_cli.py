@@ -201,6 +201,7 @@ def test_attack_json_is_one_object_per_clip_and_nothing_else(
     )
     records = [json.loads(line) for line in ran.out.splitlines()]
     assert [record["verified"] for record in records] == [True, True]
+    assert [list(record)[:2] for record in records] == [["verdict", "verdict_by"]] * 2
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"clip", "clip-2", "report.html"}
 
 
