@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from listening_studies import abx_key, paper_key, write_study
+from listening_studies import abx_key, paper_key, staircase_key, write_study
 
 from mondegreen import MondegreenError
 from mondegreen.listening.key import find_key, read_key
@@ -115,6 +115,13 @@ def test_a_damaged_key_is_refused_with_the_reason(tmp_path: Path, key: Any, abou
         read_key(path)
     assert about in str(refused.value)
     assert str(path) in str(refused.value)
+
+
+def test_a_trial_of_a_staircase_without_a_track_is_damage(tmp_path: Path) -> None:
+    key = staircase_key()
+    next(trial for trial in key["forms"][0] if trial["role"] == "test")["track"] = None
+    with pytest.raises(MondegreenError, match="it has no track"):
+        read_key(written(tmp_path, key))
 
 
 def test_a_missing_key_has_an_error_of_its_own(tmp_path: Path) -> None:

@@ -220,6 +220,8 @@ def _contradiction(key: StudyKey, trial: Trial) -> str | None:
         return f"there is no clip {trial.clip}"
     if kind.hit == "correct" and trial.role == "test" and trial.correct is None:
         return "it has no correct answer"
+    if trial.kind == "changed" and trial.role == "test" and trial.track is None:
+        return "it has no track"
     if trial.correct not in (None, *kind.choices):
         return f"its correct answer is {trial.correct}, which {trial.kind} trials do not have"
     return None

@@ -38,7 +38,7 @@ MOST_KNOWN: Final = 0.9  # of listeners who must have a threshold, for a mean of
 Floats = npt.NDArray[np.float64]
 
 GRID: Final[Floats] = np.arange(LOWEST - BEYOND, LOUDEST + BEYOND + 1.0)  # thresholds, in dB
-_PRIOR: Final = np.exp(-0.5 * (GRID / SPREAD) ** 2)
+_PRIOR: Final = -0.5 * (GRID / SPREAD) ** 2  # as a logarithm
 _AMONG_CLIPS: Final = np.exp(-0.5 * ((GRID[:, None] - GRID) / CLIPS) ** 2)  # by clip, listener
 
 
@@ -112,7 +112,8 @@ def _listener(told: Floats) -> Floats:
 
     Each of [tracks, GRID] is what a track tells about it; there may be none.
     """
-    weight = _PRIOR * np.prod(told, axis=0)
+    log = _PRIOR + np.log(told).sum(axis=0)
+    weight = np.exp(log - log.max())
     return np.asarray(weight / weight.sum())
 
 
