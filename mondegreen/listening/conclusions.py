@@ -44,9 +44,9 @@ NOT_SHOWN: Final[Mapping[Kind, str]] = MappingProxyType(
 )
 NOTES_ON_STAIRCASES: Final = (
     "Levels are those of the change, relative to the file: 0 dB is the file as it is, and at"
-    " \u22126 dB the change is half as large. At the just-heard level a listener hears the change in half of"
-    " the trials. That is a mean over these clips and over listeners like these: some of them hear"
-    " less, and some hear more.",
+    " \u22126 dB the change is half as large. At the just-heard level a listener hears the change"
+    " in half of the trials. That is a mean over these clips and over listeners like these: some"
+    " of them hear less, and some hear more.",
     "The interval treats each listener as one observation. It holds for other listeners, on the"
     " same clips, if they listen as these did; of a single listener it holds for them alone.",
 )
