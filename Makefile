@@ -38,8 +38,8 @@ check: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python docs/commands.py
 
-# CLIPS is a table of clips (id, audio, text, target); the attacks on them are what takes the time.
-CLIPS ?= $(MONDEGREEN_LIBRISPEECH)/clips.tsv
+# CLIPS are tables of clips (id, audio, text, target); the attacks on them are what takes the time.
+CLIPS ?= $(MONDEGREEN_LIBRISPEECH)/clips.tsv $(MONDEGREEN_SPEECH)/clips.tsv
 MEASURE = OMP_NUM_THREADS=1 $(BIN)/python -m bench $(CLIPS)
 TIMED := threshold rooms passes batches memory
 WORDS := moonshine-tiny

@@ -1,14 +1,15 @@
 """Measure, merge into `bench/results.json`, and write `docs/benchmarks.md` from it.
 
-    python -m bench CLIPS.tsv                # a sample
-    python -m bench CLIPS.tsv --full         # everything, in hours; run it again to resume
-    python -m bench CLIPS.tsv --only quality --victim moonshine-tiny --preset fast --budgets 100 500
+    python -m bench A.tsv B.tsv              # a sample
+    python -m bench A.tsv B.tsv --full       # everything, in hours; run it again to resume
+    python -m bench A.tsv B.tsv --full --only quality --preset fast --victim moonshine-tiny
     python -m bench --only page              # only the page
 
-CLIPS.tsv has the columns id, audio (relative to it) and target. Parts are measured in one process
-with one thread, unless they say otherwise. Several processes may run at once and merge their
-results, but timings should run alone. Quality that was measured with the same stages and target is
-kept, unless --again is given.
+Tables of clips have the columns id, audio (relative to the table) and target; two recordings in the
+recogniser's wheel are always there. Which clips `fast` is found on and which it is judged on stands
+in `bench/subjects.py`. Parts are measured in one process with one thread, unless they say
+otherwise. Several processes may run at once and merge their results, but timings should run alone.
+Quality that was measured with the same stages and target is kept, unless --again is given.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from typing import Any
 import torch
 
 from bench import in_rooms, memory, page, passes, quality, results, rooms, threshold
-from bench.subjects import VICTIMS, WORDS, Subject, subjects
+from bench.subjects import LIBRISPEECH, SETS, VICTIMS, WHISPER, WORDS, Subject, subjects
 from mondegreen.air.rooms.cached import default_bank
 from mondegreen.attacks.setup import Setup
 from mondegreen.options import Options
 from mondegreen.victims import Victim, load_victim
 
 PEERS = Path(__file__).with_name("work") / "peers"
-QUICK_CLIPS, QUICK_BUDGET = 1, 250  # of a sample: the shortest clip, and passes at most
+QUICK_CLIPS, QUICK_BUDGET = 1, 500  # of a sample: the shortest clip, and passes at most
 
 
 def main() -> None:
@@ -46,20 +47,32 @@ def parsed() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("clips", type=Path, nargs="?", help="the table of clips")
+    parser.add_argument("tables", type=Path, nargs="*", help="tables of clips")
     parser.add_argument("--full", action="store_true", help="measure everything, not a sample")
     parser.add_argument("--again", action="store_true", help="measure again what is already known")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--victim", nargs="+", choices=VICTIMS, default=list(VICTIMS))
+    parser.add_argument("--victim", nargs="+", choices=(*VICTIMS, WHISPER), default=list(VICTIMS))
+    parser.add_argument(
+        "--whisper", type=Path, default=WHISPER, help="folder of the checkpoint whisper-tiny.en"
+    )
     parser.add_argument(
         "--method", nargs="+", default=["combined"], help="methods of the part in-rooms"
     )
-    parser.add_argument("--preset", nargs="+", choices=quality.PRESETS, default=quality.PRESETS)
+    parser.add_argument(
+        "--preset", nargs="+", choices=quality.BUDGETS, default=list(quality.BUDGETS)
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        choices=SETS,
+        default=list(SETS),
+        help="clips to find on, or to judge on",
+    )
     parser.add_argument(
         "--clip",
         nargs="+",
         default=[],
-        help="clip ids (default: all; without --full, the shortest)",
+        help="clip ids (default: all of the sets; without --full, the shortest)",
     )
     parser.add_argument("--budgets", type=int, nargs="+", help="gradient passes")
     parser.add_argument("--turns", type=int, default=15, help="turns of each timing")
@@ -71,7 +84,8 @@ def parsed() -> argparse.Namespace:
 def measure_quality(options: argparse.Namespace) -> None:
     for victim, clips in victims(options):
         for preset in options.preset:
-            budgets = options.budgets or budgets_of(preset, options.full)
+            every = quality.BUDGETS[preset]
+            budgets = options.budgets or [b for b in every if options.full or b <= QUICK_BUDGET]
             for clip in clips:
                 known = partial(is_known, "quality", options)
                 for row in quality.measured(victim, clip, preset, budgets, known):
@@ -93,7 +107,7 @@ def measure_in_rooms(options: argparse.Namespace) -> None:
         for method in options.method:
             for preset in (name for name in options.preset if name != quality.PLANNED):
                 plan = Options(method=method, preset=preset, max_passes=budget)
-                for clip in clips:
+                for clip in (one for one in clips if one.clip in LIBRISPEECH):
                     for row in in_rooms.measured(victim, clip, Setup(plan, bank), known):
                         keep("in_rooms", row, options)
 
@@ -133,22 +147,25 @@ def victims(options: argparse.Namespace) -> Iterator[tuple[Victim, list[Subject]
     """Each victim asked for, and its clips; of a sample, the shortest.
 
     Raises:
-        SystemExit: no table of clips was given, or it does not exist.
+        SystemExit: a table of clips does not exist.
     """
-    if options.clips is None or not options.clips.is_file():
-        raise SystemExit(
-            f"There is no table of clips {options.clips or ''}. Give one: python -m bench"
-            " CLIPS.tsv, or make bench CLIPS=CLIPS.tsv."
-        )
+    for table in options.tables:
+        if not table.is_file():
+            raise SystemExit(
+                f"There is no table of clips {table}. Name those there are: python -m bench A.tsv"
+                " B.tsv, or make bench CLIPS='A.tsv B.tsv'."
+            )
+    asked = options.clip or [clip for name in options.set for clip in SETS[name]]
+    quick = not options.full and not options.clip and not options.budgets
     for name in options.victim:
-        clips = subjects(options.clips, name, options.clip)
-        quick = not options.full and not options.clip and not options.budgets
-        yield load_victim(name), clips[:QUICK_CLIPS] if quick else clips
+        clips = [one for one in subjects(options.tables, name, options.clip) if one.clip in asked]
+        yield loaded(name, options.whisper), clips[:QUICK_CLIPS] if quick else clips
 
 
-def budgets_of(preset: str, full: bool) -> list[int]:
-    every = quality.CURVE if preset == "paper" else quality.BUDGETS
-    return [budget for budget in every if full or budget <= QUICK_BUDGET]
+def loaded(name: str, whisper: Path) -> Victim:
+    victim: Any = load_victim(str(whisper) if name == WHISPER else name)
+    victim.name = name  # not where it lies on this machine
+    return victim
 
 
 def is_known(part: str, options: argparse.Namespace, head: results.Row) -> bool:

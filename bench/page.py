@@ -11,22 +11,17 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from bench import charts, targets
+from bench import targets
 from bench.results import KEYS, PATH, Results, Row, find, read
-from bench.standing import BUDGETS, LOSS, MEASURES, Measure, at, cell, presets
-from bench.subjects import VICTIMS
+from bench.standing import LOSS, MEASURES, NONE, cell, groups, heard
+from bench.subjects import FIND, JUDGE, SETS, VICTIMS, WHISPER
 from mondegreen.files import write_whole
 
-PAGE = charts.DOCS / "benchmarks.md"
-NONE = "not measured"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
 
 def write(results_path: Path = PATH, page: Path = PAGE) -> None:
-    """The page and its charts."""
-    results = read(results_path)
-    for victim in VICTIMS:
-        charts.draw(results, victim, page.parent)
-    write_whole(page, render(results).encode())
+    write_whole(page, render(read(results_path)).encode())
 
 
 def render(results: Results) -> str:
@@ -40,13 +35,15 @@ def render(results: Results) -> str:
     )
     return jinja.get_template("page.md").render(
         victims=VICTIMS,
-        chart=charts.name_of,
+        everyone=(*VICTIMS, WHISPER),
+        sets={name: ", ".join(clips) for name, clips in SETS.items()},
         headline=targets.headline(results),
         targets=table(
             ("asked", "measured", "met"),
             ((one.asked, one.measured, one.answer) for one in targets.verdicts(results)),
         ),
-        standing=lambda victim: standing(results, victim),
+        judged=lambda victim: standing(results, victim, JUDGE),
+        found=lambda victim: standing(results, victim, FIND),
         clips=lambda victim: clip_by_clip(results, victim),
         in_rooms=lambda victim: in_rooms(results, victim),
         passes=passes(results),
@@ -65,46 +62,39 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def standing(results: Results, victim: str) -> str:
-    """A small table for each measure: presets and peers at each budget."""
-    return "\n\n".join(_standing(results, victim, measure) for measure in MEASURES)
-
-
-def _standing(results: Results, victim: str, measure: Measure) -> str:
-    head = (f"**{measure.title}**", *(f"{budget:,} passes" for budget in BUDGETS))
+def standing(results: Results, victim: str, of: str) -> str:
+    """Presets and peers on the clips of a set."""
+    head = ("", "passes", *(measure.title for measure in MEASURES), "verified")
     rows = (
-        (f"`{preset}`", *(cell(measure, at(results, victim, preset, budget)) for budget in BUDGETS))
-        for preset in presets(results, victim)
+        (f"`{preset}`", f"{budget:,}", *(cell(measure, rows) for measure in MEASURES), heard(rows))
+        for preset, budget, rows in groups(results, victim, of)
     )
     return table(head, rows)
 
 
 def clip_by_clip(results: Results, victim: str) -> str:
-    """Every file scored at the budgets of the page."""
+    """The judging clips' files."""
     head = (
-        *("clip", "preset", "budget", "passes", "first success", "heard", "PESQ", "masking loss"),
-        *("above θ", "STOI", "SNR, dB", "largest change"),
+        *("clip", "preset", "passes", "first success", "verified", "Zimtohrli MOS"),
+        *("PESQ (Cor. 2)", "PESQ (2007)", "masking loss", "with temporal masking", "SNR, dB"),
     )
-    rows = [row for row in find(results, "quality", victim=victim) if row["budget"] in BUDGETS]
-    order = presets(results, victim)
-    rows.sort(key=lambda row: (row["clip"], order.index(row["preset"]), row["budget"]))
-    return table(head, map(_scored, rows))
+    rows = [row for _, _, group in groups(results, victim, JUDGE) for row in group]
+    return table(head, map(_scored, sorted(rows, key=lambda row: SETS[JUDGE].index(row["clip"]))))
 
 
 def _scored(row: Row) -> list[str]:
     return [
         row["clip"],
         f"`{row['preset']}`",
-        f"{row['budget']:,}",
         f"{row['passes']:,}",
         first(row),
         "yes" if row["verified"] else "**no**",
+        number(row["zimtohrli_mos"], ".2f"),
+        number(row["pesq_c2"], ".2f"),
         number(row["pesq"], ".2f"),
         LOSS.form(row["masking_loss"]),
-        number(row["share_above"], ".1%"),
-        number(row["stoi"], ".3f"),
+        number(row["temporal_loss"], ".3g"),
         number(row["snr_db"], ".1f"),
-        number(row["max_abs"], ".0f"),
     ]
 
 

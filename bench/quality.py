@@ -1,11 +1,10 @@
-"""Quality against gradient passes, of presets and peers, all from saved 16-bit files.
+"""Quality of presets and peers after a number of gradient passes, from saved 16-bit files.
 
 `score_file` scores every file, also one that another package made.
 
-`paper` is run once, and its best so far is proved at each budget. So is `fast`, which ends by
-itself. `paper, planned` is `paper` with its stages shortened in proportion, as a user with a budget
-might do; each budget is a separate run. What was measured with the same stages and target is not
-measured again.
+`paper, planned` is `paper` with its stages shortened in proportion, as a user with a budget might
+do. Budgets whose stages begin alike share a run, whose best so far is proved at each of them. What
+was measured with the same stages and target is not measured again.
 """
 
 from __future__ import annotations
@@ -39,9 +38,11 @@ from mondegreen.victims import Victim
 
 METHOD: Final = "imperceptible"
 PLANNED = "paper, planned"
-PRESETS = ("fast", "paper", PLANNED)
-BUDGETS = (100, 250, 500, 1000)  # gradient passes; a run of `fast` for each
-CURVE = (100, *range(250, 5001, 250))  # passes after which `paper` is proved
+BUDGETS: Final[Mapping[str, tuple[int, ...]]] = {  # gradient passes
+    "fast": (100, 200, 500),
+    "paper": (5000,),
+    PLANNED: (500,),
+}
 
 Known = Callable[[Row], bool]  # whether there is a row with these key fields and settings
 
@@ -126,11 +127,11 @@ def _begins(short: Stages, long: Stages) -> bool:
 
 
 def stages_for(preset: str, budget: int) -> Stages:
-    """The stages that are run for a budget; `paper` in full, since it is stopped early."""
+    """The stages that are run for a budget."""
     stages = STAGES[METHOD]["fast" if preset == "fast" else "paper"]
     if preset == PLANNED:
         stages = tuple(replace(stage, planned=True) for stage in stages)
-    return stages if preset == "paper" else within(stages, budget)
+    return within(stages, budget)
 
 
 def _head(victim: Victim, subject: Subject, preset: str, budget: int) -> Row:

@@ -1,4 +1,4 @@
-"""How presets and peers compare at a budget: medians and worst clips.
+"""How presets and peers compare: medians and worst clips.
 
 A file that is not heard as its target has no quality: whatever it sounds like, it counts as the
 worst of its group, and is never left out.
@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.quality import BUDGETS
 from bench.results import Results, Row, find
-from bench.subjects import LETTERS, WORDS
+from bench.subjects import JUDGE, SETS
 
-FAST, PAPER, PLANNED = "fast", "paper", "paper, planned"
-ART = ("ART", "ART, masker fixed")
-PEERS: Mapping[str, Sequence[str]] = {  # those that can attack a victim, measured or not
-    WORDS: ART,
-    LETTERS: (*ART, "asr-attacks", "asr-attacks, with copy"),
-}
-CLIPS = 5  # of the whole table
-BUDGETS = (100, 250, 500, 1000, 5000)
+FAST, PAPER = "fast", "paper"
+NONE = "not measured"
 
 
 @dataclass(frozen=True)
@@ -48,8 +43,8 @@ class Measure:
     def shown(self, value: float) -> str:
         return self.form(value) if math.isfinite(value) else "failed"
 
-    def better(self, value: float, other: float) -> bool:
-        return self.sign * value > self.sign * other
+    def reaches(self, value: float, mark: float) -> bool:
+        return self.sign * value >= self.sign * mark
 
 
 def loss_text(value: float) -> str:
@@ -59,22 +54,25 @@ def loss_text(value: float) -> str:
     return f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.2g}"
 
 
-PESQ = Measure("pesq", "PESQ", 1, "{:.2f}".format)
+MOS = Measure("zimtohrli_mos", "Zimtohrli MOS", 1, "{:.2f}".format)
+PESQ = Measure("pesq_c2", "PESQ (Cor. 2)", 1, "{:.2f}".format)
 LOSS = Measure("masking_loss", "masking loss", -1, loss_text)
-MEASURES = (PESQ, LOSS)
-HEARD = Measure("heard_in", "rooms heard", 1, "{:.0%}".format)
+MEASURES = (MOS, PESQ, LOSS)
 
 
-def at(results: Results, victim: str, preset: str, budget: int) -> list[Row]:
-    """A preset's rows at a budget, one per clip."""
-    return find(results, "quality", victim=victim, preset=preset, budget=budget)
+def at(results: Results, victim: str, preset: str, budget: int, of: str = JUDGE) -> list[Row]:
+    """A preset's rows at a budget, one per clip of a set."""
+    rows = find(results, "quality", victim=victim, preset=preset, budget=budget)
+    return [row for row in rows if row["clip"] in SETS[of]]
 
 
-def presets(results: Results, victim: str) -> list[str]:
-    """All presets and peers, ours first, then any others that were measured."""
-    there = {row["preset"] for row in find(results, "quality", victim=victim)}
-    asked = [FAST, PAPER, PLANNED, *PEERS[victim]]
-    return [*asked, *sorted(there - set(asked), key=str.lower)]
+def groups(results: Results, victim: str, of: str) -> Iterator[tuple[str, int, list[Row]]]:
+    """Preset, budget and rows: those of ours, measured or not, and then the peers'."""
+    ours = [(preset, budget) for preset, every in BUDGETS.items() for budget in every]
+    there = {(row["preset"], row["budget"]) for row in find(results, "quality", victim=victim)}
+    for preset, budget in [*ours, *sorted(there - set(ours))]:
+        if rows := at(results, victim, preset, budget, of):
+            yield preset, budget, rows
 
 
 def middle(measure: Measure, rows: Sequence[Row]) -> float:
@@ -85,22 +83,12 @@ def worst(measure: Measure, rows: Sequence[Row]) -> float:
     return measure.sign * min(measure.sign * measure.of(row) for row in rows)
 
 
-def best(measure: Measure, rows: Sequence[Row]) -> float:
-    return measure.sign * max(measure.sign * measure.of(row) for row in rows)
+def heard(rows: Sequence[Row]) -> str:
+    return f"{sum(row['verified'] for row in rows)} of {len(rows)}"
 
 
 def cell(measure: Measure, rows: Sequence[Row]) -> str:
-    """The median and the worst clip in words; how many were heard, if not all."""
-    if not rows:
-        return "not measured"
-    text = f"{measure.shown(middle(measure, rows))} ({measure.shown(worst(measure, rows))})"
-    heard = sum(row["verified"] for row in rows)
-    notes = [f"{heard} heard"] if heard < len(rows) else []
-    notes += [f"{len(rows)} clip{'s' * (len(rows) > 1)} only"] if len(rows) < CLIPS else []
-    return ", ".join([text, *notes])
-
-
-def common(rows: Sequence[Row], others: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """The rows of both for the clips that both have."""
-    clips = {row["clip"] for row in rows} & {row["clip"] for row in others}
-    return [r for r in rows if r["clip"] in clips], [r for r in others if r["clip"] in clips]
+    """The median and the worst clip in words; rows from before there was a measure lack it."""
+    if not rows or any(measure.field not in row for row in rows):
+        return NONE
+    return f"{measure.shown(middle(measure, rows))} ({measure.shown(worst(measure, rows))})"

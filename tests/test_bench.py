@@ -16,9 +16,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from bench import charts, clock, page, passes, quality, results, standing, subjects, targets
+from bench import clock, page, passes, quality, results, standing, subjects, targets
 from bench.results import Results, Row
 from mondegreen.audio.pcm import save
 from mondegreen.errors import AudioError, OptionError
@@ -26,10 +25,13 @@ from mondegreen.search.stage import Decay, MaxNorm, Stage, Steps
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = {"processor": "abacus", "cores": 1, "threads": 1, "versions": {"torch": "0"}}
-WORDS = subjects.WORDS
+WORDS, JUDGE = subjects.WORDS, subjects.JUDGE
+JUDGING = subjects.SETS[JUDGE]
 
 
-def row(preset: str, clip: str, budget: int, pesq: float, loss: float, **other: Any) -> Row:
+def row(
+    preset: str, clip: str, budget: int, mos: float = 4.8, loss: float = 0.3, **other: Any
+) -> Row:
     return {
         "victim": WORDS,
         "preset": preset,
@@ -39,12 +41,12 @@ def row(preset: str, clip: str, budget: int, pesq: float, loss: float, **other: 
         "passes": budget,
         "first_match": 20,
         "verified": True,
-        "pesq": pesq,
+        "zimtohrli_mos": mos,
+        "pesq_c2": 4.4,
+        "pesq": 4.0,
         "masking_loss": loss,
-        "share_above": 0.1,
-        "stoi": 0.9,
+        "temporal_loss": loss,
         "snr_db": 20.0,
-        "max_abs": 100.0,
         "where": "here",
         "date": "2019-06-09",
         **other,
@@ -57,8 +59,10 @@ def of(*quality_rows: Row, **parts: list[Row]) -> Results:
     return {**empty, "circumstances": known, "quality": list(quality_rows), **parts}
 
 
-def everyone(preset: str, budget: int, pesq: float, loss: float, **other: Any) -> list[Row]:
-    return [row(preset, f"clip {n}", budget, pesq, loss, **other) for n in range(standing.CLIPS)]
+def everyone(
+    preset: str, budget: int, mos: float = 4.8, loss: float = 0.3, **other: Any
+) -> list[Row]:
+    return [row(preset, clip, budget, mos, loss, **other) for clip in JUDGING]
 
 
 # ---- merging
@@ -66,9 +70,9 @@ def everyone(preset: str, budget: int, pesq: float, loss: float, **other: Any) -
 
 def test_a_row_that_comes_again_replaces_the_earlier_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    for budget, pesq in ((100, 1.0), (250, 2.0), (100, 3.0)):
-        results.add("quality", row("fast", "a", budget, pesq, 1.0), path, HERE)
-    found = {one["budget"]: one["pesq"] for one in results.read(path)["quality"]}
+    for budget, mos in ((100, 1.0), (250, 2.0), (100, 3.0)):
+        results.add("quality", row("fast", "a", budget, mos), path, HERE)
+    found = {one["budget"]: one["zimtohrli_mos"] for one in results.read(path)["quality"]}
     assert found == {100: 3.0, 250: 2.0}
 
 
@@ -134,8 +138,8 @@ def test_settings_tell_stages_and_targets_apart() -> None:
 
 
 def test_what_a_budget_runs() -> None:
-    whole = sum(stage.passes for stage in quality.stages_for("paper", 100))
-    assert whole == 5000, "the paper's run is left on its way, never squeezed"
+    cut = quality.stages_for("paper", 1500)
+    assert [stage.passes for stage in cut] == [1000, 500], "the paper's run, stopped early"
     planned = quality.stages_for(quality.PLANNED, 500)
     assert [stage.passes for stage in planned] == [100, 400]
     assert sum(stage.passes for stage in quality.stages_for("fast", 250)) == 250
@@ -147,7 +151,6 @@ def runs_of(preset: str, *budgets: int) -> list[list[int]]:
 
 def test_budgets_that_do_the_same_at_first_share_a_run() -> None:
     assert runs_of("paper", 500, 100) == [[100, 500]]
-    assert runs_of("fast", 100, 250, 500, 1000) == [[100, 250, 500, 1000]]
     assert runs_of(quality.PLANNED, 100, 250) == [[250], [100]]
 
 
@@ -216,103 +219,112 @@ def test_peers_are_scored_from_their_files(tmp_path: Path) -> None:
 
 def test_clips_come_shortest_first_with_the_victims_own_targets(tmp_path: Path) -> None:
     ids = list(subjects.SPOKEN)[:2]
-    for clip, samples in zip(ids, (800, 400), strict=True):
+    tables = [tmp_path / f"{clip}.tsv" for clip in ids]
+    for clip, samples, table in zip(ids, (800, 400), tables, strict=True):
         save(tmp_path / f"{clip}.wav", np.zeros(samples, np.float32), 16_000)
-    table = "id\taudio\ttarget\n" + "".join(f"{clip}\t{clip}.wav\tHELLO\n" for clip in ids)
-    (tmp_path / "clips.tsv").write_text(table)
-    words = subjects.subjects(tmp_path / "clips.tsv", WORDS)
-    assert [one.clip for one in words] == ids[::-1]
-    assert {one.target for one in words} == {"HELLO"}
-    (letters,) = subjects.subjects(tmp_path / "clips.tsv", subjects.LETTERS, ids[:1])
+        table.write_text(f"id\taudio\ttarget\n{clip}\t{clip}.wav\tHELLO\n")
+    words = subjects.subjects(tables, WORDS)
+    assert [one.clip for one in words] == [*ids[::-1], "beckett", "two_cities"]
+    assert [one.target for one in words[:2]] == ["HELLO", "HELLO"]
+    assert [round(one.seconds, 2) for one in words[2:]] == [9.96, 10]
+    (letters,) = subjects.subjects(tables, subjects.LETTERS, ids[:1])
     assert letters.target == subjects.SPOKEN[ids[0]]
     with pytest.raises(OptionError, match="nowhere"):
-        subjects.subjects(tmp_path / "clips.tsv", WORDS, ["nowhere"])
+        subjects.subjects(tables, WORDS, ["nowhere"])
+
+
+def test_no_speaker_is_both_found_and_judged_on() -> None:
+    find, judge = ({clip.split("_")[0] for clip in clips} for clips in subjects.SETS.values())
+    assert not find & judge
+    everything = {clip for clips in subjects.SETS.values() for clip in clips}
+    assert set(subjects.SPOKEN) | set(subjects.WHEEL) <= everything, "a misspelt id"
 
 
 # ---- standing: failures count as worst
 
 
 def test_a_failure_that_sounds_perfect_counts_as_the_worst() -> None:
-    rows = everyone("fast", 500, 3.0, 2.0)
-    rows[0] |= {"verified": False, "pesq": 4.64, "masking_loss": 0.0}
-    assert standing.best(standing.PESQ, rows) == 3.0
-    assert standing.worst(standing.PESQ, rows) == -math.inf
+    rows = everyone("fast", 500, 4.5, 2.0)
+    rows[0] |= {"verified": False, "zimtohrli_mos": 5.0, "masking_loss": 0.0}
+    assert standing.worst(standing.MOS, rows) == -math.inf
     assert standing.worst(standing.LOSS, rows) == math.inf
-    assert standing.cell(standing.PESQ, rows) == "3.00 (failed), 4 heard"
+    assert standing.cell(standing.MOS, rows) == "4.50 (failed)"
+    assert standing.heard(rows) == "8 of 9"
 
 
 def test_cells() -> None:
     values = [row("fast", str(n), 500, n, 10.0**n) for n in range(1, 6)]
-    assert standing.cell(standing.PESQ, values) == "3.00 (1.00)"
+    assert standing.cell(standing.MOS, values) == "3.00 (1.00)"
     assert standing.cell(standing.LOSS, values) == "1,000 (100,000)"
-    assert standing.cell(standing.LOSS, values[:1]) == "10.00 (10.00), 1 clip only"
     assert standing.cell(standing.LOSS, []) == "not measured"
+    unrated = {**values[0], "zimtohrli_mos": None}
+    assert standing.cell(standing.MOS, [*values[1:], unrated]) == "3.00 (failed)"
+    older = {name: value for name, value in values[0].items() if name != "zimtohrli_mos"}
+    assert standing.cell(standing.MOS, [*values[1:], older]) == "not measured"
 
 
-@given(st.lists(st.booleans(), min_size=1, max_size=9), st.floats(1, 4.64))
-def test_failing_more_never_looks_better(heard: list[bool], pesq: float) -> None:
-    rows = [row("fast", str(n), 500, pesq, 1.0, verified=v) for n, v in enumerate(heard)]
+@given(st.lists(st.booleans(), min_size=1, max_size=9), st.floats(1, 5))
+def test_failing_more_never_looks_better(heard: list[bool], mos: float) -> None:
+    rows = [row("fast", str(n), 500, mos, 1.0, verified=v) for n, v in enumerate(heard)]
     fewer = [*rows[:-1], {**rows[-1], "verified": False}]
     for measure in standing.MEASURES:
-        before, after = standing.middle(measure, rows), standing.middle(measure, fewer)
-        assert not measure.better(after, before)
+        for value in (standing.middle, standing.worst):
+            assert measure.reaches(value(measure, rows), value(measure, fewer))
+
+
+def test_sets_are_kept_apart() -> None:
+    found = row("fast", subjects.SETS[subjects.FIND][0], 500)
+    both = of(*everyone("fast", 500), found)
+    ((_, _, judged),) = standing.groups(both, WORDS, JUDGE)
+    assert [one["clip"] for one in judged] == list(JUDGING)
+    assert standing.at(both, WORDS, "fast", 500, subjects.FIND) == [found]
 
 
 # ---- targets
 
 
-def test_ahead_needs_both_measures() -> None:
-    fast = everyone("fast", 500, 3.0, 5.0)
-    for pesq, loss, met in ((2.9, 6.0, True), (3.1, 6.0, False), (2.9, 4.0, False)):
-        found = targets.ahead(of(*fast, *everyone("paper", 500, pesq, loss)), WORDS, 500)
-        # "paper, planned" and the peers are rivals too, and are not measured
-        assert found.met == (None if met else False)
-    names = ("paper", "paper, planned", *standing.PEERS[WORDS])
-    rivals = [row for name in names for row in everyone(name, 500, 2.0, 9.0)]
-    assert targets.ahead(of(*fast, *rivals), WORDS, 500).met is True
-    peer = everyone("peer", 500, 3.5, 9.0)
-    found = targets.ahead(of(*fast, *rivals, *peer), WORDS, 500)
-    assert found.met is False
-    assert (
-        "peer: PESQ 3.00 against 3.50 (0 of 5), masking loss 5.00 against 9.00 (5 of 5)"
-        in found.measured
-    )
+@pytest.mark.parametrize(
+    ("median", "least", "met"),
+    [(4.7, 4.3, True), (4.69, 4.3, False), (4.7, 4.29, False)],
+)
+def test_audible_asks_for_the_median_and_the_worst(median: float, least: float, met: bool) -> None:
+    rows = everyone("fast", 500, median)
+    rows[4]["zimtohrli_mos"] = least
+    assert targets.audible(of(*rows), standing.MOS, 4.7, 4.3).met is met
 
 
-def test_failures_of_fast_are_not_ahead_of_anyone() -> None:
-    fast = everyone("fast", 500, 4.64, 0.0, verified=False)
-    rivals = [*everyone("paper", 500, 1.0, 9e9), *everyone("paper, planned", 500, 1.0, 9e9)]
-    assert targets.ahead(of(*fast, *rivals), WORDS, 500).met is False
+def test_less_masking_loss_is_better() -> None:
+    for loss, met in ((0.5, True), (0.51, False)):
+        rows = everyone("fast", 500, loss=loss)
+        assert targets.audible(of(*rows), standing.LOSS, 0.5, 10).met is met
 
 
-def test_equal_to_paper_is_clip_by_clip_at_its_best_pesq() -> None:
-    curve = [
-        one
-        for budget, pesq, loss in ((250, 2.0, 90.0), (2000, 3.5, 5.0), (5000, 3.4, 0.1))
-        for one in everyone("paper", budget, pesq, loss)
-    ]
-    equal = everyone("fast", 500, 3.5, 5.0)
-    assert targets.equals_paper(of(*curve, *equal), WORDS, 500).met is True
-    short = [dict(one) for one in equal]
-    short[2]["masking_loss"] = 5.1
-    found = targets.equals_paper(of(*curve, *short), WORDS, 500)
-    assert found.met is False
-    assert found.measured == "both on 4 of 5 clips (PESQ 5, masking loss 4)"
+def test_one_failure_misses_the_worst_clip_and_being_verified() -> None:
+    rows = everyone("fast", 500)
+    assert targets.verified(of(*rows), WORDS).met is True
+    rows[3]["verified"] = False
+    assert targets.verified(of(*rows), WORDS).met is False
+    assert targets.verified(of(*rows[:4]), WORDS).met is False
+    assert targets.audible(of(*rows), standing.MOS, 4.7, 4.3).met is False
 
 
-def test_half_a_curve_of_paper_proves_nothing() -> None:
-    curve, fast = everyone("paper", 1000, 2.0, 90.0), everyone("fast", 500, 3.5, 5.0)
-    found = targets.equals_paper(of(*curve, *fast), WORDS, 500)
-    assert found.met is None
-    assert "only up to 1,000 passes" in found.measured
-    assert targets.equals_paper(of(*curve), WORDS, 500).met is None
+def test_a_moonshot_of_silence_counts_clips() -> None:
+    rows = everyone("fast", 500, loss=0.0)
+    for audible, met in ((1, True), (2, False)):
+        for one in rows[:audible]:
+            one["masking_loss"] = 1e-9
+        assert targets.silent(of(*rows)).met is met
 
 
-@pytest.mark.parametrize(("first", "met"), [(60, True), (61, False), (None, False)])
-def test_first_success(first: int | None, met: bool) -> None:
-    rows = everyone("fast", 100, 3.0, 5.0)
-    rows[3]["first_match"] = first
-    assert targets.first_success(of(*rows), WORDS).met is met
+def test_sooner_looks_at_its_own_budget() -> None:
+    rows = [*everyone("fast", 200, 4.6), *everyone("fast", 100, 4.0)]
+    assert [targets.sooner(of(*rows), budget).met for budget in (200, 100)] == [True, False]
+
+
+def test_clips_that_it_was_found_on_meet_no_target() -> None:
+    rows = [row("fast", clip, 500, 5.0, 0.0) for clip in subjects.SETS[subjects.FIND]]
+    asked = targets.verdicts(of(*rows))
+    assert {verdict.met for verdict in asked} == {None}
 
 
 def test_rooms_count_heard_and_loss() -> None:
@@ -329,15 +341,8 @@ def test_rooms_count_heard_and_loss() -> None:
 
 
 def test_some_of_the_clips_meet_no_target() -> None:
-    names = ("paper", "paper, planned", *standing.PEERS[WORDS])
-    rivals = [row for name in names for row in everyone(name, 500, 2.0, 9.0)]
-    some = everyone("fast", 500, 3.0, 5.0)[:4]
-    assert targets.ahead(of(*some, *rivals), WORDS, 500).met is None
-    assert targets.first_success(of(*some), WORDS).met is None
-    late = [{**some[0], "first_match": 61}]
-    assert targets.first_success(of(*late), WORDS).met is False  # one is enough to miss it
-    assert targets.reaches_four(of(*everyone("fast", 1000, 4.1, 5.0)[:4]), WORDS).met is None
-    assert targets.reaches_four(of(*everyone("fast", 1000, 4.1, 5.0)), WORDS).met is True
+    some = [*everyone("fast", 500, 5.0, 0.0)[:8], *everyone("fast", 200, 5.0)[:8]]
+    assert {verdict.met for verdict in targets.verdicts(of(*some))} == {None}
 
 
 def test_nothing_measured_is_nothing_met() -> None:
@@ -391,13 +396,6 @@ def test_the_page_is_what_the_results_say() -> None:
     assert written == page.render(results.read()), "run: python -m bench --only page"
 
 
-@pytest.mark.parametrize("victim", subjects.VICTIMS)
-def test_charts_were_drawn_from_the_results(victim: str) -> None:
-    with Image.open(ROOT / "docs" / charts.name_of(victim)) as drawn:
-        assert drawn.info[charts.DRAWN_FROM] == charts.rows_key(results.read(), victim)
-        assert drawn.width <= charts.WIDTH
-
-
 def test_every_row_is_told_by_its_part() -> None:
     for part, fields in results.KEYS.items():
         rows = results.read()[part]
@@ -412,15 +410,7 @@ def test_what_is_not_measured_says_so() -> None:
 
 
 def test_failures_are_shown_as_such() -> None:
-    rows = everyone("fast", 500, 4.64, 0.0, verified=False)
+    rows = everyone("fast", 500, 5.0, 0.0, verified=False)
     text = page.render(of(*rows))
-    assert "failed (failed), 0 heard" in text
-    assert "| **no** | 4.64 |" in text
-
-
-def test_a_chart_leaves_gaps_where_medians_failed(tmp_path: Path) -> None:
-    rows = [*everyone("fast", 100, 3, 1, verified=False), *everyone("fast", 500, 3.0, 1.0)]
-    charts.draw(of(*rows), WORDS, tmp_path)
-    with Image.open(tmp_path / charts.name_of(WORDS)) as drawn:
-        assert drawn.width <= charts.WIDTH
-    assert math.isnan(charts._drawn(standing.PESQ, standing.middle(standing.PESQ, rows[:5])))
+    assert "| failed (failed) | 0 of 9 |" in text
+    assert "| **no** | 5.00 |" in text

@@ -31,13 +31,13 @@ from mondegreen.victims import load_victim
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("clips", type=Path)
+    parser.add_argument("table", type=Path)
     parser.add_argument("clip")
     parser.add_argument("--budget", type=int, default=250)
     options = parser.parse_args()
     torch.set_num_threads(1)
     victim = load_victim(LETTERS)
-    (subject,) = subjects(options.clips, LETTERS, [options.clip])
+    (subject,) = subjects([options.table], LETTERS, [options.clip])
     task = task_of(subject, victim)
     first = round(options.budget * STAGE_1)
     beside, apart = Counted(victim, task), Counted(victim, task)

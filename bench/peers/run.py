@@ -1,6 +1,6 @@
 """Peers on our victims, clips and targets, at given budgets of gradient passes.
 
-    bench/peers/run.sh CLIPS.tsv --victim moonshine-tiny-ctc --budgets 250 500 1000
+    bench/peers/run.sh A.tsv B.tsv --victim moonshine-tiny-ctc --set judge
 
 The shortest clip comes first. Every run leaves a 16-bit wav below the work folder and a line in its
 `runs.jsonl`; what is there is not run again. Nothing is scored here: `bench.quality` scores
@@ -24,7 +24,7 @@ import torch
 
 from bench.peers import with_art, with_asr_attacks
 from bench.peers.counted import Counted, OutOfTimeError, Task, gradient, matched
-from bench.subjects import LETTERS, WORDS, Subject, subjects
+from bench.subjects import JUDGE, LETTERS, SETS, WORDS, Subject, subjects
 from mondegreen.audio.batch import quantise
 from mondegreen.audio.pcm import ADVERSARIAL_MARK, load, save
 from mondegreen.text import as_sentence, matches
@@ -52,7 +52,7 @@ def main() -> None:
     options = parsed()
     torch.set_num_threads(1)
     victim = load_victim(options.victim)
-    chosen = subjects(options.clips, options.victim, options.clip)
+    chosen = subjects(options.tables, options.victim, options.clip or SETS[options.set])
     tasks = [task_of(subject, victim) for subject in chosen]
     for peer in PEERS[options.victim]:
         check(peer, victim, tasks[0])
@@ -67,10 +67,13 @@ def main() -> None:
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("clips", type=Path, help="columns id, audio (relative to it), target")
+    parser.add_argument(
+        "tables", type=Path, nargs="+", help="columns id, audio (relative to the table), target"
+    )
     parser.add_argument("--victim", choices=PEERS, default=LETTERS)
-    parser.add_argument("--budgets", type=int, nargs="+", default=[250, 500, 1000])
-    parser.add_argument("--clip", nargs="+", default=[], help="ids of clips; default: all")
+    parser.add_argument("--budgets", type=int, nargs="+", default=[500])
+    parser.add_argument("--set", choices=SETS, default=JUDGE, help="clips of `bench.subjects`")
+    parser.add_argument("--clip", nargs="+", default=[], help="ids of clips; default: the set")
     parser.add_argument("--out", type=Path, default=WORK)
     parser.add_argument("--until", type=clock, default=float("inf"), help="HH:MM of today")
     return parser.parse_args()
