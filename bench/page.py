@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench import targets
 from bench.results import KEYS, PATH, Results, Row, find, read
-from bench.standing import LOSS, MEASURES, NONE, cell, groups, heard
+from bench.standing import LOSS, MEASURES, NONE, cell, groups, heard, inaudible
 from bench.subjects import FIND, JUDGE, SETS, VICTIMS, WHISPER
 from mondegreen.files import write_whole
 
@@ -64,21 +64,28 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def standing(results: Results, victim: str, of: str) -> str:
     """Presets and peers on the clips of a set."""
-    head = ("", "passes", *(measure.title for measure in MEASURES), "verified")
+    head = ("", "passes", *(one.title for one in MEASURES), "verified", "probably inaudible")
     rows = (
-        (f"`{preset}`", f"{budget:,}", *(cell(measure, rows) for measure in MEASURES), heard(rows))
+        (
+            f"`{preset}`",
+            f"{budget:,}",
+            *(cell(measure, rows) for measure in MEASURES),
+            heard(rows),
+            inaudible(rows),
+        )
         for preset, budget, rows in groups(results, victim, of)
     )
     return table(head, rows)
 
 
 def clip_by_clip(results: Results, victim: str) -> str:
-    """The judging clips' files."""
+    """The judging clips' files at the targets' budget."""
     head = (
         *("clip", "preset", "passes", "first success", "verified", "Zimtohrli MOS"),
         *("PESQ (Cor. 2)", "PESQ (2007)", "masking loss", "with temporal masking", "SNR, dB"),
     )
-    rows = [row for _, _, group in groups(results, victim, JUDGE) for row in group]
+    at_budget = (rows for _, n, rows in groups(results, victim, JUDGE) if n == targets.BUDGET)
+    rows = [row for group in at_budget for row in group]
     return table(head, map(_scored, sorted(rows, key=lambda row: SETS[JUDGE].index(row["clip"]))))
 
 

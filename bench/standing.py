@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from bench.quality import BUDGETS
 from bench.results import Results, Row, find
 from bench.subjects import JUDGE, SETS
+from mondegreen.results.verdict import YARDSTICKS
 
 FAST, PAPER = "fast", "paper"
 NONE = "not measured"
@@ -87,8 +88,26 @@ def heard(rows: Sequence[Row]) -> str:
     return f"{sum(row['verified'] for row in rows)} of {len(rows)}"
 
 
+def inaudible(rows: Sequence[Row]) -> str:
+    """How many files are verified and reach the mark of every yardstick of the verdict."""
+    if any(lacks(rows, one.name) for one in YARDSTICKS):
+        return NONE
+    return f"{sum(map(_unheard, rows))} of {len(rows)}"
+
+
+def _unheard(row: Row) -> bool:
+    values = [(one, row[one.name]) for one in YARDSTICKS]
+    passed = all(value is not None and one.passes(value) for one, value in values)
+    return row["verified"] and passed
+
+
+def lacks(rows: Sequence[Row], field: str) -> bool:
+    """Whether there is no row, or one from before there was the measure."""
+    return not rows or any(field not in row for row in rows)
+
+
 def cell(measure: Measure, rows: Sequence[Row]) -> str:
-    """The median and the worst clip in words; rows from before there was a measure lack it."""
-    if not rows or any(measure.field not in row for row in rows):
+    """The median and the worst clip in words."""
+    if lacks(rows, measure.field):
         return NONE
     return f"{measure.shown(middle(measure, rows))} ({measure.shown(worst(measure, rows))})"

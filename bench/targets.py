@@ -11,6 +11,7 @@ from bench.results import Results, Row, find
 from bench.standing import (
     FAST,
     LOSS,
+    MEASURES,
     MOS,
     NONE,
     PAPER,
@@ -19,6 +20,8 @@ from bench.standing import (
     at,
     cell,
     heard,
+    inaudible,
+    lacks,
     middle,
     worst,
 )
@@ -113,7 +116,7 @@ def verified(results: Results, victim: str) -> Verdict:
 def _met(rows: Sequence[Row], medians: Marks, worsts: Marks = ()) -> bool | None:
     """Whether medians and worst clips reach their marks; some of the clips decide nothing."""
     measures = [measure for measure, _ in (*medians, *worsts)]
-    if len(rows) < CLIPS or any(measure.field not in row for row in rows for measure in measures):
+    if len(rows) < CLIPS or any(lacks(rows, measure.field) for measure in measures):
         return None
     return all(m.reaches(middle(m, rows), mark) for m, mark in medians) and all(
         m.reaches(worst(m, rows), mark) for m, mark in worsts
@@ -186,10 +189,21 @@ def batch(results: Results, victim: str) -> Verdict:
 
 
 def headline(results: Results) -> str:
-    """How many of the targets were met, in a sentence."""
+    """The result in a sentence, and how many of the targets were met."""
     all_of_them = verdicts(results)
-    counts = [sum(one.met is met for one in all_of_them) for met in (True, False, None)]
+    met, missed, unknown = (
+        sum(one.met is met for one in all_of_them) for met in (True, False, None)
+    )
+    counts = f"{met} are met, {missed} missed and {unknown} not measured"
+    return f"{_result(results)} Of {len(all_of_them)} targets {counts}."
+
+
+def _result(results: Results) -> str:
+    rows = at(results, WORDS, FAST, BUDGET)
+    if not rows:
+        return "`fast` was not measured."
+    quality = ", ".join(f"{measure.title} {cell(measure, rows)}" for measure in MEASURES)
     return (
-        f"Of {len(all_of_them)} targets {counts[0]} are met, {counts[1]} are not, and {counts[2]}"
-        " are not measured."
+        f"`fast` on `{WORDS}` after {BUDGET} passes, medians and worst clips: {quality};"
+        f" {heard(rows)} verified, {inaudible(rows)} probably inaudible."
     )

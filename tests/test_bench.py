@@ -272,6 +272,16 @@ def test_failing_more_never_looks_better(heard: list[bool], mos: float) -> None:
             assert measure.reaches(value(measure, rows), value(measure, fewer))
 
 
+def test_inaudible_is_what_every_yardstick_says_of_a_verified_file() -> None:
+    rows = everyone("fast", 500)
+    assert standing.inaudible(rows) == "9 of 9"
+    rows[0]["zimtohrli_mos"], rows[1]["pesq_c2"], rows[2]["temporal_loss"] = 4.69, 4.34, 0.51
+    rows[3]["verified"], rows[4]["pesq_c2"] = False, None
+    assert standing.inaudible(rows) == "4 of 9"
+    del rows[0]["temporal_loss"]
+    assert standing.inaudible(rows) == "not measured"
+
+
 def test_sets_are_kept_apart() -> None:
     found = row("fast", subjects.SETS[subjects.FIND][0], 500)
     both = of(*everyone("fast", 500), found)
@@ -412,5 +422,5 @@ def test_what_is_not_measured_says_so() -> None:
 def test_failures_are_shown_as_such() -> None:
     rows = everyone("fast", 500, 5.0, 0.0, verified=False)
     text = page.render(of(*rows))
-    assert "| failed (failed) | 0 of 9 |" in text
+    assert "| failed (failed) | 0 of 9 | 0 of 9 |" in text
     assert "| **no** | 5.00 |" in text
