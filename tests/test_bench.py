@@ -18,10 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import clock, page, passes, quality, results, standing, subjects, targets
+from bench.peers.counted import Counted, Task
 from bench.results import Results, Row
-from mondegreen.audio.pcm import save
+from mondegreen.audio.pcm import load, save
 from mondegreen.errors import AudioError, OptionError
 from mondegreen.search.stage import Decay, MaxNorm, Stage, Steps
+from mondegreen.victims import load_victim
+from mondegreen.victims.embedded.bundled import RECORDING, asset
+from mondegreen.victims.embedded.ctc import BLANK
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = {"processor": "abacus", "cores": 1, "threads": 1, "versions": {"torch": "0"}}
@@ -424,3 +428,22 @@ def test_failures_are_shown_as_such() -> None:
     text = page.render(of(*rows))
     assert "| failed (failed) | 0 of 9 | 0 of 9 |" in text
     assert "| **no** | 5.00 |" in text
+
+
+# ---- peers
+
+
+def test_what_peers_are_given_is_the_victim_itself() -> None:
+    victim = load_victim(subjects.LETTERS)
+    sound = torch.from_numpy(load(asset(RECORDING), 16_000)[:16_000])
+    counted = Counted(victim, Task("beckett", sound, "yes"))
+    logits = counted.logits(sound[None].clone().requires_grad_())
+    assert (counted.gradients, counted.forwards) == (0, 1)
+    letters = victim.encode("yes", len(sound))
+    likely = logits.log_softmax(-1).transpose(0, 1)
+    sizes = torch.tensor([len(likely)]), torch.tensor([len(letters)])
+    loss = torch.nn.functional.ctc_loss(likely, letters[None], *sizes, BLANK, reduction="sum")
+    score = victim.score(sound[None], torch.tensor([len(sound)]), [letters])
+    torch.testing.assert_close(loss[None], score.loss)
+    loss.backward()
+    assert (counted.gradients, counted.forwards) == (1, 0)

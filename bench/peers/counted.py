@@ -63,7 +63,7 @@ class Counted:
         """Letter logits [1, F, V] of audio [1, T]; of a victim with a head of letters."""
         self._listen(audio)
         victim: Any = self.victim
-        logits: Tensor = victim.head(*victim.moonshine.listen(audio, self._lengths))
+        logits: Tensor = victim.head(*victim.moonshine.encode_audio(audio, self._lengths))
         if logits.requires_grad:
             logits.register_hook(self._differentiated)
         return logits
