@@ -34,6 +34,7 @@ from mondegreen.measures.quality import measure
 from mondegreen.options import Options
 from mondegreen.search.presets import PRESETS as STAGES
 from mondegreen.search.presets import Stages, within
+from mondegreen.search.stage import Schedule, Stage
 from mondegreen.victims import Victim
 
 METHOD: Final = "imperceptible"
@@ -120,10 +121,14 @@ def _begins(short: Stages, long: Stages) -> bool:
     if whole is None or tuple(done) != long[: len(done)]:
         return False
     return replace(whole, steps=last.steps) == last and all(
-        here is None or there is None or here.at(step, last.steps) == there.at(step, whole.steps)
-        for here, there in ((last.rate, whole.rate), (last.ceiling, whole.ceiling))
+        here.at(step, last.steps) == there.at(step, whole.steps)
+        for here, there in zip(_schedules(last), _schedules(whole), strict=True)
         for step in range(last.steps)
     )
+
+
+def _schedules(stage: Stage) -> list[Schedule]:
+    return [stage.rate, *([stage.weighting.shrink] if stage.weighting else [])]
 
 
 def stages_for(preset: str, budget: int) -> Stages:

@@ -135,10 +135,24 @@ def guarded(threshold: MaskingThreshold, audio: Tensor, share: float) -> Masking
     True
     """
     power = normalised_power(audio, threshold)
-    barks = bark(bin_frequencies(threshold.sample_rate, threshold.window))
+    near = nearby_power(power, threshold.sample_rate)
+    return replace(threshold, theta=torch.minimum(threshold.theta, share * near))
+
+
+def nearby_power(power: Tensor, sample_rate: int) -> Tensor:
+    """The mean power of the bins less than 0.5 Bark away from each.
+
+    Shape: power ``[..., bins]``, bins = window // 2 + 1 of an even window -> the same.
+
+    >>> power = torch.zeros(1025)
+    >>> power[128] = 1.0  # 1 kHz, where a bin is 0.05 Bark wide
+    >>> near = nearby_power(power, 16_000)
+    >>> int((near > 0).sum()), round(float(near[128]), 3)
+    (21, 0.048)
+    """
+    barks = bark(bin_frequencies(sample_rate, 2 * (power.shape[-1] - 1)))
     near = ((barks[:, None] - barks).abs() < NEARBY_BARK).to(power)
-    nearby = power @ (near / near.sum(0))
-    return replace(threshold, theta=torch.minimum(threshold.theta, share * nearby))
+    return power @ (near / near.sum(0))
 
 
 def _check_delta(delta: Tensor, threshold: MaskingThreshold) -> None:

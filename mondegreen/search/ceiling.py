@@ -1,9 +1,4 @@
-"""A ceiling over a perturbation's spectrum: some dB above the masking threshold in every bin.
-
-A penalty on the masking loss leaves a few bins far above the threshold, which make up most of the
-loss. `lowered` cuts those off and leaves the rest alone. `contained` repeats until the rounded
-perturbation is expected to exceed the bound nowhere, and so removes more.
-"""
+"""A ceiling over a perturbation's spectrum: some dB above the masking threshold in every bin."""
 
 from __future__ import annotations
 
@@ -23,21 +18,6 @@ SLACK_DB: Final = 0.1  # below the bound, since turns approach their limit from 
 ROUNDING: Final = 3.0  # standard deviations of rounding noise left as a margin
 
 _TINY: Final = 1e-30
-
-
-@torch.no_grad()
-def lowered(delta: Tensor, threshold: MaskingThreshold, ceiling_db: float) -> Tensor:
-    """Bring the bins of each frame down to θ + `ceiling_db`, once, and overlap-add the frames.
-
-    Neighbouring frames share samples, so some bins still exceed it a little. If none did before, δ
-    comes back unchanged.
-
-    Shape: delta ``[B, T]`` full scale -> the same.
-
-    Raises ``AudioError`` if delta is not of these clips.
-    """
-    limit = threshold.theta * 10 ** (ceiling_db / 10)
-    return delta + _scaled(delta, threshold, _gain(delta, threshold, limit) - 1)
 
 
 @torch.no_grad()
@@ -134,7 +114,7 @@ def _scaled(delta: Tensor, threshold: MaskingThreshold, gain: Tensor) -> Tensor:
     covered = pad(delta, (0, length - delta.shape[1]))  # or cut, to what the frames cover
     hann = torch.hann_window(window, dtype=delta.dtype, device=delta.device)
     frames = torch.fft.rfft(covered.unfold(-1, window, hop) * hann) * gain
-    summed = _overlapped(torch.fft.irfft(frames, window) * hann, hop)
+    summed = overlapped(torch.fft.irfft(frames, window) * hann, hop)
     scaled = summed / _overlap(threshold, hann).clamp(min=_thin(threshold))
     return pad(scaled, (0, delta.shape[1] - length))
 
@@ -148,15 +128,15 @@ def _seen(threshold: MaskingThreshold, delta: Tensor) -> Tensor:
 
 def _overlap(threshold: MaskingThreshold, hann: Tensor) -> Tensor:
     """The sum of the squared windows of a clip's own frames, at each sample that they cover."""
-    return _overlapped(hann.square() * threshold.real[..., None], threshold.hop)
+    return overlapped(hann.square() * threshold.real[..., None], threshold.hop)
 
 
 def _thin(threshold: MaskingThreshold) -> float:
     return THIN * HANN_ENERGY * threshold.window / threshold.hop
 
 
-def _overlapped(frames: Tensor, hop: int) -> Tensor:
-    """Sum frames [B, F, W], each `hop` samples after the one before: [B, samples]."""
+def overlapped(frames: Tensor, hop: int) -> Tensor:
+    """Sum frames [B, F, W], each `hop` samples after the one before, of any W: [B, samples]."""
     n_clips, n_frames, window = frames.shape
     pieces = pad(frames, (0, -window % hop)).view(n_clips, n_frames, -1, hop)
     n_pieces = pieces.shape[2]

@@ -179,7 +179,9 @@ class Search:
         """One step: keep what succeeded, adapt, and move."""
         gradient = score.gradient
         penalty = limits.penalty(batch.delta) if stage.masking else None
-        outcome = StepOutcome.of(score, batch.delta, penalty, beyond(stage, batch, limits), judged)
+        weighed = limits.weigh(batch.delta, batch.quietest < torch.inf)
+        over = beyond(stage, batch, limits)
+        outcome = StepOutcome.of(score, batch.delta, penalty, weighed, over, judged)
         matched = outcome.success(stage.over)
         self._keep(stage, batch, outcome, matched, averaged(stage, step, batch))
         adapt(stage, step, batch, outcome.peak, matched)
@@ -190,7 +192,7 @@ class Search:
         progress = Progress.of(stage, step, batch, outcome, matched)
         batch.still = (batch.still + 1).masked_fill(~outcome.stuck, 0)
         self._count(progress, outcome, batch.still == STUCK)
-        move(stage, step, batch, gradient, limits)
+        move(stage, step, batch, gradient, limits, weighed, (matched, outcome.loss))
         batch.left = (batch.left - 1).masked_fill(batch.still == STUCK, 0)
         if stage.enough is not None:
             batch.left = batch.left.masked_fill(batch.quietest <= stage.enough, 0)

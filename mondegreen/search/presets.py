@@ -22,9 +22,9 @@ from mondegreen.search.stage import (
     Expectation,
     Masking,
     MaxNorm,
-    Sinking,
     Stage,
     Steps,
+    Weighting,
     Widened,
 )
 
@@ -48,21 +48,16 @@ _PAPER_MASKED = Stage(
     masking=Masking(alpha=0.05, up=1.2, up_every=20, down=0.8, down_every=50),
     keep="quietest",
 )
-_FAST_NORM = replace(_PAPER_NORM, steps=100, bound=MaxNorm(2000 * _LSB, shrink=0.8, every=1))
-_FAST_PENALTY = Masking(
-    alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5
+_FAST_NORM = replace(
+    _PAPER_NORM, steps=200, bound=MaxNorm(2000 * _LSB, shrink=0.8, every=1), planned=True
 )
-_FAST_MASKED = Stage(
+_FAST = Stage(
     "minimise the perceptibility",
-    steps=400,
-    rate=Decay(20 * _LSB, 0.7 * _LSB, slowest=400),
-    gentle=0.1,
-    betas=(0.9, 0.99),
-    masking=_FAST_PENALTY,
+    steps=500,
+    rate=Decay(0.3, 0.06),
+    weighting=Weighting(exponent=0.5, masking=0.3, floor=1.0, shrink=Decay(0.1, 0.02)),
     edges=True,
-    ceiling=Sinking(30, every=20, least=20),
     keep="quietest",
-    enough=0.01,
     planned=True,
 )
 
@@ -73,7 +68,7 @@ _UNDER = Stage(
     steps=200,
     rate=Decay(0.5, 0.05),  # in shares of the room in each bin
     gentle=0.25,
-    masking=replace(_FAST_PENALTY, alpha=1),
+    masking=Masking(alpha=1, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5),
     keep="quietest",
     enough=0.02,
     planned=True,
@@ -147,11 +142,11 @@ _FAST_COMBINED = (
 PRESETS: Mapping[str, Mapping[str, Stages]] = {
     "carlini-wagner": {
         "paper": (_PAPER_NORM,),
-        "fast": (replace(_FAST_NORM, steps=200, planned=True),),
+        "fast": (_FAST_NORM,),
     },
     "imperceptible": {
         "paper": (_PAPER_NORM, _PAPER_MASKED),
-        "fast": (_FAST_NORM, _FAST_MASKED),
+        "fast": (_FAST,),
     },
     "robust": {"paper": _PAPER_ROBUST, "fast": _FAST_ROBUST},
     "combined": {
@@ -209,7 +204,8 @@ def _unfitted(options: Options, started: bool) -> Stages:
             raise OptionError(
                 f"{options.method} takes no start; expected one of: {', '.join(STARTS_FROM)}"
             )
-        stages = stages[len(PRESETS[STARTS_FROM[options.method]][options.preset]) :]
+        done = {stage.name for stage in PRESETS[STARTS_FROM[options.method]][options.preset]}
+        stages = tuple(stage for stage in stages if stage.name not in done)
     if options.bound is not None:
         stages = (*stages, replace(_UNDER, under=options.bound))
     return tuple(replace(stage, in_band=options.band == "keep") for stage in stages)

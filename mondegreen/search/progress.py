@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mondegreen.results.record import Point
 from mondegreen.search.nonfinite import GRADIENT, LOSS, MASKING, MASKING_GRADIENT
+from mondegreen.search.norm import Weighed
 from mondegreen.search.scoring import StepScore
 from mondegreen.search.stage import Expectation, Stage
 from mondegreen.search.state import Batch
@@ -30,8 +31,9 @@ class StepOutcome:
     peak: Tensor  # [A] ‖δ‖∞
     wild: Tensor  # [A] samples at which the gradient was not finite
     steepest: Tensor  # [A] the largest |gradient|, of the samples at which it is finite
-    audible: Tensor | None  # [A] masking loss, or None without a masking penalty
+    audible: Tensor | None  # [A] masking loss, or None without a masking penalty or a weighting
     wild_audible: Tensor | None  # [A] samples at which its gradient is not finite, likewise
+    objective: Tensor | None  # [A] J of `mondegreen.search.norm`, or None without a weighting
     over: Tensor | None  # [A] dB beyond the stage's bound, or None without one
     judged: int
 
@@ -41,6 +43,7 @@ class StepOutcome:
         score: StepScore,
         delta: Tensor,
         penalty: tuple[Tensor, Tensor] | None,
+        weighed: Weighed | None,
         over: Tensor | None,
         judged: int,
     ) -> StepOutcome:
@@ -50,6 +53,7 @@ class StepOutcome:
             score: the victim's.
             delta: [A, T].
             penalty: the masking loss, [A], and its gradient, [A, T]; None: there is none.
+            weighed: what δ weighs; None: without a weighting.
             over: see the class, like the next.
             judged: see the class.
         """
@@ -58,6 +62,8 @@ class StepOutcome:
         if penalty is not None:
             audible, slope = penalty
             columns += [audible, (~slope.isfinite()).sum(1)]
+        if weighed is not None:
+            columns += [weighed.masking_loss, weighed.cost]
         if over is not None:
             columns.append(over)
         copied = iter(torch.stack([column.to(score.loss) for column in columns]).cpu())
@@ -68,8 +74,9 @@ class StepOutcome:
             peak=peak,
             wild=wild,
             steepest=steepest,
-            audible=None if penalty is None else next(copied),
-            wild_audible=None if penalty is None else next(copied),
+            audible=next(copied) if penalty or weighed else None,
+            wild_audible=next(copied) if penalty else None,
+            objective=next(copied) if weighed else None,
             over=None if over is None else next(copied),
             judged=judged,
         )
@@ -78,7 +85,9 @@ class StepOutcome:
     def stuck(self) -> Tensor:
         """[A] bool: it is not heard, and no gradient says how δ might be moved."""
         followed = (self.hits > 0) | (self.steepest > 0)
-        return ~followed if self.audible is None else ~followed & ~(self.audible > 0)
+        if self.audible is None or self.wild_audible is None:  # no penalty that could move it
+            return ~followed
+        return ~followed & ~(self.audible > 0)
 
     def not_finite(self, row: int) -> dict[str, int]:
         """How many numbers of a clip were not finite, by their source; see `nonfinite`."""
@@ -90,7 +99,9 @@ class StepOutcome:
 
     @property
     def cost(self) -> Tensor | None:
-        """[A] what "quietest" minimises: dB beyond the bound first, then masking loss."""
+        """[A] what "quietest" minimises: dB beyond the bound first, then masking loss; or J."""
+        if self.objective is not None:
+            return self.objective
         if self.audible is None or self.over is None:
             return self.audible
         return self.audible + BEYOND * self.over

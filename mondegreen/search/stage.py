@@ -23,7 +23,7 @@ GENTLEST: Final = 4 / FULL_SCALE  # a rate; much smaller steps vanish in roundin
 
 
 class Schedule(Protocol):
-    """A number over the steps of a stage: a learning rate in full scale, a ceiling in dB."""
+    """A number over the steps of a stage: a learning rate, or a share."""
 
     def at(self, step: int, steps: int) -> float:
         """The number at step `step` of `steps`."""
@@ -43,32 +43,14 @@ class Steps:
 
 @dataclass(frozen=True)
 class Decay:
-    """A rate that falls geometrically from `start` to `end` over the stage.
-
-    It never falls faster than over `slowest` steps: a shorter stage ends before `end` is reached.
-    """
+    """A rate that falls geometrically from `start` to `end` over the stage."""
 
     start: float
     end: float
-    slowest: int = 0
 
     def at(self, step: int, steps: int) -> float:
-        """Interpolate: start · (end / start) ^ (step / max(steps, slowest))."""
-        return self.start * math.pow(self.end / self.start, step / max(steps, self.slowest))
-
-
-@dataclass(frozen=True)
-class Sinking:
-    """A number that falls by one every `every` steps, down to `least`, however long the stage."""
-
-    start: float
-    every: float
-    least: float
-
-    def at(self, step: int, steps: int) -> float:
-        """Fall: max(start - step / every, least)."""
-        del steps
-        return max(self.start - step / self.every, self.least)
+        """Interpolate: start · (end / start) ^ (step / steps)."""
+        return self.start * math.pow(self.end / self.start, step / steps)
 
 
 class Bound(Protocol):
@@ -170,6 +152,17 @@ class Masking:
 
 
 @dataclass(frozen=True)
+class Weighting:
+    """What the smallest δ is small in, and how it gets there: see `mondegreen.search.norm`."""
+
+    exponent: float  # c: power counts by the clip's own power nearby, to minus this
+    masking: float  # a: weight of log (ℓθ + f) against log ‖δ‖²
+    floor: float  # f: a masking loss that is low enough
+    # δ shrinks by this share where the target is heard, and grows by it where it is not
+    shrink: Schedule
+
+
+@dataclass(frozen=True)
 class Expectation:
     """The mean loss over random transformations t(x + δ), and when it is a success (4.2).
 
@@ -199,7 +192,7 @@ class Stage:
 
     name: str  # for records and progress
     steps: int  # updates of δ at most, for each clip; one costs `over.draws` gradient passes
-    rate: Schedule  # Adam's learning rate
+    rate: Schedule  # Adam's learning rate; with a weighting, in shares of δ's size
     # limits the rate to this share of the clip's initial ‖δ‖∞, but not below `GENTLEST`: larger
     # steps would drown it; None: unlimited
     gentle: float | None = None
@@ -207,17 +200,17 @@ class Stage:
     betas: tuple[float, float] = (0.9, 0.999)  # Adam's decay rates
     bound: Bound | None = None  # the max-norm ball of δ; x + δ always stays in the 16-bit range
     masking: Masking | None = None  # the masking penalty
-    # penalty and ceiling include the clip's edges, where its own frames are thin or, for less than
-    # a hop at the end, missing
+    weighting: Weighting | None = None  # steps in a norm of hearing, instead of Adam's
+    # masking includes the clip's edges, where its own frames are thin or, for less than a hop at
+    # the end, missing
     edges: bool = False
-    ceiling: Schedule | None = None  # dB above θ at which δ is cut off (see `ceiling.lowered`)
     # dB above θ that no bin of the rounded δ may exceed: `ceiling.contained` keeps δ near that. Of
     # the successes the nearest to it is kept, and of those within it the quietest
     under: float | None = None
     in_band: bool = False  # keep δ within each clip's own band (see `audio.band`)
     over: Expectation = field(default_factory=Expectation)  # by default the sound as it is
-    # which success is kept: the latest, the quietest (lowest masking loss), or the latest of those
-    # that matched in the most draws
+    # which success is kept: the latest, the quietest (lowest masking loss or, with a weighting,
+    # lowest J), or the latest of those that matched in the most draws
     keep: Literal["latest", "quietest", "most heard"] = "latest"
     # keep the mean of δ so far instead of δ, a step counting this share of the next; 0: δ itself.
     # Where each step meets another room, the mean depends less on the last few

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,21 +13,34 @@ from mondegreen.audio.band import band_of, within_band
 from mondegreen.audio.batch import quantise, without_padding
 from mondegreen.psychoacoustics.excess import guarded, masking_loss, worst_excess_db
 from mondegreen.psychoacoustics.threshold import MaskingThreshold
-from mondegreen.search.ceiling import contained, lowered, shaped
+from mondegreen.search.ceiling import contained, shaped
+from mondegreen.search.norm import Norm, Weighed
 from mondegreen.search.stage import Stage
 from mondegreen.search.state import Batch
 
 TURNS = 4  # of `contained` per step: δ has moved little since the last
+
+# With a weighting, until the first success: steps of this share of a size that begins as the
+# clip's, as if that were at least so loud (RMS, full scale), and grows by this share a step
+FIRST_STEP, FIRST_LEVEL, FIRST_GROWTH = 0.1, 0.01, 0.01
+
+
+Sizes = tuple[Tensor, Tensor]  # the least and the most, each [A]
+Heard = tuple[Tensor, Tensor]  # bool [A] the target was heard, and [A] the recogniser's nats
+
+_TINY = 1e-20
 
 
 @dataclass(frozen=True)
 class Limits:
     """The thresholds of a stage's clips, and their bands."""
 
-    theta: MaskingThreshold  # θ, for the ceiling
+    theta: MaskingThreshold  # θ, for a bound
     loud: MaskingThreshold  # the penalty's threshold: θ, or less with a guard
     silence: tuple[int, int] = (0, 0)  # samples of silence around a clip that frames see
     bands: Tensor | None = None  # [A] Hz, where the band of each clip ends; None: δ may have all
+    norm: Norm | None = None  # of a stage with a weighting
+    first: Tensor | None = None  # [A] the largest δ in it at first
 
     @classmethod
     def of(
@@ -41,14 +55,25 @@ class Limits:
             silence = threshold.silence
             audio = pad(audio, silence)
             threshold = threshold.of(audio, lengths + sum(silence))
-        if stage.masking is None or stage.masking.guard is None:
-            return cls(threshold, threshold, silence, bands)
-        return cls(threshold, guarded(threshold, audio, stage.masking.guard), silence, bands)
+        limits = cls(threshold, threshold, silence, bands)
+        if stage.masking is not None and stage.masking.guard is not None:
+            return replace(limits, loud=guarded(threshold, audio, stage.masking.guard))
+        if stage.weighting is None:
+            return limits
+        norm = Norm.of(audio, threshold, stage.weighting)
+        return replace(limits, norm=norm, first=norm.size(_at_least(audio, FIRST_LEVEL), norm.base))
 
     def select(self, index: Tensor) -> Limits:
         """Those of the clips `index`, [A]."""
-        bands = None if self.bands is None else self.bands[index]
-        return Limits(self.theta.select(index), self.loud.select(index), self.silence, bands)
+        theta = self.theta.select(index)
+        return Limits(
+            theta,
+            self.loud.select(index),
+            self.silence,
+            None if self.bands is None else self.bands[index],
+            None if self.norm is None else self.norm.select(index, theta),
+            None if self.first is None else self.first[index],
+        )
 
     def penalty(self, delta: Tensor) -> tuple[Tensor, Tensor]:
         """The masking loss of each clip, [A], and its gradient, [A, T]."""
@@ -56,11 +81,27 @@ class Limits:
         audible = masking_loss(self._around(delta), self.loud)
         return audible.detach(), torch.autograd.grad(audible.sum(), delta)[0]
 
-    def lowered(self, delta: Tensor, ceiling_db: float) -> Tensor:
-        """δ, [A, T], brought down to a ceiling above θ: see `ceiling.lowered`."""
+    def weigh(self, delta: Tensor, found: Tensor) -> Weighed | None:
+        """What δ [A, T] weighs in the stage's norm; masking counts for clips that are `found`."""
+        if self.norm is None:
+            return None
+        return self.norm.weigh(self._around(delta), a_clip(found.to(delta.dtype), delta)[:, 0])
+
+    def nearer(
+        self, delta: Tensor, gradient: Tensor, weights: Tensor, rate: Tensor, sizes: Sizes
+    ) -> Tensor:
+        """δ [A, T] after a step against a gradient [A, T], scaled to within `sizes` in the norm.
+
+        The step's length is `rate` [A], in shares of the larger size.
+        """
+        assert self.norm is not None
         before, after = self.silence
-        found = lowered(self._around(delta), self.theta, ceiling_db)
-        return found[:, before : found.shape[1] - after]
+        least, most = sizes
+        direction = self.norm.along(self._around(gradient), weights)
+        moved = self._around(delta) - (rate * most)[:, None] * direction
+        size = self.norm.size(moved, weights)
+        scale = torch.minimum(torch.maximum(size, least), most) / size.clamp(min=_TINY)
+        return (moved * scale[:, None])[:, before : moved.shape[1] - after]
 
     def within_band(self, delta: Tensor) -> Tensor:
         """What lies of δ, or of a gradient [A, T], within the band that it has to keep."""
@@ -72,6 +113,12 @@ class Limits:
         """δ surrounded by silence, without the content of its padding."""
         own = self.theta.lengths - sum(self.silence)
         return pad(without_padding(delta, own), self.silence)
+
+
+def _at_least(audio: Tensor, level: float) -> Tensor:
+    """Clips [B, T] at that level (RMS, full scale) or more; in place of silence, a constant."""
+    rms = audio.square().mean(1, keepdim=True).sqrt()
+    return torch.where(rms > 0, audio * (level / rms).clamp(min=1), level)
 
 
 def _bands(audio: Tensor, lengths: Tensor, threshold: MaskingThreshold) -> Tensor:
@@ -114,12 +161,32 @@ def averaged(stage: Stage, step: int, batch: Batch) -> Tensor:
     return batch.average
 
 
-def move(stage: Stage, step: int, batch: Batch, gradient: Tensor, limits: Limits) -> None:
+def move(
+    stage: Stage,
+    step: int,
+    batch: Batch,
+    gradient: Tensor,
+    limits: Limits,
+    weighed: Weighed | None,
+    heard: Heard,
+) -> None:
     """A step along the mean gradient or its mean sign, then the projection onto the bounds.
 
-    Adam sets the size for each sample or, under a bound on the spectrum, the room in each bin does.
+    Adam sets the size for each sample or, under a bound on the spectrum, the room in each bin does;
+    with a weighting, the norm.
     """
     gradient = limits.within_band(gradient)
+    if weighed is not None:
+        _towards(stage, step, batch, gradient, limits, weighed, heard)
+    else:
+        _descend(stage, step, batch, gradient, limits)
+    eps = a_clip(batch.eps, batch.delta)
+    batch.delta.clamp_(torch.maximum(batch.low, -eps), torch.minimum(batch.high, eps))
+    if limits.bands is not None:  # last, so that it holds; its ripples may exceed ε
+        batch.delta = limits.within_band(batch.delta).clamp(batch.low, batch.high)
+
+
+def _descend(stage: Stage, step: int, batch: Batch, gradient: Tensor, limits: Limits) -> None:
     if stage.sign:
         gradient = gradient.sign()
     batch.mean.lerp_(gradient, 1 - stage.betas[0])
@@ -131,12 +198,36 @@ def move(stage: Stage, step: int, batch: Batch, gradient: Tensor, limits: Limits
         batch.delta.sub_(shaped(batch.mean, limits.theta, stage.under) * pace, alpha=rate)
         free = batch.low < batch.high
         batch.delta = contained(batch.delta, limits.theta, stage.under, TURNS, free)
-    if stage.ceiling:
-        batch.delta = limits.lowered(batch.delta, stage.ceiling.at(step, stage.steps))
-    eps = a_clip(batch.eps, batch.delta)
-    batch.delta.clamp_(torch.maximum(batch.low, -eps), torch.minimum(batch.high, eps))
-    if limits.bands is not None:  # last, so that it holds; its ripples may exceed ε
-        batch.delta = limits.within_band(batch.delta).clamp(batch.low, batch.high)
+
+
+def _towards(
+    stage: Stage,
+    step: int,
+    batch: Batch,
+    gradient: Tensor,
+    limits: Limits,
+    weighed: Weighed,
+    heard: Heard,
+) -> None:
+    """A step in the norm, and a smaller size if the target was heard, a larger one if not.
+
+    The step is the shorter, the less there is to gain: 1 - p(target | audio).
+    """
+    assert stage.weighting is not None
+    assert limits.first is not None
+    matched, nats = heard
+    found = batch.quietest < math.inf  # a success, and masking counts from here on
+    share = stage.weighting.shrink.at(step, stage.steps)
+    left = -torch.expm1(-nats.nan_to_num(math.inf).clamp(min=0))
+    rate = torch.where(found, stage.rate.at(step, stage.steps) * left, FIRST_STEP)
+    change = torch.where(matched, 1 - share, 1 + share)
+    known, rate, change = (
+        a_clip(column.to(gradient.dtype), gradient)[:, 0] for column in (found, rate, change)
+    )
+    first = limits.first * (1 + FIRST_GROWTH) ** step
+    most = known * weighed.size * change + (1 - known) * first
+    sizes = known * most, most
+    batch.delta = limits.nearer(batch.delta, gradient, weighed.weights, rate, sizes)
 
 
 def _adam(
