@@ -121,8 +121,7 @@ class Norm:
 
     def size(self, delta: Tensor, weights: Tensor) -> Tensor:
         """The root [A] of Σ w |δ̂|² of sounds [A, S]."""
-        energy: Tensor = _spectra(delta, self.window).abs().square()
-        return (energy * weights).sum((1, 2)).sqrt()
+        return (_spectra(delta, self.window).abs().square() * weights).sum((1, 2)).sqrt()
 
     def along(self, gradient: Tensor, weights: Tensor) -> Tensor:
         """The direction [A, S] of a gradient in the metric w, of size 1; 0 where that is 0."""
@@ -133,7 +132,8 @@ class Norm:
 def _spectra(sound: Tensor, window: int) -> Tensor:
     """Spectra of short frames, [A, S] -> [A, F, K]; what is left at the end is not seen."""
     hann = torch.hann_window(window, dtype=sound.dtype, device=sound.device)
-    return torch.fft.rfft(sound.unfold(-1, window, window // SHORTER) * hann)
+    spectra: Tensor = torch.fft.rfft(sound.unfold(-1, window, window // SHORTER) * hann)
+    return spectra
 
 
 def _sounds(spectra: Tensor, samples: int) -> Tensor:
