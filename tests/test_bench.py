@@ -22,7 +22,7 @@ from bench.peers.counted import Counted, Task
 from bench.results import Results, Row
 from mondegreen.audio.pcm import load, save
 from mondegreen.errors import AudioError, OptionError
-from mondegreen.search.stage import Decay, MaxNorm, Stage, Steps
+from mondegreen.search.stage import Decay, MaxNorm, Schedule, Stage, Steps
 from mondegreen.victims import load_victim
 from mondegreen.victims.embedded.bundled import RECORDING, asset
 from mondegreen.victims.embedded.ctc import BLANK
@@ -159,12 +159,11 @@ def test_budgets_that_do_the_same_at_first_share_a_run() -> None:
 
 
 def test_budgets_whose_rates_fall_otherwise_do_not() -> None:
-    def stages(steps: int, slowest: int) -> tuple[Stage, ...]:
-        return (Stage("s", steps, Decay(8.0, 1.0, slowest)),)
+    def plans(rate: Schedule) -> list[list[int]]:
+        return quality.runs({steps: (Stage("s", steps, rate),) for steps in (10, 20)})
 
-    assert quality.runs({10: stages(10, 40), 20: stages(20, 40)}) == [[10, 20]]
-    assert quality.runs({10: stages(10, 10), 20: stages(20, 10)}) == [[20], [10]]
-    assert quality.runs({10: stages(10, 40), 20: stages(20, 30)}) == [[20], [10]]
+    assert plans(Steps(((0, 8.0), (15, 1.0)))) == [[10, 20]]
+    assert plans(Decay(8.0, 1.0)) == [[20], [10]]
 
 
 # ---- scoring
