@@ -192,7 +192,7 @@ class Search:
         progress = Progress.of(stage, step, batch, outcome, matched)
         batch.still = (batch.still + 1).masked_fill(~outcome.stuck, 0)
         self._count(progress, outcome, batch.still == STUCK)
-        move(stage, step, batch, gradient, limits, weighed, (matched, outcome.loss))
+        move(stage, step, batch, gradient, limits, weighed, outcome)
         batch.left = (batch.left - 1).masked_fill(batch.still == STUCK, 0)
         if stage.enough is not None:
             batch.left = batch.left.masked_fill(batch.quietest <= stage.enough, 0)

@@ -15,6 +15,7 @@ from mondegreen.psychoacoustics.excess import guarded, masking_loss, worst_exces
 from mondegreen.psychoacoustics.threshold import MaskingThreshold
 from mondegreen.search.ceiling import contained, shaped
 from mondegreen.search.norm import Norm, Weighed
+from mondegreen.search.progress import StepOutcome
 from mondegreen.search.stage import Stage
 from mondegreen.search.state import Batch
 
@@ -23,10 +24,12 @@ TURNS = 4  # of `contained` per step: δ has moved little since the last
 # With a weighting, until the first success: steps of this share of a size that begins as the
 # clip's, as if that were at least so loud (RMS, full scale), and grows by this share a step
 FIRST_STEP, FIRST_LEVEL, FIRST_GROWTH = 0.1, 0.01, 0.01
+# By how much J may exceed that of the best success before δ shrinks though the target is not heard:
+# being heard there would gain nothing. Without it, δ grows without end where a success was luck
+SLACK = 0.5
 
 
 Sizes = tuple[Tensor, Tensor]  # the least and the most, each [A]
-Heard = tuple[Tensor, Tensor]  # bool [A] the target was heard, and [A] the recogniser's nats
 
 _TINY = 1e-20
 
@@ -168,7 +171,7 @@ def move(
     gradient: Tensor,
     limits: Limits,
     weighed: Weighed | None,
-    heard: Heard,
+    outcome: StepOutcome,
 ) -> None:
     """A step along the mean gradient or its mean sign, then the projection onto the bounds.
 
@@ -177,7 +180,7 @@ def move(
     """
     gradient = limits.within_band(gradient)
     if weighed is not None:
-        _towards(stage, step, batch, gradient, limits, weighed, heard)
+        _towards(stage, step, batch, gradient, limits, weighed, outcome)
     else:
         _descend(stage, step, batch, gradient, limits)
     eps = a_clip(batch.eps, batch.delta)
@@ -207,7 +210,7 @@ def _towards(
     gradient: Tensor,
     limits: Limits,
     weighed: Weighed,
-    heard: Heard,
+    outcome: StepOutcome,
 ) -> None:
     """A step in the norm, and a smaller size if the target was heard, a larger one if not.
 
@@ -215,12 +218,13 @@ def _towards(
     """
     assert stage.weighting is not None
     assert limits.first is not None
-    matched, nats = heard
+    assert outcome.cost is not None
+    smaller = outcome.success(stage.over) | (outcome.cost > batch.quietest + SLACK)
     found = batch.quietest < math.inf  # a success, and masking counts from here on
     share = stage.weighting.shrink.at(step, stage.steps)
-    left = -torch.expm1(-nats.nan_to_num(math.inf).clamp(min=0))
+    left = -torch.expm1(-outcome.loss.nan_to_num(math.inf).clamp(min=0))
     rate = torch.where(found, stage.rate.at(step, stage.steps) * left, FIRST_STEP)
-    change = torch.where(matched, 1 - share, 1 + share)
+    change = torch.where(smaller, 1 - share, 1 + share)
     known, rate, change = (
         a_clip(column.to(gradient.dtype), gradient)[:, 0] for column in (found, rate, change)
     )
