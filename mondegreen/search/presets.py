@@ -55,7 +55,7 @@ _FAST = Stage(
     "minimise the perceptibility",
     steps=500,
     rate=Decay(0.3, 0.06),
-    weighting=Weighting(exponent=0.5, masking=0.3, floor=1.0, shrink=Decay(0.1, 0.02)),
+    weighting=Weighting(exponent=0.5, masking=0.3, floor=0.3, shrink=Decay(0.1, 0.02)),
     edges=True,
     keep="quietest",
     planned=True,

@@ -23,7 +23,7 @@ TURNS = 4  # of `contained` per step: δ has moved little since the last
 
 # With a weighting, until the first success: steps of this share of a size that begins as the
 # clip's, as if that were at least so loud (RMS, full scale), and grows by this share a step
-FIRST_STEP, FIRST_LEVEL, FIRST_GROWTH = 0.1, 0.01, 0.01
+FIRST_STEP, FIRST_LEVEL, FIRST_GROWTH = 0.1, 0.01, 0.03
 # By how much J may exceed that of the best success before δ shrinks though the target is not heard:
 # being heard there would gain nothing. Without it, δ grows without end where a success was luck
 SLACK = 0.5
