@@ -57,8 +57,8 @@ class Options(Checked):
     max_passes: int | None = Field(
         default=None,
         ge=1,
-        description="At most this many gradient passes per clip. fast plans for them, and uses no"
-        " more than 500 for imperceptible (700 with --under-threshold).",
+        description="At most this many gradient passes per clip. fast plans for them and uses all:"
+        " 500 for imperceptible unless given (700 with --under-threshold).",
     )
     under_threshold: float | None = Field(
         default=None,

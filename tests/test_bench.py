@@ -7,7 +7,7 @@ import math
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from bench.peers.counted import Counted, Task
 from bench.results import Results, Row
 from mondegreen.audio.pcm import load, save
 from mondegreen.errors import AudioError, OptionError
-from mondegreen.search.stage import Decay, MaxNorm, Schedule, Stage, Steps
+from mondegreen.search.stage import Decay, MaxNorm, Schedule, Stage, Steps, Weighting
 from mondegreen.victims import load_victim
 from mondegreen.victims.embedded.bundled import RECORDING, asset
 from mondegreen.victims.embedded.ctc import BLANK
@@ -159,11 +159,15 @@ def test_budgets_that_do_the_same_at_first_share_a_run() -> None:
 
 
 def test_budgets_whose_rates_fall_otherwise_do_not() -> None:
-    def plans(rate: Schedule) -> list[list[int]]:
-        return quality.runs({steps: (Stage("s", steps, rate),) for steps in (10, 20)})
+    constant, falling = Steps(((0, 8.0),)), Decay(8.0, 1.0)
 
-    assert plans(Steps(((0, 8.0), (15, 1.0)))) == [[10, 20]]
-    assert plans(Decay(8.0, 1.0)) == [[20], [10]]
+    def runs(rate: Schedule, shrink: Schedule) -> list[list[int]]:
+        weighting = Weighting(exponent=0.5, masking=0.3, floor=1.0, shrink=shrink)
+        stage = Stage("s", 10, rate, weighting=weighting)
+        return quality.runs({10: (stage,), 20: (replace(stage, steps=20),)})
+
+    assert runs(constant, constant) == [[10, 20]]
+    assert runs(falling, constant) == runs(constant, falling) == [[20], [10]]
 
 
 # ---- scoring

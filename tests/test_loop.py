@@ -23,7 +23,7 @@ from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.search.loop import Search
 from mondegreen.search.presets import PRESETS, stages_for, within
 from mondegreen.search.progress import Progress, StepOutcome
-from mondegreen.search.stage import Expectation, Masking, MaxNorm, Stage, Steps, Widened
+from mondegreen.search.stage import Decay, Expectation, Masking, MaxNorm, Stage, Steps, Widened
 from mondegreen.search.step import Limits
 from mondegreen.victims.base import Score, Victim
 
@@ -177,15 +177,10 @@ def test_a_stage_with_edges_sees_every_sample_alike(place: int) -> None:
 def test_fast_leaves_no_click_at_the_edges() -> None:
     clean = speech(0, 8492)
     clean[:700], clean[-700:] = 0, 0  # nothing there hides anything
-    stages = within(PRESETS["imperceptible"]["fast"], 300)
-    assert stages[1].edges
-    blind = (stages[0], dataclasses.replace(stages[1], edges=False))
-    peaks = []
-    for attack in (stages, blind):
-        (found,) = run(linear_victim(length=8492, bias=20.0), [clean], attack).trajectories
-        delta = found.candidates[-1].delta
-        peaks.append(float(torch.cat([delta[:64], delta[-64:]]).abs().max()))
-    assert peaks[0] < peaks[1] / 10
+    stages = within(PRESETS["imperceptible"]["fast"], 60)
+    (found,) = run(linear_victim(length=8492, bias=20.0), [clean], stages).trajectories
+    delta = found.candidates[-1].delta
+    assert torch.cat([delta[:64], delta[-64:]]).abs().max() < delta.abs().max() / 30
 
 
 def test_a_stage_in_rooms_is_its_slow_twin() -> None:
@@ -355,7 +350,7 @@ def test_of_equally_quiet_successes_the_first_stays() -> None:
     for loud, cost in ((1.0, 2.0), (2.0, 1.0), (3.0, 1.0), (4.0, 1.5)):
         column = torch.tensor([cost])
         outcome = StepOutcome(
-            column, column.long(), column, column, column, column, column, None, 1
+            column, column.long(), column, column, column, column, column, None, None, 1
         )
         found._keep(
             PAPER_2, batch, outcome, torch.tensor([True]), torch.full_like(batch.delta, loud)
@@ -369,13 +364,12 @@ def test_stage_2_lowers_the_masking_loss_and_keeps_the_quietest() -> None:
     around_clean = around(clean, silence)[None]
     theta = masking_threshold(around_clean, None, victim.sample_rate)
     threshold = guarded(theta, around_clean, 0.5)
-    first, second = PRESETS["imperceptible"]["fast"]
-    stages = (
-        first,
-        dataclasses.replace(second, ceiling=None),
-    )  # the toy's noise needs the room above it
+    rule = Masking(alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5)
+    rate = Decay(20 / 32768, 0.7 / 32768)
+    stage = dataclasses.replace(PAPER_2, steps=300, rate=rate, masking=rule, edges=True)
+    (first,) = PRESETS["carlini-wagner"]["fast"]
     found = search(victim, [clean])
-    seen: list[Progress] = list(found.run(stages))
+    seen: list[Progress] = list(found.run([shortened(first, 100), stage]))
     heard = [float(p.masking_loss[0]) for p in seen if p.masking_loss is not None and p.matched[0]]
     best = found.trajectories[0].candidates[-1]
     kept = float(masking_loss(around(best.delta, silence)[None], threshold)[0])
@@ -516,4 +510,5 @@ def test_of_a_passage_nothing_else_is_changed_or_heard(method: str, under: float
     )
     for _ in alone.run(stages):
         pass
-    assert torch.equal(whole.candidates[-1].delta, alone.trajectories[0].candidates[-1].delta)
+    expected = alone.trajectories[0].candidates[-1].delta
+    torch.testing.assert_close(whole.candidates[-1].delta, expected, rtol=0, atol=1e-9)

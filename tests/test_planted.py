@@ -113,7 +113,7 @@ def test_no_stage_is_searched_longer_than_is_needed(monkeypatch: pytest.MonkeyPa
 def turned_around(monkeypatch: pytest.MonkeyPatch) -> None:
     """Climb the loss instead of descending it."""
     step = loop.move
-    monkeypatch.setattr(loop, "move", lambda s, n, batch, g, theta: step(s, n, batch, -g, theta))
+    monkeypatch.setattr(loop, "move", lambda s, n, batch, g, *rest: step(s, n, batch, -g, *rest))
 
 
 def stuck(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_a_broken_attack_is_found_out(broken: Any, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_later_stage_that_keeps_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    stages = preset("imperceptible", "fast")
+    stages = preset("imperceptible", "paper")
     keep = Search._keep
 
     def first_stage_only(search: Search, stage: Any, *given: Any) -> None:

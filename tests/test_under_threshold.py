@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from mondegreen.psychoacoustics.excess import (
     rounding_power,
     worst_excess_db,
 )
+from mondegreen.psychoacoustics.spectrum import LOUDEST
 from mondegreen.psychoacoustics.threshold import MaskingThreshold, masking_threshold
 from mondegreen.report.numbers.summary import summarise
 from mondegreen.report.numbers.summary_text import describe
@@ -60,6 +62,15 @@ def test_the_power_of_rounding_is_that_of_rounding() -> None:
     error = noise(0, 0.01, 40_000)
     found = normalised_power(rounded(error) - error, threshold)[..., 1:-1].mean()
     assert float(rounding_power(threshold)[0]) == pytest.approx(float(found), rel=0.05)
+
+
+def test_excess_of_a_sinusoid() -> None:
+    """In the middle of a bin: periodic Hann makes its power (amplitude / 4)²."""
+    time = torch.arange(LENGTH, dtype=torch.float64)
+    sine = 0.01 * torch.cos(2 * torch.pi * 100 * time / 2048)[None]
+    at_bin = 10 * math.log10((0.01 / 4) ** 2 * LOUDEST) - 30
+    found = excess_db(sine, flat(30.0)).amax(-1)
+    torch.testing.assert_close(found, torch.full_like(found, at_bin), rtol=0, atol=1e-9)
 
 
 def test_the_worst_excess_of_each_clip() -> None:
@@ -260,13 +271,13 @@ def test_other_methods_are_refused(method: str) -> None:
         preset(method, "fast", under=3.0)
 
 
-@pytest.mark.parametrize(("name", "least"), [("fast", 103), ("paper", 5001)])
+@pytest.mark.parametrize(("name", "least"), [("fast", 4), ("paper", 5001)])
 def test_a_budget_that_ends_before_the_bound_is_refused(clip: Path, name: str, least: int) -> None:
     def options(passes: int) -> Options:
         return Options(preset=name, under_threshold=3.0, max_passes=passes)
 
     victim = linear_victim()
-    for passes in (100, least - 1):
+    for passes in (1, least - 1):
         with pytest.raises(
             OptionError, match=f"preset {name} comes to last; give at least {least}"
         ):

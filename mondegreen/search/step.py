@@ -223,8 +223,8 @@ def _towards(
     found = batch.quietest < math.inf  # a success, and masking counts from here on
     share = stage.weighting.shrink.at(step, stage.steps)
     left = -torch.expm1(-outcome.loss.nan_to_num(math.inf).clamp(min=0))
-    rate = torch.where(found, stage.rate.at(step, stage.steps) * left, FIRST_STEP)
-    change = torch.where(smaller, 1 - share, 1 + share)
+    rate = (stage.rate.at(step, stage.steps) * left).masked_fill(~found, FIRST_STEP)
+    change = torch.full_like(outcome.loss, 1 + share).masked_fill(smaller, 1 - share)
     known, rate, change = (
         a_clip(column.to(gradient.dtype), gradient)[:, 0] for column in (found, rate, change)
     )
