@@ -179,7 +179,7 @@ class Search:
         """One step: keep what succeeded, adapt, and move."""
         gradient = score.gradient
         penalty = limits.penalty(batch.delta) if stage.masking else None
-        weighed = limits.weigh(batch.delta, batch.quietest < torch.inf)
+        weighed = limits.weigh(batch.delta)
         over = beyond(stage, batch, limits)
         outcome = StepOutcome.of(score, batch.delta, penalty, weighed, over, judged)
         matched = outcome.success(stage.over)

@@ -86,8 +86,8 @@ class Norm:
         seen = self.seen[:frames, : threshold.theta.shape[1]]
         return replace(self, base=self.base[index, :frames], seen=seen, threshold=threshold)
 
-    def weigh(self, delta: Tensor, masked: Tensor) -> Weighed:
-        """Weigh perturbations [A, S]; those that are not `masked` [A], 0 or 1, by ‖δ‖ alone."""
+    def weigh(self, delta: Tensor) -> Weighed:
+        """Weigh perturbations [A, S]."""
         energy = _spectra(delta, self.window).abs().square()
         square = (energy * self.base).sum((1, 2))
         power = normalised_power(delta, self.threshold)
@@ -95,7 +95,7 @@ class Norm:
         loss = (((power - theta).relu() * own).mean(-1).sum(-1)) / self.threshold.frames
         above = (1 + (theta / power.clamp(min=_TINY)).pow(STEEP)).reciprocal()
         above = above.masked_fill(~(own & self.threshold.audible), 0)
-        share = self.weighting.masking * square / (loss + self.weighting.floor) * masked
+        share = self.weighting.masking * square / (loss + self.weighting.floor)
         weights = self.base + share[:, None, None] * self._slope(above)
         return Weighed(
             weights,

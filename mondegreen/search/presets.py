@@ -48,12 +48,10 @@ _PAPER_MASKED = Stage(
     masking=Masking(alpha=0.05, up=1.2, up_every=20, down=0.8, down_every=50),
     keep="quietest",
 )
-_FAST_NORM = replace(
-    _PAPER_NORM, steps=200, bound=MaxNorm(2000 * _LSB, shrink=0.8, every=1), planned=True
-)
-_FAST = Stage(
+_FAST_NORM = replace(_PAPER_NORM, steps=100, bound=MaxNorm(2000 * _LSB, shrink=0.8, every=1))
+_FAST_NEAREST = Stage(
     "minimise the perceptibility",
-    steps=500,
+    steps=400,
     rate=Decay(0.3, 0.06),
     weighting=Weighting(exponent=0.5, masking=0.3, floor=0.3, shrink=Decay(0.1, 0.02)),
     edges=True,
@@ -142,11 +140,11 @@ _FAST_COMBINED = (
 PRESETS: Mapping[str, Mapping[str, Stages]] = {
     "carlini-wagner": {
         "paper": (_PAPER_NORM,),
-        "fast": (_FAST_NORM,),
+        "fast": (replace(_FAST_NORM, steps=200, planned=True),),
     },
     "imperceptible": {
         "paper": (_PAPER_NORM, _PAPER_MASKED),
-        "fast": (_FAST,),
+        "fast": (_FAST_NORM, _FAST_NEAREST),
     },
     "robust": {"paper": _PAPER_ROBUST, "fast": _FAST_ROBUST},
     "combined": {

@@ -21,15 +21,10 @@ from mondegreen.search.state import Batch
 
 TURNS = 4  # of `contained` per step: δ has moved little since the last
 
-# With a weighting, until the first success: steps of this share of a size that begins as the
-# clip's, as if that were at least so loud (RMS, full scale), and grows by this share a step
-FIRST_STEP, FIRST_LEVEL, FIRST_GROWTH = 0.1, 0.01, 0.03
 # By how much J may exceed that of the best success before δ shrinks though the target is not heard:
 # being heard there would gain nothing. Without it, δ grows without end where a success was luck
 SLACK = 0.5
 
-
-Sizes = tuple[Tensor, Tensor]  # the least and the most, each [A]
 
 _TINY = 1e-20
 
@@ -43,7 +38,6 @@ class Limits:
     silence: tuple[int, int] = (0, 0)  # samples of silence around a clip that frames see
     bands: Tensor | None = None  # [A] Hz, where the band of each clip ends; None: δ may have all
     norm: Norm | None = None  # of a stage with a weighting
-    first: Tensor | None = None  # [A] the largest δ in it at first
 
     @classmethod
     def of(
@@ -63,8 +57,7 @@ class Limits:
             return replace(limits, loud=guarded(threshold, audio, stage.masking.guard))
         if stage.weighting is None:
             return limits
-        norm = Norm.of(audio, threshold, stage.weighting)
-        return replace(limits, norm=norm, first=norm.size(_at_least(audio, FIRST_LEVEL), norm.base))
+        return replace(limits, norm=Norm.of(audio, threshold, stage.weighting))
 
     def select(self, index: Tensor) -> Limits:
         """Those of the clips `index`, [A]."""
@@ -75,7 +68,6 @@ class Limits:
             self.silence,
             None if self.bands is None else self.bands[index],
             None if self.norm is None else self.norm.select(index, theta),
-            None if self.first is None else self.first[index],
         )
 
     def penalty(self, delta: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,26 +76,22 @@ class Limits:
         audible = masking_loss(self._around(delta), self.loud)
         return audible.detach(), torch.autograd.grad(audible.sum(), delta)[0]
 
-    def weigh(self, delta: Tensor, found: Tensor) -> Weighed | None:
-        """What δ [A, T] weighs in the stage's norm; masking counts for clips that are `found`."""
-        if self.norm is None:
-            return None
-        return self.norm.weigh(self._around(delta), a_clip(found.to(delta.dtype), delta)[:, 0])
+    def weigh(self, delta: Tensor) -> Weighed | None:
+        """What δ [A, T] weighs in the stage's norm."""
+        return None if self.norm is None else self.norm.weigh(self._around(delta))
 
     def nearer(
-        self, delta: Tensor, gradient: Tensor, weights: Tensor, rate: Tensor, sizes: Sizes
+        self, delta: Tensor, gradient: Tensor, weights: Tensor, rate: Tensor, size: Tensor
     ) -> Tensor:
-        """δ [A, T] after a step against a gradient [A, T], scaled to within `sizes` in the norm.
+        """δ [A, T] after a step against a gradient [A, T], scaled to a size [A] in the norm.
 
-        The step's length is `rate` [A], in shares of the larger size.
+        The step's length is `rate` [A], in shares of that size.
         """
         assert self.norm is not None
         before, after = self.silence
-        least, most = sizes
         direction = self.norm.along(self._around(gradient), weights)
-        moved = self._around(delta) - (rate * most)[:, None] * direction
-        size = self.norm.size(moved, weights)
-        scale = torch.minimum(torch.maximum(size, least), most) / size.clamp(min=_TINY)
+        moved = self._around(delta) - (rate * size)[:, None] * direction
+        scale = size / self.norm.size(moved, weights).clamp(min=_TINY)
         return (moved * scale[:, None])[:, before : moved.shape[1] - after]
 
     def within_band(self, delta: Tensor) -> Tensor:
@@ -116,12 +104,6 @@ class Limits:
         """δ surrounded by silence, without the content of its padding."""
         own = self.theta.lengths - sum(self.silence)
         return pad(without_padding(delta, own), self.silence)
-
-
-def _at_least(audio: Tensor, level: float) -> Tensor:
-    """Clips [B, T] at that level (RMS, full scale) or more; in place of silence, a constant."""
-    rms = audio.square().mean(1, keepdim=True).sqrt()
-    return torch.where(rms > 0, audio * (level / rms).clamp(min=1), level)
 
 
 def _bands(audio: Tensor, lengths: Tensor, threshold: MaskingThreshold) -> Tensor:
@@ -217,21 +199,15 @@ def _towards(
     The step is the shorter, the less there is to gain: 1 - p(target | audio).
     """
     assert stage.weighting is not None
-    assert limits.first is not None
     assert outcome.cost is not None
     smaller = outcome.success(stage.over) | (outcome.cost > batch.quietest + SLACK)
-    found = batch.quietest < math.inf  # a success, and masking counts from here on
     share = stage.weighting.shrink.at(step, stage.steps)
-    left = -torch.expm1(-outcome.loss.nan_to_num(math.inf).clamp(min=0))
-    rate = (stage.rate.at(step, stage.steps) * left).masked_fill(~found, FIRST_STEP)
-    change = torch.full_like(outcome.loss, 1 + share).masked_fill(smaller, 1 - share)
-    known, rate, change = (
-        a_clip(column.to(gradient.dtype), gradient)[:, 0] for column in (found, rate, change)
-    )
-    first = limits.first * (1 + FIRST_GROWTH) ** step
-    most = known * weighed.size * change + (1 - known) * first
-    sizes = known * most, most
-    batch.delta = limits.nearer(batch.delta, gradient, weighed.weights, rate, sizes)
+    rate = -torch.expm1(-outcome.loss.nan_to_num(math.inf).clamp(min=0))
+    rate = rate * stage.rate.at(step, stage.steps)
+    change = torch.full_like(rate, 1 + share).masked_fill(smaller, 1 - share)
+    rate, change = (a_clip(each.to(gradient.dtype), gradient)[:, 0] for each in (rate, change))
+    size = weighed.size * change
+    batch.delta = limits.nearer(batch.delta, gradient, weighed.weights, rate, size)
 
 
 def _adam(
