@@ -55,7 +55,7 @@ VICTIMS: list[Callable[[], Victim]] = [
     pytest.param(partial(loaded, "moonshine-tiny-ctc"), id="CTC"),
 ]
 FIRST, SECOND = preset("imperceptible", "paper")
-WEIGHTED, BOUNDED = preset("imperceptible", "fast", under=6.0)
+_, WEIGHTED, BOUNDED = preset("imperceptible", "fast", under=6.0)
 (EAGER,) = preset("carlini-wagner", "fast")  # it looks for success at every step
 
 

@@ -9,6 +9,7 @@ import literal_norm as literal
 import numpy as np
 import pytest
 import torch
+from stages import preset
 from torch import Tensor
 from torch.nn.functional import pad as around
 from toy import TARGET, linear_victim, speech
@@ -49,9 +50,6 @@ def click(length: int = LENGTH) -> Tensor:
     sound = torch.zeros(1, length, dtype=torch.float64)
     sound[0, length // 2] = 0.1
     return sound
-
-
-ONE = torch.ones(1, dtype=torch.float64)
 
 
 # ---- frames
@@ -99,20 +97,17 @@ def test_half_the_sound_has_half_the_size_and_a_louder_clip_hides_more() -> None
 def test_j_is_the_sum_of_two_logarithms() -> None:
     clip, delta = speech()[None], noise(2)
     norm = norm_of(clip, HEARING)
-    weighed = norm.weigh(delta, ONE)
+    weighed = norm.weigh(delta)
     loss = masking_loss(delta, norm.threshold)
     torch.testing.assert_close(weighed.masking_loss, loss)
     size = norm.size(delta, norm.base)
     torch.testing.assert_close(weighed.cost, 2 * size.log() + 0.3 * (loss + 1).log())
     assert loss > 1
-    unmasked = norm.weigh(delta, 0 * ONE)
-    torch.testing.assert_close(unmasked.weights, norm.base)
-    torch.testing.assert_close(unmasked.size, size)
 
 
 def test_turning_down_what_weighs_lowers_j() -> None:
     norm, delta = norm_of(speech()[None], HEARING), noise(3)
-    costs = [float(norm.weigh(delta * 0.8**n, ONE).cost) for n in range(30)]
+    costs = [float(norm.weigh(delta * 0.8**n).cost) for n in range(30)]
     assert costs == sorted(costs, reverse=True)
 
 
@@ -127,14 +122,14 @@ def test_the_slope_is_that_of_the_masking_loss() -> None:
     step = 1e-6
     found = (masking_loss(delta + step * change, norm.threshold) - loss) / step
     square = norm.size(delta, norm.base) ** 2
-    slope = (norm.weigh(delta, ONE).weights - norm.base) * (loss + 1) / (0.3 * square)
+    slope = (norm.weigh(delta).weights - norm.base) * (loss + 1) / (0.3 * square)
     product = (_spectra(delta, WINDOW).conj() * _spectra(change, WINDOW)).real
     assert float(2 * (slope * product).sum()) == pytest.approx(float(found), rel=0.03)
 
 
 def test_what_is_far_below_the_threshold_has_no_slope() -> None:
     norm = norm_of(speech()[None], HEARING)
-    weights = norm.weigh(1e-6 * noise(7), ONE).weights
+    weights = norm.weigh(1e-6 * noise(7)).weights
     torch.testing.assert_close(weights, norm.base, rtol=1e-6, atol=0)
 
 
@@ -151,7 +146,7 @@ def test_weights_are_their_literal_twin() -> None:
     square = float((literal.short_powers(delta[0].numpy(), WINDOW) * base).sum())
     loss = float(masking_loss(delta, threshold))
     expected = base + 0.3 * square / (loss + 1) * slope
-    np.testing.assert_allclose(norm.weigh(delta, ONE).weights[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(norm.weigh(delta).weights[0], expected, rtol=1e-6)
 
 
 # ---- the direction
@@ -160,9 +155,9 @@ def test_weights_are_their_literal_twin() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_no_direction_of_its_size_descends_more(seed: int) -> None:
     norm, gradient = norm_of(speech()[None], HEARING), noise(9)
-    weights = norm.weigh(noise(10), ONE).weights
+    weights = norm.weigh(noise(10)).weights
     along = norm.along(gradient, weights)
-    torch.testing.assert_close(norm.size(along, weights), ONE)
+    torch.testing.assert_close(norm.size(along, weights), torch.ones(1, dtype=torch.float64))
     gain = float((gradient * along).sum())
     plain = gradient / norm.size(gradient, weights)
     assert float((gradient * plain).sum()) < gain
@@ -181,7 +176,7 @@ def test_no_gradient_has_no_direction() -> None:
 def test_in_silence_all_is_finite() -> None:
     norm = norm_of(torch.zeros(1, LENGTH, dtype=torch.float64), HEARING)
     for delta in (torch.zeros(1, LENGTH, dtype=torch.float64), noise(12)):
-        weighed = norm.weigh(delta, ONE)
+        weighed = norm.weigh(delta)
         for column in (weighed.weights, weighed.size, weighed.masking_loss, weighed.cost):
             assert column.isfinite().all()
         assert norm.along(delta, weighed.weights).isfinite().all()
@@ -197,11 +192,11 @@ def test_a_clip_of_a_batch_weighs_what_it_weighs_alone() -> None:
     some = together.select(rows, together.threshold.select(rows))
     for norm, order in ((together, [0, 1, 2]), (some, [2, 0])):
         delta, _ = pad([around(deltas[b][0], silence) for b in order])
-        weighed = norm.weigh(delta, torch.ones(len(order), dtype=torch.float64))
+        weighed = norm.weigh(delta)
         along = norm.along(delta, weighed.weights)
         for row, b in enumerate(order):
             one = norm_of(around(clips[b], silence)[None], HEARING)
-            alone = one.weigh(around(deltas[b], silence), ONE)
+            alone = one.weigh(around(deltas[b], silence))
             length = alone.weights.shape[1]
             torch.testing.assert_close(weighed.size[row], alone.size[0])
             torch.testing.assert_close(weighed.cost[row], alone.cost[0])
@@ -217,11 +212,14 @@ def stage(weighting: Weighting, steps: int = 60) -> Stage:
     return Stage("s", steps, Decay(0.3, 0.06), weighting=weighting, edges=True, keep="quietest")
 
 
+SIGNS = dataclasses.replace(preset("imperceptible", "fast")[0], steps=30)  # to a first success
+
+
 def found_by(weighting: Weighting, clean: Tensor) -> Tensor:
     victim = linear_victim()
     threshold = masking_threshold(clean[None], None, RATE)
     search = Search(victim, [clean], [victim.encode(TARGET, len(clean))], threshold)
-    list(search.run([stage(weighting)]))
+    list(search.run([SIGNS, stage(weighting)]))
     return search.trajectories[0].candidates[-1].delta
 
 
