@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,6 @@ from mondegreen.audio.pcm import load, save
 from mondegreen.errors import TargetError, VictimError
 from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.search.loop import Search
-from mondegreen.search.presets import within
 from mondegreen.search.trajectory import Trajectory
 from mondegreen.victims import load_recogniser, load_victim
 from mondegreen.victims.embedded.int8 import MoonshineInt8
@@ -408,7 +408,8 @@ def test_a_clip_in_a_batch_of_four_is_the_clip_alone(speech: Tensor) -> None:
         audio, lengths = pad(clips)
         tokens = [victim.encode("Yes.", len(clip)) for clip in clips]
         search = Search(victim, clips, tokens, masking_threshold(audio, lengths, 16_000))
-        list(search.run(within(preset("imperceptible", "fast"), 24)))
+        first, second = preset("imperceptible", "fast")
+        list(search.run([replace(first, steps=16), replace(second, steps=8)]))
         return search.trajectories
 
     together = run(pieces)

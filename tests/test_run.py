@@ -332,8 +332,8 @@ def test_after_a_preset_has_changed_a_run_does_not_mix_two_attacks(
     monkeypatch.setattr(Scripted, "stages", property(lambda _: stages()))
     drive(succeeding)
     before = stages()
-    (only,) = PRESETS["imperceptible"]["fast"]
-    changed = {"fast": (replace(only, steps=only.steps + 1),)}
+    norm, nearest = PRESETS["imperceptible"]["fast"]
+    changed = {"fast": (replace(norm, steps=norm.steps + 1), nearest)}
     monkeypatch.setitem(PRESETS, "imperceptible", changed)
     assert stages() != before
     with pytest.raises(OptionError) as refused:

@@ -323,8 +323,8 @@ def test_items_of_other_stages_have_other_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = rows(tmp_path, worker(tmp_path), [6000])
-    (only,) = PRESETS["imperceptible"]["fast"]
-    changed = {"fast": (replace(only, edges=False),)}
+    norm, nearest = PRESETS["imperceptible"]["fast"]
+    changed = {"fast": (replace(norm, sign=False), nearest)}
     monkeypatch.setitem(PRESETS, "imperceptible", changed)
     after = rows(tmp_path, worker(tmp_path), [6000])
     assert [row.sha256 for row in before] == [row.sha256 for row in after]
