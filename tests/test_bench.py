@@ -450,3 +450,7 @@ def test_what_peers_are_given_is_the_victim_itself() -> None:
     torch.testing.assert_close(loss[None], score.loss)
     loss.backward()
     assert (counted.gradients, counted.forwards) == (1, 0)
+    broken = torch.full_like(sound, torch.nan)
+    assert counted.transcribe(broken) == ""
+    assert counted.gradient(broken).isnan().all()
+    assert (counted.gradients, counted.forwards) == (2, 1)

@@ -69,17 +69,20 @@ class Counted:
         return logits
 
     def gradient(self, audio: Tensor) -> Tensor:
-        """The gradient [T] of the target's loss at audio [T]."""
+        """The gradient [T] of the target's loss at audio [T]; NaN at audio that a peer broke."""
         self._listen(audio)
+        if not audio.isfinite().all():
+            self._differentiated(audio)
+            return torch.full_like(audio, torch.nan)
         sound = audio.clone().requires_grad_()
         loss = self.victim.score(sound[None], self._lengths, [self._symbols]).loss.sum()
         loss.register_hook(self._differentiated)
         return torch.autograd.grad(loss, sound)[0]
 
     def transcribe(self, audio: Tensor) -> str:
-        """What the victim's own decoding hears in audio [T]."""
+        """What the victim's own decoding hears in audio [T]; nothing in NaN."""
         self._listen(audio)
-        return self.victim.transcribe(audio)
+        return self.victim.transcribe(audio) if audio.isfinite().all() else ""
 
     def _listen(self, audio: Tensor) -> None:
         if time.time() > self.until:
