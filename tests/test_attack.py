@@ -21,6 +21,7 @@ from mondegreen.attacks.clip import _warnings
 from mondegreen.audio.pcm import load, save
 from mondegreen.errors import AudioError, OptionError, RecogniserError, TargetError
 from mondegreen.measures import quality as metrics
+from mondegreen.search.presets import PRESETS
 from mondegreen.search.progress import Progress
 from mondegreen.victims.base import Score
 
@@ -361,8 +362,15 @@ def test_a_folder_that_cannot_be_made_says_so(result: Result, clip: Path) -> Non
         result.save(clip)
 
 
-def test_an_earlier_stage_vouches_for_a_later_one_that_fails_its_proof(clip: Path) -> None:
+def test_an_earlier_stage_vouches_for_a_later_one_that_fails_its_proof(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Stage 2 ends at the edge of the decision; what stage 1 ended with stays in reserve."""
+    norm, masked = PRESETS["imperceptible"]["fast"][0], PRESETS["imperceptible"]["paper"][1]
+    assert masked.masking is not None
+    nimble = replace(masked.masking, alpha=20, up=1.05, up_every=1, down=1 / 1.05, down_every=1)
+    masked = replace(masked, steps=400, masking=replace(nimble, log=True))
+    monkeypatch.setitem(PRESETS, "imperceptible", {"fast": (norm, masked)})
     linear = linear_victim(bias=60)
     seen: dict[str, list[float]] = {}
 

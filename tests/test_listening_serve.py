@@ -411,7 +411,14 @@ def test_a_damaged_kept_answer_is_set_aside_and_blocks_no_other(
 def test_the_command_says_what_to_open_and_ends_by_ctrl_c(study: Path) -> None:
     command = [sys.executable, "-m", "mondegreen", "listen", "serve", str(study), "--port", "0"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, encoding="utf-8") as process:
+    with subprocess.Popen(
+        command,
+        stdout=pipe,
+        stderr=pipe,
+        encoding="utf-8",
+        # a shell that started the tests in the background has Ctrl-C ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         log = process.stdout.readline()
         address = re.fullmatch(r"open http://127\.0\.0\.1:(\d+)/\n", log)
