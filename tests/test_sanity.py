@@ -341,7 +341,7 @@ def test_an_example_in_rooms_is_compared_by_what_is_heard_without_them(
 
 def test_an_attack_that_is_broken(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     step = loop.move
-    monkeypatch.setattr(loop, "move", lambda s, n, b, gradient, t: step(s, n, b, -gradient, t))
+    monkeypatch.setattr(loop, "move", lambda s, n, b, g, *rest: step(s, n, b, -g, *rest))
     fired = {
         one.id: one for one in examine(sound, linear_victim(), sample=1) if one.state == "fires"
     }
