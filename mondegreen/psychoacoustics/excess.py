@@ -148,7 +148,7 @@ def nearby_power(power: Tensor, sample_rate: int) -> Tensor:
     >>> power[128] = 1.0  # 1 kHz, where a bin is 0.05 Bark wide
     >>> near = nearby_power(power, 16_000)
     >>> int((near > 0).sum()), round(float(near[128]), 3)
-    (21, 0.048)
+    (20, 0.05)
     """
     barks = bark(bin_frequencies(sample_rate, 2 * (power.shape[-1] - 1)))
     near = ((barks[:, None] - barks).abs() < NEARBY_BARK).to(power)
