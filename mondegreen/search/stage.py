@@ -215,8 +215,8 @@ class Stage:
     # keep the mean of δ so far instead of δ, a step counting this share of the next; 0: δ itself.
     # Where each step meets another room, the mean depends less on the last few
     average: float = 0.0
-    # a clip leaves the stage at a success with a masking loss this low: below it, energy only
-    # spreads out under the threshold; None: never
+    # a clip leaves the stage at a success this quiet (a masking loss or, with a weighting, a J):
+    # below it, energy only spreads out under the threshold; None: never
     enough: float | None = None
     # a budget of passes sets its steps: planned stages share what the others leave, in proportion
     # to their own `steps`; one with `enough` never gets more than those
