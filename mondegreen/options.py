@@ -57,7 +57,7 @@ class Options(Checked):
     max_passes: int | None = Field(
         default=None,
         ge=1,
-        description="At most this many gradient passes per clip. fast plans for them and uses all:"
+        description="At most this many gradient passes per clip. fast shares them among its stages:"
         " 500 for imperceptible unless given (700 with --under-threshold).",
     )
     under_threshold: float | None = Field(
