@@ -30,6 +30,8 @@ ROOMS = (
     "psychoacoustics",
     "data",
     "air",
+    "foreign",
+    "chain",
     "victims",
     "results",
     "measures",

@@ -11,10 +11,7 @@ from __future__ import annotations
 import inspect
 import operator
 import re
-import sysconfig
-import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 import numpy as np
@@ -22,7 +19,8 @@ import torch
 from torch import Tensor
 
 from mondegreen.audio.recording import SAMPLE_RATES
-from mondegreen.errors import AudioError, MondegreenError, RecogniserError, VictimError
+from mondegreen.errors import AudioError, RecogniserError, VictimError
+from mondegreen.foreign import DOCS, UNPRINTABLE, in_a_line, theirs
 from mondegreen.victims.base import Recogniser, Score, Victim
 
 HEARS: Final = ("name", "sample_rate", "transcribe")  # the members of `Recogniser`
@@ -30,34 +28,9 @@ ATTACKED_BY: Final = ("device", "dtype", "encode", "score")  # what `Victim` add
 DTYPES: Final = (torch.float32, torch.float64)  # of features, losses and 16-bit sounds
 LONGEST_NAME: Final = 1_000  # characters
 LONGEST_TRANSCRIPT: Final = 100_000  # characters; two minutes of speech have some 3,000
-LONGEST_TEXT: Final = 300  # characters of an error's text that are shown
 
-_DOCS: Final = "see docs/victims.md for what a recogniser needs"
-_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_PACKAGE: Final = str(Path(__file__).parents[1])
-_LIBRARIES: Final = ("site-packages", "dist-packages", "<frozen")
-_STANDARD: Final = (sysconfig.get_path("stdlib"), _PACKAGE)
 Checked = TypeVar("Checked")
-
-
-class theirs:  # noqa: N801 - used as a phrase; a generator would mistake a StopIteration
-    """Run a recogniser's own code: what it raises becomes a `RecogniserError`.
-
-    Args:
-        who: the recogniser, as its user knows it.
-        advice: what to do about a fault.
-    """
-
-    def __init__(self, who: str, advice: str = _DOCS) -> None:
-        self.who, self.advice = who, advice
-
-    def __enter__(self) -> None:
-        """Nothing is needed before."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None and not isinstance(error, KeyboardInterrupt | MondegreenError):
-            raise RecogniserError(self.who, _diagnosis(error), self.advice) from error
 
 
 def guarded(recogniser: Recogniser, who: str | None = None) -> Recogniser:
@@ -79,7 +52,7 @@ def guarded(recogniser: Recogniser, who: str | None = None) -> Recogniser:
     if missing:
         raise VictimError(
             f"{who} is of the type {type(recogniser).__name__}, which has no {', '.join(missing)};"
-            f" {_DOCS}"
+            f" {DOCS}"
         )
     return GuardedVictim(recogniser, who) if victim else Guarded(recogniser, who)
 
@@ -122,7 +95,7 @@ class Guarded:
     __slots__ = ("_advice", "_who", "bare", "name", "sample_rate")  # nothing is set past it
 
     def __init__(self, recogniser: Any, who: str) -> None:
-        self.bare, self._who, self._advice = recogniser, who, _DOCS
+        self.bare, self._who, self._advice = recogniser, who, DOCS
         self.name: str = self._attribute("name", checked_name)
         self.sample_rate: int = self._attribute("sample_rate", checked_rate)
 
@@ -260,7 +233,7 @@ def checked_name(name: object) -> str:
         raise ValueError(f"{_described(name)}, expected a str")
     if not 0 < len(name) <= LONGEST_NAME:
         raise ValueError(f"of {len(name)} characters, expected 1 to {LONGEST_NAME}")
-    if _UNPRINTABLE.search(name):
+    if UNPRINTABLE.search(name):
         raise ValueError(f"{name!a:.80}, which has control characters or half characters")
     return name
 
@@ -284,7 +257,9 @@ def checked_device(device: object) -> torch.device:
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"{str(device)!r:.80}, which is not available: {_line(error)}") from None
+        raise ValueError(
+            f"{str(device)!r:.80}, which is not available: {in_a_line(error)}"
+        ) from None
 
 
 def checked_dtype(dtype: object) -> torch.dtype:
@@ -317,27 +292,3 @@ def _defined(method: object) -> str:
     """Where a method is defined, as the beginning of a message; nothing if that is unknown."""
     code = getattr(inspect.unwrap(method), "__code__", None) if callable(method) else None
     return f"{code.co_filename}:{code.co_firstlineno}: " if code else ""
-
-
-def _diagnosis(error: BaseException) -> str:
-    """An error of a stranger's code in one line, with the place in that code."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}: {_line(error)}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not _of_a_library(frame.filename)]
-    place = (own or frames)[-1]
-    return f"{place.filename}:{place.lineno}: {_line(error)}"
-
-
-def _of_a_library(file: str) -> bool:
-    return file.startswith(_STANDARD) or any(name in file for name in _LIBRARIES)
-
-
-def _line(error: BaseException) -> str:
-    """The type of an error, and the first line of what it says."""
-    try:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    except Exception:  # a stranger's `__str__`
-        lines = ["(its text cannot be read)"]
-    text = _UNPRINTABLE.sub("?", lines[0])[:LONGEST_TEXT].rstrip(".") if lines else ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

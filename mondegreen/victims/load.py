@@ -1,7 +1,8 @@
 """Loads recognisers by name.
 
 A name is one of `NAMES`, an ear (see `ears`), a folder with a checkpoint, `module:function` for
-your own recogniser, or an id of the model hub.
+your own recogniser, or an id of the model hub; behind links, as in `mondegreen.chain.names`, it
+stands last.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from pathlib import Path
 
 import torch
 
+from mondegreen.chain.names import unchained
 from mondegreen.errors import VictimError, first_line
+from mondegreen.foreign import SPEC, theirs
 from mondegreen.victims.base import Recogniser, Victim
 from mondegreen.victims.ears import EARS, load_ear
 from mondegreen.victims.embedded import NAMES, load_embedded
-from mondegreen.victims.guard import attackable, guarded, theirs
-from mondegreen.victims.own import SPEC, load_own
+from mondegreen.victims.guard import attackable, guarded
+from mondegreen.victims.own import load_own
+from mondegreen.victims.through import through
 
 
 def load_victim(
@@ -25,11 +29,13 @@ def load_victim(
 
     Args:
         name: one of `NAMES`; a folder; ID or ID@REVISION of the model hub; or module:function.
+            Behind links: "telephone > moonshine-tiny".
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1".
         dtype: floating type of weights and audio.
 
     Raises:
         VictimError: no such recogniser or device, or one that can only transcribe.
+        OptionError: there is no such link.
     """
     return attackable(load_recogniser(name, device=device, dtype=dtype), name)
 
@@ -54,7 +60,9 @@ def load_recogniser(
     Raises:
         VictimError: no such recogniser or device, one without beam search, or one whose members
             are not usable: see `mondegreen.victims.guard`.
+        OptionError: there is no such link.
     """
+    links, name = unchained(name)
     with theirs(name):
         ear = load_ear(name, authorised=authorised)
         found = ear or _load(name, resolve_device(device, dtype), dtype)
@@ -62,7 +70,7 @@ def load_recogniser(
             if not hasattr(found, "beams"):
                 raise VictimError(f"{name} has no beam search; got {beams} beams, use 1")
             found.beams = beams
-    return guarded(found, name)
+    return through(guarded(found, name), *links)
 
 
 def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:

@@ -1,0 +1,1 @@
+"""What stands between a sound and a recogniser: channels and defences, link by link."""

@@ -1,0 +1,82 @@
+"""Chains by name: `telephone > opus:24 > moonshine-tiny` is a recogniser behind a codec and a line.
+
+Sound goes through from left to right. A link is a name, and its parameters after colons; or
+`module:function` for your own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from mondegreen.chain.converters import Clip, Drift, Gain, Noise, Pcm, Resample
+from mondegreen.chain.link import Link
+from mondegreen.chain.own import load_own_link
+from mondegreen.errors import OptionError
+from mondegreen.foreign import SPEC
+
+BEFORE: Final = " > "  # between what a sound goes through, and what it comes to next
+LINKS: Final[Mapping[str, type[Link]]] = {
+    kind.name: kind for kind in (Resample, Pcm, Gain, Noise, Clip, Drift)
+}
+
+
+def chained(links: Sequence[str], recogniser: str) -> str:
+    """The name of a recogniser behind links, of which the first comes first.
+
+    >>> chained(["telephone", "opus:24"], "moonshine-tiny")
+    'telephone > opus:24 > moonshine-tiny'
+    """
+    return BEFORE.join([*links, recogniser])
+
+
+def unchained(name: str) -> tuple[list[str], str]:
+    """The links of a name, and the recogniser behind them.
+
+    >>> unchained("telephone > moonshine-tiny")
+    (['telephone'], 'moonshine-tiny')
+    """
+    *links, recogniser = (part.strip() for part in name.split(BEFORE.strip()))
+    return links, recogniser
+
+
+def link(spec: str, sample_rate: int) -> Link:
+    """The link of a name such as "telephone", "opus:24" or "my_module:my_function".
+
+    Raises:
+        OptionError: there is no such link, or it takes no such parameters.
+        VictimError: your own function cannot be found.
+    """
+    name, *given = spec.split(":")
+    if name not in LINKS:
+        if SPEC.fullmatch(spec):
+            return load_own_link(spec, sample_rate)
+        raise OptionError(
+            f"There is no link {spec!r:.60}; expected one of: {', '.join(LINKS)}; or"
+            " module:function for your own"
+        )
+    kind = LINKS[name]
+    takes = kind.parameters()
+    if len(given) > len(takes):
+        form = ":".join([name, *map(str.upper, takes)])
+        raise OptionError(f"Got {spec!r:.60}, expected {form}")
+    try:
+        values = dict(zip(takes, map(_value, given), strict=False))
+        return kind(sample_rate=sample_rate, **values)
+    except OptionError as error:
+        raise OptionError(f"{spec}: {error}") from None
+
+
+def is_own(spec: str) -> bool:
+    """Whether a link stands for code of one's own."""
+    return spec.partition(":")[0] not in LINKS and SPEC.fullmatch(spec) is not None
+
+
+def _value(text: str) -> int | float | str:
+    """A parameter: a number where it is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
