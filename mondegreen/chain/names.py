@@ -9,15 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from mondegreen.chain.bandpass import BandPass
 from mondegreen.chain.converters import Clip, Drift, Gain, Noise, Pcm, Resample
+from mondegreen.chain.gate import Gate
 from mondegreen.chain.link import Link
+from mondegreen.chain.lpc import Lpc
+from mondegreen.chain.mel import Mel
 from mondegreen.chain.own import load_own_link
+from mondegreen.chain.randomised import Smooth
+from mondegreen.chain.smoothing import Average, Median
+from mondegreen.chain.vad import Vad
 from mondegreen.errors import OptionError
 from mondegreen.foreign import SPEC
 
 BEFORE: Final = " > "  # between what a sound goes through, and what it comes to next
 LINKS: Final[Mapping[str, type[Link]]] = {
-    kind.name: kind for kind in (Resample, Pcm, Gain, Noise, Clip, Drift)
+    kind.name: kind
+    for kind in (
+        *(Resample, Pcm, Gain, Noise, Clip, Drift),
+        *(BandPass, Average, Median, Mel, Lpc, Gate, Smooth, Vad),
+    )
 }
 
 
