@@ -21,9 +21,9 @@ ORDER: Final = 4  # in each direction
 class BandPass(Link):
     """A Butterworth band-pass of order 4, run forward and backward, so that it has no delay.
 
-    Run twice, it is at -6 dB at its edges, and falls far from them by 48 dB per octave. Around the sound
-    there is silence. The twin filters by the response that this was measured to have: its error is
-    120 dB below the sound, and 60 where the band is only 20 Hz wide.
+    Run twice, it is at -6 dB at its edges, and falls far from them by 48 dB per octave. Around the
+    sound there is silence. The twin filters by the response that this was measured to have: its
+    error is 120 dB below the sound, and 60 where the band is only 20 Hz wide.
 
     >>> BandPass(sample_rate=16_000, low=300, high=5000).spec
     'bandpass:300:5000'

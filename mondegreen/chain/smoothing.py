@@ -27,7 +27,7 @@ Window = Annotated[int, AfterValidator(_odd)]
 class Average(Link):
     """The mean of each sample and its neighbours; past the ends there is silence.
 
-    A window of N samples at the rate R has its first zero at R / N. The default, at 16 kHz: 5.3 kHz,
+    A window of N samples at the rate R has its first zero at R / N. The default at 16 kHz: 5.3 kHz;
     and -3 dB at 2.5 kHz. The twin is the same to the last bits.
 
     >>> sound, draws = torch.tensor([0.0, 0.75, 0.0, 0.0]), Draws.of((0,), 1, 1)
