@@ -31,6 +31,7 @@ OPTIONAL = {
     " pip install --no-deps --no-build-isolation pesqc2 (needs a C compiler)",
     "pesq": "PESQ (2007) is not measured; run: pip install pesq (needs a C compiler)",
     "noisereduce": "the defence gate needs it; run: pip install 'mondegreen[denoise]'",
+    "av": "the channel aac needs it; run: pip install 'mondegreen[codecs]'",
     "pyroomacoustics": "needed to simulate rooms; run: pip install 'mondegreen[rooms]'",
 }
 CONFLICTS = ("torchaudio", "torchcodec")  # installed, they have broken transformers' audio models

@@ -22,7 +22,7 @@ SAME: Final = 0xFFFE0C00  # bits of a header that do not change: version, layer,
 STEREO: Final = (17, 32)  # bytes between the header and a tag, of MPEG-2 and MPEG-1
 MONO: Final = (9, 17)
 
-_KBPS: Final = (
+KBPS: Final = (
     (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # MPEG-2 and 2.5
     (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG-1
 )
@@ -180,7 +180,7 @@ def _frame(content: bytes, at: int) -> _Frame | None:
         return None
     first = version == 3  # MPEG-1; the others halve and quarter its sample rates
     hz = (44_100, 48_000, 32_000)[rate] >> (0 if first else 1 if version == 2 else 2)
-    size = (144_000 if first else 72_000) * _KBPS[first][kbps] // hz + (header >> 9 & 1)
+    size = (144_000 if first else 72_000) * KBPS[first][kbps] // hz + (header >> 9 & 1)
     return _Frame(header, size)
 
 

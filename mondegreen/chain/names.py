@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mondegreen.chain.bandpass import BandPass
+from mondegreen.chain.codecs import Aac, Mp3, Opus, Vorbis
 from mondegreen.chain.converters import Clip, Drift, Gain, Noise, Pcm, Resample
 from mondegreen.chain.gate import Gate
 from mondegreen.chain.link import Link
@@ -19,6 +20,7 @@ from mondegreen.chain.own import load_own_link
 from mondegreen.chain.randomised import Smooth
 from mondegreen.chain.smoothing import Average, Median
 from mondegreen.chain.vad import Vad
+from mondegreen.chain.telephone import Telephone
 from mondegreen.errors import OptionError
 from mondegreen.foreign import SPEC
 
@@ -26,6 +28,7 @@ BEFORE: Final = " > "  # between what a sound goes through, and what it comes to
 LINKS: Final[Mapping[str, type[Link]]] = {
     kind.name: kind
     for kind in (
+        *(Telephone, Opus, Mp3, Aac, Vorbis),
         *(Resample, Pcm, Gain, Noise, Clip, Drift),
         *(BandPass, Average, Median, Mel, Lpc, Gate, Smooth, Vad),
     )

@@ -21,7 +21,7 @@ from mondegreen.runs.config import RunConfig
 FORMAT: Final = 1
 PACKAGES: Final = (
     *("mondegreen", "torch", "transformers", "numpy", "scipy", "soundfile", "soxr"),
-    *("pyroomacoustics", "pystoi", "pesq", "pesqc2", "zimtohrli", "onnxruntime", "ray"),
+    *("pyroomacoustics", "pystoi", "pesq", "pesqc2", "zimtohrli", "onnxruntime", "ray", "av"),
 )
 
 
