@@ -19,8 +19,8 @@ from mondegreen.chain.mel import Mel
 from mondegreen.chain.own import load_own_link
 from mondegreen.chain.randomised import Smooth
 from mondegreen.chain.smoothing import Average, Median
-from mondegreen.chain.vad import Vad
 from mondegreen.chain.telephone import Telephone
+from mondegreen.chain.vad import Vad
 from mondegreen.errors import OptionError
 from mondegreen.foreign import SPEC
 
