@@ -34,9 +34,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# docs/commands.md, from what the commands print for --help.
+# docs/commands.md, from what the commands print for --help; docs/links.md, from the links.
 docs: $(INSTALLED)
 	$(BIN)/python docs/commands.py
+	$(BIN)/python docs/links.py
 
 # CLIPS are tables of clips (id, audio, text, target); the attacks on them are what takes the time.
 CLIPS ?= $(MONDEGREEN_LIBRISPEECH)/clips.tsv $(MONDEGREEN_SPEECH)/clips.tsv

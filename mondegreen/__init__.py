@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mondegreen.psychoacoustics.threshold import masking_threshold
     from mondegreen.results.record import Record
     from mondegreen.victims import Recogniser, Victim, load_recogniser, load_victim
+    from mondegreen.victims.through import through
 
 __all__ = [
     "MondegreenError",
@@ -41,6 +42,7 @@ __all__ = [
     "load_victim",
     "masking_loss",
     "masking_threshold",
+    "through",
     "verify",
 ]
 
@@ -59,6 +61,7 @@ _HOMES = {
     "load_victim": "mondegreen.victims",
     "masking_loss": "mondegreen.psychoacoustics.excess",
     "masking_threshold": "mondegreen.psychoacoustics.threshold",
+    "through": "mondegreen.victims.through",
     "verify": "mondegreen.attacks.proof",
 }
 

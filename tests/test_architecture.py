@@ -231,8 +231,8 @@ def test_neither_the_report_nor_the_help_pays_for_torch() -> None:
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
-def test_the_package_has_fifteen_public_names_at_most_and_each_is_there() -> None:
-    assert len(mondegreen.__all__) <= 15
+def test_the_package_has_sixteen_public_names_at_most_and_each_is_there() -> None:
+    assert len(mondegreen.__all__) <= 16
     assert set(mondegreen.__all__) <= set(dir(mondegreen))
     for name in mondegreen.__all__:
         assert getattr(mondegreen, name).__name__ == name

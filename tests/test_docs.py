@@ -12,6 +12,7 @@ from records import IN_ROOMS
 from typer.main import get_group
 
 from docs.commands import commands, section
+from docs.links import page as links_page
 from mondegreen.cli import app
 from mondegreen.victims.ears import EARS
 from mondegreen.victims.embedded import NAMES
@@ -25,6 +26,11 @@ COMMANDS = list(commands(get_group(app)))
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_page_shows_the_help(command: str) -> None:
     assert section(command) in PAGE, "run: make docs"
+
+
+def test_the_page_of_links_has_all_of_them() -> None:
+    shown = (ROOT / "docs" / "links.md").read_text(encoding="utf-8")
+    assert shown == links_page(), "run: make docs"
 
 
 def test_every_command_is_on_the_page_in_the_order_of_its_help() -> None:

@@ -1,12 +1,8 @@
-"""Chains by name: `telephone > opus:24 > moonshine-tiny` is a recogniser behind a codec and a line.
-
-Sound goes through from left to right. A link is a name, and its parameters after colons; or
-`module:function` for your own.
-"""
+"""Links by name, with parameters after colons: `opus:24`; `module:function` is one of your own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from mondegreen.chain.bandpass import BandPass
@@ -24,7 +20,6 @@ from mondegreen.chain.vad import Vad
 from mondegreen.errors import OptionError
 from mondegreen.foreign import SPEC
 
-BEFORE: Final = " > "  # between what a sound goes through, and what it comes to next
 LINKS: Final[Mapping[str, type[Link]]] = {
     kind.name: kind
     for kind in (
@@ -33,25 +28,6 @@ LINKS: Final[Mapping[str, type[Link]]] = {
         *(BandPass, Average, Median, Mel, Lpc, Gate, Smooth, Vad),
     )
 }
-
-
-def chained(links: Sequence[str], recogniser: str) -> str:
-    """The name of a recogniser behind links, of which the first comes first.
-
-    >>> chained(["telephone", "opus:24"], "moonshine-tiny")
-    'telephone > opus:24 > moonshine-tiny'
-    """
-    return BEFORE.join([*links, recogniser])
-
-
-def unchained(name: str) -> tuple[list[str], str]:
-    """The links of a name, and the recogniser behind them.
-
-    >>> unchained("telephone > moonshine-tiny")
-    (['telephone'], 'moonshine-tiny')
-    """
-    *links, recogniser = (part.strip() for part in name.split(BEFORE.strip()))
-    return links, recogniser
 
 
 def link(spec: str, sample_rate: int) -> Link:

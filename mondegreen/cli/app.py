@@ -29,6 +29,7 @@ ORDER: Final = (  # of work
         "rooms",
         "transcribe",
         "check-victim",
+        "links",
         "threshold",
         "demo",
         "doctor",
@@ -59,6 +60,14 @@ VictimName = Annotated[
     typer.Option(
         help="The recogniser: a name, a model hub's ID or ID@REVISION, a folder with a checkpoint,"
         " or module:function."
+    ),
+]
+Through = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A link that sound passes on its way to the recogniser, such as telephone, opus:24 or"
+        " module:function: see `mondegreen links`. Repeatable; sound comes to the first one first.",
+        show_default=False,
     ),
 ]
 MOST_BEAMS: Final = 100  # each costs memory, and beyond a few nothing is heard better

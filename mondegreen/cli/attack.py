@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mondegreen.chain.text import chained
 from mondegreen.cli.app import (
     ADVANCED,
     DEFAULT_VICTIM,
@@ -17,6 +18,7 @@ from mondegreen.cli.app import (
     Device,
     Dtype,
     Examples,
+    Through,
     VictimName,
     app,
     takes,
@@ -60,13 +62,15 @@ DEMO_STEPS: dict[str, list[tuple[Method, int | None]]] = {
     epilog=Examples + 'mondegreen attack clip.wav --target "open the door"\n\n'
     'mondegreen attack *.flac --target "good morning" --preset paper --out results --json\n\n'
     'mondegreen attack clip.wav --target "open the door" --method robust --rooms bank.rooms\n\n'
-    'mondegreen attack meeting.wav --from 12.0 --to 18.5 --target "good morning"'
+    'mondegreen attack meeting.wav --from 12.0 --to 18.5 --target "good morning"\n\n'
+    'mondegreen attack clip.wav --target "open the door" --through resample:8000 --through pcm:8'
 )
 @takes(Options, but=frozenset({"max_clean_wer"}))
 def attack(
     audio: AudioFiles,
     target: Annotated[str, typer.Option(help="The phrase that the recogniser should hear.")],
     victim: VictimName = DEFAULT_VICTIM,
+    through: Through = None,
     out: Annotated[
         Path, typer.Option(help="Folder for the results; with several clips, one folder each.")
     ] = Path("mondegreen-out"),
@@ -135,7 +139,8 @@ def attack(
     if threads is not None:
         torch.set_num_threads(threads)
     with working("loading the recogniser"):
-        attacked = load_victim(victim, device=device, dtype=getattr(torch, dtype))
+        behind = chained(through or (), victim)
+        attacked = load_victim(behind, device=device, dtype=getattr(torch, dtype))
     setup = set_up(options, attacked.sample_rate, rooms)
     # every clip is checked before any time is spent on the first
     starts = None if start is None else _starts(start, audio)

@@ -1,13 +1,15 @@
-"""Commands that look and change nothing: transcribe, check-victim, threshold, doctor."""
+"""Commands that look and change nothing: transcribe, check-victim, links, threshold, doctor."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from mondegreen.chain.text import chained
 from mondegreen.cli.app import (
     DEFAULT_VICTIM,
     AsJson,
@@ -15,6 +17,7 @@ from mondegreen.cli.app import (
     Beams,
     Device,
     Examples,
+    Through,
     VictimName,
     app,
 )
@@ -26,10 +29,14 @@ from mondegreen.errors import AudioError, RecogniserError
 from mondegreen.options import ThresholdProfile
 
 
-@app.command(epilog=Examples + "mondegreen transcribe clip.wav --victim moonshine-tiny-int8")
+@app.command(
+    epilog=Examples + "mondegreen transcribe clip.wav --victim moonshine-tiny-int8\n\n"
+    "mondegreen transcribe clip.wav --through resample:8000"
+)
 def transcribe(
     audio: AudioFiles,
     victim: VictimName = DEFAULT_VICTIM,
+    through: Through = None,
     beams: Beams = 1,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -46,8 +53,9 @@ def transcribe(
     from mondegreen.audio.pcm import load
     from mondegreen.victims import load_recogniser
 
+    name = chained(through or (), victim)
     with working("loading the recogniser"):
-        recogniser = load_recogniser(victim, device=device, beams=beams)
+        recogniser = load_recogniser(name, device=device, beams=beams)
     unheard = len(audio) - len(readable)
     for path in readable:
         sound = torch.from_numpy(load(path, recogniser.sample_rate))
@@ -58,7 +66,7 @@ def transcribe(
             unheard += 1
             continue
         if as_json:
-            print_json({"audio": str(path), "victim": victim, "beams": beams, "transcript": heard})
+            print_json({"audio": str(path), "victim": name, "beams": beams, "transcript": heard})
         else:
             out.say(f"{path}: {heard}")
     raise typer.Exit(2 if unheard else 0)
@@ -87,6 +95,7 @@ def check_victim(
             help="A name, a model hub's ID or ID@REVISION, a folder, or module:function."
         ),
     ] = DEFAULT_VICTIM,
+    through: Through = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -103,7 +112,7 @@ def check_victim(
     from mondegreen.victims.embedded import bundled
 
     with working("loading the recogniser"):
-        victim = load_victim(spec, device=device)
+        victim = load_victim(chained(through or (), spec), device=device)
     speech = torch.from_numpy(load(bundled.asset(bundled.RECORDING), victim.sample_rate))
     findings = []
     with err.status("checking") as status:
@@ -112,6 +121,20 @@ def check_victim(
             findings.append(finding)
             print_finding(finding, as_json)
     raise typer.Exit(1 if any(finding.state == "fails" for finding in findings) else 0)
+
+
+@app.command(epilog=Examples + "mondegreen links --json")
+def links(as_json: AsJson = False) -> None:
+    """List what a sound can go --through: channels and defences, with their parameters."""
+    from mondegreen.chain.catalogue import entries
+
+    for entry in entries():
+        if as_json:
+            print_json(asdict(entry))
+        else:
+            out.print(f"[bold]{escape(entry.form)}[/]  {escape(entry.what)}", highlight=False)
+            for parameter in entry.parameters:
+                out.print(f"    {escape(parameter)}", highlight=False)
 
 
 @app.command(epilog=Examples + "mondegreen threshold clip.wav --plot threshold.png")

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mondegreen.cli.app import ADVANCED, ROOMS, AsJson, Beams, Device, Dtype, Examples, Seed, app
+from mondegreen.chain.text import chained
+from mondegreen.cli.app import (
+    ADVANCED,
+    ROOMS,
+    AsJson,
+    Beams,
+    Device,
+    Dtype,
+    Examples,
+    Seed,
+    Through,
+    app,
+)
 from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_fields, print_finding, print_json, print_table
 from mondegreen.cli.progress import Bars, working
@@ -41,11 +53,13 @@ BankName = Annotated[
 @app.command(
     epilog=Examples + "mondegreen verify first-run\n\n"
     "mondegreen verify first-run --dtype float64 --beams 5\n\n"
-    "mondegreen verify first-run --victim moonshine-tiny-int8 --json"
+    "mondegreen verify first-run --victim moonshine-tiny-int8 --json\n\n"
+    "mondegreen verify first-run --through resample:8000"
 )
 def verify(
     folder: Results,
     victim: Listener = None,
+    through: Through = None,
     beams: Beams = 1,
     batch: Annotated[
         int | None,
@@ -77,7 +91,8 @@ def verify(
     from mondegreen.results.heard import Listening
     from mondegreen.victims import load_recogniser, load_victim
 
-    name = victim or made_on(folder)
+    name = chained(through or (), victim or made_on(folder))
+    other = name if victim or through else None
     with working("loading the recogniser"):
         load = load_victim if batch else partial(load_recogniser, beams=beams)
         recogniser = load(name, device=device, dtype=getattr(torch, dtype))
@@ -91,7 +106,7 @@ def verify(
             if as_json:
                 print_json(claim.to_json())
             elif claim.claimed != claim.verified:
-                err.say(_surprise(claim, victim))
+                err.say(_surprise(claim, other))
     status = _count(folder, name, claims, as_json)
     _keep_claims(folder, Listening(name, beams, dtype, batch), claims)
     raise typer.Exit(status)
@@ -155,6 +170,7 @@ def _count(folder: Path, listener: str, claims: list[Claim], as_json: bool) -> i
 def sanity(
     folder: Results,
     victim: Listener = None,
+    through: Through = None,
     transfer: Annotated[
         list[Path] | None,
         typer.Option(help="Results on another recogniser, same clips and targets. Repeatable."),
@@ -180,8 +196,9 @@ def sanity(
     from mondegreen.results.sanity import keep_findings
     from mondegreen.victims import load_victim
 
+    name = chained(through or (), victim or made_on(folder))
     with working("loading the recogniser"):
-        attacked = load_victim(victim or made_on(folder), device=device)
+        attacked = load_victim(name, device=device)
         bank = bank_of(folder, rooms, attacked.sample_rate)
     findings: list[Finding] = []
     whole = False

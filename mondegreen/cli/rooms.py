@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mondegreen.cli.app import DEFAULT_VICTIM, ROOMS, AsJson, Beams, Device, Examples, app
+from mondegreen.chain.text import chained
+from mondegreen.cli.app import (
+    DEFAULT_VICTIM,
+    ROOMS,
+    AsJson,
+    Beams,
+    Device,
+    Examples,
+    Through,
+    app,
+)
 from mondegreen.cli.console import err
 from mondegreen.cli.output import (
     print_fields,
@@ -147,6 +157,7 @@ def evaluate(
         str | None,
         typer.Option(help="The recogniser. Default: the one that the result was made on."),
     ] = None,
+    through: Through = None,
     beams: Beams = 1,
     device: Device = "auto",
     exact: Annotated[
@@ -184,7 +195,7 @@ def evaluate(
     from mondegreen.victims import load_recogniser
 
     with working("loading the recogniser"):
-        judge = victim or attacked(sound) or DEFAULT_VICTIM
+        judge = chained(through or (), victim or attacked(sound) or DEFAULT_VICTIM)
         recogniser = load_recogniser(judge, device=device, beams=beams)
         named = [
             load_recogniser(name, device=device, authorised=authorised) for name in others or ()

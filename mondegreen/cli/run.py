@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from mondegreen.cli.app import AsJson, Examples, app, takes
+from mondegreen.cli.app import AsJson, Examples, Through, app, takes
 from mondegreen.cli.console import err, one_line, out
 from mondegreen.cli.output import print_fields, print_json
 from mondegreen.cli.progress import Bars
@@ -131,6 +131,7 @@ def run(
         Path | None,
         typer.Option("--out", help="The run folder; run the same command again to resume."),
     ] = None,
+    through: Through = None,
     config: Annotated[
         Path | None,
         typer.Option(help="A TOML file with any of these options; flags override it."),
@@ -150,7 +151,7 @@ def run(
     Ctrl-C, a crash or a kill loses nothing: run the same command again to resume. Exit status 0:
     every clip is verified.
     """
-    resolved = read_config(config, {"clips": clips, **chosen})
+    resolved = read_config(config, {"clips": clips, "through": through, **chosen})
     if print_config:
         out.print(resolved.to_toml(), end="", markup=False, highlight=False)
         return

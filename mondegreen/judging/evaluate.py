@@ -5,6 +5,7 @@ Any result of an attack will do, or any recording and a phrase.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.air.rooms.cached import default_bank
 from mondegreen.audio.pcm import load
+from mondegreen.chain.names import is_own
+from mondegreen.chain.text import chained, unchained
 from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.measures.survival import Phrases, survival, survives
 from mondegreen.measures.transfer import Transfer, transfer
@@ -162,16 +165,18 @@ def may_be_loaded(name: str, source: str | PathLike[str]) -> str:
         OptionError: the name stands for code to run, or for something to fetch; a file, which may
             be anybody's, does not decide that.
     """
-    if name in NAMES or is_folder(name):
+    links, recogniser = unchained(name)
+    own = any(map(is_own, links))
+    if not own and (recogniser in NAMES or is_folder(recogniser)):
         return name
-    if Path(name).is_absolute():
+    if not own and Path(recogniser).is_absolute():
         raise OptionError(
-            f"{source} was made on the checkpoint {name}, which is not there. Say where it is:"
-            " --victim FOLDER"
+            f"{source} was made on the checkpoint {recogniser}, which is not there. Say where it"
+            f" is: --victim {shlex.quote(chained(links, 'FOLDER'))}"
         )
     raise OptionError(
         f"{source} was made on {name}. A record alone may not run code or fetch models; if you"
-        f" trust it, name the recogniser yourself: --victim {name}"
+        f" trust it, name the recogniser yourself: --victim {shlex.quote(name)}"
     )
 
 

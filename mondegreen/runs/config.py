@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 import tomli_w
 from pydantic import Field
 
+from mondegreen.chain.text import chained
 from mondegreen.data.plain_text import is_utf8
 from mondegreen.errors import OptionError, reason
 from mondegreen.options import Options
@@ -102,9 +103,11 @@ class RunConfig(Options):
 def read_config(path: Path | None, flags: Mapping[str, Any]) -> RunConfig:
     """The configuration of a file, with flags over it.
 
+    The links of `through` become a part of the recogniser's name.
+
     Args:
         path: a TOML file; None: flags alone.
-        flags: by the fields' names; None: not given.
+        flags: by the fields' names, or `through`; None: not given.
 
     Raises:
         OptionError: the file cannot be read, or something in it or in the flags is not offered.
@@ -114,10 +117,20 @@ def read_config(path: Path | None, flags: Mapping[str, Any]) -> RunConfig:
     if asked.keys() & TARGETS:  # there is only one way of choosing them
         given = {name: value for name, value in given.items() if name not in TARGETS}
     given |= asked
+    links = _links(given.pop("through", []))
     for name, value in given.items():
         if isinstance(value, str) and ("\0" in value or not is_utf8(value)):
             raise OptionError(f"Got {name} = {value!r:.60}, which is no UTF-8 text. Type it again.")
-    return RunConfig(**{name: _in_full(name, value) for name, value in given.items()})
+    config = RunConfig(**{name: _in_full(name, value) for name, value in given.items()})
+    return config.model_copy(update={"victim": chained(links, config.victim)})
+
+
+def _links(given: Any) -> list[str]:
+    if isinstance(given, list) and all(isinstance(one, str) for one in given):
+        return given
+    raise OptionError(
+        f'Got through = {given!r:.60}, expected a list of links such as ["telephone", "opus:24"].'
+    )
 
 
 def _in_full(name: str, value: Any) -> Any:

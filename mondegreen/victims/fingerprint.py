@@ -11,21 +11,29 @@ from torch import Tensor
 
 from mondegreen.victims.base import Recogniser
 from mondegreen.victims.guard import bare
+from mondegreen.victims.through import Through
 
 
 def fingerprint(recogniser: Recogniser) -> str:
     """SHA-256 over every tensor of a recogniser, its modules and its parts.
 
     Follows attributes, lists and mappings, and the attributes of objects of this package or the
-    recogniser's own. A recogniser without tensors (an ONNX session, say) has the hash of nothing.
+    recogniser's own; what stands before it has no weights. A recogniser without tensors (an ONNX
+    session, say) has the hash of nothing.
     """
-    digest, recogniser = hashlib.sha256(), bare(recogniser)
+    digest, recogniser = hashlib.sha256(), _alone(recogniser)
     home = _package(recogniser)
     for name, tensor in sorted(_tensors(recogniser, "", home, set()), key=itemgetter(0)):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
         values = tensor.detach().cpu().contiguous().reshape(-1)
         digest.update(values.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _alone(recogniser: Recogniser) -> Recogniser:
+    """A recogniser without its border and what stands before it."""
+    found = bare(recogniser)
+    return _alone(found.recogniser) if isinstance(found, Through) else found
 
 
 def _tensors(held: object, name: str, home: str, seen: set[int]) -> Iterator[tuple[str, Tensor]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import operator
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -271,7 +272,7 @@ def checked_dtype(dtype: object) -> torch.dtype:
 
 
 def _checking(who: str) -> str:
-    return f"check it with: mondegreen check-victim {who}"
+    return f"check it with: mondegreen check-victim {shlex.quote(who)}"
 
 
 def _name_of(recogniser: object) -> str:

@@ -1,7 +1,7 @@
 """Loads recognisers by name.
 
 A name is one of `NAMES`, an ear (see `ears`), a folder with a checkpoint, `module:function` for
-your own recogniser, or an id of the model hub; behind links, as in `mondegreen.chain.names`, it
+your own recogniser, or an id of the model hub; behind links, as in `mondegreen.chain.text`, it
 stands last.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from mondegreen.chain.names import unchained
+from mondegreen.chain.text import unchained
 from mondegreen.errors import VictimError, first_line
 from mondegreen.foreign import SPEC, theirs
 from mondegreen.victims.base import Recogniser, Victim

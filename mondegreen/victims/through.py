@@ -20,7 +20,8 @@ from torch import Tensor
 from mondegreen.air.transformations import Draws
 from mondegreen.audio.pcm import to_pcm16
 from mondegreen.chain.link import Link
-from mondegreen.chain.names import chained, link
+from mondegreen.chain.names import link
+from mondegreen.chain.text import chained
 from mondegreen.chain.vote import vote
 from mondegreen.errors import OptionError
 from mondegreen.victims.base import Recogniser, Score
@@ -69,6 +70,11 @@ class Through:
         self.hearings = max(link.hearings for link in links)
 
     @property
+    def random(self) -> bool:
+        """Whether it draws anew for each sound."""
+        return any(one.random for one in self.links)
+
+    @property
     def approximate(self) -> str | None:
         """Why its gradient is not that of what is heard; None: it is."""
         links = [one.spec for one in self.links if one.random or not one.differentiable]
@@ -97,7 +103,7 @@ class Through:
 
     def _draws(self, audio: Tensor, lengths: Tensor, count: int) -> Draws:
         """Draws of each clip, from its own samples."""
-        if not any(one.random for one in self.links):
+        if not self.random:
             return Draws.of((0,), len(audio), count)
         rows = [
             Draws.of((self.seed, _content(clip[:length])), 1, count).generators[0]

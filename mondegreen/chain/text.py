@@ -1,0 +1,31 @@
+"""Chains as text: `telephone > opus:24 > moonshine-tiny`, in which sound goes from left to right.
+
+Kept apart from what the names stand for, which needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+BEFORE: Final = ">"  # between what a sound goes through, and what it comes to next
+
+
+def chained(links: Sequence[str], recogniser: str) -> str:
+    """The name of a recogniser behind links, or whole chains, of which the first comes first.
+
+    >>> chained(["telephone", "opus:24>pcm:8"], "moonshine-tiny")
+    'telephone > opus:24 > pcm:8 > moonshine-tiny'
+    """
+    parts = [part.strip() for one in (*links, recogniser) for part in one.split(BEFORE)]
+    return f" {BEFORE} ".join(parts)
+
+
+def unchained(name: str) -> tuple[list[str], str]:
+    """The links of a name, and the recogniser behind them.
+
+    >>> unchained("telephone > moonshine-tiny")
+    (['telephone'], 'moonshine-tiny')
+    """
+    *links, recogniser = (part.strip() for part in name.split(BEFORE))
+    return links, recogniser
