@@ -55,6 +55,16 @@ def test_taps_of_a_filter_are_measured_where_they_are() -> None:
     torch.testing.assert_close(found, taps.double(), rtol=0, atol=1e-7)
 
 
+def test_what_is_next_to_nothing_is_no_tap() -> None:
+    far = torch.zeros(201)
+    far[100], far[107], far[10] = 1, 1e-3, 1e-8
+    found = measured(
+        lambda sound: filtered(sound[None, None], torch.tensor([len(sound)]), far)[0, 0], reach=150
+    )
+    assert found.shape == (2 * 7 + 1,)
+    torch.testing.assert_close(found, far[93:108].double(), rtol=0, atol=1e-6)
+
+
 # ---- rates ----------------------------------------------------------------------------------
 
 

@@ -3,7 +3,9 @@
 A codec delays a sound by an amount that depends on its settings. It is measured once, by a sound
 that is sent through, and taken back to the sample.
 
-What a search hears is what the codec makes of it; the gradient is the identity's.
+What a search hears is what the codec makes of it; the gradient is the identity's. So each pass
+of a search encodes and decodes. On one core, as a share of moonshine-tiny's own pass over the same
+four seconds, that is: opus:24 1.3, opus:64 0.6, mp3:64 0.3, aac:48 0.26, ogg:40 0.16.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from mondegreen.errors import VictimError
 
 # samples of silence around a sound: a codec needs some to begin, and delays what it puts out
 LEAD: Final = 1024
-TAIL: Final = 4096
+TAIL: Final = 2048
 PROBE_SECONDS: Final = 2
 SYLLABLES: Final = 4  # a second
 
