@@ -1,4 +1,4 @@
-"""Defences: one contract for all, and closed forms of each."""
+"""Defences: closed forms of each; `test_chain_links.py` has the contract of all."""
 
 from __future__ import annotations
 
@@ -25,10 +25,7 @@ GATE = pytest.param(
         importlib.util.find_spec("noisereduce") is None, reason="needs noisereduce"
     ),
 )
-DETERMINISTIC = ["bandpass", "average", "median", "mel", "lpc", GATE, "vad"]
-ALL = [*DETERMINISTIC, "smooth"]
-# How far the twin may be from the real thing, sample by sample, of sounds of amplitude 0.1.
-ERROR = {"bandpass": 1e-6, "average": 1e-7}
+ALL = ["bandpass", "average", "median", "mel", "lpc", GATE, "smooth", "vad"]
 
 
 def draws(clips: int = 1, count: int = 1) -> Draws:
@@ -57,43 +54,18 @@ def twin(made: Link, audio: Tensor, lengths: list[int], count: int = 1) -> Tenso
 
 @pytest.mark.parametrize("rate", [8000, RATE])
 @pytest.mark.parametrize("spec", ALL)
-def test_the_twin_is_the_real_thing_within_its_error(spec: str, rate: int) -> None:
-    made, sound = link(spec, rate), noise(0, 8001)
-    sound[4000:] *= 1e-3
-    heard = made.heard(sound, draws())
-    seen = twin(made, sound[None, None], [8001])[0, 0]
-    assert (seen - heard).abs().max() <= ERROR.get(spec, 0.0)
-    assert (heard - sound).abs().max() > 1e-5  # it does something
-
-
-@pytest.mark.parametrize("spec", ALL)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_row_depends_neither_on_its_batch_nor_on_its_padding(
-    spec: str, dtype: torch.dtype
-) -> None:
-    made, audio = link(spec, RATE), noise(1, 2, 1, 4000, dtype=dtype)
-    audio[0, :, 2001:] = torch.nan
-    together = twin(made, audio, [2001, 4000])
-    alone = twin(made, audio[:1, :, :2001], [2001])
-    assert together.dtype == dtype
-    torch.testing.assert_close(together[:1, :, :2001], alone, rtol=1e-4, atol=1e-6)
-    assert together[0, :, 2001:].abs().max() == 0
-
-
-@pytest.mark.parametrize("rate", [8000, RATE])
-@pytest.mark.parametrize("spec", ALL)
 def test_silence_and_the_shortest_clip_have_finite_sounds_and_gradients(
     spec: str, rate: int
 ) -> None:
     samples = rate // 10
     half = torch.cat([torch.zeros(samples // 2), noise(2, samples - samples // 2)])
-    for sound in (torch.zeros(samples), noise(2, samples), half):
+    for sound in (torch.zeros(samples), noise(2, samples), half, half.double()):
         audio = sound[None, None].requires_grad_()
         out = twin(link(spec, rate), audio, [samples])
         (gradient,) = torch.autograd.grad(out.square().sum() + out.sum(), audio)
+        assert out.dtype == sound.dtype
         assert out.isfinite().all()
         assert gradient.isfinite().all()
-        assert link(spec, rate).heard(sound, draws()).shape == sound.shape
 
 
 @pytest.mark.parametrize("spec", ["bandpass", "average", "median", "mel", "lpc", "vad"])
