@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from mondegreen.chain.also import ALSO, Also
 from mondegreen.chain.bandpass import BandPass
 from mondegreen.chain.codecs import Aac, Mp3, Opus, Vorbis
 from mondegreen.chain.converters import Clip, Drift, Gain, Noise, Pcm, Resample
@@ -38,6 +39,8 @@ def link(spec: str, sample_rate: int) -> Link:
         VictimError: your own function cannot be found.
     """
     name, *given = spec.split(":")
+    if name == ALSO and given:
+        return Also(sample_rate=sample_rate, inner=link(":".join(given), sample_rate))
     if name not in LINKS:
         if SPEC.fullmatch(spec):
             return load_own_link(spec, sample_rate)
@@ -59,7 +62,10 @@ def link(spec: str, sample_rate: int) -> Link:
 
 def is_own(spec: str) -> bool:
     """Whether a link stands for code of one's own."""
-    return spec.partition(":")[0] not in LINKS and SPEC.fullmatch(spec) is not None
+    name, _, rest = spec.partition(":")
+    if name == ALSO:
+        return is_own(rest)
+    return name not in LINKS and SPEC.fullmatch(spec) is not None
 
 
 def _value(text: str) -> int | float | str:

@@ -217,8 +217,8 @@ def matched_agrees(probe: Probe) -> Outcome:
             right, wrong, missed = right + claimed, wrong + (not true), missed + (true - claimed)
     if not right and not missed:
         return "skipped", "never matched, so agreement could not be tested"
-    if not right and getattr(probe.victim, "random", False):
-        return "skipped", f"{missed} transcribed, none matched in all draws of what is random"
+    if not right and (asked := getattr(probe.victim, "stricter", None)) is not None:
+        return "skipped", f"{missed} transcribed, but a match also asks for {asked}"
     counts = f"agrees: {right} matched, {wrong} not"
     if missed:
         counts += f"; {missed} transcribed but not matched"

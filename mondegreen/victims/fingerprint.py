@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mondegreen.victims.base import Recogniser
 from mondegreen.victims.guard import bare
+from mondegreen.victims.halves import Halves
 from mondegreen.victims.through import Through
 
 
@@ -33,7 +34,7 @@ def fingerprint(recogniser: Recogniser) -> str:
 def _alone(recogniser: Recogniser) -> Recogniser:
     """A recogniser without its border and what stands before it."""
     found = bare(recogniser)
-    return _alone(found.recogniser) if isinstance(found, Through) else found
+    return _alone(found.recogniser) if isinstance(found, Through | Halves) else found
 
 
 def _tensors(held: object, name: str, home: str, seen: set[int]) -> Iterator[tuple[str, Tensor]]:

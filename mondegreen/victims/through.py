@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mondegreen.air.transformations import Draws
 from mondegreen.audio.pcm import to_pcm16
+from mondegreen.chain.also import Also
 from mondegreen.chain.link import Link
 from mondegreen.chain.names import link
 from mondegreen.chain.text import chained
@@ -26,7 +27,8 @@ from mondegreen.chain.vote import vote
 from mondegreen.errors import OptionError
 from mondegreen.victims.base import Recogniser, Score
 from mondegreen.victims.batching import Remembered
-from mondegreen.victims.guard import GuardedVictim, guarded
+from mondegreen.victims.guard import GuardedVictim, attackable, guarded
+from mondegreen.victims.halves import HALVES, Halves
 
 
 def through(recogniser: Recogniser, *links: str | Link) -> Recogniser:
@@ -40,6 +42,10 @@ def through(recogniser: Recogniser, *links: str | Link) -> Recogniser:
         OptionError: a link of another rate, or as `mondegreen.chain.names.link`.
         VictimError: what a link needs is not there.
     """
+    if HALVES in links:
+        at = links.index(HALVES)
+        halved = Halves(attackable(through(recogniser, *links[at + 1 :])))
+        return through(halved, *links[:at])
     inner = guarded(recogniser)
     if not links:
         return inner
@@ -78,7 +84,17 @@ class Through:
     def approximate(self) -> str | None:
         """Why its gradient is not that of what is heard; None: it is."""
         links = [one.spec for one in self.links if one.random or not one.differentiable]
-        return f"its gradient is approximate through {', '.join(links)}" if links else None
+        if not links:
+            return getattr(self.recogniser, "approximate", None)
+        return f"its gradient is approximate through {', '.join(links)}"
+
+    @property
+    def stricter(self) -> str | None:
+        """What a match asks for besides the transcript; None: nothing."""
+        links = [one.spec for one in self.links if one.random or isinstance(one, Also)]
+        if not links:
+            return getattr(self.recogniser, "stricter", None)
+        return f"every draw and sound of {', '.join(links)}"
 
     def __getattr__(self, name: str) -> Any:
         if name in ("recogniser", "links"):  # not there yet, while it is unpickled
@@ -135,6 +151,9 @@ class ThroughVictim(Through):
         draws = self._draws(audio, lengths, max(one.draws for one in self.links))
         for one in self.links:
             sound = one.twin(sound, lengths, draws)
+            if sound.shape[1] > draws.count:  # each sound of a draw goes on with draws of its own
+                times = sound.shape[1] // draws.count
+                draws = Draws(tuple(row * times for row in draws.generators))
         count = sound.shape[1]
         rows = tuple(target for target in targets for _ in range(count))
         every = lengths if count == 1 else self._each(lengths, count)
