@@ -40,6 +40,7 @@ ROOMS = (
     "judging",
     "runs",
     "report",
+    "defending",
     "listening",
     "doctor",
 )

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from toy import LinearVictim, linear_victim
@@ -86,3 +87,9 @@ def _of(kind: type[LinearVictim]) -> LinearVictim:
 def _named(victim: LinearVictim, function: str) -> LinearVictim:
     victim.name = f"toy_victims:{function}"
     return victim
+
+
+def silence(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """A defence through which nothing comes."""
+    del sample_rate
+    return np.zeros_like(audio)

@@ -6,13 +6,25 @@ to stderr, results to stdout. Commands import what they need when they run: torc
 `--help` does without it.
 """
 
-from mondegreen.cli import attack, inspect, judge, listen, measure, output, report, rooms, run
+from mondegreen.cli import (
+    attack,
+    defend,
+    inspect,
+    judge,
+    listen,
+    measure,
+    output,
+    report,
+    rooms,
+    run,
+)
 from mondegreen.cli.app import app
 from mondegreen.cli.entry import main
 
 __all__ = [
     "app",
     "attack",
+    "defend",
     "inspect",
     "judge",
     "listen",

@@ -117,6 +117,10 @@ class Through:
             audio = one.heard(audio, draws)
         return audio
 
+    def draws_of(self, audio: Tensor) -> Draws:
+        """The draw of a sound [T]."""
+        return self._draws(audio[None], torch.tensor([len(audio)]), 1)
+
     def _draws(self, audio: Tensor, lengths: Tensor, count: int) -> Draws:
         """Draws of each clip, from its own samples."""
         if not self.random:

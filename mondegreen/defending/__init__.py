@@ -1,0 +1,1 @@
+"""Whether a defence helps: against files made without it, and against an attack that knows it."""

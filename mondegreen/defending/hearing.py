@@ -1,0 +1,145 @@
+"""What is heard behind a defence, of clean clips and of adversarial files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mondegreen.defending.defence import Defence
+from mondegreen.errors import MondegreenError
+from mondegreen.files import as_json, write_whole
+from mondegreen.reading import is_file
+from mondegreen.results.folder import RECORD, hash_of, item_folders, read_object
+from mondegreen.results.item import Item, read_item
+from mondegreen.results.record import typed
+from mondegreen.victims.base import Recogniser
+from mondegreen.victims.guard import bare
+from mondegreen.victims.through import Through
+
+ANEW: Final = 5  # draws in which a file is heard through what is random
+
+OnDone = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a recogniser hears of one clip, and of the file that was made of it."""
+
+    id: str
+    target: str
+    text: str  # what is said; where that is not known, what is heard without a defence
+    seconds: float  # of sound
+    verified: bool  # the file is heard as its target by the recogniser that it was made on
+    normaliser: str
+    clean: tuple[str, ...]  # transcripts of the clip, of each draw of what is random
+    adversarial: tuple[str, ...]  # the same of the file
+    cost: float  # seconds of work of the defence per second of sound
+    # of a detector: what it gives the clip and the file; the higher, the more suspicious
+    clean_score: float | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """All that was heard of the results in a folder."""
+
+    of: dict[str, str]  # the hashes of their records, by item
+    recogniser: str
+    heard: tuple[Heard, ...]
+
+
+def listen(
+    folder: Path, recogniser: Recogniser, defence: Defence, kept: Path, on_done: OnDone
+) -> Hearing:
+    """Hear every result of a folder behind a defence; what was heard before is read from `kept`.
+
+    Raises:
+        MondegreenError: a result cannot be read.
+        StorageError: `kept` cannot be written.
+        RecogniserError: the recogniser or the defence fails.
+    """
+    folders = item_folders(folder)
+    of = {item.relative_to(folder).as_posix(): hash_of(item / RECORD) for item in folders}
+    known = _read(kept)
+    if known is not None and (known.of, known.recogniser) == (of, recogniser.name):
+        return known
+    found = []
+    for done, item in enumerate(folders):
+        on_done(done, len(folders))
+        found.append(_heard(read_item(item), recogniser, defence))
+    on_done(len(folders), len(folders))
+    hearing = Hearing(of, recogniser.name, tuple(found))
+    write_whole(kept, as_json(asdict(hearing)))
+    return hearing
+
+
+def _read(kept: Path) -> Hearing | None:
+    """What an earlier call has heard; None: nothing, or it is damaged."""
+    if not is_file(kept):
+        return None
+    try:
+        return typed(Hearing, read_object(kept))
+    except MondegreenError:
+        return None
+
+
+def _heard(item: Item, recogniser: Recogniser, defence: Defence) -> Heard:
+    record, sounds = item.record, (_sound(item.clean), _sound(item.adversarial))
+    clean, adversarial = (tuple(_transcripts(recogniser, sound, defence)) for sound in sounds)
+    seconds = len(sounds[0]) / record.sample_rate
+    scores: list[float | None] = [None, None]
+    began = time.perf_counter()
+    if defence.detector is not None:
+        scores = [defence.detector.score(recogniser, sound) for sound in sounds]
+        spent = (time.perf_counter() - began) / 2
+    else:
+        spent = _work(recogniser, sounds[0])
+    return Heard(
+        record.id,
+        record.target,
+        record.text or record.heard_clean,
+        seconds,
+        record.verified,
+        record.options.normaliser,
+        clean,
+        adversarial,
+        spent / seconds,
+        *scores,
+    )
+
+
+def _transcripts(recogniser: Recogniser, sound: Tensor, defence: Defence) -> Iterator[str]:
+    """What is heard of a sound [T], once or in several draws of what is random."""
+    if not defence.random:
+        yield recogniser.transcribe(sound)
+        return
+    behind: Any = bare(recogniser)
+    for seed in range(ANEW):
+        yield type(behind)(behind.recogniser, behind.links, seed).transcribe(sound)
+
+
+def _work(recogniser: Recogniser, sound: Tensor) -> float:
+    """Seconds that the links before a recogniser, and more hearings than one, take of a sound."""
+    behind = bare(recogniser)
+    if not isinstance(behind, Through):
+        return 0.0
+    began = time.perf_counter()
+    behind.heard(sound, behind.draws_of(sound))
+    linked = time.perf_counter() - began
+    if behind.hearings == 1:
+        return linked
+    behind.recogniser.transcribe(sound)
+    hearing = time.perf_counter() - began - linked
+    return behind.hearings * (linked + hearing) - hearing
+
+
+def _sound(samples: NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(samples))

@@ -1,0 +1,81 @@
+"""The pages of a table of defences: one to read and send on, and one with every clip to play."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from matplotlib.figure import Figure
+
+from mondegreen.defending.defend import Trial, records
+from mondegreen.defending.row import Row
+from mondegreen.defending.table import COLUMNS, cells
+from mondegreen.files import write_whole
+from mondegreen.report.figures.ink import INK, PAGE, look, page_svg
+from mondegreen.report.page.frame import render
+from mondegreen.report.page.media import data_address
+from mondegreen.report.page.write import write_report
+from mondegreen.results.record import Record
+
+REPORT, PLAYED = "report.html", "clips.html"
+ACROSS: Final = 4  # panels of the chart in a row
+PANEL: Final = 1.35  # height of one, inches
+
+
+def write_pages(trial: Trial, rows: Sequence[Row]) -> list[Path]:
+    """Write `report.html` and `clips.html` into the folder of a trial.
+
+    Raises:
+        StorageError: one cannot be written.
+        MondegreenError: a run cannot be read.
+    """
+    done = {row.defence for row in rows}
+    runs = [trial.undefended, *(trial.behind(d) for d in trial.defences if d.spec in done)]
+    played = write_report([[run] for run in runs], trial.folder / PLAYED).page
+    before = records(trial.undefended)
+    after = {d.spec: records(trial.behind(d)) for d in trial.defences if d.spec in done}
+    html = render(
+        "mondegreen.defending",
+        "defend",
+        facts=trial.facts,
+        clips=len(before),
+        columns=list(COLUMNS),
+        table=[(row, cells(row)) for row in rows],
+        chart=data_address(
+            page_svg(lambda figure: draw_prices(figure, before, after)).encode(), "image/svg+xml"
+        ),
+        played=PLAYED,
+    )
+    write_whole(trial.folder / REPORT, html.encode())
+    return [trial.folder / REPORT, played]
+
+
+def draw_prices(
+    figure: Figure, before: Sequence[Record], after: Mapping[str, Sequence[Record]]
+) -> None:
+    """Of each defence, the share of clips that are attacked with δ so quiet, and without it."""
+    down = -(-len(after) // ACROSS)
+    figure.set_size_inches(PAGE, PANEL * down + 0.3)
+    panels = figure.subplots(down, ACROSS, squeeze=False, sharex=True, sharey=True)
+    for axes in panels.flat[len(after) :]:
+        axes.set_visible(False)
+    for axes, (name, found) in zip(panels.flat, after.items(), strict=False):
+        axes.step(*_attacked(before), where="post", color=INK, lw=0.7, ls=":")
+        axes.step(*_attacked(found), where="post", color=look(0).color)
+        axes.set_title(name, fontsize=7)
+        axes.set_ylim(-0.04, 1.04)
+    panels[0, 0].invert_xaxis()
+    figure.supxlabel("SNR of the change, dB: louder to the right", fontsize=7)
+    figure.supylabel("share of clips attacked", fontsize=7)
+
+
+def _attacked(found: Sequence[Record]) -> tuple[list[float], list[float]]:
+    """Falling SNRs, and the share of clips that are verified with at least that."""
+    snrs = sorted(
+        (r.quality.snr_db for r in found if r.verified and r.quality.snr_db is not None),
+        reverse=True,
+    )
+    shares = [n / len(found) for n in range(len(snrs) + 1)] if found else [0.0]
+    ends = [snrs[0] + 3, *snrs] if snrs else [0.0]
+    return [*ends, min(ends) - 3], [*shares, shares[-1]]
