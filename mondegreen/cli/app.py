@@ -21,30 +21,9 @@ PLAIN: Final = frozenset(  # fields that most users choose; others are in the ad
     {"method", "preset", "max_passes", "target", "targets", "limit", "victim", "workers", "device"}
 )
 ORDER: Final = (  # of work
-    *(
-        "attack",
-        "run",
-        "defend",
-        "verify",
-        "evaluate",
-        "sanity",
-        "summary",
-        "compare",
-        "report",
-        "plot",
-    ),
-    *(
-        "collect",
-        "measure",
-        "listen",
-        "rooms",
-        "transcribe",
-        "check-victim",
-        "links",
-        "threshold",
-        "demo",
-        "doctor",
-    ),
+    *("attack", "run", "defend", "verify", "evaluate", "sanity"),
+    *("summary", "compare", "report", "plot", "collect", "measure", "listen", "rooms"),
+    *("transcribe", "check-victim", "links", "threshold", "demo", "doctor"),
 )
 
 
