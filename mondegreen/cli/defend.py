@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mondegreen.cli.app import AsJson, Examples, app, takes
-from mondegreen.cli.console import err
+from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_json, print_table
 from mondegreen.cli.progress import working
 from mondegreen.cli.refusals import check_clips, check_place, check_results
@@ -90,7 +90,7 @@ def defend(
     from mondegreen.defending.defend import Stopped, plan
     from mondegreen.defending.defend import defend as defended
     from mondegreen.defending.page import write_pages
-    from mondegreen.defending.table import SHORT, cells, to_json, write_tables
+    from mondegreen.defending.table import SHORT, cells, headline, to_json, write_tables
 
     flags = {**chosen, **({"max_passes": budget} if budget else {})}
     specs = tried or list(QUICK if quick else ALL)
@@ -118,6 +118,7 @@ def defend(
             print_json(to_json(row))
     else:
         print_table(list(SHORT), [cells(row, SHORT) for row in rows])
+        out.say(headline(rows))
     for page in written:
         err.say(f"page: {page}")
     raise typer.Exit(0 if all(row.result != "not evaluated" for row in rows) else 1)

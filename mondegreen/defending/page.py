@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from mondegreen.defending.defend import Trial, records
 from mondegreen.defending.row import Row
-from mondegreen.defending.table import COLUMNS, cells
+from mondegreen.defending.table import cells, headline, known
 from mondegreen.files import write_whole
 from mondegreen.report.figures.ink import INK, PAGE, look, page_svg
+from mondegreen.report.numbers.summary_text import one_line
 from mondegreen.report.page.frame import render
 from mondegreen.report.page.media import data_address
 from mondegreen.report.page.write import write_report
@@ -40,8 +41,9 @@ def write_pages(trial: Trial, rows: Sequence[Row]) -> list[Path]:
         "defend",
         facts=trial.facts,
         clips=len(before),
-        columns=list(COLUMNS),
-        table=[(row, cells(row)) for row in rows],
+        headline=headline(rows),
+        columns=known(rows),
+        table=[(row, cells(row, known(rows))) for row in rows],
         chart=data_address(
             page_svg(lambda figure: draw_prices(figure, before, after)).encode(), "image/svg+xml"
         ),
@@ -55,15 +57,16 @@ def draw_prices(
     figure: Figure, before: Sequence[Record], after: Mapping[str, Sequence[Record]]
 ) -> None:
     """Of each defence, the share of clips that are attacked with δ so quiet, and without it."""
-    down = -(-len(after) // ACROSS)
-    figure.set_size_inches(PAGE, PANEL * down + 0.3)
-    panels = figure.subplots(down, ACROSS, squeeze=False, sharex=True, sharey=True)
+    across = min(ACROSS, len(after))
+    down = -(-len(after) // across)
+    figure.set_size_inches(PAGE * across / ACROSS, PANEL * down + 0.3)
+    panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     for axes in panels.flat[len(after) :]:
         axes.set_visible(False)
     for axes, (name, found) in zip(panels.flat, after.items(), strict=False):
         axes.step(*_attacked(before), where="post", color=INK, lw=0.7, ls=":")
         axes.step(*_attacked(found), where="post", color=look(0).color)
-        axes.set_title(name, fontsize=7)
+        axes.set_title(one_line(name), fontsize=7)
         axes.set_ylim(-0.04, 1.04)
     panels[0, 0].invert_xaxis()
     figure.supxlabel("SNR of the change, dB: louder to the right", fontsize=7)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
-from mondegreen.defending.row import Price, Rate, Row
+from mondegreen.defending.row import Price, Rate, Result, Row
 from mondegreen.files import as_json, write_whole
 from mondegreen.judging.detectors import Roc
 from mondegreen.report.numbers.statistics import Share
+from mondegreen.wording import number_of
 
 UNKNOWN: Final = "-"
 JSON, CSV = "defend.json", "defend.csv"
@@ -58,31 +60,47 @@ def _found(roc: Roc | None) -> str:
 Cell = Callable[[Row], str]
 COLUMNS: Final[Mapping[str, Cell]] = {
     "defence": lambda row: row.defence,
-    "words wrong in clean speech": lambda row: _rate(row.cost.wer),
-    "old files still heard": lambda row: _share(row.oblivious.heard),
-    "words wrong in them": lambda row: _rate(row.oblivious.recovered),
+    "result": lambda row: row.result,
     "adaptive attack": lambda row: _share(row.adaptive.verified),
     "95 %": lambda row: _between(row.adaptive.verified),
     "in fresh draws": lambda row: _percent(row.adaptive.anew),
     "louder by": lambda row: _louder(row.price),
     "Zimtohrli MOS": lambda row: _lost(row.price.zimtohrli if row.price else None),
     "PESQ (Cor. 2)": lambda row: _lost(row.price.pesq_c2 if row.price else None),
+    "old files still heard": lambda row: _share(row.oblivious.heard),
+    "words wrong in them": lambda row: _rate(row.oblivious.recovered),
+    "words wrong in clean speech": lambda row: _rate(row.cost.wer),
     "AUC, old files": lambda row: _auc(row.detected),
     "found without alarm": lambda row: _found(row.detected),
     "AUC, adaptive": lambda row: _auc(row.detected_adaptive),
     "found, adaptive": lambda row: _found(row.detected_adaptive),
     "s per s": lambda row: UNKNOWN if row.cost.work is None else f"{row.cost.work:.3f}",
-    "result": lambda row: row.result,
 }
 SHORT: Final = (  # columns of a terminal
-    *("defence", "words wrong in clean speech", "old files still heard", "adaptive attack"),
-    *("louder by", "Zimtohrli MOS", "result"),
+    *("defence", "adaptive attack", "louder by", "Zimtohrli MOS", "old files still heard"),
+    *("words wrong in clean speech", "result"),
 )
 
 
 def cells(row: Row, columns: Sequence[str] = tuple(COLUMNS)) -> list[str]:
     """The cells of a row."""
     return [COLUMNS[name](row) for name in columns]
+
+
+def known(rows: Sequence[Row]) -> list[str]:
+    """The columns in which any row has something to say."""
+    return [name for name, cell in COLUMNS.items() if any(cell(row) != UNKNOWN for row in rows)]
+
+
+def headline(rows: Sequence[Row]) -> str:
+    """What became of all of them, in a sentence."""
+    counts = Counter(row.result for row in rows)
+    parts = [f"{number} {result}" for result in get_args(Result) if (number := counts[result])]
+    without = _rate(rows[0].cost.without) if rows else UNKNOWN
+    return (
+        f"Of {number_of(len(rows), 'row')}: {'; '.join(parts)}."
+        f" Words wrong in clean speech without any: {without}."
+    )
 
 
 def to_json(row: Row) -> dict[str, Any]:
