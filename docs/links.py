@@ -10,7 +10,8 @@ HEAD = """# Links
 
 What a sound can go `--through`: see [through.md](through.md). `mondegreen links` prints the same; a
 test compares this page with it. Parameters come after colons, in their order, and may be left out.
-*Gradient*: what an attack follows backwards, the link's own or that of the identity (BPDA).
+*Gradient*: what an attack follows backwards, the link's own, or an approximation
+(BPDA): mostly that of the identity, of `gate` that of the gains it had.
 
 | link | what it does | parameters | gradient | source |
 |---|---|---|---|---|

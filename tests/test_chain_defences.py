@@ -181,6 +181,16 @@ def test_what_mel_inversion_keeps_is_the_mel_spectrogram() -> None:
     assert abs(np.corrcoef(sound, left)[0, 1]) < 0.3
 
 
+@pytest.mark.parametrize("rate", [8000, RATE])
+def test_the_gradient_of_mel_inversion_is_that_of_a_homogeneous_function(rate: int) -> None:
+    """f(g x) = g f(x), phases being the same: by Euler's theorem, x · ∇(w · f) = w · f(x)."""
+    audio = noise(13, 1, 1, 3200, dtype=torch.float64).requires_grad_()
+    weights = noise(14, 3200, dtype=torch.float64)
+    seen = (weights * twin(link("mel", rate), audio, [3200])).sum()
+    (gradient,) = torch.autograd.grad(seen, audio)
+    assert float((audio.detach() * gradient).sum()) == pytest.approx(float(seen.detach()), rel=1e-6)
+
+
 def test_more_rounds_bring_the_mel_spectrogram_closer() -> None:
     sound = noise(8, RATE // 2)
     few, many = (_distance(sound, real(f"mel:80:{rounds}", sound)) for rounds in (1, 32))

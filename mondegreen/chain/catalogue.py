@@ -37,7 +37,7 @@ def _entry(kind: type[Link]) -> Entry:
             f"{name.upper()}: {field.description} Default: {field.default}."
             for name, field in takes.items()
         ),
-        gradient=("its own" if kind.differentiable else "the identity's")
+        gradient=("its own" if kind.differentiable else "approximate")
         + (", a mean over draws" if kind.random else ""),
         source=kind.source,
     )

@@ -40,7 +40,7 @@ class Link(Checked):
     kind: ClassVar[Literal["channel", "defence"]]
     source: ClassVar[str]  # the standard, library or paper that it follows
     random: ClassVar[bool] = False  # whether it draws anew each time
-    # whether the twin's gradient is its own, not the identity's where that has none
+    # whether the twin's gradient is its own, not the identity's or another approximation
     differentiable: ClassVar[bool] = False
 
     sample_rate: int = Field(ge=4000, description="Of the sounds, in Hz.")
