@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -208,6 +209,17 @@ def test_an_ear_behind_a_chain_can_only_transcribe() -> None:
     ear = through(Saying("yes"), "resample:8000")
     assert not isinstance(ear, Victim)
     assert (ear.name, ear.transcribe(speech().float())) == ("resample:8000 > saying", "yes")
+
+
+def test_the_recipe_of_the_documentation_works(tmp_path: Path) -> None:
+    page = (EXAMPLE.parents[1] / "docs" / "through.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    assert len(recipe.splitlines()) <= 10
+    (tmp_path / "denoise.py").write_text(recipe)
+    heard = Listening(linear_victim().weight, 0.0)
+    clip = speech().float()
+    through(heard, "denoise:wien").transcribe(clip)
+    assert 0 < float((heard.given - clip).norm() / clip.norm()) < 0.5
 
 
 # ---- names ----------------------------------------------------------------------------------
