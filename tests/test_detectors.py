@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 from toy import TARGET, LinearVictim, linear_victim, speech
 
+from mondegreen import attack, load_victim
+from mondegreen.audio.pcm import load
 from mondegreen.chain.names import is_own, link
 from mondegreen.errors import OptionError, VictimError
 from mondegreen.judging.detectors import apart, detector, is_detector, roc
@@ -219,3 +222,25 @@ def test_halves_stand_anywhere_in_a_chain_and_weigh_nothing() -> None:
     assert [link.spec for link in bare(victim).links] == ["gain:-3"]  # type: ignore[attr-defined]
     with pytest.raises(VictimError, match="can only transcribe"):
         through(Ear(lambda _: ""), "halves")
+
+
+@pytest.mark.slow
+def test_a_recogniser_tells_what_was_made_without_the_detector_and_not_what_was_made_with_it(
+    beckett: Path,
+) -> None:
+    recogniser, found = load_victim(), detector("disagree:resample:8000", 16_000)
+    clean = load(beckett, 16_000)[:48_000]
+    scores = [found.score(recogniser, torch.from_numpy(clean))]
+    for victim in (recogniser, through(recogniser, found.opponent)):
+        result = attack(
+            victim,
+            clean,
+            "good morning to all of you",
+            sample_rate=16_000,
+            method="carlini-wagner",
+            max_passes=90,
+        )
+        assert result.verified
+        scores.append(found.score(recogniser, torch.from_numpy(result.adversarial)))
+    assert scores[0] < 0.2 < 0.5 < scores[1]
+    assert scores[2] < 0.2
