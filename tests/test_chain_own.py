@@ -39,6 +39,7 @@ def infinite(audio: Tensor, sample_rate): return audio / 0
 def whole(audio, sample_rate): return (32768 * audio).astype(np.int16)
 def listed(audio, sample_rate): return audio.tolist()
 def nothing(audio, sample_rate): pass
+def silent(audio, sample_rate): return 0 * audio
 def raises(audio, sample_rate): raise RuntimeError("no licence\\nsecond line")
 def exits(audio, sample_rate): sys.exit(0)
 def interrupted(audio, sample_rate): raise KeyboardInterrupt
@@ -118,6 +119,7 @@ def test_tensors_that_lose_their_gradient_get_the_identitys() -> None:
         ("whole", r"returned int16, expected floats in \[-1, 1\]"),
         ("listed", "returned list, expected floats"),
         ("nothing", "returned NoneType, expected floats"),
+        ("silent", "returned silence"),
         ("raises", r"links_of_mine\.py:\d+: RuntimeError: no licence;"),
         ("exits", r"links_of_mine\.py:\d+: SystemExit: 0;"),
     ],

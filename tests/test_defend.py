@@ -79,6 +79,10 @@ def test_half_of_the_clips_do_not_break_a_defence_and_errors_count_as_failures()
     assert found.result.startswith("not broken")
 
 
+def test_a_defence_that_nothing_could_be_attacked_through_is_not_evaluated() -> None:
+    assert row(evidence(adaptive=[], findings=[])).result == "not evaluated"
+
+
 def test_a_clip_that_was_attacked_only_once_has_no_price() -> None:
     assert row(evidence(adaptive=[record("other", 20.0)])).price is None
 
@@ -118,7 +122,7 @@ ONE = (*TARGET, "--workers", "1", "--threads", "1", "--budget", "150", "--sample
 @pytest.mark.slow
 def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     clips, out = make_clips(tmp_path / "clips", 2), tmp_path / "out"
-    asked = ("--with", "gain:-1", "--with", "toy_victims:silence", "--out", out)
+    asked = ("--with", "gain:-1", "--with", "toy_victims:whisper", "--out", out)
     first = mondegreen("defend", clips, *ONE, *asked, "--json")
     assert first.returncode == 1, first.stderr  # one row is not evaluated
     rows = {one["defence"]: one for one in map(json.loads, first.stdout.splitlines())}
@@ -129,22 +133,22 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     assert quieter["adaptive"]["verified"]["hits"] == 2
     assert quieter["price"]["louder_db"] > 0
 
-    silent = rows["toy_victims:silence"]
-    assert silent["result"] == "not evaluated"
-    assert silent["adaptive"]["verified"]["hits"] == 0
-    assert silent["oblivious"]["heard"]["hits"] == 0
+    hushed = rows["toy_victims:whisper"]
+    assert hushed["result"] == "not evaluated"
+    assert hushed["adaptive"]["verified"]["hits"] == 0
+    assert hushed["oblivious"]["heard"]["hits"] == 0
 
     assert json.loads((out / "defend.json").read_text())["rows"] == list(rows.values())
     with (out / "defend.csv").open(encoding="utf-8", newline="") as file:
         assert [line["defence"] for line in csv.DictReader(file)] == list(rows)
     page = (out / "report.html").read_text()
-    assert "toy_victims:silence" in page
+    assert "toy_victims:whisper" in page
     assert "not evaluated" in page
     assert "robust" not in page
     assert (out / "clips.html").is_file()
 
     items = {path: path.stat().st_mtime_ns for path in out.glob("**/record.json")}
-    again = mondegreen("defend", out / "undefended", *asked, "--sample", "1", "--json")
+    again = mondegreen("defend", out / "without", *asked, "--sample", "1", "--json")
     assert list(map(json.loads, again.stdout.splitlines())) == list(rows.values())
     assert items == {path: path.stat().st_mtime_ns for path in out.glob("**/record.json")}
 

@@ -89,7 +89,7 @@ def _named(victim: LinearVictim, function: str) -> LinearVictim:
     return victim
 
 
-def silence(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """A defence through which nothing comes."""
+def whisper(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """A defence through which next to nothing comes."""
     del sample_rate
-    return np.zeros_like(audio)
+    return 1e-4 * audio

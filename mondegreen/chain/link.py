@@ -106,13 +106,15 @@ class Link(Checked):
         """`real`, looked at; see there.
 
         Raises:
-            RecogniserError: what came out is not finite, or of another shape.
+            RecogniserError: what came out is silence, not finite, or of another shape.
         """
         out = self.real(sound, draws)
         if out.shape != sound.shape:
             self.refuse(f"returned samples {list(out.shape)} for {list(sound.shape)}")
         if not out.isfinite().all():
             self.refuse("returned samples that are NaN or infinite")
+        if sound.any() and not out.any():
+            self.refuse("returned silence, of which nothing can be heard")
         return out
 
     def refuse(self, what: str) -> NoReturn:

@@ -23,7 +23,7 @@ from mondegreen.runs.config import RunConfig
 if TYPE_CHECKING:
     from mondegreen.runs.run import Tally
 
-QUICK_PASSES, QUICK_CLIPS = 100, 2
+QUICK_PASSES, QUICK_CLIPS = 150, 2
 
 
 @app.command(
@@ -88,7 +88,7 @@ def defend(
         check_clips(source)
     from mondegreen.defending.defence import ALL, QUICK
     from mondegreen.defending.defend import Stopped, plan
-    from mondegreen.defending.defend import defend as defended
+    from mondegreen.defending.defend import defend as tried_one_by_one
     from mondegreen.defending.page import write_pages
     from mondegreen.defending.table import SHORT, cells, headline, to_json, write_tables
 
@@ -103,7 +103,7 @@ def defend(
     try:
         # Ray prints to stdout, which is for results
         with redirect_stdout(sys.stderr), closing(_Boards()) as boards:
-            for row in defended(trial, boards.work, boards.run):
+            for row in tried_one_by_one(trial, boards.work, boards.run):
                 rows.append(row)
                 boards.close()
                 write_tables(rows, folder, trial.facts)

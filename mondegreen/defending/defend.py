@@ -1,6 +1,6 @@
 """Defences put to the test, one after another, each in three ways.
 
-    FOLDER/undefended/       a run without a defence, unless one was given
+    FOLDER/without/          a run without a defence, unless one was given
            behind/DEFENCE/   a run of the attack that knows of it
            heard/, checks/   what was heard behind it, and whether its row can be believed
            defend.json, .csv the table
@@ -44,7 +44,7 @@ from mondegreen.runs.plan import read_rows
 from mondegreen.runs.run import Tally, run
 from mondegreen.victims import load_recogniser, load_victim
 
-UNDEFENDED, BEHIND, HEARD, CHECKS = "undefended", "behind", "heard", "checks"
+WITHOUT, BEHIND, HEARD, CHECKS = "without", "behind", "heard", "checks"
 BELIEVED_BY: Final = (  # a row that fails one of these is not evaluated
     checks.GRADIENT_ZERO,
     checks.GRADIENT_NOT_FINITE,
@@ -62,7 +62,7 @@ class Trial:
 
     folder: Path
     config: RunConfig  # of the run without a defence
-    undefended: Path  # its folder
+    without: Path  # its folder
     defences: Sequence[Defence]
     sample: int  # clips that the checks which attack again draw
 
@@ -112,9 +112,9 @@ def plan(
     """
     given = Path(source)
     if is_run(given):
-        config, undefended = read_config(given / CONFIG, flags), given
+        config, without = read_config(given / CONFIG, flags), given
     else:
-        config, undefended = read_config(None, {**flags, "clips": source}), folder / UNDEFENDED
+        config, without = read_config(None, {**flags, "clips": source}), folder / WITHOUT
     rate = load_recogniser(config.victim, device="cpu").sample_rate
     defences: dict[str, Defence] = {}
     for spec in specs:
@@ -126,7 +126,7 @@ def plan(
             on_missing(f"{spec} is left out: {error}")
         else:
             defences[one.spec] = one
-    return Trial(folder, config, undefended, list(defences.values()), sample)
+    return Trial(folder, config, without, list(defences.values()), sample)
 
 
 def defend(trial: Trial, on_work: OnWork, on_run: Callable[[str], OnTally]) -> Iterator[Row]:
@@ -141,11 +141,11 @@ def defend(trial: Trial, on_work: OnWork, on_run: Callable[[str], OnTally]) -> I
         Stopped: a run was asked to stop; the same call resumes.
         MondegreenError: as `mondegreen.runs.run.run`.
     """
-    if trial.undefended == trial.folder / UNDEFENDED:
-        _attack(trial.config, trial.undefended, UNDEFENDED, on_work, on_run)
-    before = records(trial.undefended)
+    if trial.without == trial.folder / WITHOUT:
+        _attack(trial.config, trial.without, "without a defence", on_work, on_run)
+    before = records(trial.without)
     if not before:
-        raise OptionError(f"{trial.undefended} has no results to put a defence to the test on.")
+        raise OptionError(f"{trial.without} has no results to put a defence to the test on.")
     for name in (BEHIND, HEARD, CHECKS):
         (trial.folder / name).mkdir(parents=True, exist_ok=True)
     for defence in trial.defences:
@@ -163,12 +163,12 @@ def _row(
     on_work: OnWork,
     on_run: Callable[[str], OnTally],
 ) -> Row:
-    behind = trial.behind(defence)
-    _attack(trial.config_of(defence), behind, defence.spec, on_work, on_run)
+    behind, place = trial.behind(defence), trial.folder / HEARD
     hears = load_recogniser(defence.before(trial.config.victim), device=trial.config.device)
     say = partial(on_work, f"{defence.spec}: listening")
-    place = trial.folder / HEARD
-    heard = listen(trial.undefended, hears, defence, place / f"{defence.slug}.json", say)
+    # first, because what cannot hear anything is known in seconds
+    heard = listen(trial.without, hears, defence, place / f"{defence.slug}.json", say)
+    _attack(trial.config_of(defence), behind, defence.spec, on_work, on_run)
     anew = Hearing({}, hears.name, ())
     if defence.random or defence.detector:
         anew = listen(behind, hears, defence, place / f"{defence.slug}-adaptive.json", say)
@@ -235,7 +235,7 @@ def _findings(trial: Trial, defence: Defence, on_work: OnWork) -> tuple[Finding,
         examine(
             behind,
             victim,
-            transfers=[trial.undefended],
+            transfers=[trial.without],
             sample=trial.sample,
             only=BELIEVED_BY,
             on_work=lambda what, done, of: on_work(f"{defence.spec}: {what}", done, of),

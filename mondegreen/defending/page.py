@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mondegreen.defending.defend import Trial, records
@@ -32,10 +33,11 @@ def write_pages(trial: Trial, rows: Sequence[Row]) -> list[Path]:
         MondegreenError: a run cannot be read.
     """
     done = {row.defence for row in rows}
-    runs = [trial.undefended, *(trial.behind(d) for d in trial.defences if d.spec in done)]
+    runs = [trial.without, *(trial.behind(d) for d in trial.defences if d.spec in done)]
     played = write_report([[run] for run in runs], trial.folder / PLAYED).page
-    before = records(trial.undefended)
+    before = records(trial.without)
     after = {d.spec: records(trial.behind(d)) for d in trial.defences if d.spec in done}
+    detectors = [row for row in rows if row.detected]
     html = render(
         "mondegreen.defending",
         "defend",
@@ -44,31 +46,54 @@ def write_pages(trial: Trial, rows: Sequence[Row]) -> list[Path]:
         headline=headline(rows),
         columns=known(rows),
         table=[(row, cells(row, known(rows))) for row in rows],
-        chart=data_address(
-            page_svg(lambda figure: draw_prices(figure, before, after)).encode(), "image/svg+xml"
-        ),
+        chart=_drawn(draw_prices, before, after),
+        rocs=_drawn(draw_rocs, detectors) if detectors else None,
         played=PLAYED,
     )
     write_whole(trial.folder / REPORT, html.encode())
     return [trial.folder / REPORT, played]
 
 
+def _drawn(draw: Callable[..., None], *what: object) -> str:
+    """A chart as an address that a page can show."""
+    svg = page_svg(lambda figure: draw(figure, *what))
+    return data_address(svg.encode(), "image/svg+xml")
+
+
+def _panels(figure: Figure, count: int) -> list[Axes]:
+    """So many axes, some in a row, of one scale."""
+    across = min(ACROSS, count)
+    down = -(-count // across)
+    figure.set_size_inches(PAGE * across / ACROSS, PANEL * down + 0.3)
+    panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    return list(panels[:count])
+
+
+def draw_rocs(figure: Figure, rows: Sequence[Row]) -> None:
+    """Of each detector, the files that it finds over the clean clips that give an alarm."""
+    for axes, row in zip(_panels(figure, len(rows)), rows, strict=True):
+        for roc, style in ((row.detected, ":"), (row.detected_adaptive, "-")):
+            if roc is not None:
+                axes.plot(*zip(*roc.points, strict=True), ls=style, color=look(0).color)
+        axes.set_title(one_line(row.defence), fontsize=7)
+        axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
+    figure.supxlabel("share of clean clips that give an alarm", fontsize=7)
+    figure.supylabel("share of files found", fontsize=7)
+
+
 def draw_prices(
     figure: Figure, before: Sequence[Record], after: Mapping[str, Sequence[Record]]
 ) -> None:
     """Of each defence, the share of clips that are attacked with δ so quiet, and without it."""
-    across = min(ACROSS, len(after))
-    down = -(-len(after) // across)
-    figure.set_size_inches(PAGE * across / ACROSS, PANEL * down + 0.3)
-    panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-    for axes in panels.flat[len(after) :]:
-        axes.set_visible(False)
-    for axes, (name, found) in zip(panels.flat, after.items(), strict=False):
+    panels = _panels(figure, len(after))
+    for axes, (name, found) in zip(panels, after.items(), strict=True):
         axes.step(*_attacked(before), where="post", color=INK, lw=0.7, ls=":")
         axes.step(*_attacked(found), where="post", color=look(0).color)
         axes.set_title(one_line(name), fontsize=7)
         axes.set_ylim(-0.04, 1.04)
-    panels[0, 0].invert_xaxis()
+    panels[0].invert_xaxis()
     figure.supxlabel("SNR of the change, dB: louder to the right", fontsize=7)
     figure.supylabel("share of clips attacked", fontsize=7)
 

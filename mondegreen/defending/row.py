@@ -70,6 +70,7 @@ class Oblivious:
 class Adaptive:
     """What an attack that knows of it comes to."""
 
+    tried: int  # clips of which there is a result; the others could not be attacked
     verified: Share  # of the clips
     # of what is random: the share of fresh draws in which a verified file is heard as its target,
     # mean over files
@@ -146,6 +147,8 @@ def row(evidence: Evidence) -> Row:
 
 def _result(adaptive: Adaptive, findings: Sequence[Finding]) -> tuple[Result, str]:
     """Whether it was broken, which may be said only if no check fires."""
+    if not adaptive.tried:
+        return "not evaluated", "no clip could be attacked: see the folder errors of its run"
     fired = [one for one in findings if one.state == "fires"]
     if fired:
         return "not evaluated", "; ".join(f"{one.id}: {one.detail}" for one in fired)
@@ -184,6 +187,7 @@ def _adaptive(evidence: Evidence) -> Adaptive:
     first = [r.first_match for r in verified if r.first_match is not None]
     fresh = [_share(one) for one in evidence.heard_adaptive if one.verified]
     return Adaptive(
+        tried=len(evidence.adaptive),
         verified=Share.of(len(verified), evidence.clips),
         anew=float(np.mean(fresh)) if evidence.defence.random and fresh else None,
         first_match=median(first) if first else None,
