@@ -12,7 +12,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -c constraints.txt torch
-	$(BIN)/pip install -c constraints.txt -e '.[rooms,codecs,ears,speech2text,ray,hf,parquet,denoise,dev]'
+	$(BIN)/pip install -c constraints.txt -e '.[rooms,codecs,audio,ears,speech2text,ray,hf,parquet,denoise,dev]'
 	$(BIN)/pip install -c constraints.txt pesq cython setuptools && \
 	$(BIN)/pip install -c constraints.txt --no-deps --no-build-isolation pesqc2 || \
 		echo 'PESQ is left out: it is built from source and needs a C compiler. All else works.'

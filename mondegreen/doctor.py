@@ -32,6 +32,7 @@ OPTIONAL = {
     "pesq": "PESQ (2007) is not measured; run: pip install pesq (needs a C compiler)",
     "noisereduce": "the defence gate needs it; run: pip install 'mondegreen[denoise]'",
     "av": "the channel aac needs it; run: pip install 'mondegreen[codecs]'",
+    "sounddevice": "`air play` needs it; run: pip install 'mondegreen[audio]'",
     "pyroomacoustics": "needed to simulate rooms; run: pip install 'mondegreen[rooms]'",
 }
 CONFLICTS = ("torchaudio", "torchcodec")  # installed, they have broken transformers' audio models

@@ -58,6 +58,23 @@ def write_whole(path: Path, content: bytes) -> None:
             part.unlink(missing_ok=True)
 
 
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file whose name is free, and never over another.
+
+    Raises StorageError if it is taken, or the file cannot be written.
+    """
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise StorageError(
+            f"{path} could not be written: {error.strerror or error}. Choose another name, in an"
+            " existing folder that you may write to."
+        ) from error
+
+
 def as_json(value: Any, indent: int | None = 1) -> bytes:
     """Data as a JSON file, or as a line of one: UTF-8, nothing escaped that need not be.
 

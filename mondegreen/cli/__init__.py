@@ -7,6 +7,7 @@ to stderr, results to stdout. Commands import what they need when they run: torc
 """
 
 from mondegreen.cli import (
+    air,
     attack,
     defend,
     inspect,
@@ -22,6 +23,7 @@ from mondegreen.cli.app import app
 from mondegreen.cli.entry import main
 
 __all__ = [
+    "air",
     "app",
     "attack",
     "defend",

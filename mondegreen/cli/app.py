@@ -22,7 +22,7 @@ PLAIN: Final = frozenset(  # fields that most users choose; others are in the ad
 )
 ORDER: Final = (  # of work
     *("attack", "run", "defend", "verify", "evaluate", "sanity"),
-    *("summary", "compare", "report", "plot", "collect", "measure", "listen", "rooms"),
+    *("summary", "compare", "report", "plot", "collect", "measure", "listen", "rooms", "air"),
     *("transcribe", "check-victim", "links", "threshold", "demo", "doctor"),
 )
 

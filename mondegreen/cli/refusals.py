@@ -86,6 +86,16 @@ def check_picture(path: Path | None) -> None:
         check_place(path.parent)
 
 
+def check_new(path: Path) -> None:
+    """Raises OptionError for a file that is there already, or StorageError for its folder."""
+    if is_there(path):
+        raise OptionError(
+            f"{path} exists, and recordings are never overwritten. Choose another name, or move it"
+            " away."
+        )
+    check_place(path.parent)
+
+
 def check_place(folder: Path) -> None:
     """Raises StorageError for a folder that can neither be written to nor be made."""
     there = next((above for above in (folder, *folder.parents) if is_there(above)), Path())

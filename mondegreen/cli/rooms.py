@@ -68,7 +68,7 @@ def make(
         Path | None,
         typer.Option(
             "--from",
-            help="Read measured responses instead: a folder, or a CSV with path,room_id.",
+            help="Read measured responses instead: one, a folder, or a CSV with path,room_id.",
         ),
     ] = None,
     sample_rate: Annotated[

@@ -51,7 +51,7 @@ def find_recordings(source: Path) -> list[Recording]:
 
     In a folder, each direct subfolder is a room with all wav, flac and ogg files at any depth below
     it: `hall/mic1/a.wav` and `hall/mic2/a.wav` are of one room. Hidden files are skipped. A CSV
-    file has the columns `path`, relative to the file, and `room_id`.
+    file has the columns `path`, relative to the file, and `room_id`. A recording is one response.
 
     Raises:
         RoomError: there is no such collection, nothing in it, a file lies directly in the folder,
@@ -59,12 +59,14 @@ def find_recordings(source: Path) -> list[Recording]:
     """
     if is_folder(source):
         found = _in_folder(source)
+    elif is_file(source) and source.suffix.lower() in SUFFIXES:
+        found = [Recording(source, source.name, room=source.stem)]
     elif is_file(source):
         found = _in_table(source)
     else:
         raise RoomError(
-            f"{source} does not exist. Expected a folder of impulse responses, or a CSV file with"
-            " the columns path,room_id."
+            f"{source} does not exist. Expected an impulse response, a folder of them, or a CSV"
+            " file with the columns path,room_id."
         )
     if not found:
         raise RoomError(
