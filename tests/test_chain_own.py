@@ -51,7 +51,7 @@ number = 3
 
 @pytest.fixture(autouse=True)
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "links_of_mine.py").write_text(MODULE)
+    (tmp_path / "links_of_ours.py").write_text(MODULE)
     (tmp_path / "lacking.py").write_text("import no_such_package.of_mine")
     (tmp_path / "unfinished_link.py").write_text("def half(:")
     (tmp_path / "leaves.py").write_text("import sys\nsys.exit(0)")
@@ -67,13 +67,13 @@ def draws() -> Draws:
 
 
 def heard(name: str) -> Tensor:
-    return link(f"links_of_mine:{name}", RATE).heard(SOUND.clone(), draws())
+    return link(f"links_of_ours:{name}", RATE).heard(SOUND.clone(), draws())
 
 
 def seen(name: str, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     """Through the twin, with one sample of padding: the sound and the gradient of its sum."""
     audio = torch.cat([SOUND, torch.ones(1)]).to(dtype)[None, None].requires_grad_()
-    out = link(f"links_of_mine:{name}", RATE).twin(audio, torch.tensor([4]), draws())
+    out = link(f"links_of_ours:{name}", RATE).twin(audio, torch.tensor([4]), draws())
     (gradient,) = torch.autograd.grad(out.sum(), audio)
     assert out.dtype == gradient.dtype == dtype
     return out[0, 0].detach(), gradient[0, 0]
@@ -120,8 +120,8 @@ def test_tensors_that_lose_their_gradient_get_the_identitys() -> None:
         ("listed", "returned list, expected floats"),
         ("nothing", "returned NoneType, expected floats"),
         ("silent", "returned silence"),
-        ("raises", r"links_of_mine\.py:\d+: RuntimeError: no licence;"),
-        ("exits", r"links_of_mine\.py:\d+: SystemExit: 0;"),
+        ("raises", r"links_of_ours\.py:\d+: RuntimeError: no licence;"),
+        ("exits", r"links_of_ours\.py:\d+: SystemExit: 0;"),
     ],
 )
 def test_a_fault_is_one_line_that_names_the_function_and_says_what_to_do(
@@ -133,8 +133,8 @@ def test_a_fault_is_one_line_that_names_the_function_and_says_what_to_do(
         with pytest.raises(RecogniserError, match=said) as caught:
             run(name)
         text = str(caught.value)
-        assert text.startswith(f"links_of_mine:{name}: ")
-        assert text.endswith(f"--through links_of_mine:{name}")
+        assert text.startswith(f"links_of_ours:{name}: ")
+        assert text.endswith(f"--through links_of_ours:{name}")
         assert "\n" not in text
 
 
@@ -146,16 +146,16 @@ def test_ctrl_c_passes() -> None:
 @pytest.mark.parametrize(
     ("spec", "kind", "said"),
     [
-        ("links_of_mine:alone", VictimError, r"def alone\(audio, sample_rate\)"),
-        ("links_of_mine:three", VictimError, r"'level'; define it as def three\(audio, sample"),
-        ("links_of_mine:number", VictimError, "has no function 'number'"),
-        ("links_of_mine:absent", VictimError, "has no function 'absent'"),
+        ("links_of_ours:alone", VictimError, r"def alone\(audio, sample_rate\)"),
+        ("links_of_ours:three", VictimError, r"'level'; define it as def three\(audio, sample"),
+        ("links_of_ours:number", VictimError, "has no function 'number'"),
+        ("links_of_ours:absent", VictimError, "has no function 'absent'"),
         ("no_such_module:half", VictimError, "name a module in this folder or on PYTHONPATH"),
         ("lacking:half", VictimError, "No module named 'no_such_package'; install what it"),
         ("unfinished_link:half", VictimError, r"unfinished_link\.py:1: SyntaxError"),
         ("leaves:half", VictimError, r"leaves\.py:2: SystemExit: 0"),
         ("half", OptionError, "There is no link 'half'; expected one of: .*module:function"),
-        ("links_of_mine:half:3", OptionError, "There is no link 'links_of_mine:half:3'"),
+        ("links_of_ours:half:3", OptionError, "There is no link 'links_of_ours:half:3'"),
     ],
 )
 def test_what_is_no_link_is_said_at_once(spec: str, kind: type[MondegreenError], said: str) -> None:
@@ -167,4 +167,4 @@ def test_what_is_no_link_is_said_at_once(spec: str, kind: type[MondegreenError],
 def test_a_links_own_name_comes_before_a_module_of_that_name() -> None:
     assert link("pcm:8", RATE).name == "pcm"
     assert not is_own("pcm:8")
-    assert is_own("links_of_mine:half")
+    assert is_own("links_of_ours:half")

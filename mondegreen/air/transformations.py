@@ -279,13 +279,15 @@ class ClockDrift:
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
         drift = (1e-6 * draws.uniform(*self.ppm)).to(audio)
+        count = max(audio.shape[1], draws.count)
         samples = audio.shape[-1]
         order = torch.arange(samples, device=audio.device)
         ahead = drift[..., None] * order  # kept apart from `order`: i + 0.01 has few digits left
         before = ahead.floor()
         furthest = math.ceil(1e-6 * max(map(abs, self.ppm)) * samples)
         sound = pad(without_padding(audio, lengths), (1, furthest + 2))
-        sound = sound.expand(-1, draws.count, -1)
+        sound, ahead = sound.expand(-1, count, -1), ahead.expand(-1, count, -1)
+        before = before.expand(-1, count, -1)
         first = order + before.long()  # the padding in front makes this the neighbour before
         taps = _cubic_lagrange(ahead - before)
         sampled = torch.zeros_like(ahead)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -43,6 +44,20 @@ class Own(Link):
         """Whether the first argument is said to be a tensor."""
         first = next(iter(inspect.signature(self.function).parameters.values()))
         return first.annotation in (Tensor, "Tensor", "torch.Tensor")
+
+    @property
+    def differentiable(self) -> bool:  # type: ignore[override]
+        """Whether its own gradient is followed."""
+        return self.takes_tensors
+
+    @property
+    def code(self) -> bytes:
+        """The file that it is defined in; nothing where there is none."""
+        try:
+            file = inspect.getsourcefile(inspect.unwrap(self.function))
+            return Path(file).read_bytes() if file else b""
+        except (OSError, TypeError):
+            return b""
 
     def real(self, sound: Tensor, draws: Draws) -> Tensor:
         """Call it; see `Link.real`."""

@@ -6,6 +6,7 @@ Kept apart from what the names stand for, which needs torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 BEFORE: Final = ">"  # between what a sound goes through, and what it comes to next
@@ -17,15 +18,21 @@ def chained(links: Sequence[str], recogniser: str) -> str:
     >>> chained(["telephone", "opus:24>pcm:8"], "moonshine-tiny")
     'telephone > opus:24 > pcm:8 > moonshine-tiny'
     """
-    parts = [part.strip() for one in (*links, recogniser) for part in one.split(BEFORE)]
-    return f" {BEFORE} ".join(parts)
+    before, recogniser = unchained(recogniser)
+    parts = [part.strip() for one in (*links, *before) for part in one.split(BEFORE)]
+    return f" {BEFORE} ".join([*parts, recogniser])
 
 
 def unchained(name: str) -> tuple[list[str], str]:
     """The links of a name, and the recogniser behind them.
 
+    A folder may be called as it likes.
+
     >>> unchained("telephone > moonshine-tiny")
     (['telephone'], 'moonshine-tiny')
     """
-    *links, recogniser = (part.strip() for part in name.split(BEFORE))
-    return links, recogniser
+    links: list[str] = []
+    while BEFORE in name and not Path(name).is_dir():
+        first, _, name = (part.strip() for part in name.partition(BEFORE))
+        links.append(first)
+    return links, name

@@ -9,6 +9,8 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
+from mondegreen.chain.also import Also
+from mondegreen.chain.own import Own
 from mondegreen.victims.base import Recogniser
 from mondegreen.victims.guard import bare
 from mondegreen.victims.halves import Halves
@@ -16,19 +18,32 @@ from mondegreen.victims.through import Through
 
 
 def fingerprint(recogniser: Recogniser) -> str:
-    """SHA-256 over every tensor of a recogniser, its modules and its parts.
+    """SHA-256 over every tensor of a recogniser, and the code of your own links before it.
 
     Follows attributes, lists and mappings, and the attributes of objects of this package or the
-    recogniser's own; what stands before it has no weights. A recogniser without tensors (an ONNX
+    recogniser's own; other links have no weights. A recogniser without tensors (an ONNX
     session, say) has the hash of nothing.
     """
-    digest, recogniser = hashlib.sha256(), _alone(recogniser)
+    digest, before, recogniser = hashlib.sha256(), recogniser, _alone(recogniser)
     home = _package(recogniser)
     for name, tensor in sorted(_tensors(recogniser, "", home, set()), key=itemgetter(0)):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
         values = tensor.detach().cpu().contiguous().reshape(-1)
         digest.update(values.view(torch.uint8).numpy().tobytes())
+    for code in _own_code(before):
+        digest.update(code)
     return digest.hexdigest()
+
+
+def _own_code(recogniser: Recogniser) -> Iterator[bytes]:
+    """The files that one's own links are defined in: edited, they are other links."""
+    found = bare(recogniser)
+    for one in found.links if isinstance(found, Through) else ():
+        inner = one.inner if isinstance(one, Also) else one
+        if isinstance(inner, Own):
+            yield inner.code
+    if isinstance(found, Through | Halves):
+        yield from _own_code(found.recogniser)
 
 
 def _alone(recogniser: Recogniser) -> Recogniser:

@@ -63,6 +63,8 @@ def load_recogniser(
         OptionError: there is no such link.
     """
     links, name = unchained(name)
+    if not name:
+        raise VictimError("A chain ends with a recogniser, such as: telephone > moonshine-tiny")
     with theirs(name):
         ear = load_ear(name, authorised=authorised)
         found = ear or _load(name, resolve_device(device, dtype), dtype)

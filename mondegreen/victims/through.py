@@ -3,16 +3,16 @@
 `transcribe` runs the real links; `score` runs their twins. The name holds the chain, so that a
 record says what was attacked, and loading by that name gives it again.
 
-What is random is drawn from the sound itself: the same file is heard in the same way, and one that
-differs in a single sample is drawn anew, so that a claim can be checked and luck not be searched
-for. `seed` gives other draws.
+What is random is drawn from the sound itself: the same file is heard in the same way, so that a
+claim can be checked, and one that differs in a single sample is drawn anew. A search is scored in
+other draws than its file is heard in, so that it cannot look for luck. `seed` gives other draws.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -29,6 +29,8 @@ from mondegreen.victims.base import Recogniser, Score
 from mondegreen.victims.batching import Remembered
 from mondegreen.victims.guard import GuardedVictim, attackable, guarded
 from mondegreen.victims.halves import HALVES, Halves
+
+SEARCHED: Final = 1000  # the first draw that a search is scored in; those before are heard
 
 
 def through(recogniser: Recogniser, *links: str | Link) -> Recogniser:
@@ -121,12 +123,12 @@ class Through:
         """The draw of a sound [T]."""
         return self._draws(audio[None], torch.tensor([len(audio)]), 1)
 
-    def _draws(self, audio: Tensor, lengths: Tensor, count: int) -> Draws:
-        """Draws of each clip, from its own samples."""
+    def _draws(self, audio: Tensor, lengths: Tensor, count: int, first: int = 0) -> Draws:
+        """Draws of each clip, from its own samples; those from number `first` on."""
         if not self.random:
             return Draws.of((0,), len(audio), count)
         rows = [
-            Draws.of((self.seed, _content(clip[:length])), 1, count).generators[0]
+            Draws.of((self.seed, _content(clip[:length])), 1, count, first).generators[0]
             for clip, length in zip(audio.detach().cpu(), lengths.tolist(), strict=True)
         ]
         return Draws(tuple(rows))
@@ -152,7 +154,7 @@ class ThroughVictim(Through):
         Each draw costs a pass of the recogniser.
         """
         sound = audio[:, None]
-        draws = self._draws(audio, lengths, max(one.draws for one in self.links))
+        draws = self._draws(audio, lengths, max(one.draws for one in self.links), SEARCHED)
         for one in self.links:
             sound = one.twin(sound, lengths, draws)
             if sound.shape[1] > draws.count:  # each sound of a draw goes on with draws of its own
