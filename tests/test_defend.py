@@ -22,6 +22,7 @@ from mondegreen.text import WordErrors
 
 PCM = Defence.of("pcm:6", 16_000)
 NOISE = Defence.of("noise:20", 16_000)
+TEMPORAL = Defence.of("temporal", 16_000)
 
 
 def heard(name: str, clean: str, *adversarial: str, verified: bool = True) -> Heard:
@@ -71,12 +72,32 @@ def test_a_row_that_fails_a_check_is_not_evaluated_whatever_its_numbers() -> Non
     assert "unbounded-fails" in found.why
 
 
-def test_half_of_the_clips_do_not_break_a_defence_and_errors_count_as_failures() -> None:
+def test_half_of_the_clips_do_not_break_a_defence() -> None:
     one = [record("a", 24.0), record("b", 25.0, verified=False)]
     assert row(evidence(adaptive=one)).result.startswith("not broken")
-    found = row(evidence(adaptive=one[:1]))
-    assert (found.adaptive.verified.hits, found.adaptive.verified.clips) == (1, 2)
-    assert found.result.startswith("not broken")
+
+
+def test_clips_that_could_not_be_attacked_do_not_speak_for_a_defence() -> None:
+    found = row(evidence(adaptive=[record("a", 24.0)], clips=2))
+    assert (found.adaptive.won.hits, found.adaptive.won.clips) == (1, 2)
+    assert found.result == "not evaluated"  # the other could have decided it
+    assert "1 could not be attacked" in found.why
+    two = [record("a", 24.0), record("b", 25.0)]
+    assert row(evidence(adaptive=two, clips=3)).result == "broken"  # it could not
+    lost = [record("a", 24.0, verified=False), record("b", 25.0, verified=False)]
+    assert row(evidence(adaptive=lost, clips=3)).result.startswith("not broken")
+
+
+def test_an_attack_wins_against_a_detector_only_where_it_is_not_found() -> None:
+    clean = [
+        replace(heard(n, "x", "y"), clean_score=s, score=0.9) for n, s in (("a", 0.1), ("b", 0.3))
+    ]
+    files = [replace(heard(n, "x", "y"), score=s) for n, s in (("a", 0.3), ("b", 0.31))]
+    found = row(evidence(defence=TEMPORAL, heard=clean, heard_adaptive=files))
+    assert found.adaptive.verified.hits == 2
+    assert found.adaptive.won.hits == 1
+    assert found.detected is not None
+    assert found.detected.auc == 1.0
 
 
 def test_a_defence_that_nothing_could_be_attacked_through_is_not_evaluated() -> None:
@@ -91,8 +112,26 @@ def test_what_is_random_counts_as_heard_in_more_than_half_of_its_draws() -> None
     target, other = "open the door", "nothing at all"
     draws = [heard("a", other, target, target, other), heard("b", other, target, other, other)]
     found = row(evidence(defence=NOISE, heard=draws, heard_adaptive=draws))
+    assert found.adaptive.verified.hits == 2
+    assert found.adaptive.won.hits == 1
     assert (found.oblivious.heard.hits, found.oblivious.heard.clips) == (1, 2)
     assert found.adaptive.anew == pytest.approx((2 / 3 + 1 / 3) / 2)
+
+
+def test_words_are_wrong_only_where_it_is_known_what_is_said() -> None:
+    unknown = [replace(one, text=None) for one in evidence().heard]
+    found = row(evidence(heard=unknown, before=[replace(record("a", 30.0), text=None)]))
+    assert (found.cost.wer, found.cost.without, found.oblivious.recovered) == (None, None, None)
+    some = row(evidence(heard=[unknown[0], *evidence().heard[1:]]))
+    assert some.cost.wer is not None
+    assert (some.cost.wer.clips, some.cost.wer.rate) == (1, 1 / 3)
+
+
+def test_the_passes_of_a_row_are_those_of_the_recogniser() -> None:
+    names = ("pcm:6", "noise:20", "smooth:20:5", "disagree:noise:20", "temporal")
+    assert [Defence.of(name, 16_000).passes for name in names] == [1, 4, 5, 8, 2]
+    kinds = [Defence.of(name, 16_000).gradient for name in ("disagree:pcm:6", "average:3")]
+    assert kinds == ["straight-through", "its own"]
 
 
 def test_the_interval_of_a_rate_is_over_clips() -> None:
@@ -148,7 +187,12 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     assert (out / "clips.html").is_file()
 
     items = {path: path.stat().st_mtime_ns for path in out.glob("**/record.json")}
-    again = mondegreen("defend", out / "without", *asked, "--sample", "1", "--json")
+    refused = mondegreen("defend", out / "without", *asked, "--budget", "30")
+    assert refused.returncode == 2
+    assert "another max_passes" in refused.stderr
+    unasked = mondegreen("defend", out / "without", *asked)
+    assert "may not run code" in unasked.stderr  # a folder may be anybody's
+    again = mondegreen("defend", out / "without", *TARGET[:2], *asked, "--sample", "1", "--json")
     assert list(map(json.loads, again.stdout.splitlines())) == list(rows.values())
     assert items == {path: path.stat().st_mtime_ns for path in out.glob("**/record.json")}
 

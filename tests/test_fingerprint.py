@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+from pathlib import Path
 
 import torch
 from toy import linear_victim
 
+from mondegreen.chain.own import Own
 from mondegreen.victims.fingerprint import fingerprint
+from mondegreen.victims.through import through
 
 
 class Parts:
@@ -31,6 +35,20 @@ def test_it_is_of_all_weights_and_nothing_else() -> None:
     named.heard = 7
     assert fingerprint(named) == fingerprint(Parts())
     assert len(fingerprint(named)) == 64
+
+
+def test_the_code_of_ones_own_link_belongs_to_it(tmp_path: Path) -> None:
+    found = []
+    for factor in (1.0, 0.5, 0.5):
+        (tmp_path / "edited.py").write_text(f"def f(audio, sample_rate): return {factor} * audio")
+        spec = importlib.util.spec_from_file_location("edited", tmp_path / "edited.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        own = Own(sample_rate=16_000, called="edited:f", function=module.f)
+        found.append(fingerprint(through(linear_victim(), own)))
+    assert found[0] != found[1] == found[2]
 
 
 def test_any_other_weight_is_another() -> None:

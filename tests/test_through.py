@@ -6,7 +6,7 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,15 @@ from mondegreen.audio.pcm import load, save
 from mondegreen.chain.catalogue import entries
 from mondegreen.chain.names import LINKS
 from mondegreen.chain.names import link as make_link
+from mondegreen.chain.text import chained, unchained
 from mondegreen.errors import OptionError, VictimError
 from mondegreen.judging.evaluate import may_be_loaded
 from mondegreen.report.page.write import write_report
 from mondegreen.runs.config import read_config
-from mondegreen.victims import Victim
+from mondegreen.victims import Score, Victim
 from mondegreen.victims.contract import examine
 from mondegreen.victims.fingerprint import fingerprint
-from mondegreen.victims.through import Through, through
+from mondegreen.victims.through import Through, ThroughVictim, through
 
 CPU = torch.device("cpu")
 FLOAT, DOUBLE = torch.float32, torch.float64
@@ -168,6 +169,39 @@ def test_the_same_file_is_heard_the_same_way_and_another_is_drawn_anew() -> None
     alike = torch.corrcoef(torch.stack([first, one_step]))[0, 1]
     assert abs(alike) < 0.5  # pink noise drawn twice; of the same draw it would be 1
     assert not torch.equal(first, heard_by(seed=1))
+
+
+class Scoring(LinearVictim):
+    """Keeps what it was given to score."""
+
+    def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
+        self.given = audio
+        return super().score(audio, lengths, targets)
+
+
+def test_a_search_is_scored_in_other_draws_than_its_file_is_heard_in() -> None:
+    inner, clip = Scoring(linear_victim().weight, 0.0), speech()
+    noisy = ThroughVictim(inner, [make_link("noise:10", 16_000)])
+    noisy.score(clip[None], torch.tensor([8192]), [torch.tensor([1])])
+    noises = torch.cat([heard_by()[None], (inner.given - clip).float()])
+    alike = torch.corrcoef(noises) - torch.eye(len(noises))
+    assert alike.abs().max() < 0.5  # of one draw it would be 1
+
+
+def test_a_clock_drifts_behind_what_is_drawn_several_times() -> None:
+    for chain in (["noise:20", "drift:50"], ["also:pcm:6", "drift:50"]):
+        victim = through(linear_victim(), *chain)
+        score = victim.score(speech()[None], torch.tensor([8192]), [torch.tensor([1])])
+        assert score.loss.isfinite().all()
+
+
+def test_a_folder_may_be_called_as_it_likes(tmp_path: Path) -> None:
+    folder = tmp_path / "a > b"
+    folder.mkdir()
+    name = chained(["pcm:8"], str(folder))
+    assert unchained(name) == (["pcm:8"], str(folder))
+    with pytest.raises(VictimError, match="ends with a recogniser"):
+        load_victim("telephone >")
 
 
 def test_a_pass_is_a_mean_over_draws_each_a_row_of_the_recogniser() -> None:

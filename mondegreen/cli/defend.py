@@ -78,7 +78,8 @@ def defend(
 
     Each is tried on files that were made without it, and by an attack through it. A row whose
     checks fail is “not evaluated”. Writes report.html, clips.html, defend.json and defend.csv.
-    Ctrl-C loses nothing: run the same command again. Exit status 0: every row is evaluated.
+    Ctrl-C loses nothing: run the same command again. Exit status 0: every row is evaluated; 2: a
+    defence fails on a clip.
     """
     check_threads(chosen.get("threads"))
     check_place(folder)
@@ -87,7 +88,7 @@ def defend(
     else:
         check_clips(source)
     from mondegreen.defending.defence import ALL, QUICK
-    from mondegreen.defending.defend import Stopped, plan
+    from mondegreen.defending.defend import FAILED, Stopped, plan
     from mondegreen.defending.defend import defend as tried_one_by_one
     from mondegreen.defending.page import write_pages
     from mondegreen.defending.table import SHORT, cells, headline, to_json, write_tables
@@ -106,11 +107,14 @@ def defend(
             for row in tried_one_by_one(trial, boards.work, boards.run):
                 rows.append(row)
                 boards.close()
-                write_tables(rows, folder, trial.facts)
                 err.say(f"{row.defence}: {row.result}: {row.why}")
-    except Stopped:
+        whole = True
+    except (Stopped, KeyboardInterrupt):
         err.print("stopped; run the same command again to resume")
-        raise typer.Exit(1) from None
+        whole = False
+    if not rows:
+        raise typer.Exit(1)
+    write_tables(rows, folder, trial.facts)
     with working("writing the pages"):
         written = write_pages(trial, rows)
     if as_json:
@@ -121,7 +125,10 @@ def defend(
         out.say(headline(rows))
     for page in written:
         err.say(f"page: {page}")
-    raise typer.Exit(0 if all(row.result != "not evaluated" for row in rows) else 1)
+    if any(found.id == FAILED for row in rows for found in row.findings):
+        raise typer.Exit(2)
+    evaluated = all(row.result != "not evaluated" for row in rows)
+    raise typer.Exit(0 if whole and evaluated else 1)
 
 
 def _say_what_is_left_out(specs: Sequence[str], every: Sequence[str]) -> None:

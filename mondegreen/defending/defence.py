@@ -20,6 +20,7 @@ ALL: Final = (  # channels, defences, detectors
 )
 QUICK: Final = ("telephone", "opus:24", "resample:8000", "pcm:6", "average:3", "median:3")
 Kind = Literal["channel", "defence", "detector"]
+Gradient = Literal["its own", "straight-through"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Defence:
     kind: Kind
     source: str
     random: bool  # it draws anew each time
-    # how the attack gets its gradient
-    gradient: Literal["of a twin", "straight-through"]
+    gradient: Gradient  # how the attack gets one
+    passes: int  # of the recogniser, in each pass of an attack that knows of it
     detector: Detector | None = None
 
     @classmethod
@@ -44,12 +45,13 @@ class Defence:
         """
         if is_detector(spec):
             found = detector(spec, sample_rate)
-            return cls(found.spec, "detector", found.source, False, "of a twin", found)
-        one: Link = link(spec, sample_rate)
-        gradient: Literal["of a twin", "straight-through"] = (
-            "of a twin" if one.differentiable else "straight-through"
-        )
-        return cls(one.spec, one.kind, one.source, one.random, gradient)
+            inner = getattr(found, "link", None)  # which it listens through as well
+            searched: tuple[Gradient, int] = ("its own", 2)
+            if inner is not None:
+                searched = _searched(inner, 2)
+            return cls(found.spec, "detector", found.source, False, *searched, found)
+        one = link(spec, sample_rate)
+        return cls(one.spec, one.kind, one.source, one.random, *_searched(one, 1))
 
     def opponent(self, victim: str) -> str:
         """The name of the victim that an attack which knows of it is on."""
@@ -64,3 +66,13 @@ class Defence:
         """The name of its folders."""
         plain = re.sub(r"[^A-Za-z0-9]+", "-", self.spec).strip("-")[:40]
         return f"{plain}-{key_of({'spec': self.spec})[:6]}"
+
+
+def _searched(one: Link, sounds: int) -> tuple[Gradient, int]:
+    """How a search sees a link: its gradient, and the passes of the recogniser in each of its own.
+
+    Args:
+        one: the link.
+        sounds: that are scored for each draw.
+    """
+    return ("its own" if one.differentiable else "straight-through"), sounds * one.draws

@@ -20,7 +20,9 @@ from mondegreen.reading import is_file
 from mondegreen.results.folder import RECORD, hash_of, item_folders, read_object
 from mondegreen.results.item import Item, read_item
 from mondegreen.results.record import typed
+from mondegreen.text import matches
 from mondegreen.victims.base import Recogniser
+from mondegreen.victims.fingerprint import fingerprint
 from mondegreen.victims.guard import bare
 from mondegreen.victims.through import Through
 
@@ -35,7 +37,7 @@ class Heard:
 
     id: str
     target: str
-    text: str  # what is said; where that is not known, what is heard without a defence
+    text: str | None  # what is said; None: not known
     seconds: float  # of sound
     verified: bool  # the file is heard as its target by the recogniser that it was made on
     normaliser: str
@@ -46,13 +48,19 @@ class Heard:
     clean_score: float | None = None
     score: float | None = None
 
+    @property
+    def share(self) -> float:
+        """The share of draws in which the file is heard as its target."""
+        heard = [matches(text, self.target, self.normaliser) for text in self.adversarial]
+        return sum(heard) / len(heard)
+
 
 @dataclass(frozen=True)
 class Hearing:
     """All that was heard of the results in a folder."""
 
     of: dict[str, str]  # the hashes of their records, by item
-    recogniser: str
+    recogniser: str  # its name, and the hash of what it is; see `mondegreen.victims.fingerprint`
     heard: tuple[Heard, ...]
 
 
@@ -66,19 +74,24 @@ def listen(
         StorageError: `kept` cannot be written.
         RecogniserError: the recogniser or the defence fails.
     """
-    folders = item_folders(folder)
-    of = {item.relative_to(folder).as_posix(): hash_of(item / RECORD) for item in folders}
-    known = _read(kept)
-    if known is not None and (known.of, known.recogniser) == (of, recogniser.name):
+    folders, of, known = item_folders(folder), hashes(folder), _read(kept)
+    who = f"{recogniser.name} {fingerprint(recogniser)}"
+    if known is not None and (known.of, known.recogniser) == (of, who):
         return known
     found = []
     for done, item in enumerate(folders):
         on_done(done, len(folders))
         found.append(_heard(read_item(item), recogniser, defence))
     on_done(len(folders), len(folders))
-    hearing = Hearing(of, recogniser.name, tuple(found))
+    hearing = Hearing(of, who, tuple(found))
     write_whole(kept, as_json(asdict(hearing)))
     return hearing
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """The hash of each result's record, which has those of its files, by its path in a folder."""
+    found = item_folders(folder)
+    return {item.relative_to(folder).as_posix(): hash_of(item / RECORD) for item in found}
 
 
 def _read(kept: Path) -> Hearing | None:
@@ -105,7 +118,7 @@ def _heard(item: Item, recogniser: Recogniser, defence: Defence) -> Heard:
     return Heard(
         record.id,
         record.target,
-        record.text or record.heard_clean,
+        record.text,
         seconds,
         record.verified,
         record.options.normaliser,

@@ -18,6 +18,7 @@ from mondegreen.report.numbers.summary_text import one_line
 from mondegreen.report.page.frame import render
 from mondegreen.report.page.media import data_address
 from mondegreen.report.page.write import write_report
+from mondegreen.results.folder import is_run
 from mondegreen.results.record import Record
 
 REPORT, PLAYED = "report.html", "clips.html"
@@ -33,10 +34,11 @@ def write_pages(trial: Trial, rows: Sequence[Row]) -> list[Path]:
         MondegreenError: a run cannot be read.
     """
     done = {row.defence for row in rows}
-    runs = [trial.without, *(trial.behind(d) for d in trial.defences if d.spec in done)]
+    behind = (trial.behind(one) for one in trial.defences if one.spec in done)
+    runs = [trial.without, *(run for run in behind if is_run(run))]
     played = write_report([[run] for run in runs], trial.folder / PLAYED).page
     before = records(trial.without)
-    after = {d.spec: records(trial.behind(d)) for d in trial.defences if d.spec in done}
+    after = {row.defence: (row.adaptive.won.clips, _records_of(trial, row)) for row in rows}
     detectors = [row for row in rows if row.detected]
     html = render(
         "mondegreen.defending",
@@ -52,6 +54,13 @@ def write_pages(trial: Trial, rows: Sequence[Row]) -> list[Path]:
     )
     write_whole(trial.folder / REPORT, html.encode())
     return [trial.folder / REPORT, played]
+
+
+def _records_of(trial: Trial, row: Row) -> list[Record]:
+    """The results of the attack that knows of a row's defence."""
+    (defence,) = (one for one in trial.defences if one.spec == row.defence)
+    behind = trial.behind(defence)
+    return records(behind) if is_run(behind) else []
 
 
 def _drawn(draw: Callable[..., None], *what: object) -> str:
@@ -84,13 +93,13 @@ def draw_rocs(figure: Figure, rows: Sequence[Row]) -> None:
 
 
 def draw_prices(
-    figure: Figure, before: Sequence[Record], after: Mapping[str, Sequence[Record]]
+    figure: Figure, before: Sequence[Record], after: Mapping[str, tuple[int, Sequence[Record]]]
 ) -> None:
     """Of each defence, the share of clips that are attacked with δ so quiet, and without it."""
     panels = _panels(figure, len(after))
-    for axes, (name, found) in zip(panels, after.items(), strict=True):
-        axes.step(*_attacked(before), where="post", color=INK, lw=0.7, ls=":")
-        axes.step(*_attacked(found), where="post", color=look(0).color)
+    for axes, (name, (clips, found)) in zip(panels, after.items(), strict=True):
+        axes.step(*_attacked(before, len(before)), where="post", color=INK, lw=0.7, ls=":")
+        axes.step(*_attacked(found, clips), where="post", color=look(0).color)
         axes.set_title(one_line(name), fontsize=7)
         axes.set_ylim(-0.04, 1.04)
     panels[0].invert_xaxis()
@@ -98,12 +107,12 @@ def draw_prices(
     figure.supylabel("share of clips attacked", fontsize=7)
 
 
-def _attacked(found: Sequence[Record]) -> tuple[list[float], list[float]]:
+def _attacked(found: Sequence[Record], clips: int) -> tuple[list[float], list[float]]:
     """Falling SNRs, and the share of clips that are verified with at least that."""
     snrs = sorted(
         (r.quality.snr_db for r in found if r.verified and r.quality.snr_db is not None),
         reverse=True,
     )
-    shares = [n / len(found) for n in range(len(snrs) + 1)] if found else [0.0]
+    shares = [n / max(clips, 1) for n in range(len(snrs) + 1)]
     ends = [snrs[0] + 3, *snrs] if snrs else [0.0]
     return [*ends, min(ends) - 3], [*shares, shares[-1]]

@@ -19,7 +19,7 @@ from mondegreen.findings import Finding
 from mondegreen.judging.detectors import Roc, roc
 from mondegreen.report.numbers.statistics import LEVEL, Share
 from mondegreen.results.record import Quality, Record
-from mondegreen.text import WordErrors, matches, word_errors
+from mondegreen.text import WordErrors, word_errors
 
 RESAMPLES: Final = 2000
 Result = Literal["broken", "not broken by this attack at this budget", "not evaluated"]
@@ -71,7 +71,10 @@ class Adaptive:
     """What an attack that knows of it comes to."""
 
     tried: int  # clips of which there is a result; the others could not be attacked
-    verified: Share  # of the clips
+    verified: Share  # of the clips: the file is heard as its target behind the defence
+    # of the clips, those that the attack has won: verified, and of what is random heard in more
+    # than half of the fresh draws, of a detector no more suspicious than the worst clean clip
+    won: Share
     # of what is random: the share of fresh draws in which a verified file is heard as its target,
     # mean over files
     anew: float | None
@@ -80,11 +83,11 @@ class Adaptive:
 
 @dataclass(frozen=True)
 class Price:
-    """What the same clips cost the attack more than without the defence: medians, and the least."""
+    """What the same clips cost the attack more than without the defence: medians over them."""
 
     clips: int  # verified with it and without
     louder_db: float  # by how much δ is louder
-    loudest_db: float  # at most: the clip that costs most
+    loudest_db: float  # the same of the clip that costs most
     zimtohrli: float | None  # Zimtohrli MOS lost
     pesq_c2: float | None  # PESQ (Cor. 2) lost
 
@@ -98,6 +101,7 @@ class Row:
     source: str
     random: bool
     gradient: str
+    passes: int  # of the recogniser in each pass of the attack that knows of it
     result: Result
     why: str  # of the result, in a line
     cost: Cost
@@ -133,6 +137,7 @@ def row(evidence: Evidence) -> Row:
         source=defence.source,
         random=defence.random,
         gradient=defence.gradient,
+        passes=defence.passes,
         result=result,
         why=why,
         cost=_cost(evidence),
@@ -146,24 +151,26 @@ def row(evidence: Evidence) -> Row:
 
 
 def _result(adaptive: Adaptive, findings: Sequence[Finding]) -> tuple[Result, str]:
-    """Whether it was broken, which may be said only if no check fires."""
-    if not adaptive.tried:
-        return "not evaluated", "no clip could be attacked: see the folder errors of its run"
-    fired = [one for one in findings if one.state == "fires"]
-    if fired:
-        return "not evaluated", "; ".join(f"{one.id}: {one.detail}" for one in fired)
-    share = adaptive.verified
-    counts = f"{share.hits} of {share.clips} clips"
-    if share.clips and 2 * share.hits > share.clips:
-        return "broken", f"{counts} are heard as their target"
-    return "not broken by this attack at this budget", f"{counts} are heard as their target"
+    """Whether it was broken, which may be said only if no check fires or is left out."""
+    won, lost = adaptive.won, adaptive.won.clips - adaptive.tried
+    doubts = [f"{one.id}: {one.detail}" for one in findings if one.state != "ok"]
+    counts = f"the attack wins on {won.hits} of {won.clips} clips"
+    if lost:
+        counts += f"; {lost} could not be attacked (see the folder errors of its run)"
+    if doubts:
+        return "not evaluated", "; ".join([counts, *doubts])
+    if 2 * won.hits > won.clips:
+        return "broken", counts
+    if not adaptive.tried or 2 * (won.hits + lost) > won.clips:
+        return "not evaluated", counts
+    return "not broken by this attack at this budget", counts
 
 
 def _cost(evidence: Evidence) -> Cost:
-    said = {record.id: record.text or record.heard_clean for record in evidence.before}
+    known = [record for record in evidence.before if record.text is not None]
     return Cost(
-        wer=Rate.of([[word_errors(one.text, t) for t in one.clean] for one in evidence.heard]),
-        without=Rate.of([[word_errors(said[r.id], r.heard_clean)] for r in evidence.before]),
+        wer=_rate(evidence.heard, lambda one: one.clean),
+        without=Rate.of([[word_errors(str(one.text), one.heard_clean)] for one in known]),
         work=median(one.cost for one in evidence.heard) if evidence.heard else None,
     )
 
@@ -171,23 +178,31 @@ def _cost(evidence: Evidence) -> Cost:
 def _oblivious(heard: Sequence[Heard]) -> Oblivious:
     files = [one for one in heard if one.verified]
     return Oblivious(
-        heard=Share.of(sum(2 * _share(one) > 1 for one in files), len(files)),
-        recovered=Rate.of([[word_errors(one.text, t) for t in one.adversarial] for one in files]),
+        heard=Share.of(sum(2 * one.share > 1 for one in files), len(files)),
+        recovered=_rate(files, lambda one: one.adversarial),
     )
 
 
-def _share(one: Heard) -> float:
-    """The share of draws in which a file is heard as its target."""
-    heard = [matches(text, one.target, one.normaliser) for text in one.adversarial]
-    return sum(heard) / len(heard)
+def _rate(heard: Sequence[Heard], texts: Callable[[Heard], Sequence[str]]) -> Rate | None:
+    """The word error rate of transcripts of the clips of which it is known what is said."""
+    known = [(one.text, texts(one)) for one in heard if one.text is not None]
+    return Rate.of([[word_errors(said, text) for text in found] for said, found in known])
 
 
 def _adaptive(evidence: Evidence) -> Adaptive:
     verified = [record for record in evidence.adaptive if record.verified]
     first = [r.first_match for r in verified if r.first_match is not None]
-    fresh = [_share(one) for one in evidence.heard_adaptive if one.verified]
+    files = [one for one in evidence.heard_adaptive if one.verified]
+    fresh = [one.share for one in files]
+    won = len(verified)
+    if evidence.defence.detector is not None:
+        worst = max((h.clean_score for h in evidence.heard if h.clean_score is not None), default=0)
+        won = sum(one.score is not None and one.score <= worst for one in files)
+    elif evidence.defence.random:
+        won = sum(2 * share > 1 for share in fresh)
     return Adaptive(
         tried=len(evidence.adaptive),
+        won=Share.of(won, evidence.clips),
         verified=Share.of(len(verified), evidence.clips),
         anew=float(np.mean(fresh)) if evidence.defence.random and fresh else None,
         first_match=median(first) if first else None,

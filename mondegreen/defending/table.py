@@ -61,8 +61,8 @@ Cell = Callable[[Row], str]
 COLUMNS: Final[Mapping[str, Cell]] = {
     "defence": lambda row: row.defence,
     "result": lambda row: row.result,
-    "adaptive attack": lambda row: _share(row.adaptive.verified),
-    "95 %": lambda row: _between(row.adaptive.verified),
+    "adaptive attack": lambda row: _share(row.adaptive.won),
+    "95 %": lambda row: _between(row.adaptive.won),
     "in fresh draws": lambda row: _percent(row.adaptive.anew),
     "louder by": lambda row: _louder(row.price),
     "Zimtohrli MOS": lambda row: _lost(row.price.zimtohrli if row.price else None),
@@ -74,6 +74,7 @@ COLUMNS: Final[Mapping[str, Cell]] = {
     "found without alarm": lambda row: _found(row.detected),
     "AUC, adaptive": lambda row: _auc(row.detected_adaptive),
     "found, adaptive": lambda row: _found(row.detected_adaptive),
+    "passes in one": lambda row: f"{row.passes}",
     "s per s": lambda row: UNKNOWN if row.cost.work is None else f"{row.cost.work:.3f}",
 }
 SHORT: Final = (  # columns of a terminal
