@@ -14,6 +14,7 @@ OF_FILES = {"blocks", "load", "opened", "save"}  # there is none to show them wi
 MODULES = [
     importlib.import_module(f"mondegreen.{name}")
     for name in (
+        "air.loop.alignment",
         "air.loop.clock",
         "air.loop.deconvolve",
         "air.rooms.acoustics",

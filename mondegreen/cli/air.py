@@ -8,14 +8,32 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from mondegreen.cli.app import AsJson, Examples, app
+from mondegreen.chain.text import chained
+from mondegreen.cli.app import (
+    DEFAULT_VICTIM,
+    AsJson,
+    Beams,
+    Device,
+    Examples,
+    Through,
+    app,
+)
 from mondegreen.cli.console import err
-from mondegreen.cli.output import number, print_fields, print_json, print_warnings
-from mondegreen.cli.progress import working
+from mondegreen.cli.output import (
+    number,
+    one_transcript,
+    print_fields,
+    print_json,
+    print_warnings,
+    quality_fields,
+)
+from mondegreen.cli.progress import Bars, working
 from mondegreen.cli.refusals import check_new
 
 if TYPE_CHECKING:
     from mondegreen.air.loop.response import Response, Take
+    from mondegreen.judging.played import Played
+    from mondegreen.judging.played import Take as Hearing
 
 group = typer.Typer(
     help="Measure your room with loudspeaker and microphone, and score what was played in it.",
@@ -181,3 +199,93 @@ def _response(measured: Response) -> dict[str, Any]:
     if measured.agreement_db is not None:
         fields["  takes agree to"] = f"{measured.agreement_db:.0f} dB"
     return fields
+
+
+@group.command(
+    epilog=Examples + "mondegreen air score takes.wav --of result\n\n"
+    "mondegreen air score desk.wav sofa.wav --of result --clean clean.wav --json"
+)
+def score(
+    recordings: Annotated[
+        list[Path], typer.Argument(help="Recordings of the adversarial file, played once or more.")
+    ],
+    of: Annotated[Path, typer.Option(help="The result: its folder or record.json.")],
+    clean: Annotated[
+        Path | None,
+        typer.Option(help="A recording of the clean clip, same place and volume, to compare with."),
+    ] = None,
+    victim: Annotated[
+        str | None,
+        typer.Option(help="The recogniser. Default: the one that the result was made on."),
+    ] = None,
+    through: Through = None,
+    beams: Beams = 1,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Find a result in recordings of it, and count in how many takes the target is heard.
+
+    No room is simulated. Exit status 0: it is heard in at least half of the takes.
+    """
+    from mondegreen.air.loop.recorded import read_recorded
+    from mondegreen.judging.evaluate import attacked
+    from mondegreen.judging.played import score as score_takes
+    from mondegreen.measures.survival import SURVIVES
+    from mondegreen.results.item import read_item
+    from mondegreen.victims import load_recogniser
+
+    read_item(of)
+    name = chained(through or (), victim or attacked(of) or DEFAULT_VICTIM)
+    for path in (*recordings, *([clean] if clean else [])):
+        read_recorded(path)  # refused before the recogniser is loaded
+    with working("loading the recogniser"):
+        recogniser = load_recogniser(name, device=device, beams=beams)
+    with Bars(of.name) as bars:
+        found = score_takes(
+            recogniser, recordings, of, clean, lambda *done: bars.count("listening", *done)
+        )
+    if as_json:
+        print_json(found.to_json() | {"beams": beams})
+    else:
+        _print_played(found)
+    raise typer.Exit(0 if found.heard >= SURVIVES else 1)
+
+
+def _print_played(found: Played) -> None:
+    from mondegreen.report.numbers.measures import error_rate
+
+    hits = sum(take.heard.matched for take in found.takes)
+    print_fields(
+        {
+            "result": found.result,
+            "heard by": found.victim,
+            "target": found.target,
+            "original": found.original,
+            "over the air": f"target heard in {hits} of {len(found.takes)} takes"
+            f" ({found.heard:.0%}; 95 %: {found.heard_low:.0%} to {found.heard_high:.0%}),"
+            f" WER {error_rate(found.wer_target)} to the target,"
+            f" {error_rate(found.wer_original)} to the original",
+        }
+    )
+    for nth, take in enumerate(found.takes, 1):
+        print_fields(_hearing(f"take {nth}", take))
+    for nth, take in enumerate(found.clean, 1):
+        print_fields(_hearing(f"clean take {nth}", take))
+    if found.quality is not None:
+        print_fields({"against the clean take": "", **_indented(quality_fields(found.quality))})
+    if found.floor is not None:
+        print_fields(
+            {"two clean takes": "no change at all", **_indented(quality_fields(found.floor))}
+        )
+
+
+def _hearing(name: str, take: Hearing) -> dict[str, str]:
+    return {
+        name: f"{take.recording} from {take.begins:.4f} s, clock drift {take.drift_ppm:+.1f} ppm,"
+        f" {take.explained:.0%} explained by the file, peak {take.peak_db:.0f} dBFS",
+        "  heard": one_transcript(take.heard),
+    }
+
+
+def _indented(fields: dict[str, str]) -> dict[str, str]:
+    return {f"  {name}": value for name, value in fields.items()}
