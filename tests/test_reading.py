@@ -17,6 +17,8 @@ from records import DRY
 from safetensors.numpy import save_file
 
 from mondegreen import MondegreenError
+from mondegreen.air.loop.recorded import read_recorded
+from mondegreen.air.loop.sweep import read_sweep
 from mondegreen.air.rooms import RoomBank
 from mondegreen.air.rooms.measured import contents, find_recordings
 from mondegreen.data.sources import read_clips
@@ -106,6 +108,8 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "manifest of a run": ("manifest.json", lambda at: check_same(at, CONFIG)),
     "key": ("key.json", lambda at: read_key(at / "key.json")),
     "answer": ("answer.json", first_answer),
+    "sweep": ("sweep.wav", lambda at: read_sweep(at / "sweep.wav")),
+    "recording of a sweep": ("take.wav", lambda at: read_recorded(at / "take.wav")),
 }
 
 

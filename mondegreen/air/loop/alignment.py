@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import fftconvolve, lfilter
@@ -35,7 +36,8 @@ from scipy.stats import theilslopes
 from mondegreen.air.loop.clock import Lag, Sound, lag, on_players_clock, padded
 from mondegreen.air.rooms.acoustics import first_arrival
 
-SEGMENT: Final = 0.5  # s
+SEGMENT: Final = 0.5  # s, or more in a long file, so that they are
+MOST_SEGMENTS: Final = 40  # at most: each is held as long as the recording
 HIGH_PASS: Final = 0.95  # y(n) = x(n) - HIGH_PASS x(n - 1)
 MOST_DRIFT: Final = 3e-4  # of devices that are not broken
 ROUNDS: Final = 12  # at most, until a round finds less drift than
@@ -46,6 +48,8 @@ LOUD: Final = 0.05  # of the mean energy of segments: those below say nothing
 NOISE: Final = 1e-2  # of the file's mean power, below which its spectrum is not divided by
 LEAST: Final = 0.3  # share of its energy that a take has to explain
 MOST_TAKES: Final = 1_000
+
+Sizes = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ def _weighted_line(middles: Sound, lags: list[Lag]) -> tuple[float, float]:
     return float(slope), float(later)
 
 
-def _line(at: int, pieces: list[Sound], starts: list[int], slack: int) -> tuple[float, float]:
+def _line(at: int, pieces: list[Sizes], starts: list[int], slack: int) -> tuple[float, float]:
     """Step 2: offset and drift from where each segment's correlation is largest, near `at`."""
     begin = max(at - slack, 0)
     lags = [begin + int(np.argmax(piece[begin : at + slack + 1])) for piece in pieces]
@@ -178,7 +182,7 @@ def _line(at: int, pieces: list[Sound], starts: list[int], slack: int) -> tuple[
     return float(offset), float(np.clip(slope, -MOST_DRIFT, MOST_DRIFT))
 
 
-def _correlated(recording: Sound, file: Sound, starts: list[int], rate: int) -> list[Sound]:
+def _correlated(recording: Sound, file: Sound, starts: list[int], rate: int) -> list[Sizes]:
     """Step 1: sizes [N] of each segment's correlation, by where the file would begin."""
     size = _size(file, rate)
     whole = next_fast_len(len(recording) + size, real=True)
@@ -187,7 +191,7 @@ def _correlated(recording: Sound, file: Sound, starts: list[int], rate: int) -> 
     pieces = []
     for at in starts:
         found = irfft(spectrum * np.conj(rfft(file[at : at + size], whole)), whole)
-        pieces.append(np.abs(padded(found[: len(recording)], at, at + count)))
+        pieces.append(np.abs(padded(found[: len(recording)], at, at + count)).astype(np.float32))
     return pieces
 
 
@@ -202,7 +206,7 @@ def _segments(file: Sound, rate: int) -> list[int]:
 
 
 def _size(file: Sound, rate: int) -> int:
-    return min(round(SEGMENT * rate), len(file))
+    return min(max(round(SEGMENT * rate), len(file) // MOST_SEGMENTS), len(file))
 
 
 def _slack(file: Sound) -> int:

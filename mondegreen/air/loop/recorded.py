@@ -13,7 +13,7 @@ from mondegreen.audio.pcm import FULL_SCALE, opened
 from mondegreen.audio.recording import printable
 from mondegreen.errors import AudioError
 
-MAX_SECONDS: Final = 600.0
+MAX_SECONDS: Final = 300.0
 FULL: Final = (FULL_SCALE - 2) / FULL_SCALE  # where a converter is at its end
 RUN: Final = 3  # samples there in a row: fewer may be a peak that just fits
 MOST_CLIPPED: Final = 1e-4  # share of a recording; more bends what is measured from it
