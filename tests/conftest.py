@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 settings.register_profile("without clocks", deadline=None)  # how long it takes is for bench/
 settings.load_profile("without clocks")
 
-RATED = frozenset({"test_apart", "test_ratings", "test_metrics", "test_doctest"})
+RATED = frozenset({"test_apart", "test_ratings", "test_metrics", "test_in_rooms", "test_doctest"})
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -12,8 +12,10 @@ from mondegreen.results.record import (
     Dry,
     InRooms,
     MaskingExcess,
+    OverRooms,
     Point,
     Quality,
+    QualityInRooms,
     Record,
     RoomTranscript,
     Survival,
@@ -44,6 +46,18 @@ SURVIVAL = Survival(
         each=(RoomTranscript("test-0", 0.3, "open the door", matched=True),),
     ),
     dry=Dry(1.0, 0.0, 1.0),
+)
+QUALITY_IN_ROOMS = QualityInRooms(
+    split="test",
+    count=20,
+    zimtohrli_mos=OverRooms(4.8, 3.6, "test-000015", 20),
+    pesq_c2=OverRooms(4.1, 3.7, "test-000040", 19),
+    pesq=None,
+    stoi=OverRooms(0.9, 0.8, "test-000005", 20),
+    masking_loss=OverRooms(7.0, 70.5, "test-000035", 20),
+    temporal_loss=OverRooms(0.4, 60.5, "test-000035", 20),
+    snr_db=OverRooms(-3.0, -4.5, "test-000000", 20),
+    unmeasured={"pesq": "the package pesq is not installed"},
 )
 DRY = Record(
     id="clip",
@@ -90,6 +104,7 @@ IN_ROOMS = replace(
     air=("Gain(db=(-3, 0))",),
     survival=SURVIVAL,
     clean=SURVIVAL,
+    quality_in_rooms=QUALITY_IN_ROOMS,
 )
 
 

@@ -27,8 +27,10 @@ from mondegreen.results.record import (
     Dry,
     InRooms,
     MaskingExcess,
+    OverRooms,
     Point,
     Quality,
+    QualityInRooms,
     Record,
     RoomTranscript,
     Survival,
@@ -92,6 +94,8 @@ points = st.builds(
     counts,
     *[st.none() | numbers] * 3,
 )
+over_rooms = st.builds(OverRooms, numbers, numbers, texts, counts)
+in_rooms = st.builds(QualityInRooms, texts, counts, *[st.none() | over_rooms] * 7)
 KINDS: dict[str, st.SearchStrategy[Any]] = {
     **{"str": texts, "bool": st.booleans(), "float": numbers, "Count": counts},
     **{
@@ -99,6 +103,7 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
         "SampleRate": st.integers(1_000, 768_000),
         "Quality": qualities,
         "Survival": survivals,
+        "QualityInRooms": in_rooms,
     },
     "tuple[Count, Count]": st.tuples(counts, counts),
     "tuple[str, ...]": st.lists(texts, max_size=2).map(tuple),
@@ -171,6 +176,7 @@ LATER = {
     "zimtohrli_mos",
     "temporal",
     "unmeasured",
+    "quality_in_rooms",
 }  # older records lack them
 NEEDED = {name for name in DRY.to_json() if name not in {*Options.model_fields, "adversarial"}}
 

@@ -56,6 +56,7 @@ def a_record(**changes: Any) -> dict[str, Any]:
         **{"temporal": {**MASKING, "profile": "temporal", "loss": 2.5}},
         **{"rooms": None, "dry": None, "clean": None, "curve": [POINT] * 3},
         **{"key": None, "passage": None, "heard_whole": None, "files": {}},
+        "quality_in_rooms": None,
         **changes,
     }
     if record["rooms"] and "dry" not in changes:
@@ -277,7 +278,7 @@ def test_a_record_that_lacks_something_is_damaged(tmp_path: Path) -> None:
         write_item(tmp_path / name, {n: v for n, v in a_record().items() if n != name})
     whole = {entry.cells["key"] for entry in entries(tmp_path) if entry.record}
     later = {"pesq_c2", "zimtohrli", "zimtohrli_mos", "temporal", "unmeasured"}
-    optional = {"key", "passage", "heard_whole", "files", *later}
+    optional = {"key", "passage", "heard_whole", "quality_in_rooms", "files", *later}
     assert whole == {"adversarial", *optional, *Options.model_fields}
 
 

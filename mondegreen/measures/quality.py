@@ -78,11 +78,7 @@ def computed(
     >>> computed(clean, clean, 16_000).pesq is None
     True
     """
-    if clean.ndim != 1 or clean.shape != adversarial.shape or clean.size == 0:
-        raise AudioError(
-            f"Got clips of shapes {clean.shape} and {adversarial.shape}, expected two of the same "
-            "length [T]. Compare an example with the recording that it was made from."
-        )
+    check_pair(clean, adversarial)
     return Quality(
         max_abs=max_abs(clean, adversarial),
         snr_db=snr_db(clean, adversarial),
@@ -91,6 +87,15 @@ def computed(
         pesq=None,
         stoi=None,
     )
+
+
+def check_pair(clean: Audio, adversarial: Audio) -> None:
+    """Refuse what is not two single clips of equal length; raises `AudioError`."""
+    if clean.ndim != 1 or clean.shape != adversarial.shape or clean.size == 0:
+        raise AudioError(
+            f"Got clips of shapes {clean.shape} and {adversarial.shape}, expected two of the same "
+            "length [T]. Compare an example with the recording that it was made from."
+        )
 
 
 def max_abs(clean: Audio, adversarial: Audio) -> float:

@@ -68,6 +68,36 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class OverRooms:
+    """One yardstick over rooms."""
+
+    median: float
+    worst: float
+    room: str  # the id of the room that has the worst
+    count: Count  # rooms in which it could be taken
+
+
+@dataclass(frozen=True)
+class QualityInRooms:
+    """How audible a change may be in rooms; see `mondegreen.measures.in_rooms`.
+
+    The yardsticks are those of `Quality`; None: it could be taken in no room.
+    """
+
+    split: str  # the split's name
+    count: Count  # rooms measured in
+    zimtohrli_mos: OverRooms | None
+    pesq_c2: OverRooms | None
+    pesq: OverRooms | None
+    stoi: OverRooms | None
+    masking_loss: OverRooms | None
+    temporal_loss: OverRooms | None
+    snr_db: OverRooms | None
+    # why something was not measured in the first room where it was not, as in `Quality`
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RoomTranscript:
     """What a recogniser made of a sound in one room."""
 
@@ -182,6 +212,9 @@ class Record:
     # of that passage alone. None: all of it was, like the next
     passage: tuple[Count, Count] | None = None
     heard_whole: str | None = None  # the transcript of all of the saved file; None: not taken
+    # how audible the change may be in the bank's test rooms; None: not measured, or a method
+    # without rooms
+    quality_in_rooms: QualityInRooms | None = None
     # SHA-256 of the item's files, by name; empty until they are saved
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -226,7 +259,7 @@ class Record:
         return typed(cls, {**rest, **parts})
 
 
-LAST: Final = ("clean", "curve", "key", "passage", "heard_whole", "files")
+LAST: Final = ("clean", "curve", "key", "passage", "heard_whole", "quality_in_rooms", "files")
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "options": tuple(Options.model_fields),
     "quality": tuple(part.name for part in fields(Quality)),
