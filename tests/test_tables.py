@@ -227,7 +227,7 @@ def test_nothing_that_an_attack_records_is_forgotten(tmp_path: Path) -> None:
     (row,) = entries(tmp_path / "out")
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     parts = {"masking", "temporal", "unmeasured", "versions", "files", "rooms", "dry", "clean"}
-        parts |= {"quality_in_rooms"}
+    parts |= {"quality_in_rooms"}
     lists = {"air", "curve", "passage", "warnings"}
     plain = record.keys() - lists - parts - {"schema", "adversarial", "key"}
     assert row.status == "done"
