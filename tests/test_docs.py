@@ -46,6 +46,15 @@ def test_every_command_answers_a_question() -> None:
     assert [c for c in COMMANDS if " " not in c and f"mondegreen {c}" not in page] == []
 
 
+def test_every_command_has_its_exit_status() -> None:
+    page = (ROOT / "docs" / "exit-status.md").read_text(encoding="utf-8")
+    rows = "".join(re.findall(r"^\| (`.*?) \|", page, re.M))
+    named = re.findall("`([^`]+)`", rows)
+    bare = [name for name in named if " --" not in name]
+    groups = {command.split()[0] for command in COMMANDS if " " in command}
+    assert bare == [command for command in COMMANDS if command and command not in groups]
+
+
 CALL = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?(mondegreen \w.*?)(?:  #.*)?$", re.M)
 
 

@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 from run_folders import QUICK, command, environment, make_clips, mondegreen, records, rows
 from toy import speech
+from typer.testing import CliRunner
 
 from mondegreen.audio.pcm import save
+from mondegreen.cli import app
 from mondegreen.errors import MondegreenError, OptionError, StorageError
 from mondegreen.files import part_name
 from mondegreen.options import Options
@@ -450,6 +452,30 @@ def test_what_is_finished_of_a_batch_is_left_out_but_the_batch_stays(drive) -> N
     assert {second.name, third.name} == {job.name for job in make_jobs(rows, set(keys[:2]), 2)}
 
 
+@pytest.mark.parametrize(
+    ("tally", "went_well", "succeeded"),
+    [
+        (Tally(3, verified=3), 0, 0),
+        (Tally(3, verified=1, failed=2), 0, 1),
+        (Tally(3, verified=2, errors=1), 1, 1),
+        (Tally(3, verified=2), 1, 1),  # stopped
+    ],
+)
+def test_its_exit_status_says_whether_the_run_went_well(
+    tmp_path: Path,
+    clips: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tally: Tally,
+    went_well: int,
+    succeeded: int,
+) -> None:
+    monkeypatch.setattr("mondegreen.runs.run.run", lambda *_, **__: tally)
+    monkeypatch.setattr("mondegreen.report.numbers.tables.collect", lambda _: [])
+    arguments = ["run", str(clips), "--out", str(tmp_path / "run")]
+    for flags, status in (([], went_well), (["--require-success"], succeeded)):
+        assert CliRunner().invoke(app, [*arguments, *flags]).exit_code == status
+
+
 # ---- real processes
 
 
@@ -459,7 +485,7 @@ def test_a_run_from_the_command_line_and_what_it_leaves(tmp_path: Path, clips: P
     (clips / "torn.wav").write_bytes((clips / "c00.wav").read_bytes()[:3000])
     arguments = ("run", clips, *QUICK, *ONE, "--max-passes", "60", "--out", out, "--json")
     ran = mondegreen(*arguments)
-    assert ran.returncode == 1  # not every clip is verified
+    assert ran.returncode == 1  # two clips could not be attacked
     told = json.loads(ran.stdout)
     assert (told["clips"], told["verified"], told["errors"], told["left"]) == (7, 5, 2, 0)
     assert "silent.wav is silent" in ran.stderr
