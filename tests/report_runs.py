@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from safetensors.numpy import save as safetensors_bytes
-from test_tables import DRY, IN_ROOMS, a_record, a_run, write_item
+from test_tables import DRY, IN_ROOMS, QUALITY_IN_ROOMS, a_record, a_run, write_item
 
 from mondegreen.results.folder import DELTA, LEVELS, RECORD, WAV, hash_of
 from mondegreen.results.levels import Levels
@@ -80,6 +80,7 @@ def every_kind(folder: Path) -> Path:
     stopped = {"verified": False, "heard": "", "interrupted": True, "found_at": None}
     clean = {"rooms": {**IN_ROOMS, "heard": 0.0}, "dry": DRY}
     rooms = {"bank": "b" * 64, "rooms": IN_ROOMS, "clean": clean}
+    rooms |= {"quality_in_rooms": QUALITY_IN_ROOMS}
     run = sound_run(
         folder,
         {

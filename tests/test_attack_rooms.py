@@ -50,6 +50,8 @@ def test_the_test_rooms_are_counted_from_the_saved_file(clip: Path, tmp_path: Pa
     assert record["rooms"] == json.loads(json.dumps(again.to_json()["rooms"]))
     assert record["dry"] == again.to_json()["dry"]
     assert record["clean"] == json.loads(json.dumps(again.to_json()["clean"]))
+    assert record["quality_in_rooms"] == again.to_json()["quality_in_rooms"]
+    assert record["quality_in_rooms"]["count"] == 10
     assert record["rooms"].keys() >= {
         *("split", "count", "heard", "heard_low", "heard_high", "wer_target", "wer_original"),
     }
@@ -67,6 +69,56 @@ def test_a_dry_method_says_nothing_of_rooms(clip: Path, tmp_path: Path) -> None:
     folder = attack(linear_victim(), clip, TARGET, max_passes=5).save(tmp_path / "out")
     record = json.loads((folder / "record.json").read_text())
     assert [record[name] for name in ("bank", "rooms", "dry", "clean")] == [None] * 4
+    assert record["quality_in_rooms"] is None
+
+
+def test_in_rooms_the_saved_file_is_measured_against_the_clip_in_the_same_room(clip: Path) -> None:
+    result, noise = in_rooms(clip), []
+    clean, delta = result.clean.astype(float), result.delta.astype(float)
+    for rir in BANK.split("test").rirs.double().numpy():
+        there, change = (np.convolve(sound, rir)[: len(sound)] for sound in (clean, delta))
+        noise.append(10 * np.log10(np.sum(there**2) / np.sum(change**2)))
+    seen = result.record.quality_in_rooms
+    assert seen is not None
+    assert seen.snr_db is not None
+    assert seen.snr_db.median == pytest.approx(np.median(noise))
+    assert seen.snr_db.worst == pytest.approx(min(noise))
+    assert seen.snr_db.room == f"test-{np.argmin(noise)}"
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_ctrl_c_while_measuring_in_rooms_keeps_what_there_is(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    def stop(what: str, done: int, _: int) -> None:
+        if what == "measuring in rooms" and done == after:
+            raise KeyboardInterrupt
+
+    def interrupted(*_: object) -> Any:
+        raise KeyboardInterrupt
+
+    if not after:
+        monkeypatch.setattr("mondegreen.measures.in_rooms.measure", interrupted)
+    record = in_rooms(clip, max_passes=20, on_room=stop).record
+    assert (record.quality_in_rooms.count if record.quality_in_rooms else 0) == after
+    assert record.survival is not None
+    assert record.interrupted
+    assert f"in rooms was interrupted after {after} of 10" in record.warnings[-1]
+
+
+def test_evaluate_that_is_interrupted_does_not_go_on_to_measure(clip: Path, tmp_path: Path) -> None:
+    folder = in_rooms(clip, max_passes=20).save(tmp_path / "out")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    heard = evaluate(linear_victim(), folder, BANK, on_room=stop)
+    assert (heard.quality_in_rooms, len(heard.warnings)) == (None, 1)
+    measured = evaluate(linear_victim(), folder, BANK, on_measured=stop)
+    assert measured.quality_in_rooms is not None
+    assert measured.quality_in_rooms.count == 1
+    assert measured.warnings == ["the measurement in rooms was interrupted after 1 of 10"]
+    assert evaluate(linear_victim(), clip, BANK, target=TARGET).quality_in_rooms is None
 
 
 def test_each_split_serves_its_own_purpose(clip: Path) -> None:

@@ -654,10 +654,16 @@ def test_evaluate_counts_the_rooms_of_a_result(
 ) -> None:
     victim = toy.linear_victim()
     monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: victim)
-    run(
+    made = run(
         *("attack", clip, "--target", "open the door", "--method", "robust", "--rooms", bank),
         *("--max-passes", "150", "--out", tmp_path / "out"),
     )
+    told = run("evaluate", tmp_path / "out", "--rooms", bank).out
+    for printed in (made.out, told):
+        assert re.search(r"^how audible +.* to a listener in the median room by", printed, re.M)
+        assert re.search(r"^in 10 test rooms +median room, and the worst", printed, re.M)
+        assert re.search(r"^  Zimtohrli MOS +4.10, and 4.10 in test-0$", printed, re.M)
+    assert re.search(r"^as a file +.* by these yardsticks", made.out, re.M)
     ran = run("evaluate", tmp_path / "out", "--rooms", bank, "--json")
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     seen = json.loads(ran.out)
@@ -665,6 +671,8 @@ def test_evaluate_counts_the_rooms_of_a_result(
     assert [seen[part] for part in ("rooms", "dry", "clean")] == [
         record[part] for part in ("rooms", "dry", "clean")
     ]
+    assert seen["quality_in_rooms"] == record["quality_in_rooms"]
+    assert seen["verdict_in_rooms"] == "audible on direct comparison"
     clean = run("evaluate", clip, "--target", "open the door", "--rooms", bank)
     assert clean.status == 1
     assert "test rooms         target heard in 0 of 10 (0%" in clean.out

@@ -18,7 +18,7 @@ import pytest
 import soundfile
 import toy
 from report_runs import HOSTILE, RATE, every_kind, sign, sound_item, sound_run, steps, write_sounds
-from test_tables import DRY, IN_ROOMS, a_record, a_run, write_item
+from test_tables import DRY, IN_ROOMS, QUALITY_IN_ROOMS, a_record, a_run, write_item
 
 import mondegreen.victims
 from mondegreen import MondegreenError, cli
@@ -354,6 +354,28 @@ def test_the_verdict_leads_the_page_and_the_card(tmp_path: Path) -> None:
     sentence = "Plainly audible by these yardsticks: Zimtohrli MOS 3.20 (below 4)."
     assert f'<p class="lead">{sentence}</p>' in page
     assert f"<p>{sentence}</p>" in page
+
+
+def test_what_is_heard_in_rooms_leads_and_stands_beside_the_dry_figures(tmp_path: Path) -> None:
+    there = {"quality_in_rooms": QUALITY_IN_ROOMS, "zimtohrli_mos": 4.25}
+    page = written(tmp_path, sound_run(tmp_path / "run", {"a": there}))
+    sentence = (
+        "Plainly audible to a listener in the median room by these yardsticks: Zimtohrli MOS 3.50"
+        " (below 4) and PESQ (Cor. 2) 3.25 (below 3.5). Without a room: audible on direct"
+    )
+    assert f'<p class="lead">{sentence}' in page
+    assert f"<p>{sentence}" in page
+    for name, value in {"": 4.25, ", median room": 3.5, ", worst room": 2.5}.items():
+        assert f"<dt>Zimtohrli MOS{name}</dt><dd>{value:.2f}</dd>" in page
+
+
+def test_the_verdicts_of_many_are_counted_in_rooms_and_as_files(tmp_path: Path) -> None:
+    there = {"quality_in_rooms": QUALITY_IN_ROOMS, "zimtohrli_mos": 4.25}
+    page = text_of(written(tmp_path, sound_run(tmp_path / "run", {"a": there, "b": there})))
+    assert (
+        "by these yardsticks: in rooms, 0 probably inaudible, 0 audible on direct comparison, 2"
+        " plainly audible; as files, 0 probably inaudible, 2 audible on direct" in page
+    )
 
 
 def test_what_was_not_measured_says_why_on_its_card(tmp_path: Path) -> None:

@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_tables import DRY, HOSTILE, IN_ROOMS, MASKING, a_record, a_run, peak_of, write_item
+from test_tables import (
+    DRY,
+    HOSTILE,
+    IN_ROOMS,
+    MASKING,
+    QUALITY_IN_ROOMS,
+    a_record,
+    a_run,
+    peak_of,
+    write_item,
+)
 from toy import linear_victim, speech
 
 from mondegreen import MondegreenError, attack
@@ -113,12 +123,18 @@ def test_distributions_are_over_verified_clips_and_say_what_they_skip(tmp_path: 
 
 
 def test_each_distribution_is_of_its_own_field(tmp_path: Path) -> None:
-    summary = summary_of(tmp_path / "run", a_record())
+    summary = summary_of(tmp_path / "run", a_record(quality_in_rooms=QUALITY_IN_ROOMS))
+    in_rooms = {
+        f"quality_in_rooms_{name}_{what}": QUALITY_IN_ROOMS[name][what]
+        for name in ("zimtohrli_mos", "pesq_c2", "temporal_loss")
+        for what in ("median", "worst")
+    }
     expected = {
         **{"passes": 500, "first_match": 7, "seconds": 2.5, "snr_db": -3.5, "max_abs": 120},
         **{"masking_loss": 5.5, "masking_share_above": 0.25, "pesq": 3.4, "stoi": 0.99},
         **{"masking_mean_excess_db": 3.0, "masking_max_excess_db": 9.0, "temporal_loss": 2.5},
         **{"zimtohrli_mos": 4.4, "pesq_c2": 3.9},
+        **in_rooms,
     }
     assert {name: spread and spread.median for name, spread in summary.spreads.items()} == expected
     assert expected.keys() == set(SPREADS)
@@ -488,6 +504,18 @@ def test_verdicts_are_counted_on_verified_clips(tmp_path: Path) -> None:
     )
     unknown = summary_of(tmp_path / "old", a_record(**old))
     assert describe(unknown)["how audible"] == "-"
+
+
+def test_what_is_heard_in_rooms_is_summed_up_where_it_was_measured(tmp_path: Path) -> None:
+    there = a_record(quality_in_rooms=QUALITY_IN_ROOMS)
+    lines = describe(summary_of(tmp_path / "run", there, there, a_record()))
+    assert lines["how audible, in rooms"] == (
+        "0 probably inaudible, 0 audible on direct comparison, 2 plainly audible, 1 not known"
+    )
+    assert lines["Zimtohrli MOS, worst room"].startswith("2.50 (2.50 to 2.50;")
+    dry = describe(summary_of(tmp_path / "dry", a_record()))
+    assert lines.keys() - dry.keys() >= {"how audible, in rooms", "PESQ (Cor. 2), median room"}
+    assert not [name for name in dry if "room" in name]
 
 
 def test_findings_are_told(tmp_path: Path) -> None:

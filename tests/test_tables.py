@@ -31,6 +31,14 @@ IN_ROOMS = {
     **{"heard_high": 0.94, "heard_original": 0.0, "wer_target": 0.1, "wer_original": 1.0},
     "each": [{"room": "test-0", "rt60": None, "transcript": "open the door", "matched": True}],
 }
+QUALITY_IN_ROOMS = {
+    **{"split": "test", "count": 20, "pesq": None, "snr_db": None, "unmeasured": {}},
+    "zimtohrli_mos": {"median": 3.5, "worst": 2.5, "room": "test-7", "count": 20},
+    "pesq_c2": {"median": 3.25, "worst": 2.25, "room": "test-8", "count": 20},
+    "stoi": {"median": 0.75, "worst": 0.5, "room": "test-9", "count": 20},
+    "masking_loss": {"median": 70.0, "worst": 80.0, "room": "test-9", "count": 20},
+    "temporal_loss": {"median": 60.0, "worst": 65.0, "room": "test-9", "count": 20},
+}
 DRY = {"heard": 1.0, "wer_target": 0.0, "wer_original": 1.0}
 MASKING = {
     **{"profile": "paper", "loss": 5.5, "share_above": 0.25},

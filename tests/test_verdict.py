@@ -7,10 +7,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import QUALITY
+from records import DRY, IN_ROOMS, QUALITY, QUALITY_IN_ROOMS
 
-from mondegreen.results.record import Quality
-from mondegreen.results.verdict import WORDS, YARDSTICKS, verdict
+from mondegreen.results.record import OverRooms, Quality
+from mondegreen.results.verdict import (
+    WORDS,
+    YARDSTICKS,
+    verdict,
+    verdict_in_rooms,
+    verdict_sentences,
+)
 
 INAUDIBLE, COMPARED, PLAIN = WORDS
 
@@ -56,6 +62,31 @@ def test_the_sentence_names_those_that_decide_it() -> None:
         " temporal masking loss 9.00 (above 0.5).",
         "Plainly audible by these yardsticks: Zimtohrli MOS 3.50 (below 4).",
     ]
+
+
+def test_a_listener_in_the_median_room_is_judged_by_the_same_marks() -> None:
+    seen = replace(QUALITY_IN_ROOMS, zimtohrli_mos=OverRooms(4.2, 1.5, "test-7", 20))
+    found = verdict_in_rooms(seen)
+    assert found is not None
+    assert found.word == COMPARED
+    assert found.sentence == (
+        "Audible on direct comparison to a listener in the median room by these yardsticks:"
+        " Zimtohrli MOS 4.20 (below 4.7) and PESQ (Cor. 2) 4.10 (below 4.35)."
+    )
+    assert verdict_in_rooms(replace(seen, zimtohrli_mos=None, pesq_c2=None)) is None
+    assert verdict_in_rooms(None) is None
+
+
+def test_both_verdicts_are_told_and_the_one_in_rooms_first() -> None:
+    there, dry = verdict_in_rooms(QUALITY_IN_ROOMS), verdict(QUALITY)
+    assert there is not None
+    assert dry is not None
+    both = verdict_sentences(IN_ROOMS)
+    assert both == f"{there.sentence} Without a room: a{dry.sentence[1:]}"
+    assert verdict_sentences(DRY) == dry.sentence
+    unrated = replace(QUALITY, zimtohrli_mos=None, pesq_c2=None)
+    assert verdict_sentences(replace(IN_ROOMS, quality=unrated)) == there.sentence
+    assert verdict_sentences(replace(DRY, quality=unrated)) == ""
 
 
 RATING = st.none() | st.floats(1, 5)

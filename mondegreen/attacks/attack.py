@@ -16,9 +16,9 @@ from typing import Any
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.air.transformations import Transformation
 from mondegreen.attacks.clip import Clip, Start, prepare
-from mondegreen.attacks.proof import OnRoom, Proven, hear_whole, prove, unproved
+from mondegreen.attacks.proof import Proven, hear_whole, prove, unproved
 from mondegreen.attacks.recording import Audio, AudioPath, Recording
-from mondegreen.attacks.result import Result
+from mondegreen.attacks.result import OnRoom, Result
 from mondegreen.attacks.setup import Setup
 from mondegreen.audio.passage import Passage
 from mondegreen.errors import RecogniserError
@@ -78,8 +78,8 @@ def attack(
         start: a finished result of the same clip and target to start from, the object or its
             folder: for `imperceptible` a `carlini-wagner` one, for `combined` a `robust` one.
         on_pass: called after every step of the search.
-        on_room: called while a method in rooms chooses and proves: with what is being done, how
-            much of it, and of how much.
+        on_room: called while a method in rooms chooses, proves and measures: with what is being
+            done, how much of it, and of how much.
         options: fields of `Options`, such as `method="robust"` or `preset="paper"`.
 
     Raises:
@@ -138,7 +138,9 @@ def attack_batch(
     victim = attackable(victim)
     setup = Setup.of(options or Options(), victim.sample_rate, rooms, air)
     clips = prepare(victim, audio, targets, setup.options, starts, texts)
-    return [each.measured() for each in attack_clips(victim, clips, setup, on_pass, on_room)]
+    on_room = on_room or (lambda *_: None)
+    found = attack_clips(victim, clips, setup, on_pass, on_room)
+    return [each.measured(setup.rooms, on_room) for each in found]
 
 
 def attack_clips(

@@ -5,7 +5,7 @@ For methods in rooms, which of the successes is saved is chosen first, in rooms 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.attacks.clip import Clip
+from mondegreen.attacks.result import OnRoom
 from mondegreen.attacks.setup import Setup
 from mondegreen.audio.batch import quantise
 from mondegreen.audio.pcm import FULL_SCALE, MAX_SECONDS, load, written
@@ -58,9 +59,6 @@ def _heard(
 ) -> Proof:
     transcript = recogniser.transcribe(torch.from_numpy(audio))
     return Proof(transcript, matched=matches(transcript, target, normaliser))
-
-
-OnRoom = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save as safetensors_bytes
 
+from mondegreen.air.rooms.bank import RoomBank, Split
 from mondegreen.audio.passage import Excerpt
 from mondegreen.audio.pcm import ADVERSARIAL_MARK, Pcm, encode, to_pcm16
 from mondegreen.errors import MondegreenError, RecogniserError, StorageError, reason
 from mondegreen.files import as_json, discard, locked, part_name, sweep, undisturbed, write_whole
+from mondegreen.measures.in_rooms import cut_short, quality_in_rooms
 from mondegreen.measures.ratings import rated
 from mondegreen.measures.spectra import levels, spectra
 from mondegreen.reading import read_bytes
@@ -25,6 +29,7 @@ from mondegreen.results.levels import Levels
 from mondegreen.results.place import replacing
 from mondegreen.results.record import Record
 
+OnRoom = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 LOCKED: Final = 60.0  # s to wait for another attack that writes into the same folder; that is short
 
 
@@ -59,12 +64,19 @@ class Result:
             self.excerpt.replaced(self.adversarial) if self.excerpt else to_pcm16(self.adversarial)
         )
 
-    def measured(self) -> Result:
+    def measured(self, rooms: RoomBank | None = None, on_room: OnRoom = lambda *_: None) -> Result:
         """The same with what takes time, may fail, and is not needed to save it.
 
-        That is what `rated` adds, and the levels for pictures. What cannot be had is missing in the
-        new result, and its record says why; so does Ctrl-C, which ends only this.
+        That is what `rated` adds, the levels for pictures, and how audible the change is in the
+        test rooms of the bank, unless the search or the proof was interrupted. What cannot be had
+        is missing in the new result, and its record says why; so does Ctrl-C, which ends only this.
         """
+        result = self._rated()
+        if rooms is None or result.record.interrupted:
+            return result
+        return result._measured_in(rooms.split("test"), on_room)
+
+    def _rated(self) -> Result:
         record, rate = self.record, self.record.sample_rate
         try:
             quality = rated(record.quality, self.clean, self.adversarial, rate)
@@ -80,6 +92,20 @@ class Result:
             )
             warnings = (*record.warnings, told)
             return replace(self, record=replace(record, interrupted=True, warnings=warnings))
+
+    def _measured_in(self, test: Split, on_room: OnRoom) -> Result:
+        record, seen = self.record, None
+        on = partial(on_room, "measuring in rooms")
+        with suppress(KeyboardInterrupt):
+            seen = quality_in_rooms(self.clean, self.adversarial, record.sample_rate, test, on)
+        told = tuple(cut_short(seen, test))
+        record = replace(
+            record,
+            quality_in_rooms=seen,
+            interrupted=bool(told),
+            warnings=(*record.warnings, *told),
+        )
+        return replace(self, record=record)
 
     def save(self, folder: str | Path) -> Path:
         """Write the item folder in one step, and check that it reads back as it was written.

@@ -29,6 +29,7 @@ from mondegreen.cli.output import (
     print_json,
     print_result,
     print_warnings,
+    verdict_in_rooms_json,
     verdict_json,
 )
 from mondegreen.cli.progress import Bars, working
@@ -151,13 +152,17 @@ def attack(
     verified = True
     saved: list[Path] = []
     for clip, folder in zip(clips, folders, strict=True):
-        result = kept(attack_one(attacked, clip, setup), folder)
+        result = attack_one(attacked, clip, setup, folder)
         if setup.rooms is not None and not saved:  # not before: an earlier result has its own
             setup.rooms.save(out / BANK)
         saved.append(folder)
         verified &= result.verified
         if as_json:
-            print_json(verdict_json(result.record.quality) | result.record.to_json())
+            print_json(
+                verdict_json(result.record.quality)
+                | verdict_in_rooms_json(result.record.quality_in_rooms)
+                | result.record.to_json()
+            )
         else:
             print_result(result, folder)
         if result.record.interrupted and clip is not clips[-1]:
@@ -213,7 +218,7 @@ def demo(
         folder = make_folder(out if name == method else out / name)
         recording = bundled.asset(bundled.RECORDING)
         (clip,) = prepare(victim, [recording], [DEMO_TARGET], setup.options, starts)
-        result = start = kept(attack_one(victim, clip, setup), folder)
+        result = start = attack_one(victim, clip, setup, folder)
         saved.append(folder)
         draw_item(folder, folder / "picture.png")
         print_result(result, folder)
@@ -242,20 +247,18 @@ def few_rooms(sample_rate: int) -> RoomBank:
         return default_bank(sample_rate, SMALL_COUNTS, partial(bars.count, "simulating"))
 
 
-def attack_one(victim: Victim, clip: Clip, setup: Setup) -> Result:
-    """Attack one clip under a bar of gradient passes, and one for each kind of listening."""
+def attack_one(victim: Victim, clip: Clip, setup: Setup, folder: Path) -> Result:
+    """Attack one clip under a bar of gradient passes, and one for each kind of listening.
+
+    What was found is saved, and only then measured: it is safe whatever that comes to.
+    """
     from mondegreen.attacks.attack import attack_clips
     from mondegreen.search.presets import stages_for
 
     stages = stages_for(setup.options, started=clip.start is not None)
     with Bars(clip.path.name, sum(stage.passes for stage in stages)) as bars:
-        (result,) = attack_clips(victim, [clip], setup, bars.step, bars.count)
-    return result
-
-
-def kept(found: Result, folder: Path) -> Result:
-    """Save what was found, and only then measure it: it is safe whatever that comes to."""
-    found.save(folder)
-    result = found.measured()
-    result.save(folder)
+        (found,) = attack_clips(victim, [clip], setup, bars.step, bars.count)
+        found.save(folder)
+        result = found.measured(setup.rooms, bars.count)
+        result.save(folder)
     return result

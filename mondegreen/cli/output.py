@@ -14,16 +14,26 @@ from rich.table import Table
 
 from mondegreen.cli.console import err, one_line, out
 from mondegreen.report.numbers.measures import ABOVE_ONE, OVER, error_rate
+from mondegreen.wording import number_of
 
 if TYPE_CHECKING:
     from mondegreen.attacks.result import Result
     from mondegreen.findings import Finding
     from mondegreen.measures.transfer import Transcribed, Transfer
-    from mondegreen.results.record import Dry, InRooms, Quality, Record, Survival
+    from mondegreen.results.record import (
+        Dry,
+        InRooms,
+        OverRooms,
+        Quality,
+        QualityInRooms,
+        Record,
+        Survival,
+    )
 
 FULL_SCALE = 32_768  # of 16-bit samples
 NAMES = 18  # characters of the names of fields, unless one is longer
 NARROWEST, GAP = 16, 2  # characters of a column that can still be read, and between two
+NO_VERDICT = "none: neither Zimtohrli nor PESQ (Cor. 2) was measured"
 STATES = {
     "ok": "green",
     "warning": "yellow",
@@ -99,7 +109,7 @@ def print_result(result: Result, folder: Path) -> None:
         "result heard as": record.heard,
         **_passage(record),
         "verified": proof if record.verified else "NO",
-        "how audible": verdict_line(quality),
+        **_verdicts(record),
         "passes": f"{record.passes} in {record.seconds:.0f} s, {first}",
         **quality_fields(quality),
     }
@@ -108,6 +118,8 @@ def print_result(result: Result, folder: Path) -> None:
         fields["bound"] = f"at most {bound:g} dB above the threshold: {kept}"
     if record.survival:
         fields |= survival_fields(record.survival, record.clean)
+    if record.quality_in_rooms:
+        fields |= in_rooms_fields(record.quality_in_rooms)
     own = (WAV, DELTA, *((LEVELS,) if result.levels else ()), RECORD)  # and no older report
     fields["files"] = " ".join(str(folder / name) for name in own)
     print_fields(fields)
@@ -119,7 +131,7 @@ def verdict_line(quality: Quality) -> str:
     from mondegreen.results.verdict import verdict
 
     found = verdict(quality)
-    return found.sentence if found else "none: neither Zimtohrli nor PESQ (Cor. 2) was measured"
+    return found.sentence if found else NO_VERDICT
 
 
 def verdict_json(quality: Quality) -> dict[str, Any]:
@@ -128,6 +140,32 @@ def verdict_json(quality: Quality) -> dict[str, Any]:
 
     found = verdict(quality)
     return {"verdict": found and found.word, "verdict_by": found.by if found else ()}
+
+
+def _verdicts(record: Record) -> dict[str, str]:
+    """How audible it is; where it was measured in rooms, there first, and then as it is."""
+    dry = verdict_line(record.quality)
+    there = record.quality_in_rooms and verdict_in_rooms_line(record.quality_in_rooms)
+    return {"how audible": there, "as a file": dry} if there else {"how audible": dry}
+
+
+def verdict_in_rooms_line(seen: QualityInRooms) -> str:
+    """How audible a change may be to a listener in a room, in a sentence."""
+    from mondegreen.results.verdict import verdict_in_rooms
+
+    found = verdict_in_rooms(seen)
+    return found.sentence if found else NO_VERDICT
+
+
+def verdict_in_rooms_json(seen: QualityInRooms | None) -> dict[str, Any]:
+    """The same for programs."""
+    from mondegreen.results.verdict import verdict_in_rooms
+
+    found = verdict_in_rooms(seen)
+    return {
+        "verdict_in_rooms": found and found.word,
+        "verdict_in_rooms_by": found.by if found else (),
+    }
 
 
 def quality_fields(quality: Quality) -> dict[str, str]:
@@ -148,6 +186,34 @@ def quality_fields(quality: Quality) -> dict[str, str]:
         "signal to noise": number(quality.snr_db, "dB"),
         "largest change": f"{quality.max_abs:.0f} of {FULL_SCALE}{peak}",
     }
+
+
+def in_rooms_fields(seen: QualityInRooms) -> dict[str, str]:
+    """The panel in rooms: a line for each yardstick, its median and its worst."""
+    panel = {
+        "Zimtohrli MOS": (seen.zimtohrli_mos, "zimtohrli"),
+        "PESQ (Cor. 2)": (seen.pesq_c2, "pesq_c2"),
+        "PESQ (2007)": (seen.pesq, "pesq"),
+        "STOI": (seen.stoi, "stoi"),
+        "masking loss": (seen.masking_loss, ""),
+        "temporal loss": (seen.temporal_loss, ""),
+        "SNR, dB": (seen.snr_db, ""),
+    }
+    return {
+        f"in {number_of(seen.count, f'{seen.split} room')}": "median room, and the worst; against"
+        " the clean clip in the same room",
+        **{
+            f"  {label}": _over_rooms(over, seen, seen.unmeasured.get(name))
+            for label, (over, name) in panel.items()
+        },
+    }
+
+
+def _over_rooms(over: OverRooms | None, seen: QualityInRooms, why: str | None) -> str:
+    if over is None:
+        return rating(None, why)
+    some = f" (in {over.count} of the {seen.count} rooms)" if over.count < seen.count else ""
+    return f"{over.median:.2f}, and {over.worst:.2f} in {over.room}{some}"
 
 
 def rating(value: float | None, why: str | None) -> str:

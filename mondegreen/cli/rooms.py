@@ -22,12 +22,15 @@ from mondegreen.cli.app import (
 )
 from mondegreen.cli.console import err
 from mondegreen.cli.output import (
+    in_rooms_fields,
     print_fields,
     print_json,
     print_transfers,
     print_warnings,
     survival_fields,
     transfer_fields,
+    verdict_in_rooms_json,
+    verdict_in_rooms_line,
 )
 from mondegreen.cli.progress import Bars, working
 from mondegreen.cli.refusals import BANKS, check_bank, check_picture, check_sound
@@ -217,16 +220,21 @@ def evaluate(
             exact=exact,
             others=named,
             on_room=partial(bars.count, "listening"),
+            on_measured=partial(bars.count, "measuring in rooms"),
             on_other=partial(bars.count, "other recognisers"),
         )
     if as_json:
-        print_json(seen.to_json() | {"beams": beams})
+        verdict = verdict_in_rooms_json(seen.quality_in_rooms)
+        print_json(seen.to_json() | verdict | {"beams": beams})
     else:
         listener = judge if beams == 1 else f"{judge}, with {beams} beams"
         fields = {"sound": seen.sound, "heard by": listener}
         fields |= {"target": seen.target, "original": seen.original or "-"}
         if seen.survival is not None:
             fields |= survival_fields(seen.survival, seen.clean)
+        if seen.quality_in_rooms is not None:
+            fields |= {"how audible": verdict_in_rooms_line(seen.quality_in_rooms)}
+            fields |= in_rooms_fields(seen.quality_in_rooms)
         if seen.alone is not None:
             fields |= transfer_fields(seen.alone)
         print_fields(fields)

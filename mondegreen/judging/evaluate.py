@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from os import PathLike
@@ -16,17 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mondegreen.air.rooms.bank import RoomBank
+from mondegreen.air.rooms.bank import RoomBank, Split
 from mondegreen.air.rooms.cached import default_bank
 from mondegreen.audio.pcm import load
 from mondegreen.chain.names import is_own
 from mondegreen.chain.text import chained, unchained
 from mondegreen.errors import MondegreenError, OptionError
+from mondegreen.measures.in_rooms import cut_short, quality_in_rooms
 from mondegreen.measures.survival import Phrases, survival, survives
 from mondegreen.measures.transfer import Transfer, transfer
 from mondegreen.reading import is_folder
 from mondegreen.results.item import is_item, read_item
-from mondegreen.results.record import InRooms, Record, Survival
+from mondegreen.results.record import InRooms, QualityInRooms, Record, Survival
 from mondegreen.text import given_target
 from mondegreen.victims.base import Recogniser
 from mondegreen.victims.embedded import NAMES
@@ -47,6 +49,7 @@ class Evaluation:
     normaliser: str  # see `mondegreen.text`
     survival: Survival | None  # the sound in the rooms, and without any
     clean: Survival | None  # the clean clip likewise, where it is known
+    quality_in_rooms: QualityInRooms | None  # how audible the change is there, likewise
     alone: Transfer | None  # both without a room, where that is all that was asked for
     # what each of the other recognisers that answered hears, without a room
     transfers: list[Transfer]
@@ -80,12 +83,14 @@ def evaluate(
     exact: bool = False,
     others: Sequence[Recogniser] = (),
     on_room: Callable[[int, int], None] | None = None,
+    on_measured: Callable[[int, int], object] = lambda *_: None,
     on_other: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Hear a saved sound in every room of a split or as it is, and the clean clip likewise.
 
-    Other recognisers then hear both without a room; one that fails is named in the warnings, and
-    Ctrl-C leaves those out that remain.
+    Of an item, then measure in some of the rooms how audible the change is, unless the listening
+    was interrupted. Other recognisers then hear both without a room; one that fails is named in the
+    warnings, and Ctrl-C leaves those out that remain.
 
     Args:
         recogniser: who hears; it need not be the one that was attacked.
@@ -98,6 +103,7 @@ def evaluate(
         exact: compare to the letter; an item attacked so is always compared so.
         others: further recognisers, each of any rate.
         on_room: called after each room, with how many of how many are done.
+        on_measured: called after each room in which the change was measured, likewise.
         on_other: called after each other recogniser likewise.
 
     Raises:
@@ -124,6 +130,8 @@ def evaluate(
     sounds = [audio] if clean is None else [audio, clean]
     heard = [] if rooms is None else survival(recogniser, sounds, phrases, rooms, on_room)
     hear_with = partial(transfer, sound=audio, clean=clean, sample_rate=rate, phrases=phrases)
+    whole = rooms is not None and heard[0].rooms.count == len(rooms.rooms)
+    measured = _measured(audio, clean, rate, rooms, on_measured) if rooms and whole else None
     alone = hear_with(recogniser) if rooms is None else None
     transfers, failures = _each(others, hear_with, on_other)
     return Evaluation(
@@ -135,11 +143,13 @@ def evaluate(
         normaliser=phrases.normaliser,
         survival=heard[0] if heard else None,
         clean=heard[1] if len(heard) > 1 else None,
+        quality_in_rooms=measured,
         alone=alone,
         transfers=transfers,
         warnings=[
             *(_leaks(known, bank, split) if bank is not None else ()),
             *(_shortcomings(heard[0].rooms, len(rooms.rooms)) if rooms is not None else ()),
+            *(cut_short(measured, rooms) if rooms and whole and clean is not None else ()),
             *failures,
         ],
     )
@@ -199,6 +209,19 @@ def _each(
         done = len(transfers)
         failures.append(f"interrupted after {done} of {number_of(len(others), 'recogniser')}")
     return transfers, failures
+
+
+def _measured(
+    audio: NDArray[np.float32],
+    clean: NDArray[np.float32] | None,
+    rate: int,
+    rooms: Split,
+    on_room: Callable[[int, int], object],
+) -> QualityInRooms | None:
+    """How audible the change is in the rooms; None: no clean clip, or interrupted at once."""
+    with suppress(KeyboardInterrupt):
+        return None if clean is None else quality_in_rooms(clean, audio, rate, rooms, on_room)
+    return None
 
 
 def _shortcomings(seen: InRooms, wanted: int) -> Iterator[str]:

@@ -94,6 +94,13 @@ def spread(count: int, most: int = MOST) -> list[int]:
     return [number * count // wanted for number in range(wanted)]
 
 
+def cut_short(seen: QualityInRooms | None, split: Split) -> Iterator[str]:
+    """That Ctrl-C ended `quality_in_rooms`, if it did; None: before it had anything."""
+    done, wanted = seen.count if seen else 0, min(len(split.rooms), MOST)
+    if done < wanted:
+        yield f"the measurement in rooms was interrupted after {done} of {wanted}"
+
+
 def heard_in(
     clean: Audio, adversarial: Audio, split: Split, rooms: Sequence[int]
 ) -> Iterator[tuple[Audio, Audio]]:

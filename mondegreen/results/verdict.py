@@ -2,15 +2,18 @@
 
 It is never a proof: by these yardsticks, and no substitute for listening. A mark is a convention,
 chosen as docs/numbers.md says, until a listening test puts another in its place.
+
+Where a sound is played in rooms, a second verdict says what a listener there would hear, from the
+median room by each yardstick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from mondegreen.results.record import Quality
+from mondegreen.results.record import OverRooms, Quality, QualityInRooms, Record
 
 Word = Literal["probably inaudible", "audible on direct comparison", "plainly audible"]
 WORDS: Final[tuple[Word, ...]] = (
@@ -63,11 +66,12 @@ class Verdict:
 
     word: Word
     by: tuple[str, ...]  # labels, values and marks
+    where: str = ""  # of whom it speaks, with a space before it; empty: of the files themselves
 
     @property
     def sentence(self) -> str:
         """All of it, to be read by itself."""
-        return f"{self.word.capitalize()} by these yardsticks: {_listed(self.by)}."
+        return f"{self.word.capitalize()}{self.where} by these yardsticks: {_listed(self.by)}."
 
 
 def verdict(quality: Quality) -> Verdict | None:
@@ -77,17 +81,41 @@ def verdict(quality: Quality) -> Verdict | None:
     their marks. Else *audible on direct comparison*. None: there is no rating to go by, only the
     masking loss or nothing.
     """
-    found = [(one, value) for one in YARDSTICKS if (value := one.value(quality)) is not None]
+    return _judged({one: one.value(quality) for one in YARDSTICKS}, "")
+
+
+def verdict_in_rooms(seen: QualityInRooms | None) -> Verdict | None:
+    """The same of the median room by each yardstick; None also where no room was measured."""
+    if seen is None:
+        return None
+    over: dict[Yardstick, OverRooms | None] = {one: getattr(seen, one.name) for one in YARDSTICKS}
+    medians = {one: None if found is None else found.median for one, found in over.items()}
+    return _judged(medians, " to a listener in the median room")
+
+
+def verdict_sentences(record: Record) -> str:
+    """Both verdicts on a result, to be read by themselves; empty: there is none."""
+    dry, there = verdict(record.quality), verdict_in_rooms(record.quality_in_rooms)
+    if there and dry:
+        return f"{there.sentence} Without a room: {dry.sentence[0].lower()}{dry.sentence[1:]}"
+    found = there or dry
+    return found.sentence if found else ""
+
+
+def _judged(values: Mapping[Yardstick, float | None], where: str) -> Verdict | None:
+    found = [(one, value) for one, value in values.items() if value is not None]
     if not any(one in RATINGS for one, _ in found):
         return None
     plain = [(one, value, one.plain) for one, value in found if one.plain is not None]
     beyond = [told for told in plain if not told[0].reaches(*told[1:])]
     if beyond:
-        return Verdict("plainly audible", tuple(_missed(*told) for told in beyond))
+        return Verdict("plainly audible", tuple(_missed(*told) for told in beyond), where)
     missed = [(one, value, one.inaudible) for one, value in found if not one.passes(value)]
     if missed:
-        return Verdict("audible on direct comparison", tuple(_missed(*told) for told in missed))
-    return Verdict("probably inaudible", tuple(f"{one.label} {value:.2f}" for one, value in found))
+        by = tuple(_missed(*told) for told in missed)
+        return Verdict("audible on direct comparison", by, where)
+    by = tuple(f"{one.label} {value:.2f}" for one, value in found)
+    return Verdict("probably inaudible", by, where)
 
 
 def _missed(of: Yardstick, value: float, mark: float) -> str:

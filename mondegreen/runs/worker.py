@@ -198,8 +198,8 @@ class Worker:
         with suppress(Stopped):  # what is in place by then is reported
             for number, key in enumerate(clips):
                 if key in wanted:
-                    proved = attack.conclude(number, lambda *_: self._stop_if_asked())
-                    result = proved.measured()
+                    proved = attack.conclude(number, self._on_room)
+                    result = proved.measured(self.setup.rooms, self._on_room)
                     self.ledger.commit(key, partial(result.write, key=key))
                     outcomes.append(Finished(key, self.ledger.verified(key)))
         return outcomes
@@ -224,6 +224,9 @@ class Worker:
             self._stop_if_asked()
         if time.monotonic() - kept > self.every / 10:  # a proof in rooms may take long as well
             keep(path, attack)
+
+    def _on_room(self, *_: object) -> None:
+        self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:
         if self.stop.is_set():

@@ -27,7 +27,7 @@ from mondegreen.results.folder import (
 )
 from mondegreen.results.item import read_record
 from mondegreen.results.record import PARTS, Count, Record, typed
-from mondegreen.results.verdict import verdict
+from mondegreen.results.verdict import verdict, verdict_in_rooms
 
 Kind = type[str] | type[bool] | type[int] | type[float]
 Status = Literal["done", "error", "pending", "damaged"]
@@ -52,7 +52,13 @@ VERSIONS: Final = ("mondegreen", "torch", "transformers")
 COLUMNS: Final[Mapping[str, Kind]] = (
     {"key": str, "status": str, "error": str, "attempts": int}
     | {name: kind for name, kind in _columns(Record) if name != "key"}
-    | {"verdict": str, "warnings": str, "passage_begin": float, "passage_end": float}
+    | {
+        "verdict": str,
+        "verdict_in_rooms": str,
+        "warnings": str,
+        "passage_begin": float,
+        "passage_end": float,
+    }
     | {f"versions_{name}": str for name in VERSIONS}
 )
 
@@ -151,8 +157,12 @@ def cells_of(record: Record) -> dict[str, Any]:
     """What is known in a record, as cells; its warnings are one text."""
     flat = _flat(replace(record, curve=()).to_json())  # a curve has no cell, and takes long
     begin, end = record.where or (None, None)
-    found = verdict(record.quality)
-    told = {"verdict": found and found.word, "warnings": " | ".join(record.warnings) or None}
+    found, there = verdict(record.quality), verdict_in_rooms(record.quality_in_rooms)
+    told = {
+        "verdict": found and found.word,
+        "verdict_in_rooms": there and there.word,
+        "warnings": " | ".join(record.warnings) or None,
+    }
     return _known(flat | told | {"passage_begin": begin, "passage_end": end})
 
 

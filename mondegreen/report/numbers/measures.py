@@ -35,6 +35,28 @@ OVER: Final = "> 100%"
 ABOVE_ONE: Final = (
     "more errors than words: the transcript is longer than the phrase, as one that loops is"
 )
+IN_ROOMS: Final[Mapping[str, Measure]] = {  # of methods in rooms
+    "quality_in_rooms_zimtohrli_mos_median": Measure(
+        "Zimtohrli MOS, median room", _number, "against the original in the same test room"
+    ),
+    "quality_in_rooms_zimtohrli_mos_worst": Measure(
+        "Zimtohrli MOS, worst room", _number, "likewise, in the room where it is lowest"
+    ),
+    "quality_in_rooms_pesq_c2_median": Measure(
+        "PESQ (Cor. 2), median room", _number, "against the original in the same test room"
+    ),
+    "quality_in_rooms_pesq_c2_worst": Measure(
+        "PESQ (Cor. 2), worst room", _number, "likewise, in the room where it is lowest"
+    ),
+    "quality_in_rooms_temporal_loss_median": Measure(
+        "temporal masking loss, median room",
+        _number,
+        "above the threshold of the original in the same test room",
+    ),
+    "quality_in_rooms_temporal_loss_worst": Measure(
+        "temporal masking loss, worst room", _number, "likewise, in the room where it is largest"
+    ),
+}
 SPREADS: Final[Mapping[str, Measure]] = {  # those whose distribution is of interest
     "passes": Measure("passes", _whole, "gradient passes: forward and back through the recogniser"),
     "first_match": Measure(
@@ -73,6 +95,7 @@ SPREADS: Final[Mapping[str, Measure]] = {  # those whose distribution is of inte
     "max_abs": Measure("peak, of 32768", _whole, "the largest change of any sample"),
     "pesq": Measure("PESQ (2007)", _number, "without Corrigendum 2: up to 0.8 lower"),
     "stoi": Measure("STOI", _number, "intelligibility; 1: as intelligible as the original"),
+    **IN_ROOMS,
 }
 MEASURES: Final[Mapping[str, Measure]] = {  # by the columns of the tables
     **SPREADS,

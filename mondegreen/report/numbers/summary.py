@@ -22,7 +22,7 @@ from mondegreen.report.numbers.statistics import Distribution, ErrorRate, Mean, 
 from mondegreen.results.folder import MANIFEST, is_run, read_object
 from mondegreen.results.record import Record
 from mondegreen.results.sanity import read_findings
-from mondegreen.results.verdict import WORDS, Word, verdict
+from mondegreen.results.verdict import WORDS, Word, verdict, verdict_in_rooms
 from mondegreen.text import WordErrors, word_errors
 
 
@@ -65,6 +65,7 @@ class Summary:
     verified: Share  # of the finished clips
     verified_understood: Share  # of those whose clean recording the victim transcribes well
     verdicts: Mapping[Word, int]  # on verified clips, where there are numbers for one
+    verdicts_in_rooms: Mapping[Word, int]  # to a listener in a room, for methods in rooms
     spreads: Mapping[str, Distribution | None]  # those of `SPREADS`, over verified clips
     # Word errors of the transcripts: to the target by the records' own rule; to what is said in the
     # clip, or to the transcript of the original where that is not known, by words alone. A clip
@@ -182,6 +183,7 @@ class _Tally:
         self.bounds: dict[float | None, None] = {}
         self.counts: Counter[str] = Counter()
         self.verdicts: Counter[Word] = Counter(dict.fromkeys(WORDS, 0))
+        self.verdicts_in_rooms: Counter[Word] = Counter(dict.fromkeys(WORDS, 0))
         self.values: defaultdict[str, list[float | None]] = defaultdict(list)
         self.words: defaultdict[str, list[WordErrors]] = defaultdict(list)
         self.rooms: list[float] = []
@@ -209,6 +211,8 @@ class _Tally:
             self.counts["verified and understood"] += record.verified and record.understood
         if record.verified and (found := verdict(record.quality)):
             self.verdicts[found.word] += 1
+        if record.verified and (there := verdict_in_rooms(record.quality_in_rooms)):
+            self.verdicts_in_rooms[there.word] += 1
         for name in SPREADS if record.verified else ():
             self.values[name].append(cells.get(name))
         for name, errors in _word_errors(record):
@@ -227,6 +231,7 @@ class _Tally:
             verified=Share.of(counts["verified"], counts["finished"]),
             verified_understood=Share.of(counts["verified and understood"], counts["understood"]),
             verdicts=dict(self.verdicts),
+            verdicts_in_rooms=dict(self.verdicts_in_rooms),
             spreads={name: Distribution.of(self.values[name]) for name in SPREADS},
             to_target=ErrorRate.of(self.words["target"]),
             to_original=ErrorRate.of(self.words["original"]),

@@ -6,12 +6,13 @@ it moves a terminal's cursor. It may look like markup, which the printer has to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from mondegreen.report.numbers.measures import ABOVE_ONE, OVER, SPREADS, error_rate
+from mondegreen.report.numbers.measures import ABOVE_ONE, IN_ROOMS, OVER, SPREADS, error_rate
 from mondegreen.report.numbers.statistics import Distribution, ErrorRate, Mean, Share
 from mondegreen.report.numbers.summary import Summary
+from mondegreen.results.verdict import Word
 from mondegreen.text import counted
 from mondegreen.wording import number_of
 
@@ -34,6 +35,7 @@ def describe(summary: Summary) -> dict[str, str]:
         **{
             measure.label: _distribution(summary.spreads[name], measure.write)
             for name, measure in SPREADS.items()
+            if name not in IN_ROOMS or summary.spreads[name]
         },
         "sanity checks": _findings(summary),
         **_failures(summary),
@@ -72,14 +74,14 @@ def clips(count: int) -> str:
     return number_of(count, "clip")
 
 
-def verdicts(summary: Summary) -> str:
+def verdicts(summary: Summary, found: Mapping[Word, int]) -> str:
     """How many of the verified clips have which verdict; see `mondegreen.results.verdict`."""
-    judged = sum(summary.verdicts.values())
+    judged = sum(found.values())
     if not judged:
         return UNKNOWN
-    found = [f"{count:,} {word}" for word, count in summary.verdicts.items()]
+    words = [f"{count:,} {word}" for word, count in found.items()]
     left = summary.counts.verified - judged
-    return ", ".join([*found, *([f"{left:,} not known"] if left else [])])
+    return ", ".join([*words, *([f"{left:,} not known"] if left else [])])
 
 
 def interval(of: Share | Mean) -> str:
@@ -101,10 +103,12 @@ def _column(summary: Summary) -> dict[str, str]:
 
 
 def _outcomes(summary: Summary) -> dict[str, str]:
+    there = verdicts(summary, summary.verdicts_in_rooms)
     lines = {
         "clips": _clips(summary),
         "verified": _share(summary.verified),
-        "how audible": verdicts(summary),
+        "how audible": verdicts(summary, summary.verdicts),
+        **({"how audible, in rooms": there} if there != UNKNOWN else {}),
         "of clips transcribed well": _share(summary.verified_understood),
         **_rates(summary),
     }

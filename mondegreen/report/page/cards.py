@@ -14,7 +14,7 @@ from mondegreen.report.page.exhibits import Exhibit, Spectrogram, Track, spectro
 from mondegreen.report.page.media import Shelf
 from mondegreen.report.page.transcripts import Tone, Transcript, never_transcribed, transcripts
 from mondegreen.results.record import InRooms, Record
-from mondegreen.results.verdict import verdict
+from mondegreen.results.verdict import verdict_sentences
 
 OnCard = Callable[[int, int], object]  # cards made, and how many there will be
 
@@ -133,7 +133,7 @@ def _shown(part: int, found: Exhibit) -> Shown:
         outcome(found.entry, files_whole=record is None or found.sounds is not None),
         cells,
         found.levels is not None,
-        _verdict(record),
+        verdict_sentences(record) if record else "",
         _unmeasured(record),
         found.problem,
         _passage(record),
@@ -157,11 +157,6 @@ def _written(name: str, cells: Mapping[str, Any]) -> str:
         return MEASURES[name].write(cells[name])
     never = name == "first_match" and cells["status"] == "done"
     return "never heard" if never else UNKNOWN
-
-
-def _verdict(record: Record | None) -> str:
-    found = verdict(record.quality) if record else None
-    return found.sentence if found else ""
 
 
 def _unmeasured(record: Record | None) -> str:

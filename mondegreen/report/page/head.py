@@ -23,7 +23,7 @@ from mondegreen.report.numbers.summary_text import (
     verdicts,
 )
 from mondegreen.results.folder import MANIFEST, read_object
-from mondegreen.results.verdict import verdict
+from mondegreen.results.verdict import verdict_sentences
 
 METHODS: Final[Mapping[str, str]] = {
     "imperceptible": "a perturbation that is transcribed as the target, pushed below the"
@@ -96,14 +96,16 @@ def _lead(summary: Summary) -> str:
 
 
 def _audible(part: Part) -> str:
-    """The verdict on the one verified clip, or how many have which."""
+    """The verdicts on the one verified clip, or how many have which; in rooms first."""
     summary = part.summary
-    if not sum(summary.verdicts.values()):
-        return ""
-    found = [verdict(e.record.quality) for e in part.entries if e.record and e.record.verified]
-    if len(found) == 1 and found[0]:
-        return found[0].sentence
-    return f"Of the verified clips, by these yardsticks: {verdicts(summary)}."
+    records = [e.record for e in part.entries if e.record and e.record.verified]
+    if len(records) == 1:
+        return verdict_sentences(records[0])
+    counted = {"in rooms": summary.verdicts_in_rooms, "as files": summary.verdicts}
+    found = {w: verdicts(summary, how) for w, how in counted.items() if sum(how.values())}
+    several = len(found) > 1
+    lines = "; ".join(f"{where}, {words}" if several else words for where, words in found.items())
+    return f"Of the verified clips, by these yardsticks: {lines}." if found else ""
 
 
 def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
