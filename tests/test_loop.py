@@ -332,9 +332,9 @@ def test_every_attack_stays_in_the_16_bit_range(stages: tuple[Stage, ...]) -> No
 @pytest.mark.parametrize("stages", ATTACKS)
 def test_no_attack_spends_more_than_max_passes(stages: tuple[Stage, ...]) -> None:
     victim = linear_victim()
-    (found,) = run(victim, [speech()], stages, 17).trajectories
-    assert found.passes == 17
-    assert victim.heard == 17 + found.looks
+    (found,) = run(victim, [speech()], stages, 18).trajectories
+    assert found.passes <= 18
+    assert victim.heard == found.passes + found.looks
 
 
 def test_looking_costs_nothing_where_the_gradient_s_draws_will_do() -> None:

@@ -162,14 +162,15 @@ def test_what_the_first_stage_leaves_is_the_planned_one_s(passes: int, steps: li
 
 
 def test_planned_stages_share_a_budget_in_proportion() -> None:
-    first, second = within(PRESETS["combined"]["fast"], 900)
-    assert (first.steps, second.steps) == (500, 400)
+    first, second = within(PRESETS["combined"]["fast"], 1000)
+    assert (first.passes, second.passes) == (400, 600)
 
 
 @pytest.mark.parametrize("passes", [0, 1, 2, 3, 7, 99, 499, 501, 5000])
-def test_planned_stages_take_exactly_their_budget(passes: int) -> None:
+def test_planned_stages_take_their_budget_but_for_less_than_a_step(passes: int) -> None:
     for presets in PRESETS.values():
-        assert sum(stage.passes for stage in within(presets["fast"], passes)) == passes
+        left = passes - sum(stage.passes for stage in within(presets["fast"], passes))
+        assert 0 <= left < presets["fast"][-1].over.draws
 
 
 def test_a_stage_under_a_bound_is_not_stretched_either() -> None:
@@ -194,7 +195,7 @@ def test_looks_beyond_the_draws_need_a_bound_that_looks() -> None:
 def test_a_started_method_leaves_out_what_it_was_started_with() -> None:
     for name in ("paper", "fast"):
         combined = preset("combined", name, started=True)
-        assert PRESETS["combined"][name] == (*PRESETS["robust"][name], *combined)
+        assert combined == PRESETS["combined"][name][len(PRESETS["robust"][name]) :]
         (only,) = preset("imperceptible", name, started=True)
         assert only == PRESETS["imperceptible"][name][-1]
 

@@ -183,6 +183,8 @@ class Search:
         over = beyond(stage, batch, limits)
         outcome = StepOutcome.of(score, batch.delta, penalty, weighed, over, judged)
         matched = outcome.success(stage.over)
+        if step == 0 and outcome.cost is not None and stage.keep != "quietest":
+            batch.quietest = outcome.cost
         self._keep(stage, batch, outcome, matched, averaged(stage, step, batch))
         adapt(stage, step, batch, outcome.peak, matched)
         if stage.masking and penalty is not None and outcome.audible is not None:

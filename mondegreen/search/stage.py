@@ -158,8 +158,15 @@ class Weighting:
     exponent: float  # c: power counts by the clip's own power nearby, to minus this
     masking: float  # a: weight of log (ℓθ + f) against log ‖δ‖²
     floor: float  # f: a masking loss that is low enough
-    # δ shrinks by this share where the target is heard, and grows by it where it is not
+    # δ shrinks by this share where the target is heard in every draw
     shrink: Schedule
+    # and grows by so many times that share where it is heard in none. Between, it does both in
+    # proportion: its size settles where grow / (1 + grow) of the draws hear the target
+    grow: float = 1.0
+
+    def change(self, share: float, heard: Tensor) -> Tensor:
+        """The factor [A] of δ's size, from the shares [A] of the draws that heard the target."""
+        return 1 + share * (self.grow * (1 - heard) - heard)
 
 
 @dataclass(frozen=True)
@@ -197,7 +204,7 @@ class Stage:
     # steps would drown it; None: unlimited
     gentle: float | None = None
     sign: bool = False  # feed Adam the gradient's sign instead of the gradient
-    betas: tuple[float, float] = (0.9, 0.999)  # Adam's decay rates
+    betas: tuple[float, float] = (0.9, 0.999)  # Adam's decay rates; a weighting has the first alone
     bound: Bound | None = None  # the max-norm ball of δ; x + δ always stays in the 16-bit range
     masking: Masking | None = None  # the masking penalty
     weighting: Weighting | None = None  # steps in a norm of hearing, instead of Adam's

@@ -41,7 +41,8 @@ class Batch:
     fastest: Tensor  # [A] the largest rate in this stage
     eps: Tensor  # [A]
     alpha: Tensor  # [A]
-    quietest: Tensor  # [A] lowest masking loss of a success in this stage
+    # [A] lowest cost of a success in this stage; where it does not keep that, the cost at its start
+    quietest: Tensor
     most: Tensor  # [A] most draws that a success in this stage was heard in
     left: Tensor  # [A] steps until the clip leaves
     still: Tensor  # [A] steps in a row in which nothing could move it

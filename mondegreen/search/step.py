@@ -21,8 +21,9 @@ from mondegreen.search.state import Batch
 
 TURNS = 4  # of `contained` per step: δ has moved little since the last
 
-# By how much J may exceed that of the best success before δ shrinks though the target is not heard:
-# being heard there would gain nothing. Without it, δ grows without end where a success was luck
+# By how much J may exceed that of the best success, or of the stage's start, before δ shrinks
+# though the target is not heard: being heard there would gain nothing. Without it, δ grows without
+# end where a success was luck
 SLACK = 0.5
 
 
@@ -200,14 +201,16 @@ def _towards(
     """
     assert stage.weighting is not None
     assert outcome.cost is not None
-    smaller = outcome.success(stage.over) | (outcome.cost > batch.quietest + SLACK)
-    share = stage.weighting.shrink.at(step, stage.steps)
+    heard = (outcome.hits.double() / outcome.judged).masked_fill(
+        outcome.cost > batch.quietest + SLACK, 1
+    )
+    change = stage.weighting.change(stage.weighting.shrink.at(step, stage.steps), heard)
     rate = -torch.expm1(-outcome.loss.nan_to_num(math.inf).clamp(min=0))
     rate = rate * stage.rate.at(step, stage.steps)
-    change = torch.full_like(rate, 1 + share).masked_fill(smaller, 1 - share)
+    batch.mean.lerp_(gradient, 1 - stage.betas[0])
     rate, change = (a_clip(each.to(gradient.dtype), gradient)[:, 0] for each in (rate, change))
     size = weighed.size * change
-    batch.delta = limits.nearer(batch.delta, gradient, weighed.weights, rate, size)
+    batch.delta = limits.nearer(batch.delta, batch.mean, weighed.weights, rate, size)
 
 
 def _adam(
