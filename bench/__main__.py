@@ -18,14 +18,14 @@ import argparse
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from bench import in_rooms, memory, page, passes, quality, results, rooms, threshold
-from bench.subjects import LIBRISPEECH, SETS, VICTIMS, WHISPER, WORDS, Subject, subjects
-from mondegreen.air.rooms.cached import default_bank
+from bench.subjects import SETS, VICTIMS, WHISPER, WORDS, Subject, subjects
 from mondegreen.attacks.setup import Setup
 from mondegreen.options import Options
 from mondegreen.victims import Victim, load_victim
@@ -58,6 +58,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--method", nargs="+", default=["combined"], help="methods of the part in-rooms"
     )
+    parser.add_argument("--air", nargs="+", default=["paper"], help="airs of the part in-rooms")
     parser.add_argument(
         "--preset", nargs="+", choices=quality.BUDGETS, default=list(quality.BUDGETS)
     )
@@ -100,16 +101,17 @@ def score_peers(options: argparse.Namespace) -> None:
 
 
 def measure_in_rooms(options: argparse.Namespace) -> None:
-    bank = default_bank(16_000)
-    budget = (options.budgets or [in_rooms.BUDGET])[0]
     known = partial(is_known, "in_rooms", options)
     for victim, clips in victims(options):
-        for method in options.method:
-            for preset in (name for name in options.preset if name != quality.PLANNED):
-                plan = Options(method=method, preset=preset, max_passes=budget)
-                for clip in (one for one in clips if one.clip in LIBRISPEECH):
-                    for row in in_rooms.measured(victim, clip, Setup(plan, bank), known):
-                        keep("in_rooms", row, options)
+        for method, preset, air in product(options.method, options.preset, options.air):
+            if preset == quality.PLANNED:
+                continue
+            own = in_rooms.PAPER_BUDGET if preset == "paper" else None
+            plan = Options(method=method, preset=preset, max_passes=(options.budgets or [own])[0])
+            setup = Setup.of(plan, victim.sample_rate, air=air)
+            for clip in clips:
+                for row in in_rooms.measured(victim, clip, setup, air, known):
+                    keep("in_rooms", row, options)
 
 
 def time_passes(options: argparse.Namespace) -> None:

@@ -27,7 +27,7 @@ Results: TypeAlias = dict[str, Any]  # a list of rows for each part, and `circum
 PATH = Path(__file__).with_name("results.json")
 KEYS: Mapping[str, tuple[str, ...]] = {
     "quality": ("victim", "preset", "clip", "budget"),
-    "in_rooms": ("victim", "method", "preset", "clip", "budget"),
+    "in_rooms": ("victim", "method", "preset", "air", "clip", "budget"),
     "passes": ("victim", "kind"),
     "batches": ("victim", "size"),
     "memory": ("victim", "size"),
