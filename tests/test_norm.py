@@ -21,7 +21,7 @@ from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.search.loop import Search
 from mondegreen.search.norm import Norm, _sounds, _spectra
 from mondegreen.search.stage import Decay, Stage, Steps, Weighting
-from mondegreen.search.step import Limits
+from mondegreen.search.step import SLACK, Limits
 
 LENGTH, WINDOW, RATE = 8192, 512, 16_000
 STEADY = Decay(0.1, 0.02)
@@ -264,3 +264,24 @@ def test_a_step_vanishes_where_the_target_is_certain() -> None:
     before, after = first.trajectories[0].delta, search.trajectories[0].delta
     assert before.any()
     torch.testing.assert_close(after, 0.9 * before, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(("heard", "factor"), [(1.0, 0.9), (0.0, 1.4), (0.5, 1.15), (0.8, 1.0)])
+def test_the_size_follows_the_share_of_draws_that_hear_the_target(
+    heard: float, factor: float
+) -> None:
+    rule = dataclasses.replace(PLAIN, grow=4.0)  # at rest at 4 / (1 + 4)
+    (change,) = rule.change(0.1, torch.tensor([heard], dtype=torch.float64)).tolist()
+    assert change == pytest.approx(factor)
+
+
+def test_what_is_never_heard_does_not_grow_much_beyond_its_start() -> None:
+    clean, victim = speech(), linear_victim(bias=1e6)
+    threshold = masking_threshold(clean[None], None, RATE)
+    start = 1e-4 * linear_victim(5).weight
+    search = Search(victim, [clean], [victim.encode(TARGET, LENGTH)], threshold, starts=[start])
+    rule = dataclasses.replace(PLAIN, shrink=Steps(((0, 0.1),)))
+    list(search.run([dataclasses.replace(stage(rule, steps=60), keep="latest")]))
+    grown = float(search.trajectories[0].delta.norm() / start.norm())
+    assert grown < np.exp(SLACK / 2) * 1.1 * 1.05  # J is log ‖δ‖²; 60 steps of 1.1 were 304 times
+    assert grown > 1.1
