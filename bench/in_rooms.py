@@ -31,7 +31,7 @@ def measured(
         "preset": options.preset,
         "clip": subject.clip,
         "air": air,
-        "budget": options.max_passes,
+        "budget": sum(stage.passes for stage in stages_for(options)),
         "target": subject.target,
         "settings": settings_of(stages_for(options), f"{subject.target}, {setup.rooms.key}"),
     }

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from bench import targets
+from bench import surviving, targets
 from bench.results import KEYS, PATH, Results, Row, find, read
 from bench.standing import LOSS, MEASURES, NONE, cell, groups, heard, inaudible
 from bench.subjects import FIND, JUDGE, SETS, VICTIMS, WHISPER
@@ -45,6 +44,7 @@ def render(results: Results) -> str:
         judged=lambda victim: standing(results, victim, JUDGE),
         found=lambda victim: standing(results, victim, FIND),
         clips=lambda victim: clip_by_clip(results, victim),
+        over_clips=lambda victim: over_clips(results, victim),
         in_rooms=lambda victim: in_rooms(results, victim),
         passes=passes(results),
         batches=batches(results),
@@ -116,45 +116,17 @@ def number(value: float | None, form: str) -> str:
     return "none" if value is None else format(value, form)
 
 
+def over_clips(results: Results, victim: str) -> str:
+    head = ("method", "preset", "air", "clips", "passes", "heard in rooms: mean over clips")
+    ratings = (f"{title} in a room: median clip (worst)" for title in surviving.RATINGS.values())
+    return table((*head, *ratings), surviving.over_clips(results, victim))
+
+
 def in_rooms(results: Results, victim: str) -> str:
-    head = ("method", "preset", "clip", "passes", "heard in rooms", "heard without", "masking loss")
-    rows = find(results, "in_rooms", victim=victim)
-    lines = [
-        (
-            row["method"],
-            f"`{row['preset']}`",
-            row["clip"],
-            f"{row['passes']:,}",
-            f"{row['heard_in']:.0%} ({row['heard_low']:.0%} to {row['heard_high']:.0%})",
-            "yes" if row["verified"] else "no",
-            LOSS.form(row["masking_loss"]),
-            number(row["snr_db"], ".1f"),
-        )
-        for row in rows
-    ]
-    return table((*head, "SNR, dB"), [*lines, *_medians_in_rooms(rows)])
-
-
-def _medians_in_rooms(rows: Sequence[Row]) -> Iterable[tuple[str, ...]]:
-    kinds = [(row["method"], row["preset"], row["budget"]) for row in rows]
-    for method, preset, budget in sorted(set(kinds)):
-        of = [
-            row for row, kind in zip(rows, kinds, strict=True) if kind == (method, preset, budget)
-        ]
-        heard = [row["heard_in"] for row in of]
-        loss = statistics.median(row["masking_loss"] for row in of)
-        snr = [row["snr_db"] for row in of if row["snr_db"] is not None]
-        dry = sum(row["verified"] for row in of)
-        yield (
-            method,
-            f"`{preset}`",
-            f"**median of {len(of)}**",
-            f"{budget:,}",
-            f"**{statistics.median(heard):.0%}** (worst {min(heard):.0%})",
-            f"{dry} of {len(of)}",
-            f"**{LOSS.form(loss)}**",
-            number(statistics.median(snr) if snr else None, ".1f"),
-        )
+    head = ("method", "preset", "air", "clip", "heard in rooms", "heard without")
+    rooms = (f"{title}: median room (worst)" for title in surviving.RATINGS.values())
+    dry = (f"{title} without" for title in surviving.RATINGS.values())
+    return table((*head, *rooms, *dry, "SNR, dB"), surviving.clip_by_clip(results, victim))
 
 
 def passes(results: Results) -> str:

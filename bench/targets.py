@@ -14,7 +14,6 @@ from bench.standing import (
     MEASURES,
     MOS,
     NONE,
-    PAPER,
     PESQ,
     Measure,
     at,
@@ -25,7 +24,8 @@ from bench.standing import (
     middle,
     worst,
 )
-from bench.subjects import JUDGE, LIBRISPEECH, SETS, VICTIMS, WHISPER, WORDS
+from bench.subjects import JUDGE, SETS, VICTIMS, WHISPER, WORDS
+from bench.surviving import ASKED, QUIETER, RATINGS, judged, quieter, share
 
 Marks: TypeAlias = Sequence[tuple[Measure, float]]
 
@@ -66,8 +66,8 @@ def verdicts(results: Results) -> list[Verdict]:
     found.append(silent(results))
     found += [sooner(results, budget) for budget in SOONER]
     found += [verified(results, victim) for victim in (*VICTIMS, WHISPER)]
-    found += [in_rooms(results, victim) for victim in VICTIMS]
     for victim in VICTIMS:
+        found += in_rooms(results, victim)
         found += overheads(results, victim)
         found += [memory(results, victim), batch(results, victim)]
     return [*found, threshold(results)]
@@ -123,32 +123,20 @@ def _met(rows: Sequence[Row], medians: Marks, worsts: Marks = ()) -> bool | None
     )
 
 
-def in_rooms(results: Results, victim: str) -> Verdict:
-    asked = (
-        f"{victim}: `combined` with 1,000 room passes: heard in more rooms, with less masking loss,"
-        " than `paper` with as many"
-    )
-    mine, theirs = (
-        find(results, "in_rooms", victim=victim, method="combined", preset=preset, budget=1000)
-        for preset in (FAST, PAPER)
-    )
-    clips = {row["clip"] for row in mine} & {row["clip"] for row in theirs}
-    mine, theirs = ([r for r in rows if r["clip"] in clips] for rows in (mine, theirs))
-    if not mine:
-        return Verdict(asked, NONE, None)
-    shares = [_median(rows, "heard_in") for rows in (mine, theirs)]
-    loss = [_median(rows, LOSS.field) for rows in (mine, theirs)]
-    text = (
-        f"{shares[0]:.0%} against {shares[1]:.0%}, {LOSS.form(loss[0])} against"
-        f" {LOSS.form(loss[1])} (medians of {len(mine)} clips)"
-    )
-    met = shares[0] > shares[1] and loss[0] < loss[1]
-    return Verdict(asked, text, met if len(mine) == len(LIBRISPEECH) else None)
-
-
-def _median(rows: Sequence[Row], field: str) -> float:
-    """Of all files, whether or not they are heard without a room."""
-    return statistics.median(float(row[field]) for row in rows)
+def in_rooms(results: Results, victim: str) -> Iterator[Verdict]:
+    """On the clips that nothing was found on, as far as they were measured."""
+    for method, air, least in ASKED:
+        asked = (
+            f"{victim}: `{method}` heard in {least:.0%} of unmet rooms ({air} air), mean over clips"
+        )
+        rows = judged(results, victim, method, air)
+        met = statistics.mean(row["heard_in"] for row in rows) >= least if rows else None
+        yield Verdict(asked, f"{share(rows)} ({len(rows)} clips)" if rows else NONE, met)
+    gains = quieter(results, victim)
+    text = ", ".join(f"{RATINGS[name]} {gain:+.2f}" for name, gain in gains.items())
+    asked = f"{victim}: in a room, `combined` {QUIETER:g} above `robust` on every clip"
+    met = min(gains.values()) >= QUIETER if gains else None
+    yield Verdict(asked, f"{text} on the worst" if gains else NONE, met)
 
 
 def overheads(results: Results, victim: str) -> Iterator[Verdict]:

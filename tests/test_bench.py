@@ -17,7 +17,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import clock, page, passes, quality, results, standing, subjects, targets
+from bench import clock, page, passes, quality, results, standing, subjects, surviving, targets
 from bench.peers.counted import Counted, Task
 from bench.results import Results, Row
 from mondegreen.audio.pcm import load, save
@@ -344,17 +344,35 @@ def test_clips_that_it_was_found_on_meet_no_target() -> None:
     assert {verdict.met for verdict in asked} == {None}
 
 
-def test_rooms_count_heard_and_loss() -> None:
-    def rows(preset: str, heard: float, loss: float) -> list[Row]:
-        key = {"victim": WORDS, "method": "combined", "preset": preset, "budget": 1000}
-        made = {"heard_in": heard, "masking_loss": loss, "verified": False}
-        return [{**key, **made, "clip": clip} for clip in "abcde"]
+def aired(method: str, clip: str, heard: float, mos: float) -> Row:
+    key = {"victim": WORDS, "method": method, "preset": "fast", "air": "paper", "budget": None}
+    rating = {"median": mos, "worst": mos - 0.5, "room": "r", "count": 20}
+    seen = {"zimtohrli_mos": rating, "pesq_c2": {**rating, "median": mos - 0.25}}
+    return {**key, "clip": clip, "heard_in": heard, "in_rooms": seen}
 
-    paper = rows("paper", 0.2, 100.0)
-    for heard, loss, met in ((0.3, 90.0, True), (0.2, 90.0, False), (0.3, 110.0, False)):
-        both = of(in_rooms=[*paper, *rows("fast", heard, loss)])
-        assert targets.in_rooms(both, WORDS).met is met
-    assert targets.in_rooms(of(in_rooms=paper), WORDS).met is None
+
+def test_what_survives_is_judged_by_the_mean_over_clips_and_quality_by_the_worst() -> None:
+    clips = subjects.SETS[subjects.JUDGE][:2]
+    robust = [
+        aired("robust", clip, heard, 2.0) for clip, heard in zip(clips, (0.7, 0.9), strict=True)
+    ]
+    combined = [
+        aired("combined", clip, 0.6, mos) for clip, mos in zip(clips, (3.0, 3.5), strict=True)
+    ]
+    verdicts = list(targets.in_rooms(of(in_rooms=[*robust, *combined]), WORDS))
+    assert [verdict.met for verdict in verdicts] == [True, None, False, True]
+    assert verdicts[0].measured.startswith("80% (0% to 100%), worst clip 70%")
+    assert verdicts[3].measured == "Zimtohrli MOS +1.00, PESQ (Cor. 2) +1.00 on the worst"
+
+
+def test_clips_that_it_was_found_on_do_not_count_in_rooms() -> None:
+    rows = [aired("robust", clip, 1.0, 2.0) for clip in subjects.SETS[subjects.FIND]]
+    assert {one.met for one in targets.in_rooms(of(in_rooms=rows), WORDS)} == {None}
+
+
+def test_the_interval_of_a_mean_is_student_s() -> None:
+    low, high = surviving.interval([0.5, 0.6, 0.7])  # a half width of 4.303 · 0.1 / √3
+    assert (low, high) == pytest.approx((0.6 - 0.24841, 0.6 + 0.24841), abs=1e-5)
 
 
 def test_some_of_the_clips_meet_no_target() -> None:
