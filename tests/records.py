@@ -14,10 +14,12 @@ from mondegreen.results.record import (
     MaskingExcess,
     OverRooms,
     Point,
+    Prices,
     Quality,
     QualityInRooms,
     Record,
     RoomTranscript,
+    Success,
     Survival,
 )
 
@@ -30,7 +32,7 @@ QUALITY = Quality(
     pesq_c2=3.9,
     zimtohrli=0.0033,
     zimtohrli_mos=4.4,
-    temporal=MaskingExcess("temporal", 5.0, 0.2, 3.0, 9.0, edges_db=0.0),
+    temporal=MaskingExcess("temporal", 5.0, 0.2, 3.0, 9.0, edges_db=0.0, margin_db=-6.5),
 )
 SURVIVAL = Survival(
     rooms=InRooms(
@@ -94,6 +96,7 @@ DRY = Record(
     warnings=("doubtful",),
     curve=(Point(10, "first", 1.5, True, 1, 1, 0.01, None, None),),
     key="key",
+    trail=(Success(15, "first", Prices(19.5, -8.0, 12.0, None, 3.5)),),
     files={"adversarial.wav": "abc"},
 )
 BOUNDED = replace(DRY, options=Options(under_threshold=3.0, exact=True, max_passes=700))
@@ -105,6 +108,7 @@ IN_ROOMS = replace(
     survival=SURVIVAL,
     clean=SURVIVAL,
     quality_in_rooms=QUALITY_IN_ROOMS,
+    trail=(),
 )
 
 

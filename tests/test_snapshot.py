@@ -49,8 +49,8 @@ def same(found: Trajectory, expected: Trajectory) -> bool:
     """To the bit, in everything."""
     deltas = (found.delta, expected.delta)
     pairs = zip(
-        (*found.candidates, *found.milestones),
-        (*expected.candidates, *expected.milestones),
+        (*found.candidates, *found.milestones, *found.trail),
+        (*expected.candidates, *expected.milestones, *expected.trail),
         strict=True,
     )
     return (

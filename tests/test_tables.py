@@ -42,7 +42,7 @@ QUALITY_IN_ROOMS = {
 DRY = {"heard": 1.0, "wer_target": 0.0, "wer_original": 1.0}
 MASKING = {
     **{"profile": "paper", "loss": 5.5, "share_above": 0.25},
-    **{"mean_excess_db": 3.0, "max_excess_db": 9.0, "edges_db": 0.0},
+    **{"mean_excess_db": 3.0, "max_excess_db": 9.0, "edges_db": 0.0, "margin_db": -6.5},
 }
 
 
@@ -63,7 +63,7 @@ def a_record(**changes: Any) -> dict[str, Any]:
         **{"pesq_c2": 3.9, "zimtohrli": 0.0033, "zimtohrli_mos": 4.4, "unmeasured": {}},
         **{"temporal": {**MASKING, "profile": "temporal", "loss": 2.5}},
         **{"rooms": None, "dry": None, "clean": None, "curve": [POINT] * 3},
-        **{"key": None, "passage": None, "heard_whole": None, "files": {}},
+        **{"key": None, "passage": None, "heard_whole": None, "files": {}, "trail": []},
         "quality_in_rooms": None,
         **changes,
     }
@@ -236,7 +236,7 @@ def test_nothing_that_an_attack_records_is_forgotten(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     parts = {"masking", "temporal", "unmeasured", "versions", "files", "rooms", "dry", "clean"}
     parts |= {"quality_in_rooms"}
-    lists = {"air", "curve", "passage", "warnings"}
+    lists = {"air", "curve", "passage", "trail", "warnings"}
     plain = record.keys() - lists - parts - {"schema", "adversarial", "key"}
     assert row.status == "done"
     assert plain <= COLUMNS.keys()

@@ -16,10 +16,12 @@ from typing import Any
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.air.transformations import Transformation
 from mondegreen.attacks.clip import Clip, Start, prepare
+from mondegreen.attacks.doubts import doubts
 from mondegreen.attacks.proof import Proven, hear_whole, prove, unproved
 from mondegreen.attacks.recording import Audio, AudioPath, Recording
-from mondegreen.attacks.result import OnRoom, Result
+from mondegreen.attacks.result import OnRoom, Result, Waypoint
 from mondegreen.attacks.setup import Setup
+from mondegreen.attacks.trail import trail
 from mondegreen.audio.passage import Passage
 from mondegreen.errors import RecogniserError
 from mondegreen.measures.quality import computed
@@ -28,19 +30,17 @@ from mondegreen.psychoacoustics.surroundings import thresholds_around
 from mondegreen.results.record import Quality, Record
 from mondegreen.search.loop import Search
 from mondegreen.search.nonfinite import told
-from mondegreen.search.presets import fingerprint, last_stage
+from mondegreen.search.presets import fingerprint
 from mondegreen.search.progress import Progress
 from mondegreen.search.state import Snapshot
-from mondegreen.search.trajectory import Candidate, Trajectory
-from mondegreen.text import counted, matches, word_errors
+from mondegreen.search.trajectory import Trajectory
+from mondegreen.text import word_errors
 from mondegreen.victims.base import Victim
 from mondegreen.victims.guard import attackable
-from mondegreen.wording import number_of
 
 OnPass = Callable[[Progress], None]
 
 VERSIONED = ("mondegreen", "torch", "transformers")
-CLICK_DB = 6.0  # by which the edges must stand out to be warned of
 
 
 def attack(
@@ -279,6 +279,8 @@ class Attack:
         victim, clip, setup = self.victim, self.clips[number], self.setup
         trajectory = self._trajectory(number)
         quality, stopped = _computed(clip, proven, victim.sample_rate)
+        waypoints, cut = self._waypoints(number, trajectory, proven)
+        stopped = stopped or cut
         candidate = proven.candidate
         found_at = candidate.passes if candidate else None
         record = Record(
@@ -317,6 +319,7 @@ class Attack:
             curve=tuple(trajectory.curve),
             passage=(clip.excerpt.begin, clip.excerpt.end) if clip.excerpt else None,
             heard_whole=hear_whole(victim, clip, proven.adversarial),
+            trail=tuple(waypoint.success for waypoint in waypoints),
         )
         return Result(
             record,
@@ -325,17 +328,29 @@ class Attack:
             excerpt=clip.excerpt,
             loudest=clip.around.loudest,
             fault=self.fault,
+            waypoints=waypoints,
         )
+
+    def _waypoints(
+        self, number: int, trajectory: Trajectory, proven: Proven
+    ) -> tuple[tuple[Waypoint, ...], str | None]:
+        """The successes on the way, and what has cut them short; that costs no more than those."""
+        found: list[Waypoint] = []
+        what = self.victim, self.clips[number], trajectory, proven, self.setup.options
+        try:
+            for waypoint in trail(*what):
+                found.append(waypoint)
+        except KeyboardInterrupt:
+            return tuple(found), "it was interrupted while its trail was proved: some of it is lost"
+        except RecogniserError as fault:
+            return tuple(found), f"the proof of its trail was ended by the recogniser: {fault}"
+        return tuple(found), None
 
     def _warnings(
         self, clip: Clip, proven: Proven, quality: Quality, stopped: str | None
     ) -> Iterator[str]:
         yield from clip.warnings
-        yield from _not_understood(clip, self.setup.options)
-        yield from _early(proven.candidate, last_stage(self.setup.options))
-        yield from _broken_bound(clip, proven, self.setup.options)
-        yield from _louder(quality)
-        yield from _clicks(quality)
+        yield from doubts(clip, proven, quality, self.setup.options)
         if self.interrupted:
             yield "the search was interrupted"
         if self.fault is not None:
@@ -370,49 +385,3 @@ def _word_errors(clip: Clip, transcript: str, options: Options) -> dict[str, Any
         "wer_clean": clean and clean.rate,
         "understood": clean and clean.rate <= options.max_clean_wer,
     }
-
-
-def _not_understood(clip: Clip, options: Options) -> Iterator[str]:
-    errors = clip.clean_errors
-    if errors is not None and errors.rate > options.max_clean_wer:
-        said = counted(errors.words, errors.characters)
-        yield f"the clean clip is not understood: {number_of(errors.errors, 'error')} in its {said}"
-
-
-def _early(candidate: Candidate | None, last: str) -> Iterator[str]:
-    if candidate is not None and candidate.stage != last:
-        yield (
-            f"the last stage, “{last}”, found nothing: what is saved is from “{candidate.stage}”,"
-            " and likely easier to hear; more passes may help (--max-passes)"
-        )
-
-
-def _broken_bound(clip: Clip, proven: Proven, options: Options) -> Iterator[str]:
-    """How near what is saved comes to what was asked, where a bound was not kept by a success."""
-    if proven.verified or proven.excess_db is None:
-        return
-    matched = matches(proven.transcript, clip.target, options.normaliser)
-    what = "is transcribed as the target" if matched else "is not transcribed as the target"
-    bound = f"the bound of {options.bound:g} dB above the masking threshold"
-    kept = f"{proven.excess_db:.1f} dB over {bound}" if proven.excess_db > 0 else f"keeps {bound}"
-    yield f"what is saved {what}, and {'is ' if proven.excess_db > 0 else ''}{kept}"
-
-
-def _louder(quality: Quality) -> Iterator[str]:
-    """A success that nobody would mistake for the clip."""
-    if quality.snr_db is not None and quality.snr_db < 0:
-        yield (
-            f"the change is louder than the clip (signal to noise {quality.snr_db:.1f} dB): it is"
-            " plainly audible"
-        )
-
-
-def _clicks(quality: Quality) -> Iterator[str]:
-    """What the masking loss does not see, where it is worse than all that it sees."""
-    masking = quality.masking
-    if masking.edges_db >= masking.max_excess_db + CLICK_DB:
-        yield (
-            "at the clip's edges, which the masking loss hardly sees, the change is up to"
-            f" {masking.edges_db:.1f} dB above the threshold, elsewhere"
-            f" {masking.max_excess_db:.1f} dB: expect a click"
-        )

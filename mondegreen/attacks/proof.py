@@ -128,7 +128,7 @@ def _proven(
     victim: Victim, clip: Clip, candidate: Candidate | None, delta: Tensor, options: Options
 ) -> Proven:
     """What the file of a perturbation proves: it matches, and keeps the bound if there is one."""
-    adversarial, proof = _from_file(victim, clip, delta, options.normaliser)
+    adversarial, proof = from_file(victim, clip, delta, options.normaliser)
     rate = victim.sample_rate
     excess = bound_excess(clip.clean.numpy(), adversarial, rate, options, clip.around)
     kept = proof.matched and not excess
@@ -172,7 +172,7 @@ def _prove_in_rooms(
     delta = trajectory.delta if candidate is None else candidate.delta
     by, test = setup.options.normaliser, setup.rooms.split("test")
     try:
-        adversarial, proof = _from_file(victim, clip, delta, by)
+        adversarial, proof = from_file(victim, clip, delta, by)
         sounds = [adversarial, clip.clean.numpy()]
         phrases = Phrases(clip.target, clip.transcript, by)
         seen, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
@@ -215,7 +215,7 @@ def _first_of_the_largest(values: Sequence[float]) -> int:
     return max(range(len(values)), key=values.__getitem__, default=0)
 
 
-def _from_file(
+def from_file(
     victim: Victim, clip: Clip, delta: Tensor, normaliser: str
 ) -> tuple[NDArray[np.float32], Proof]:
     """Encode x + δ as the file that is saved, decode it, and transcribe that.

@@ -21,16 +21,33 @@ from mondegreen.audio.pcm import ADVERSARIAL_MARK, Pcm, encode, to_pcm16
 from mondegreen.errors import MondegreenError, RecogniserError, StorageError, reason
 from mondegreen.files import as_json, discard, locked, part_name, sweep, undisturbed, write_whole
 from mondegreen.measures.in_rooms import cut_short, quality_in_rooms
-from mondegreen.measures.ratings import rated
+from mondegreen.measures.ratings import pesq_c2, rated, zimtohrli
 from mondegreen.measures.spectra import levels, spectra
 from mondegreen.reading import read_bytes
 from mondegreen.results.folder import DELTA, LEVELS, LOCK, RECORD, WAV
 from mondegreen.results.levels import Levels
 from mondegreen.results.place import replacing
-from mondegreen.results.record import Record
+from mondegreen.results.record import Record, Success
 
 OnRoom = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 LOCKED: Final = 60.0  # s to wait for another attack that writes into the same folder; that is short
+
+
+@dataclass(frozen=True)
+class Waypoint:
+    """A success on the way of a search, and the samples that proved it."""
+
+    success: Success
+    adversarial: NDArray[np.float32]  # [T], as read back from a 16-bit file
+
+    def rated(self, clean: NDArray[np.float32], sample_rate: int) -> Success:
+        """The same with the prices that take time, of the clean clip [T]; None where they fail."""
+        prices, what = self.success.prices, (clean, self.adversarial, sample_rate)
+        with suppress(Exception):  # whatever that code does, it costs no more than this number
+            prices = replace(prices, zimtohrli_mos=zimtohrli(*what).mos)
+        with suppress(Exception):
+            prices = replace(prices, pesq_c2=pesq_c2(*what))
+        return replace(self.success, prices=prices)
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,7 @@ class Result:
     # the proof; None: it did not
     fault: RecogniserError | None = None
     excerpt: Excerpt | None = None  # the recording that the clip is a passage of; None: it is all
+    waypoints: tuple[Waypoint, ...] = ()  # the successes of `record.trail`
     loudest: float = 0.0  # power of the loudest bin of that recording, eq. (12); 0: it is all
 
     @property
@@ -80,11 +98,11 @@ class Result:
         record, rate = self.record, self.record.sample_rate
         try:
             quality = rated(record.quality, self.clean, self.adversarial, rate)
+            trail = tuple(waypoint.rated(self.clean, rate) for waypoint in self.waypoints)
             shown, why = _levels(self.clean, rate, self.delta, self.loudest)
             warnings = (*record.warnings, *why)
-            return replace(
-                self, record=replace(record, quality=quality, warnings=warnings), levels=shown
-            )
+            record = replace(record, quality=quality, trail=trail, warnings=warnings)
+            return replace(self, record=record, levels=shown)
         except KeyboardInterrupt:
             told = (
                 "it was interrupted while it was measured: PESQ, Zimtohrli, STOI and pictures are"

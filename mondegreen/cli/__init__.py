@@ -9,6 +9,7 @@ import what they need when they run: torch takes seconds, and `--help` does with
 from mondegreen.cli import (
     air,
     attack,
+    curve,
     defend,
     inspect,
     judge,
@@ -26,6 +27,7 @@ __all__ = [
     "air",
     "app",
     "attack",
+    "curve",
     "defend",
     "inspect",
     "judge",

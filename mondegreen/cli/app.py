@@ -22,7 +22,18 @@ PLAIN: Final = frozenset(  # fields that most users choose; others are in the ad
 )
 ORDER: Final = (  # of work
     *("attack", "run", "defend", "verify", "evaluate", "sanity"),
-    *("summary", "compare", "report", "plot", "collect", "measure", "listen", "rooms", "air"),
+    *(
+        "summary",
+        "compare",
+        "curve",
+        "report",
+        "plot",
+        "collect",
+        "measure",
+        "listen",
+        "rooms",
+        "air",
+    ),
     *("transcribe", "check-victim", "links", "threshold", "demo", "doctor"),
 )
 

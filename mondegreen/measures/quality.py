@@ -28,10 +28,11 @@ from torch.nn.functional import pad
 from mondegreen.audio.pcm import FULL_SCALE
 from mondegreen.errors import AudioError
 from mondegreen.measures.ratings import rated
-from mondegreen.psychoacoustics.excess import excess_db, masking_loss
+from mondegreen.psychoacoustics.excess import FARTHEST, excess_db, level_of_loss, masking_loss
 from mondegreen.psychoacoustics.surroundings import Surroundings, thresholds_around
 from mondegreen.psychoacoustics.threshold import MaskingThreshold
 from mondegreen.results.record import MaskingExcess, Quality
+from mondegreen.results.verdict import MASKING
 
 Audio: TypeAlias = NDArray[np.floating]
 TEMPORAL: Final = "temporal"  # the profile that also masks before and after
@@ -150,7 +151,14 @@ def masking_excess(
         mean_excess_db=_or_zero(excess[excess > 0], torch.mean),
         max_excess_db=_or_zero(excess[excess > 0], torch.amax),
         edges_db=_at_edges(around.with_earlier(), change, threshold),
+        margin_db=_margin(delta, threshold),
     )
+
+
+def _margin(delta: Tensor, threshold: MaskingThreshold) -> float | None:
+    """The level of δ [1, T], in dB, at which its masking loss is at the mark of the verdict."""
+    level = float(level_of_loss(delta, threshold, MASKING.inaudible))
+    return level if abs(level) < FARTHEST - 1 else None
 
 
 def _at_edges(around: Surroundings, change: Tensor, threshold: MaskingThreshold) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ from mondegreen.psychoacoustics.spectrum import (
     reference,
 )
 from mondegreen.psychoacoustics.threshold import MaskingThreshold
+
+FARTHEST: Final = 150.0  # dB up or down; 16 bits have 96
 
 
 def normalised_power(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
@@ -63,6 +66,33 @@ def masking_loss(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     """
     excess = (normalised_power(delta, threshold) - threshold.theta).relu().mean(-1)
     return (excess * threshold.real).sum(-1) / threshold.frames
+
+
+def level_of_loss(delta: Tensor, threshold: MaskingThreshold, loss: float) -> Tensor:
+    """By how many dB a perturbation has to become louder for `masking_loss` to be `loss`.
+
+    Negative: quieter. The threshold is the clip's, so that only the power scales; the loss at g dB,
+    the mean of max(10^(g/10) p - theta, 0), rises with g, which is found by bisection.
+
+    Shape: delta ``[B, T]`` -> ``[B]`` dB, to a thousandth; ±`FARTHEST` where it lies beyond that.
+    Raises ``AudioError`` as ``normalised_power`` does.
+
+    >>> from mondegreen.psychoacoustics.threshold import masking_threshold
+    >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
+    >>> threshold = masking_threshold(audio, None, 16_000)
+    >>> level = float(level_of_loss(0.01 * audio, threshold, loss=0.5))
+    >>> round(float(masking_loss(0.01 * 10 ** (level / 20) * audio, threshold)), 2)
+    0.5
+    """
+    power = normalised_power(delta, threshold)
+    high = torch.full_like(power[:, 0, 0], FARTHEST)
+    low = -high
+    while float((high - low).max()) > 1e-3:
+        middle = (low + high) / 2
+        excess = (power * (10 ** (middle / 10))[:, None, None] - threshold.theta).relu().mean(-1)
+        over = (excess * threshold.real).sum(-1) / threshold.frames > loss
+        low, high = torch.where(over, low, middle), torch.where(over, middle, high)
+    return (low + high) / 2
 
 
 def excess_db(delta: Tensor, threshold: MaskingThreshold) -> Tensor:

@@ -45,6 +45,9 @@ class MaskingExcess:
     mean_excess_db: float  # mean over those pairs; 0 if there are none
     max_excess_db: float  # largest of them; 0 if there are none
     edges_db: float  # likewise, in frames over the clip's edges, which none of the above count
+    # by how many dB delta could be louder until the loss is at the mark of the verdict; negative:
+    # would have to be quieter. None: without a change, or in an older record
+    margin_db: float | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,26 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Prices:
+    """What a success costs the ear, a number for each yardstick; see `results.prices`."""
+
+    excess_db: float
+    margin_db: float | None
+    snr_db: float | None
+    pesq_c2: float | None
+    zimtohrli_mos: float | None
+
+
+@dataclass(frozen=True)
+class Success:
+    """A success on the way of a search: the file that it would be is heard as the target."""
+
+    passes: Count  # gradient passes spent when it was found
+    stage: str  # the stage that it comes from
+    prices: Prices
+
+
+@dataclass(frozen=True)
 class Record:
     """Everything that is claimed of one adversarial example, and what it cost."""
 
@@ -215,6 +238,9 @@ class Record:
     # how audible the change may be in the bank's test rooms; None: not measured, or a method
     # without rooms
     quality_in_rooms: QualityInRooms | None = None
+    # successes on the way to what is saved, which is not among them: of the passes from one power
+    # of two to the next, the last. None in rooms, where a proof takes as long as many passes
+    trail: tuple[Success, ...] = ()
     # SHA-256 of the item's files, by name; empty until they are saved
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -259,7 +285,9 @@ class Record:
         return typed(cls, {**rest, **parts})
 
 
-LAST: Final = ("clean", "curve", "key", "passage", "heard_whole", "quality_in_rooms", "files")
+LAST: Final = (
+    *("clean", "curve", "key", "passage", "heard_whole", "quality_in_rooms", "trail", "files"),
+)
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "options": tuple(Options.model_fields),
     "quality": tuple(part.name for part in fields(Quality)),

@@ -83,7 +83,7 @@ _COUNTED: Final = (
     "first_match",
     "stuck",
 )  # a trajectory's plain numbers
-_SUCCESSES: Final = ("candidates", "milestones")
+_SUCCESSES: Final = ("candidates", "milestones", "trail")
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Snapshot:
             raise ValueError(f"the snapshot is incomplete: {error}") from error
 
     def _trajectory(self, b: int, facts: Mapping[str, Any], device: torch.device) -> Trajectory:
-        candidates, milestones = (
+        candidates, milestones, trail = (
             [
                 Candidate(delta=self.tensors[f"{b}.{name}.{i}"].to(device), **success)
                 for i, success in enumerate(facts[name])
@@ -158,6 +158,7 @@ class Snapshot:
             delta=self.tensors[f"{b}.delta"].to(device),
             candidates=deque(candidates, maxlen=CANDIDATES),
             milestones=milestones,
+            trail=trail,
             curve=[Point(**point) for point in facts["curve"]],
             not_finite={name: NonFinite(**seen) for name, seen in facts["not_finite"].items()},
             **{name: facts[name] for name in _COUNTED},

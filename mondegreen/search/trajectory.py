@@ -41,6 +41,8 @@ class Trajectory:
     first_match: int | None = None  # the pass of the first success, if any
     stuck: int | None = None  # the pass at which nothing could be moved, and a stage was left
     not_finite: dict[str, NonFinite] = field(default_factory=dict)  # by its source
+    # of the successes that were kept between two powers of two passes, the last
+    trail: list[Candidate] = field(default_factory=list)
     # a point every ten steps of a stage, and wherever extra draws were scored
     curve: list[Point] = field(default_factory=list)
 
@@ -59,10 +61,13 @@ class Trajectory:
                 self.not_finite[source] = NonFinite.again(before, self.passes, count)
 
     def add(self, candidate: Candidate, apart: int) -> None:
-        """Keep a success; of every `apart` steps only the last."""
+        """Keep a success; of every `apart` steps only the last, on the trail fewer."""
         if self.candidates and self.candidates[-1].step // apart == candidate.step // apart:
             self.candidates.pop()
         self.candidates.append(candidate)
+        if self.trail and self.trail[-1].passes.bit_length() == candidate.passes.bit_length():
+            self.trail.pop()
+        self.trail.append(candidate)
 
     def within(self, begin: int, end: int) -> Trajectory:
         """The same of samples `begin` to `end` alone, where all that was changed lies."""
@@ -75,4 +80,5 @@ class Trajectory:
             delta=self.delta[begin:end],
             candidates=deque(cut(self.candidates), self.candidates.maxlen),
             milestones=cut(self.milestones),
+            trail=cut(self.trail),
         )

@@ -1,0 +1,67 @@
+"""What a success costs the ear: the prices of the curve and the gate, and which of two is lower."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from mondegreen.results import verdict
+from mondegreen.results.record import Prices, Quality, Record
+from mondegreen.text import matches
+
+By = Literal["excess", "margin", "snr", "pesq", "zimtohrli"]
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """One yardstick that a success is priced by."""
+
+    name: By
+    label: str
+    value: Callable[[Prices], float | None]
+    rising: bool  # the less audible, the more; then the lower price is the larger number
+    mark: float | None  # from which on a change is taken for inaudible; None: there is none
+    field: str  # of `Quality.unmeasured`, which says why it is missing
+
+    def cost(self, value: float) -> float:
+        """The value as a number that rises with audibility; of such a number, the value."""
+        return -value if self.rising else value
+
+
+ALL: Final = (
+    Yardstick("excess", "largest excess, dB", lambda of: of.excess_db, False, None, "masking"),
+    Yardstick("margin", "margin, dB", lambda of: of.margin_db, True, 0.0, "temporal"),
+    Yardstick("snr", "SNR, dB", lambda of: of.snr_db, True, None, "snr_db"),
+    Yardstick(
+        "pesq", "PESQ (Cor. 2)", lambda of: of.pesq_c2, True, verdict.PESQ.inaudible, "pesq_c2"
+    ),
+    Yardstick(
+        *("zimtohrli", "Zimtohrli MOS", lambda of: of.zimtohrli_mos, True),
+        *(verdict.ZIMTOHRLI.inaudible, "zimtohrli"),
+    ),
+)
+YARDSTICKS: Final[Mapping[By, Yardstick]] = {one.name: one for one in ALL}
+
+
+def prices_of(quality: Quality) -> Prices:
+    """What a panel says of the prices."""
+    return Prices(
+        excess_db=quality.masking.max_excess_db,
+        margin_db=quality.temporal.margin_db if quality.temporal else None,
+        snr_db=quality.snr_db,
+        pesq_c2=quality.pesq_c2,
+        zimtohrli_mos=quality.zimtohrli_mos,
+    )
+
+
+def successes(record: Record) -> Iterable[Prices]:
+    """The prices of every success of a search: those on its way, and what is saved.
+
+    What is saved counts where it is verified. A file that is heard as the target and only breaks
+    the bound that was asked for is a success as well, at its own price.
+    """
+    yield from (one.prices for one in record.trail)
+    bound, by = record.options.bound, record.options.normaliser
+    if record.verified or (bound is not None and matches(record.heard, record.target, by)):
+        yield prices_of(record.quality)
