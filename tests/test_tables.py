@@ -287,7 +287,7 @@ def test_a_record_that_lacks_something_is_damaged(tmp_path: Path) -> None:
         write_item(tmp_path / name, {n: v for n, v in a_record().items() if n != name})
     whole = {entry.cells["key"] for entry in entries(tmp_path) if entry.record}
     later = {"pesq_c2", "zimtohrli", "zimtohrli_mos", "temporal", "unmeasured"}
-    optional = {"key", "passage", "heard_whole", "quality_in_rooms", "files", *later}
+    optional = {"key", "passage", "heard_whole", "quality_in_rooms", "trail", "files", *later}
     assert whole == {"adversarial", *optional, *Options.model_fields}
 
 
