@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 DEMO_TARGET = "Everyone can hear what nobody ever said."
 # In rooms: which methods, each from the result of the one before it, with how many gradient passes.
 DEMO_STEPS: dict[str, list[tuple[Method, int | None]]] = {
-    "robust": [("robust", 500)],
-    "combined": [("robust", 400), ("combined", 300)],
+    "robust": [("robust", 800)],
+    "combined": [("robust", 600), ("combined", 600)],
 }
 
 

@@ -99,7 +99,7 @@ _FAST_ROOMS = Expectation(draws=4, quorum=4, looks=4)
 
 _FAST_ROBUST = Stage(
     "survive rooms",
-    steps=300,
+    steps=450,
     rate=Decay(200 * _LSB, 10 * _LSB),
     sign=True,
     bound=Elastic(eps=2000 * _LSB, shrink=0.99, grow=1.09),  # settles at nine successes in ten

@@ -16,7 +16,7 @@ from mondegreen.reading import is_there
 
 COUNTS = SplitSizes(attack=2000, validate=50, test=100)
 FULL_COUNTS = SplitSizes(attack=1000, validate=100, test=100)  # as in the paper
-SMALL_COUNTS = SplitSizes(attack=200, validate=20, test=30)  # for a demonstration
+SMALL_COUNTS = SplitSizes(attack=500, validate=20, test=30)  # for a demonstration
 
 
 def named_bank(
