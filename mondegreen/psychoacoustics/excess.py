@@ -80,9 +80,10 @@ def level_of_loss(delta: Tensor, threshold: MaskingThreshold, loss: float) -> Te
     >>> from mondegreen.psychoacoustics.threshold import masking_threshold
     >>> audio = torch.sin(torch.arange(4096) * torch.pi / 8)[None]  # 1 kHz
     >>> threshold = masking_threshold(audio, None, 16_000)
-    >>> level = float(level_of_loss(0.01 * audio, threshold, loss=0.5))
-    >>> round(float(masking_loss(0.01 * 10 ** (level / 20) * audio, threshold)), 2)
-    0.5
+    >>> level = level_of_loss(0.01 * audio, threshold, loss=0.5)
+    >>> louder, quieter = (0.01 * 10 ** ((level + apart) / 20) * audio for apart in (0.01, -0.01))
+    >>> bool(masking_loss(quieter, threshold) < 0.5 < masking_loss(louder, threshold))
+    True
     """
     power = normalised_power(delta, threshold)
     high = torch.full_like(power[:, 0, 0], FARTHEST)
