@@ -154,21 +154,21 @@ def attack(clip: Path, method: str = "imperceptible", **how: Any) -> Attack:
 
 @pytest.mark.parametrize(
     ("method", "at"),
-    [("imperceptible", 17), ("robust", 17), ("combined", 30)],  # in the last stage of each
+    [("imperceptible", 17), ("robust", 4), ("combined", 7)],  # in the last stage of each
 )
 def test_what_is_kept_on_disk_is_gone_on_from(
     clip: Path, tmp_path: Path, method: str, at: int
 ) -> None:
     whole, first, second = (attack(clip, method) for _ in range(3))
-    list(whole.run())
+    steps = len(list(whole.run()))
     for number, _ in enumerate(first.run(), 1):
         if number == at:
             break
-    assert first.snapshot().tensors["batch.average"].any() == (method == "combined")
+    assert first.snapshot().tensors["batch.average"].any() == (method != "imperceptible")
     keep(tmp_path / "search.safetensors", first)
     recall(tmp_path / "search.safetensors", second)
     assert second.seconds == first.seconds
-    assert sum(1 for _ in second.run()) == 40 - at
+    assert sum(1 for _ in second.run()) == steps - at > 0
     assert same(second.search.trajectories[0], whole.search.trajectories[0])
     assert second.seconds > first.seconds
 

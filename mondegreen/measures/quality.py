@@ -91,7 +91,10 @@ def computed(
 
 
 def check_pair(clean: Audio, adversarial: Audio) -> None:
-    """Refuse what is not two single clips of equal length; raises `AudioError`."""
+    """Refuse what is not two single clips of equal length; raises `AudioError`.
+
+    >>> check_pair(np.zeros(3), np.ones(3))
+    """
     if clean.ndim != 1 or clean.shape != adversarial.shape or clean.size == 0:
         raise AudioError(
             f"Got clips of shapes {clean.shape} and {adversarial.shape}, expected two of the same "
