@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mondegreen.air.ranges import Air
 from mondegreen.options import Options
 from mondegreen.results.record import (
     Dry,
@@ -86,7 +87,7 @@ DRY = Record(
     seconds=2.5,
     quality=QUALITY,
     bank=None,
-    air=(),
+    air=None,
     survival=None,
     clean=None,
     sample_rate=16_000,
@@ -104,7 +105,7 @@ IN_ROOMS = replace(
     DRY,
     options=Options(method="robust", seed=2**63 - 1),
     bank="b" * 64,
-    air=("Gain(db=(-3, 0))",),
+    air=Air(gain_db=(-3.0, 0.0)),
     survival=SURVIVAL,
     clean=SURVIVAL,
     quality_in_rooms=QUALITY_IN_ROOMS,

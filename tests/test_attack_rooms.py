@@ -15,8 +15,8 @@ from torch import Tensor
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank
 
 from mondegreen import MondegreenError, Options, Result, attack, attack_batch
+from mondegreen.air.ranges import Air, Background
 from mondegreen.air.rooms import Room, RoomBank, Split
-from mondegreen.air.transformations import Gain, Noise
 from mondegreen.attacks.clip import prepare
 from mondegreen.attacks.proof import prove
 from mondegreen.attacks.setup import Setup
@@ -271,7 +271,7 @@ def test_the_same_seed_gives_the_same_file_and_another_does_not(clip: Path) -> N
 
 def test_an_attack_in_rooms_leaves_the_global_generator_alone(clip: Path) -> None:
     before = torch.get_rng_state()
-    in_rooms(clip, max_passes=5, air=[Noise(snr_db=(10, 20))])
+    in_rooms(clip, max_passes=5, air=Air(noise=Background(snr_db=(10, 20))))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -286,8 +286,11 @@ def test_a_batch_gives_what_its_clips_give_alone(tmp_path: Path) -> None:
         assert np.array_equal(row.adversarial, alone.adversarial)
 
 
+NOISY = Air(noise=Background(snr_db=(10, 20)), gain_db=(-3, 0))
+
+
 def test_other_things_may_happen_in_the_air(clip: Path) -> None:
-    dry, noisy = in_rooms(clip), in_rooms(clip, air=[Noise(snr_db=(10, 20)), Gain(db=(-3, 0))])
+    dry, noisy = in_rooms(clip), in_rooms(clip, air=NOISY)
     assert noisy.verified
     assert not np.array_equal(dry.adversarial, noisy.adversarial)
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from toy import linear_victim, toy_bank
 
+from mondegreen.air.ranges import Air
 from mondegreen.air.rooms import RoomBank, cached
 from mondegreen.air.transformations import Gain, Rooms
 from mondegreen.attacks.setup import Setup
@@ -22,7 +23,7 @@ ROBUST = Options(method="robust")
 
 def test_a_method_without_rooms_needs_none_and_takes_none() -> None:
     assert Setup.of(Options(), 16_000) == Setup(Options())
-    for given in ({"rooms": BANK}, {"rooms": "fast"}, {"air": [Gain()]}):
+    for given in ({"rooms": BANK}, {"rooms": "fast"}, {"air": "real"}):
         with pytest.raises(OptionError, match="imperceptible takes no rooms; expected one of"):
             Setup.of(Options(), 16_000, **given)
 
@@ -30,22 +31,23 @@ def test_a_method_without_rooms_needs_none_and_takes_none() -> None:
 def test_a_bank_is_taken_as_it_is_or_by_its_file(tmp_path: Path) -> None:
     BANK.save(tmp_path / "bank.rooms")
     for rooms in (BANK, str(tmp_path / "bank.rooms")):
-        setup = Setup.of(ROBUST, 16_000, rooms, [Gain()])
+        setup = Setup.of(ROBUST, 16_000, rooms, Air(gain_db=(-6, 6)))
         assert setup.rooms is not None
         assert setup.rooms.key == BANK.key
-        assert len(setup.air) == 1
+        assert setup.air == Air(gain_db=(-6.0, 6.0))
 
 
 def test_without_a_bank_it_is_the_default_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, object]] = []
+    asked: list[tuple[int, object, str]] = []
 
-    def default(rate: int, *, on_room: object) -> RoomBank:
-        asked.append((rate, on_room))
+    def default(rate: int, *, on_room: object, preset: str) -> RoomBank:
+        asked.append((rate, on_room, preset))
         return BANK
 
     monkeypatch.setattr(cached, "default_bank", default)
     assert Setup.of(ROBUST, 16_000, on_room=print).rooms is BANK
-    assert asked == [(16_000, print)]
+    assert Setup.of(ROBUST, 16_000, air="real", on_room=print).rooms is BANK
+    assert asked == [(16_000, print, "fast"), (16_000, print, "real")]
 
 
 def test_a_bank_that_does_not_fit_is_refused(tmp_path: Path) -> None:
@@ -64,7 +66,7 @@ def test_a_budget_that_does_not_reach_the_bound_is_refused() -> None:
 
 def test_stages_are_over_the_attack_split_and_the_air_on_the_victims_device() -> None:
     victim = linear_victim()
-    for stage in Setup(ROBUST, BANK, (Gain(),)).stages(victim):
+    for stage in Setup(ROBUST, BANK, Air(gain_db=(-6, 6))).stages(victim):
         rooms, gain = stage.over.of
         assert isinstance(rooms, Rooms)
         assert torch.equal(rooms.reverb.rirs, BANK.split("attack").rirs.to(victim.dtype))

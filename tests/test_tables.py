@@ -49,7 +49,7 @@ MASKING = {
 def a_record(**changes: Any) -> dict[str, Any]:
     """A record as an attack without rooms leaves it; rooms bring their `dry`, unless it is told."""
     record = {
-        **{"schema": 3, "adversarial": True, "id": "clip", "audio": "clip.wav"},
+        **{"schema": 4, "adversarial": True, "id": "clip", "audio": "clip.wav"},
         **{"target": "open the door", "spelled": "Open the door.", "text": "nothing at all"},
         **{"heard_clean": "Nothing at all.", "heard": "Open the door."},
         **{"verified": True, "stages": "s" * 64, "victim": "linear"},

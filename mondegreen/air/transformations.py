@@ -28,9 +28,7 @@ from torch.nn.functional import pad
 from mondegreen.air.rooms.reverb import Reverb
 from mondegreen.audio.batch import without_padding
 from mondegreen.audio.pcm import FULL_SCALE
-from mondegreen.errors import OptionError
 
-RINGING: Final = 10  # periods of a cut-off after which a filter's response is below 1e-19
 LOWEST_NOISE: Final = 1 / 800  # cycles per sample
 
 
@@ -163,13 +161,18 @@ class Noise:
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
-        ratio = 10 ** (draws.uniform(*self.snr_db) / 10)
-        own = without_padding(audio, lengths)
-        power = own.detach().square().sum(-1) / lengths[:, None]
-        amplitude = (power / ratio.to(power)).sqrt()
+        ratio_db = draws.uniform(*self.snr_db)
         samples = audio.shape[-1]
         rows = [pad(_pink(w), (0, samples - w.shape[-1])) for w in draws.normal(lengths)]
-        return own + amplitude[..., None] * torch.stack(rows).to(audio)
+        noise = torch.stack(rows).to(audio)
+        return at_ratio(without_padding(audio, lengths), noise, ratio_db, lengths)
+
+
+def at_ratio(own: Tensor, noise: Tensor, ratio_db: Tensor, lengths: Tensor) -> Tensor:
+    """Sounds with noise of mean power 1, [A, M, T], at ratios [A, M] to the sounds' mean power."""
+    power = own.detach().square().sum(-1) / lengths[:, None]
+    amplitude = (power / (10 ** (ratio_db / 10)).to(power)).sqrt()
+    return own + amplitude[..., None] * noise
 
 
 def _pink(white: Tensor) -> Tensor:
@@ -201,61 +204,6 @@ class Gain:
         gain = 10 ** (draws.uniform(*self.db) / 20)
         louder = without_padding(audio, lengths) * gain.to(audio)[..., None]
         return louder.clamp(-1, (FULL_SCALE - 1) / FULL_SCALE)
-
-
-@dataclass(frozen=True)
-class BandLimit:
-    """The band of small loudspeakers and microphones.
-
-    Second-order Butterworth magnitudes (40 dB per decade) below and above, -3 dB at the two drawn
-    frequencies, with zero phase. They are the digital filter's, with tan(π f / rate) in place of f:
-    the response is smooth at half the rate too, and decays within `RINGING` periods of its lower
-    edge. Following Yakura and Sakuma, *Robust Audio Adversarial Example for a Physical Attack*,
-    IJCAI 2019.
-
-    Raises:
-        OptionError: the edges are not 0 < low < high < sample_rate / 2.
-
-    >>> tone = torch.sin(torch.arange(16_000) * torch.pi / 160)[None]  # 50 Hz
-    >>> limit = BandLimit(16_000, low_hz=(100.0, 100.0))
-    >>> left = apply([limit], tone, torch.tensor([16_000]), Draws.of((0,), 1, 1))
-    >>> round(float(20 * left[..., 8000:12_000].max().log10()), 1)  # 1 / √(1 + 2⁴)
-    -12.3
-    """
-
-    sample_rate: int  # of the audio, in Hz
-    low_hz: tuple[float, float] = (100.0, 300.0)  # range of the lower edge, in Hz, drawn uniformly
-    # range of the upper edge, in Hz, drawn uniformly
-    high_hz: tuple[float, float] = (5000.0, 7500.0)
-
-    def __post_init__(self) -> None:
-        low, high, half = self.low_hz, self.high_hz, self.sample_rate / 2
-        if not 0 < min(low) <= max(low) < min(high) <= max(high) < half:
-            raise OptionError(
-                f"Got band edges of {low} and {high} Hz at a sample rate of {self.sample_rate} Hz, "
-                f"expected 0 < low < high < {half:g}. Choose others."
-            )
-
-    def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
-        """See `Transformation`."""
-        low, high = draws.uniform(*self.low_hz), draws.uniform(*self.high_hz)
-        samples = audio.shape[-1]
-        ringing = math.ceil(RINGING * self.sample_rate / min(self.low_hz))
-        size = 1 << (samples + ringing - 1).bit_length()  # long enough to avoid wrap-around
-        spectrum = torch.fft.rfft(without_padding(audio, lengths), size)
-        response = self._response(size, low, high, like=audio)
-        limited = torch.fft.irfft(spectrum * response, size)[..., :samples]
-        return without_padding(limited, lengths)
-
-    def _response(self, size: int, low: Tensor, high: Tensor, like: Tensor) -> Tensor:
-        """Magnitude at each bin, [A, M, bins], of edges [A, M] in Hz."""
-        warped = torch.tan(torch.pi * torch.fft.rfftfreq(size, dtype=torch.float64)).to(like)
-        below, above = (
-            torch.tan(torch.pi * edge / self.sample_rate).to(like)[..., None]
-            for edge in (low, high)
-        )
-        loss: Tensor = (1 + (below / warped) ** 4) * (1 + (warped / above) ** 4)
-        return loss.rsqrt()
 
 
 @dataclass(frozen=True)

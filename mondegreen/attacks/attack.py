@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from mondegreen.air.ranges import Air
 from mondegreen.air.rooms.bank import RoomBank
-from mondegreen.air.transformations import Transformation
 from mondegreen.attacks.clip import Clip, Start, prepare
 from mondegreen.attacks.doubts import doubts
 from mondegreen.attacks.proof import Proven, hear_whole, prove, unproved
@@ -53,7 +54,7 @@ def attack(
     sample_rate: int | None = None,
     text: str | None = None,
     rooms: RoomBank | None = None,
-    air: Sequence[Transformation] = (),
+    air: Air | str | Path | None = None,
     start: Start | None = None,
     on_pass: OnPass | None = None,
     on_room: OnRoom | None = None,
@@ -74,7 +75,8 @@ def attack(
         sample_rate: of samples, in Hz.
         text: what is said in the clip, if that is known.
         rooms: the bank for methods in rooms; None: the default one.
-        air: what else happens to the sound after the room, for methods in rooms.
+        air: what happens to the sound, for methods in rooms: `paper` (None), rooms alone; `real`,
+            also loudspeaker, noise, microphone and clock; a TOML file; or an `Air`.
         start: a finished result of the same clip and target to start from, the object or its
             folder: for `imperceptible` a `carlini-wagner` one, for `combined` a `robust` one.
         on_pass: called after every step of the search.
@@ -113,7 +115,7 @@ def attack_batch(
     *,
     texts: Sequence[str | None] | None = None,
     rooms: RoomBank | None = None,
-    air: Sequence[Transformation] = (),
+    air: Air | str | Path | None = None,
     starts: Sequence[Start] | None = None,
     on_pass: OnPass | None = None,
     on_room: OnRoom | None = None,
@@ -127,7 +129,7 @@ def attack_batch(
         options: how to attack; the defaults of `Options` if None.
         texts: what is said in each, where that is known.
         rooms: see `attack`, like the next.
-        air: what else happens to the sound after the room.
+        air: see `attack`.
         starts: a finished result to start from for each.
         on_pass: see `attack`.
         on_room: see `attack`.
@@ -245,7 +247,7 @@ class Attack:
             **_versions(),
             "stages": fingerprint(self.stages),
             "bank": setup.rooms.key if setup.rooms else None,
-            "air": [repr(transformation) for transformation in setup.air],
+            "air": setup.air.model_dump(mode="json") if setup.rooms else None,
             "seed": setup.options.seed,
             "clips": [clip.hash for clip in self.clips],
         }
@@ -305,7 +307,7 @@ class Attack:
             seconds=round(self.seconds, 3),
             quality=quality,
             bank=setup.rooms.key if setup.rooms else None,
-            air=tuple(repr(transformation) for transformation in setup.air),
+            air=setup.air if setup.rooms else None,
             survival=proven.survival,
             clean=proven.clean,
             sample_rate=victim.sample_rate,

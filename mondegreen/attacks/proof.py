@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.attacks.clip import Clip
 from mondegreen.attacks.result import OnRoom
 from mondegreen.attacks.setup import Setup
@@ -168,14 +167,16 @@ def _prove_in_rooms(
 ) -> Proven:
     """Choose on `validate`, prove in `test`; the clean clip in the same rooms is the control."""
     assert setup.rooms is not None
-    candidate, stopped = _most_heard(victim, clip, trajectory, setup.rooms, on_room)
+    candidate, stopped = _most_heard(victim, clip, trajectory, setup, on_room)
     delta = trajectory.delta if candidate is None else candidate.delta
     by, test = setup.options.normaliser, setup.rooms.split("test")
     try:
         adversarial, proof = from_file(victim, clip, delta, by)
         sounds = [adversarial, clip.clean.numpy()]
         phrases = Phrases(clip.target, clip.transcript, by)
-        seen, control = survival(victim, sounds, phrases, test, partial(on_room, "proving"))
+        seen, control = survival(
+            victim, sounds, phrases, test, partial(on_room, "proving"), setup.air
+        )
     except KeyboardInterrupt:
         return unproved(clip, trajectory, INTERRUPTED, candidate)
     done = seen.rooms.count
@@ -189,7 +190,7 @@ def _prove_in_rooms(
 
 
 def _most_heard(
-    victim: Victim, clip: Clip, trajectory: Trajectory, bank: RoomBank, on_room: OnRoom
+    victim: Victim, clip: Clip, trajectory: Trajectory, setup: Setup, on_room: OnRoom
 ) -> tuple[Candidate | None, str | None]:
     """Of the successes of the last stage that had any, the one that matches in most rooms.
 
@@ -197,13 +198,15 @@ def _most_heard(
     """
     if not trajectory.candidates:
         return None, None
+    assert setup.rooms is not None
+    validate = setup.rooms.split("validate")
     last = trajectory.candidates[-1]
     best_first = [c for c in reversed(trajectory.candidates) if c.stage == last.stage]
     shares: list[float] = []
     try:
         for candidate in best_first if len(best_first) > 1 else ():
             sound = quantise(clip.clean.to(candidate.delta) + candidate.delta)
-            shares.append(heard_share(victim, sound, clip.tokens, bank.split("validate")))
+            shares.append(heard_share(victim, sound, clip.tokens, validate, setup.air))
             on_room("choosing", len(shares), len(best_first))
     except KeyboardInterrupt:
         stopped = f"the choice was interrupted: made from {len(shares)} of {len(best_first)}"

@@ -88,11 +88,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per 
 Bank = Annotated[
     str | None,
     typer.Option(
-        help="Bank file, or fast/paper to build a 1,000-room bank once. Default: cached, 500"
+        help="Bank file, or fast/paper/real to build a 1,000-room bank once. Default: cached, 500"
         " rooms.",
         rich_help_panel=ROOMS,
     ),
 ]
+AIR_HELP = (
+    "What happens to the sound: paper, rooms alone; real, also loudspeaker, noise, microphone and"
+    " clock; or a TOML file of ranges: see docs/rooms.md. Default: paper."
+)
+AirName = Annotated[str | None, typer.Option(help=AIR_HELP, rich_help_panel=ROOMS)]
 Examples = "[bold]Examples[/bold]\n\n"
 
 

@@ -12,6 +12,7 @@ from mondegreen.chain.text import chained
 from mondegreen.cli.app import (
     ADVANCED,
     DEFAULT_VICTIM,
+    AirName,
     AsJson,
     AudioFiles,
     Bank,
@@ -34,6 +35,7 @@ from mondegreen.cli.output import (
 )
 from mondegreen.cli.progress import Bars, working
 from mondegreen.cli.refusals import (
+    check_air,
     check_bank,
     check_phrase,
     check_place,
@@ -86,6 +88,7 @@ def attack(
         float | None, typer.Option("--to", help="Attack the passage up to this second.")
     ] = None,
     rooms: Bank = None,
+    air: AirName = None,
     start: Annotated[
         Path | None,
         typer.Option(
@@ -118,11 +121,12 @@ def attack(
 
     options = Options(**chosen)
     passage = None if begin is None and end is None else Passage(begin or 0.0, end)
-    options.check_rooms(rooms is not None)
+    options.check_rooms(rooms is not None or air is not None)
     check_threads(threads)
     check_phrase(target)
     check_recordings(audio, passage)
     check_bank(rooms)
+    check_air(air)
     check_place(out)
     if start is not None:
         check_results(start)
@@ -142,7 +146,7 @@ def attack(
     with working("loading the recogniser"):
         behind = chained(through or (), victim)
         attacked = load_victim(behind, device=device, dtype=getattr(torch, dtype))
-    setup = set_up(options, attacked.sample_rate, rooms)
+    setup = set_up(options, attacked.sample_rate, rooms, air)
     # every clip is checked before any time is spent on the first
     starts = None if start is None else _starts(start, audio)
     clips = prepare(attacked, recordings, [target] * len(audio), options, starts)
@@ -231,12 +235,14 @@ def demo(
     raise typer.Exit(0 if result.verified and result.record.options.method == method else 1)
 
 
-def set_up(options: Options, sample_rate: int, rooms: RoomBank | str | None) -> Setup:
+def set_up(
+    options: Options, sample_rate: int, rooms: RoomBank | str | None, air: str | None = None
+) -> Setup:
     """How to attack, with a bar while rooms are made."""
     from mondegreen.attacks.setup import Setup
 
     with Bars("rooms") as bars:
-        return Setup.of(options, sample_rate, rooms, on_room=partial(bars.count, "simulating"))
+        return Setup.of(options, sample_rate, rooms, air, partial(bars.count, "simulating"))
 
 
 def few_rooms(sample_rate: int) -> RoomBank:

@@ -43,8 +43,8 @@ Listener = Annotated[
 BankName = Annotated[
     str | None,
     typer.Option(
-        help="Bank of rooms of the results: a file, or fast/paper. Default: the one kept beside"
-        " them.",
+        help="Bank of rooms of the results: a file, or fast/paper/real. Default: the one kept"
+        " beside them.",
         rich_help_panel=ROOMS,
     ),
 ]

@@ -17,6 +17,7 @@ from mondegreen.report.numbers.measures import ABOVE_ONE, OVER, error_rate
 from mondegreen.wording import number_of
 
 if TYPE_CHECKING:
+    from mondegreen.air.ranges import Air
     from mondegreen.attacks.result import Result
     from mondegreen.findings import Finding
     from mondegreen.measures.transfer import Transcribed, Transfer
@@ -117,7 +118,7 @@ def print_result(result: Result, folder: Path) -> None:
         kept = "kept" if quality.masking.max_excess_db <= bound else "NOT kept"
         fields["bound"] = f"at most {bound:g} dB above the threshold: {kept}"
     if record.survival:
-        fields |= survival_fields(record.survival, record.clean)
+        fields |= survival_fields(record.survival, record.clean, record.air)
     if record.quality_in_rooms:
         fields |= in_rooms_fields(record.quality_in_rooms)
     own = (WAV, DELTA, *((LEVELS,) if result.levels else ()), RECORD)  # and no older report
@@ -230,10 +231,10 @@ def _passage(record: Record) -> dict[str, str]:
     return {"passage": f"{begin:.2f} s to {end:.2f} s", "whole heard as": heard}
 
 
-def survival_fields(survival: Survival, clean: Survival | None) -> dict[str, str]:
+def survival_fields(survival: Survival, clean: Survival | None, air: Air | None) -> dict[str, str]:
     """In how many rooms a sound matches the target, and the clean clip beside it."""
     fields = {
-        f"{survival.rooms.split} rooms": in_rooms(survival.rooms),
+        f"{survival.rooms.split} rooms{_in_air(air)}": in_rooms(survival.rooms),
         "without a room": in_no_room(survival.dry),
     }
     if clean:
@@ -245,6 +246,14 @@ def survival_fields(survival: Survival, clean: Survival | None) -> dict[str, str
 def _explained(fields: dict[str, str]) -> dict[str, str]:
     """Fields, and what a word error rate above 100 % means where one is among them."""
     return fields | ({OVER: ABOVE_ONE} if any(OVER in line for line in fields.values()) else {})
+
+
+def _in_air(air: Air | None) -> str:
+    """In which air, unless in rooms alone."""
+    from mondegreen.air.ranges import air_name
+
+    name = "paper" if air is None else air_name(air)
+    return "" if name == "paper" else f" ({name} air)"
 
 
 def in_rooms(rooms: InRooms) -> str:

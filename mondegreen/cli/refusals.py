@@ -17,7 +17,7 @@ from mondegreen.reading import is_file, is_folder, is_there
 if TYPE_CHECKING:
     from mondegreen.audio.passage import Passage
 
-BANKS: Final = ("fast", "paper")  # names of banks that are made on first use
+BANKS: Final = ("fast", "paper", "real")  # names of banks that are made on first use
 ANY_RATE: Final = 16_000  # Hz; whether a file can be read does not depend on it
 
 
@@ -75,6 +75,13 @@ def check_bank(rooms: str | None, *names: str) -> None:
             f"{rooms} does not exist, or is no file. Expected a bank that `mondegreen rooms make`"
             f" made, or {' or '.join((*BANKS, *names))}."
         )
+
+
+def check_air(air: str | None) -> None:
+    """Raises OptionError for an air that there is not, or a file that is none."""
+    from mondegreen.air.ranges import named_air
+
+    named_air(air)
 
 
 def check_picture(path: Path | None) -> None:

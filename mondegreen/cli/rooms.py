@@ -13,6 +13,7 @@ from mondegreen.chain.text import chained
 from mondegreen.cli.app import (
     DEFAULT_VICTIM,
     ROOMS,
+    AirName,
     AsJson,
     Beams,
     Device,
@@ -33,7 +34,7 @@ from mondegreen.cli.output import (
     verdict_in_rooms_line,
 )
 from mondegreen.cli.progress import Bars, working
-from mondegreen.cli.refusals import BANKS, check_bank, check_picture, check_sound
+from mondegreen.cli.refusals import BANKS, check_air, check_bank, check_picture, check_sound
 from mondegreen.errors import OptionError
 from mondegreen.processors import MOST_THREADS
 from mondegreen.wording import number_of
@@ -61,7 +62,10 @@ NO_ROOMS: Final = "none"  # in place of a bank
 def make(
     out: Annotated[Path, typer.Option(help="The file to make.")],
     preset: Annotated[
-        str, typer.Option(help="fast, or paper: the same rooms to a higher order of reflections.")
+        str,
+        typer.Option(
+            help="fast; paper: the same rooms to a higher order of reflections; or real: furnished."
+        ),
     ] = "fast",
     counts: Annotated[
         str, typer.Option(help="Responses to attack with, to choose with, and to prove with.")
@@ -139,11 +143,12 @@ def evaluate(
     rooms: Annotated[
         str | None,
         typer.Option(
-            help="Bank file, or fast/paper to build a 1,000-room bank once. Default: cached, 500"
-            " rooms. none: score the sound as it is.",
+            help="Bank file, or fast/paper/real to build a 1,000-room bank once. Default: cached,"
+            " 500 rooms. none: score the sound as it is.",
             rich_help_panel=ROOMS,
         ),
     ] = None,
+    air: AirName = None,
     split: Annotated[
         str, typer.Option(help="Which rooms of the bank: an attack never uses those of test.")
     ] = "test",
@@ -192,8 +197,12 @@ def evaluate(
     """
     check_sound(sound, target)
     check_bank(rooms, NO_ROOMS)
+    check_air(air)
+    if air is not None and rooms == NO_ROOMS:
+        raise OptionError("Got --air and --rooms none; an air needs rooms. Leave one of them out.")
+    from mondegreen.air.ranges import named_air
     from mondegreen.air.rooms.cached import named_bank
-    from mondegreen.judging.evaluate import attacked
+    from mondegreen.judging.evaluate import attacked, recorded_air
     from mondegreen.judging.evaluate import evaluate as evaluate_sound
     from mondegreen.victims import load_recogniser
 
@@ -207,12 +216,14 @@ def evaluate(
     if rooms != NO_ROOMS:
         with Bars("rooms") as bars:
             rate = recogniser.sample_rate
-            bank = named_bank(rooms, rate, partial(bars.count, "simulating"))
+            happens = named_air(air or recorded_air(sound))
+            bank = named_bank(rooms, rate, partial(bars.count, "simulating"), happens.rooms)
     with Bars(sound.name) as bars:
         seen = evaluate_sound(
             recogniser,
             sound,
             bank,
+            air=air,
             in_rooms=bank is not None,
             split=split,
             target=target,
@@ -231,7 +242,7 @@ def evaluate(
         fields = {"sound": seen.sound, "heard by": listener}
         fields |= {"target": seen.target, "original": seen.original or "-"}
         if seen.survival is not None:
-            fields |= survival_fields(seen.survival, seen.clean)
+            fields |= survival_fields(seen.survival, seen.clean, seen.air)
         if seen.quality_in_rooms is not None:
             fields |= {"how audible": verdict_in_rooms_line(seen.quality_in_rooms)}
             fields |= in_rooms_fields(seen.quality_in_rooms)

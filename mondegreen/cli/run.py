@@ -20,7 +20,7 @@ from mondegreen.cli.app import AsJson, Examples, Through, app, takes
 from mondegreen.cli.console import err, one_line, out
 from mondegreen.cli.output import print_fields, print_json
 from mondegreen.cli.progress import Bars
-from mondegreen.cli.refusals import check_bank, check_clips, check_place
+from mondegreen.cli.refusals import check_air, check_bank, check_clips, check_place
 from mondegreen.processors import check_threads
 from mondegreen.runs.config import RunConfig, read_config
 from mondegreen.wording import number_of
@@ -162,8 +162,9 @@ def run(
         raise typer.BadParameter("Give the run a folder: --out FOLDER")
     check_clips(resolved.clips)
     check_threads(resolved.threads)
-    resolved.options.check_rooms(resolved.rooms is not None)
+    resolved.options.check_rooms(resolved.rooms is not None or resolved.air is not None)
     check_bank(resolved.rooms)
+    check_air(resolved.air)
     check_place(folder)
     from mondegreen.report.numbers.tables import collect as collect_tables
     from mondegreen.runs.run import run as run_all

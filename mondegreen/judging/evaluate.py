@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mondegreen.air.noises import settled
+from mondegreen.air.ranges import Air, named_air
 from mondegreen.air.rooms.bank import RoomBank, Split
 from mondegreen.air.rooms.cached import default_bank
 from mondegreen.audio.pcm import load
@@ -42,7 +44,8 @@ class Evaluation:
 
     sound: str  # the path given
     victim: str  # who heard
-    bank: str | None  # the key of the bank; None: as it is alone
+    bank: str | None  # the key of the bank; None: as it is alone, like the next
+    air: Air | None  # what happened to the sound
     # target, original: the phrases that shares and word error rates speak of; no original: None
     target: str
     original: str | None
@@ -65,6 +68,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Plain data; the parts of `survival` stand beside the other fields."""
         data = asdict(self)
+        data["air"] = None if self.air is None else self.air.model_dump(mode="json")
         survival, clean, _ = (data.pop(name) for name in ("survival", "clean", "transfers"))
         data["alone"] = None if self.alone is None else self.alone.to_json()
         others = [other.to_json() for other in self.transfers]
@@ -76,6 +80,7 @@ def evaluate(
     sound: str | PathLike[str],
     bank: RoomBank | None = None,
     *,
+    air: Air | str | Path | None = None,
     in_rooms: bool = True,
     split: str = "test",
     target: str | None = None,
@@ -95,7 +100,9 @@ def evaluate(
     Args:
         recogniser: who hears; it need not be the one that was attacked.
         sound: an item folder, its `record.json` or `adversarial.wav`, or any recording.
-        bank: rooms at the recogniser's rate; None: the default bank.
+        bank: rooms at the recogniser's rate; None: the default bank of the air.
+        air: what happens to the sound, or its name or file (see `named_air`); None: of an item what
+            it was attacked in, else `paper`.
         in_rooms: False: hear it only as it is, without a bank.
         split: of the bank; only `test` is new to an attack that had this bank.
         target: the phrase; an item has its own.
@@ -114,21 +121,24 @@ def evaluate(
     """
     recogniser, others = guarded(recogniser), [guarded(other) for other in others]
     rate = recogniser.sample_rate
-    bank = bank or default_bank(rate) if in_rooms else None
+    audio, clean, known = _read(Path(sound), rate)
+    happens = settled(air_for(known, air), rate) if in_rooms else None
+    if happens is not None and bank is None:
+        bank = default_bank(rate, preset=happens.rooms)
+    bank = bank if in_rooms else None
     if bank is not None and bank.sample_rate != rate:
         raise OptionError(
             f"The bank is of {bank.sample_rate} Hz, the recogniser of {rate} Hz. Make a bank at"
             " that rate."
         )
     rooms = None if bank is None else bank.split(split)
-    audio, clean, known = _read(Path(sound), rate)
     phrases = Phrases(
         target=given_target(target or (known.target if known else None)),
         original=original or (known.heard_clean if known else None),
         normaliser="exact" if exact or (known and known.options.exact) else "default",
     )
     sounds = [audio] if clean is None else [audio, clean]
-    heard = [] if rooms is None else survival(recogniser, sounds, phrases, rooms, on_room)
+    heard = [] if rooms is None else survival(recogniser, sounds, phrases, rooms, on_room, happens)
     hear_with = partial(transfer, sound=audio, clean=clean, sample_rate=rate, phrases=phrases)
     whole = rooms is not None and heard[0].rooms.count == len(rooms.rooms)
     measured = _measured(audio, clean, rate, rooms, on_measured) if rooms and whole else None
@@ -138,6 +148,7 @@ def evaluate(
         sound=str(sound),
         victim=recogniser.name,
         bank=None if bank is None else bank.key,
+        air=happens,
         target=phrases.target,
         original=phrases.original,
         normaliser=phrases.normaliser,
@@ -153,6 +164,22 @@ def evaluate(
             *failures,
         ],
     )
+
+
+def air_for(known: Record | None, air: Air | str | Path | None) -> Air:
+    """The air that is asked for, or the one that a result was made in."""
+    if air is None and known is not None and known.air is not None:
+        return known.air
+    return named_air(air)
+
+
+def recorded_air(sound: str | PathLike[str]) -> Air | None:
+    """The air of an item's record; None for any other recording, and for methods without rooms.
+
+    Raises:
+        AudioError, MondegreenError: as `attacked`.
+    """
+    return read_item(sound).record.air if is_item(Path(sound)) else None
 
 
 def attacked(sound: str | PathLike[str]) -> str | None:

@@ -14,6 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mondegreen.air.noises import settled
+from mondegreen.air.ranges import Air
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.air.rooms.cached import named_bank
 from mondegreen.attacks.proof import bound_excess
@@ -64,7 +66,8 @@ def bank_of(path: Path, rooms: str | None, sample_rate: int) -> RoomBank | None:
         OptionError: there were several banks, or the one that was used is not there.
         RoomError: it cannot be read.
     """
-    every = {record.bank for record in _readable(path)}
+    airs = {record.bank: record.air or Air() for record in _readable(path)}
+    every = airs.keys()
     keys, kept = every - {None}, kept_bank(path)
     if not keys:
         return None
@@ -72,7 +75,9 @@ def bank_of(path: Path, rooms: str | None, sample_rate: int) -> RoomBank | None:
         raise OptionError(f"{path} has results of {len(keys)} banks of rooms. Verify each alone.")
     if None in every and not (rooms or kept):
         return None  # one record alone may not have a bank made
-    bank = named_bank(rooms or (str(kept) if kept else None), sample_rate)
+    bank = named_bank(
+        rooms or (str(kept) if kept else None), sample_rate, preset=airs[next(iter(keys))].rooms
+    )
     if bank.key not in keys:
         source = rooms or kept or "the default bank"
         raise OptionError(
@@ -145,7 +150,8 @@ def _survives(item: Item, recogniser: Recogniser, bank: RoomBank) -> bool:
     record = item.record
     phrases = Phrases(record.target, record.heard_clean, record.options.normaliser)
     test = bank.split("test")
-    (seen,) = survival(recogniser, [item.adversarial], phrases, test)
+    air = settled(record.air or Air(), record.sample_rate)
+    (seen,) = survival(recogniser, [item.adversarial], phrases, test, air=air)
     if seen.rooms.count != len(test.rooms):
         raise KeyboardInterrupt  # which `survival` has taken for an end
     return survives(seen)

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from torch import Tensor
 
+from mondegreen.air.ranges import Air
 from mondegreen.air.rooms.bank import Split
 from mondegreen.air.rooms.reverb import Reverb
+from mondegreen.air.through import judged
 from mondegreen.results.record import Dry, InRooms, RoomTranscript, Survival
 from mondegreen.text import WordErrors, matches, word_errors
 from mondegreen.victims.base import Recogniser, Victim
@@ -46,8 +48,11 @@ def survival(
     phrases: Phrases,
     split: Split,
     on_room: Callable[[int, int], None] | None = None,
+    air: Air | None = None,
 ) -> list[Survival]:
     """Transcribe sounds in every room of a split, and in none.
+
+    In each room the air draws anew, as no search has; all sounds are heard in the same draws.
 
     Ctrl-C after the first room ends the listening: what was heard by then is what is reported, of
     all sounds in the same rooms, and `count` says in how many.
@@ -58,15 +63,16 @@ def survival(
         phrases: what to compare with.
         split: the rooms, of the same rate.
         on_room: called after each, with how many of how many are done.
+        air: what happens to the sound besides the room; None: nothing.
 
     Raises:
         OptionError: there is no normaliser of that name.
     """
-    audio = [torch.from_numpy(sound) for sound in sounds]
+    audio, rate = [torch.from_numpy(sound) for sound in sounds], recogniser.sample_rate
     dry = [recogniser.transcribe(sound) for sound in audio]
     heard: list[list[str]] = []
     try:
-        for in_room in zip(*(_in_each(sound, split) for sound in audio), strict=True):
+        for in_room in zip(*(_in_each(sound, split, air, rate) for sound in audio), strict=True):
             heard.append([recogniser.transcribe(sound) for sound in in_room])
             if on_room is not None:
                 on_room(len(heard), len(split.rooms))
@@ -84,7 +90,9 @@ def survives(seen: Survival) -> bool:
     return seen.rooms.heard >= SURVIVES
 
 
-def heard_share(victim: Victim, sound: Tensor, target: Tensor, split: Split) -> float:
+def heard_share(
+    victim: Victim, sound: Tensor, target: Tensor, split: Split, air: Air | None = None
+) -> float:
     """Share of a split's rooms in which greedy decoding gives the target, by forward passes alone.
 
     Args:
@@ -92,28 +100,26 @@ def heard_share(victim: Victim, sound: Tensor, target: Tensor, split: Split) -> 
         sound: [T] in [-1, 1] on the 16-bit grid.
         target: the symbols, of `victim.encode`.
         split: the rooms.
+        air: see `survival`.
     """
     hits = 0
     with torch.no_grad():
-        for rows in _reverberated(sound.to(victim.device, victim.dtype), split):
+        for rows in _in_air(sound.to(victim.device, victim.dtype), split, air, victim.sample_rate):
             lengths = torch.full((len(rows),), rows.shape[1], device=rows.device)
             hits += int(victim.score(rows, lengths, [target] * len(rows)).matched.sum())
     return hits / len(split.rooms)
 
 
-def _in_each(sound: Tensor, split: Split) -> Iterator[Tensor]:
-    for rows in _reverberated(sound, split):
+def _in_each(sound: Tensor, split: Split, air: Air | None, rate: int) -> Iterator[Tensor]:
+    for rows in _in_air(sound, split, air, rate):
         yield from rows
 
 
-def _reverberated(sound: Tensor, split: Split) -> Iterator[Tensor]:
+def _in_air(sound: Tensor, split: Split, air: Air | None, rate: int) -> Iterator[Tensor]:
     """The sound [T] in the rooms of a split, in their order, some [m, T] at a time."""
     reverb = Reverb(split.rirs.to(sound.device, sound.dtype))
-    length = torch.tensor([len(sound)], device=sound.device)
     at_once = max(1, AT_ONCE // len(sound))
-    for first in range(0, len(reverb), at_once):
-        rooms = torch.arange(first, min(first + at_once, len(reverb)), device=sound.device)
-        yield reverb(sound[None, None], length, rooms[None])[0]
+    return judged(sound, air or Air(), reverb, split.name, rate, at_once)
 
 
 def _in_all(heard: Sequence[str], phrases: Phrases, split: Split) -> InRooms:

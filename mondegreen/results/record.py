@@ -19,6 +19,7 @@ from typing import Annotated, Any, Final, TypeVar, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from mondegreen.air.ranges import Air
 from mondegreen.audio.recording import SAMPLE_RATES
 from mondegreen.errors import MondegreenError
 from mondegreen.options import Options
@@ -27,7 +28,7 @@ T = TypeVar("T")
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 SampleRate = Annotated[int, Field(ge=SAMPLE_RATES[0], le=SAMPLE_RATES[1])]  # Hz
 
-SCHEMA: Final = 3  # of record.json; another one is refused
+SCHEMA: Final = 4  # of record.json; another one is refused
 
 
 @dataclass(frozen=True)
@@ -218,8 +219,7 @@ class Record:
     quality: Quality  # how audible the change may be
     # the key of the bank of rooms; None: a method without rooms, like the next two
     bank: str | None
-    # what else happened to the sound after the room in the search; not in `survival`
-    air: tuple[str, ...]
+    air: Air | None  # what happened to the sound, in the search and in `survival`
     survival: Survival | None  # how the saved file does in the bank's test rooms, and without any
     clean: Survival | None  # the same of the clean clip
     sample_rate: SampleRate  # of the saved file
@@ -257,6 +257,7 @@ class Record:
         data = asdict(self)
         last = {name: data.pop(name) for name in LAST}
         options, quality, survival = (data.pop(part) for part in PARTS)
+        data["air"] = None if self.air is None else self.air.model_dump(mode="json")
         flat = {"schema": SCHEMA, "adversarial": True, **data, **options.model_dump(), **quality}
         return flat | (survival or dict.fromkeys(PARTS["survival"])) | last
 

@@ -25,8 +25,8 @@ HOW: Final = frozenset(
     {"engine", "workers", "threads", "batch", "device", "checkpoint_seconds", "ray_address"}
 )
 TARGETS: Final = frozenset({"target", "targets"})
-PATHS: Final = frozenset({"clips", "targets", "rooms"})
-NO_PATHS: Final = frozenset({"paper", "fast"})  # even if a file of that name is there
+PATHS: Final = frozenset({"clips", "targets", "rooms", "air"})
+NO_PATHS: Final = frozenset({"paper", "fast", "real"})  # even if a file of that name is there
 
 
 class RunConfig(Options):
@@ -53,8 +53,13 @@ class RunConfig(Options):
     )
     rooms: str | None = Field(
         default=None,
-        description="Bank file, or fast/paper to build a 1,000-room bank once. Default: cached,"
-        " 500 rooms.",
+        description="Bank file, or fast/paper/real to build a 1,000-room bank once. Default:"
+        " cached, 500 rooms.",
+    )
+    air: str | None = Field(
+        default=None,
+        description="What happens to the sound: paper, rooms alone; real, also loudspeaker, noise,"
+        " microphone and clock; or a TOML file of ranges: see docs/rooms.md. Default: paper.",
     )
     dtype: Literal["float32", "float64"] = Field(
         default="float32", description="Floating type of weights and audio."

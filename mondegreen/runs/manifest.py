@@ -33,13 +33,14 @@ class Attacked:
     weights: str  # see `mondegreen.victims.fingerprint`
     sample_rate: int  # Hz
     bank: str | None  # the key of the bank of rooms; None: a method without rooms
+    air: dict[str, Any] | None  # what happens to the sound, with all ranges; None: likewise
     stages: str  # the hash of what the attack does; see `mondegreen.search.presets.fingerprint`
     devices: tuple[str, ...]  # what could be worked on, each once: GPUs, or the CPU
 
     @property
     def what(self) -> dict[str, Any]:
         """The part of it that makes a run this run."""
-        names = ("victim", "weights", "bank", "stages")
+        names = ("victim", "weights", "bank", "air", "stages")
         return {name: getattr(self, name) for name in names}
 
 

@@ -130,8 +130,8 @@ class Worker:
         """How to attack; a run keeps its bank of rooms, so that it can be resumed and verified."""
         kept, rate = self.ledger.run / BANK, self.victim.sample_rate
         if config.options.in_rooms and kept.is_file() and (is_run(self.ledger.run) or not first):
-            return Setup.of(config.options, rate, str(kept))
-        setup = Setup.of(config.options, rate, config.rooms)
+            return Setup.of(config.options, rate, str(kept), config.air)
+        setup = Setup.of(config.options, rate, config.rooms, config.air)
         if setup.rooms is not None and first:
             setup.rooms.save(kept)
         return setup
@@ -145,6 +145,7 @@ class Worker:
             weights=self.weights,
             sample_rate=self.victim.sample_rate,
             bank=self.setup.rooms.key if self.setup.rooms else None,
+            air=self.setup.air.model_dump(mode="json") if self.setup.rooms else None,
             stages=presets.fingerprint(presets.stages_for(self.setup.options)),
             devices=gpus if all_of_them else (str(self.victim.device),),
         )

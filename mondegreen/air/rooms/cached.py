@@ -20,15 +20,18 @@ SMALL_COUNTS = SplitSizes(attack=500, validate=20, test=30)  # for a demonstrati
 
 
 def named_bank(
-    name: str | None, sample_rate: int, on_room: Callable[[int, int], object] | None = None
+    name: str | None,
+    sample_rate: int,
+    on_room: Callable[[int, int], object] | None = None,
+    preset: str = "fast",
 ) -> RoomBank:
-    """A bank by its file or its preset's name; a preset's is full-sized, and None the default one.
+    """A bank by its file or its preset's name, whose bank is full-sized; None: `preset`'s default.
 
     Raises:
         RoomError: there is no such file or preset, it is of another rate, or as `default_bank`.
     """
     if name is None:
-        return default_bank(sample_rate, on_room=on_room)
+        return default_bank(sample_rate, on_room=on_room, preset=preset)
     if name in PRESETS:
         return default_bank(sample_rate, FULL_COUNTS, on_room, name)
     return RoomBank.load(name, sample_rate)
@@ -52,7 +55,8 @@ def default_bank(
     settings = replace(PRESETS[preset], sample_rate=sample_rate)
     made_from = [VERSION, asdict(settings), asdict(counts), version("pyroomacoustics")]
     path = cache_folder() / f"rooms-{key_of({'rooms': made_from})[:16]}.safetensors"
-    # one process: it takes seconds, and workers would import the caller's script a second time
+    # one process: it takes seconds (`real` four minutes), and workers would import the caller's
+    # script a second time
     make = partial(make_bank, path, settings, counts, workers=1, on_room=on_room)
     try:
         return make()

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from mondegreen.air.rooms.acoustics import direct_to_reverberant, reverberation_time
 from mondegreen.air.rooms.bank import VERSION, Response, Room, RoomBank, Split
+from mondegreen.air.rooms.furnished import furnished_room
 from mondegreen.air.rooms.measured import (
     Recording,
     contents,
@@ -38,7 +39,15 @@ from mondegreen.air.rooms.measured import (
     read_response,
     split_recordings,
 )
-from mondegreen.air.rooms.settings import FIRST, PRESETS, RoomSettings, SplitSizes, draw_room
+from mondegreen.air.rooms.settings import (
+    FIRST,
+    PRESETS,
+    FurnishedRooms,
+    RoomSettings,
+    Shoebox,
+    SplitSizes,
+    draw_room,
+)
 from mondegreen.air.rooms.simulate import impulse_response, library
 from mondegreen.errors import RoomError
 from mondegreen.files import differences, key_of, locked
@@ -51,7 +60,7 @@ OnRoom: TypeAlias = Callable[[int, int], object]  # responses done, and in all
 
 def make_bank(
     out: str | PathLike[str],
-    settings: RoomSettings = PRESETS["fast"],
+    settings: Shoebox = PRESETS["fast"],
     counts: SplitSizes = SplitSizes(),  # noqa: B008 - frozen
     seed: int = 0,
     source: Path | None = None,
@@ -117,7 +126,7 @@ class _Plan:
 # ---- the two kinds of banks -----------------------------------------------------------------
 
 
-def _simulated(settings: RoomSettings, counts: SplitSizes, seed: int) -> _Plan:
+def _simulated(settings: Shoebox, counts: SplitSizes, seed: int) -> _Plan:
     jobs = [(split, number) for split, count in counts.items() for number in range(count)]
     geometries = {draw_room(settings, seed, FIRST[split] + number) for split, number in jobs}
     assert len(geometries) == counts.total, "two splits might share a room"
@@ -138,10 +147,14 @@ def _simulated(settings: RoomSettings, counts: SplitSizes, seed: int) -> _Plan:
     )
 
 
-def _simulate(settings: RoomSettings, seed: int, job: tuple[str, int]) -> Response:
+def _simulate(settings: Shoebox, seed: int, job: tuple[str, int]) -> Response:
     split, number = job
-    geometry = draw_room(settings, seed, FIRST[split] + number)
-    rir = impulse_response(geometry, settings)
+    if isinstance(settings, FurnishedRooms):
+        geometry, rir = furnished_room(settings, seed, FIRST[split] + number)
+    else:
+        assert isinstance(settings, RoomSettings)
+        geometry = draw_room(settings, seed, FIRST[split] + number)
+        rir = impulse_response(geometry, settings)
     return _response(f"{split}-{number:06}", rir, settings.sample_rate, **vars(geometry))
 
 

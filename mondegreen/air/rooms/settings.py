@@ -1,5 +1,8 @@
 """Rooms to simulate: ranges, materials and presets, and the drawing of a room.
 
+There are two kinds: bare boxes like the paper's, all of whose walls are alike, and furnished rooms
+(preset `real`), whose surfaces are of materials drawn one by one.
+
 The paper simulates random rooms (section 5) without giving their parameters. The ranges are those
 of the authors' released `room_simulator.py`: 3-5 x 4-6 x 2-4 m. It passes an absorption of 0.2 to a
 library that takes it for a loss of *amplitude*; as a share of energy that is 1 - (1 - 0.2)² = 0.36.
@@ -38,8 +41,8 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class RoomSettings:
-    """Ranges that rooms are drawn from uniformly, and how they are simulated.
+class Shoebox:
+    """Ranges that rooms of either kind are drawn from uniformly.
 
     Raises:
         RoomError: a value is out of range, or the smallest room has no place for both.
@@ -49,17 +52,11 @@ class RoomSettings:
     width: tuple[float, float] = (3.0, 5.0)  # m
     length: tuple[float, float] = (4.0, 6.0)  # m
     height: tuple[float, float] = (2.0, 4.0)  # m
-    # share of the energy that a wall takes, in (0, 1]; the same for all six
-    absorption: float = 0.36
     max_order: int = 100  # most reflections on the way of an image source
     sample_rate: int = 16_000  # in Hz
     margin: float = 0.1  # least distance of source and microphone from every wall, in m
 
     def __post_init__(self) -> None:
-        if not 0 < self.absorption <= 1:
-            raise RoomError(
-                f"The absorption is {self.absorption}, expected a share of energy in (0, 1]."
-            )
         if self.max_order < 0:
             raise RoomError(f"The order is {self.max_order}, expected 0 reflections or more.")
         if self.sample_rate < 1:
@@ -87,6 +84,75 @@ class RoomSettings:
             )
 
 
+@dataclass(frozen=True)
+class RoomSettings(Shoebox):
+    """Bare rooms, whose six walls are alike.
+
+    Raises:
+        RoomError: as `Shoebox`, or the absorption is no share.
+    """
+
+    # share of the energy that a wall takes, in (0, 1]; the same for all six
+    absorption: float = 0.36
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.absorption <= 1:
+            raise RoomError(
+                f"The absorption is {self.absorption}, expected a share of energy in (0, 1]."
+            )
+
+
+# Materials of pyroomacoustics' list, which has them from Vorländer, *Auralization*, 2008: what
+# floors, ceilings and walls of flats and offices are of. Each surface draws its own.
+FLOORS: Final = (
+    *("linoleum_on_concrete", "wood_1.6cm", "audience_floor", "carpet_thin", "felt_5mm"),
+    *("carpet_rubber_5mm", "carpet_soft_10mm", "carpet_hairy", "carpet_6mm_closed_cell_foam"),
+)
+CEILINGS: Final = (
+    *("ceiling_plasterboard", "ceiling_fissured_tile", "ceiling_perforated_gypsum_board"),
+    *("ceiling_metal_panel", "acoustical_plaster_25mm"),
+)
+WALLS: Final = (
+    *("plasterboard", "brick_wall_rough", "smooth_brickwork_10mm_pointing", "hard_surface"),
+    *("wooden_lining", "plywood_thin", "glass_window", "curtains_cotton_0.33", "curtains_velvet"),
+    *("curtains_cotton_0.5", "blinds_open", "facing_brick"),
+)
+
+
+@dataclass(frozen=True)
+class FurnishedRooms(Shoebox):
+    """Rooms as people live and work in; see `mondegreen.air.rooms.furnished`.
+
+    Raises:
+        RoomError: as `Shoebox`, or a range is not one.
+    """
+
+    width: tuple[float, float] = (3.0, 8.0)  # m
+    length: tuple[float, float] = (4.0, 10.0)  # m
+    height: tuple[float, float] = (2.4, 4.0)  # m
+    max_order: int = 10
+    margin: float = 0.3  # m: loudspeakers and microphones have a size
+    distance: tuple[float, float] = (0.5, 5.0)  # of source and microphone, in m
+    rt60: tuple[float, float] = (0.3, 0.8)  # s, as measured in the response
+    scattering: float = 0.2  # share of a reflection that goes off in all directions, in [0, 1)
+    rays: int = 2000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("distance", "rt60"):
+            least, greatest = getattr(self, name)
+            if not 0 < least < greatest < math.inf:
+                raise RoomError(
+                    f"{name} ranges from {least} to {greatest}, expected 0 < least < greatest."
+                )
+        if not 0 <= self.scattering < 1 or self.rays < 1:
+            raise RoomError(
+                f"Got a scattering of {self.scattering} and {self.rays} rays, expected a share in"
+                " [0, 1) and at least one."
+            )
+
+
 # `fast` omits images of more than 25 reflections. Energy missing from the response of order 100,
 # relative to its energy, in 24 rooms of seed 0; and time on one core:
 #
@@ -96,8 +162,12 @@ class RoomSettings:
 #     ms           2.6     3.2     5.3     8.7    13.5    27.6     560
 #
 # 25 is the least multiple of 5 that stays below -40 dB in every room.
-PRESETS: Final[Mapping[str, RoomSettings]] = MappingProxyType(
-    {"paper": RoomSettings(), "fast": replace(RoomSettings(), max_order=25)}
+PRESETS: Final[Mapping[str, Shoebox]] = MappingProxyType(
+    {
+        "paper": RoomSettings(),
+        "fast": replace(RoomSettings(), max_order=25),
+        "real": FurnishedRooms(),
+    }
 )
 
 
@@ -144,7 +214,7 @@ class SplitSizes:
 FIRST: Final[Mapping[str, int]] = MappingProxyType({"attack": 0, "validate": 2**40, "test": 2**41})
 
 
-def draw_room(settings: RoomSettings, seed: int, number: int) -> Geometry:
+def draw_room(settings: Shoebox, seed: int, number: int) -> Geometry:
     """Room `number` of a seed, independent of all other draws.
 
     Raises:
@@ -153,12 +223,18 @@ def draw_room(settings: RoomSettings, seed: int, number: int) -> Geometry:
     # numpy reads seeds in words of 32 bits: a longer one would equal another seed and number
     if seed >= 2**32:
         raise RoomError(f"The seed is {seed}, expected less than 2**32.")
-    rng = generator(seed, number)
+    return draw_geometry(settings, generator(seed, number))
+
+
+def draw_geometry(
+    settings: Shoebox, rng: np.random.Generator, apart: tuple[float, float] = (GAP, math.inf)
+) -> Geometry:
+    """A room, its source and its microphone, which are so many metres apart."""
     least, greatest = np.transpose([settings.width, settings.length, settings.height])
     size = rng.uniform(least, greatest)
     while True:
         source, microphone = rng.uniform(settings.margin, size - settings.margin, size=(2, 3))
-        if np.linalg.norm(source - microphone) >= GAP:
+        if apart[0] <= np.linalg.norm(source - microphone) <= apart[1]:
             return Geometry(_point(size), _point(source), _point(microphone))
 
 

@@ -8,7 +8,8 @@ depend on the machine.
   cutting it off would cut off half the filter of a near source.
 - A zero-phase high-pass at 10 Hz removes the offset of the images, which are all positive.
 - The direct sound has the amplitude 1/d at a distance of d metres; nothing is normalised.
-- No air absorption, ray tracing or displaced images: no random numbers at all.
+- No air absorption, ray tracing or displaced images: no random numbers at all (furnished rooms have
+  them, see `mondegreen.air.rooms.furnished`).
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def impulse_response(geometry: Geometry, settings: RoomSettings) -> NDArray[np.f
         RoomError: pyroomacoustics is not installed.
     """
     pra = library()
-    with _constants(pra):
+    with constants(pra):
         room = pra.ShoeBox(
             geometry.size,
             fs=settings.sample_rate,
@@ -80,7 +81,7 @@ def library() -> ModuleType:
 
 
 @contextmanager
-def _constants(pra: ModuleType) -> Iterator[None]:
+def constants(pra: ModuleType) -> Iterator[None]:
     """Set the library's global constants, and restore them afterwards."""
     before = {name: pra.constants.get(name) for name in _CONSTANTS}
     try:
