@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mondegreen.air.ranges import Air
+from mondegreen.airs import Air
 from mondegreen.options import Options
 from mondegreen.results.record import (
     Dry,

@@ -23,6 +23,7 @@ ROOMS = (
     "reading",
     "findings",
     "options",
+    "airs",
     "processors",
     "wording",
     "text",

@@ -15,8 +15,8 @@ from torch import Tensor
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank
 
 from mondegreen import MondegreenError, Options, Result, attack, attack_batch
-from mondegreen.air.ranges import Air, Background
 from mondegreen.air.rooms import Room, RoomBank, Split
+from mondegreen.airs import Air, Background
 from mondegreen.attacks.clip import prepare
 from mondegreen.attacks.proof import prove
 from mondegreen.attacks.setup import Setup

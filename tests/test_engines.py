@@ -63,7 +63,7 @@ def test_batches_of_several_clips_are_the_same_by_either_engine(tmp_path: Path) 
     assert records(tmp_path / "ray") == records(tmp_path / "local")
 
 
-LOADED = Attacked("toy", "w" * 64, 16_000, None, "s" * 16, ("cpu",))
+LOADED = Attacked("toy", "w" * 64, 16_000, None, None, "s" * 16, ("cpu",))
 JOB = Job((), frozenset("a"))
 
 

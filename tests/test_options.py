@@ -31,7 +31,7 @@ OTHER: dict[str, Any] = {  # for each option, a value that is not its default
     **{"method": "carlini-wagner", "preset": "paper", "max_passes": 120, "under_threshold": 30.0},
     **{"band": "keep", "exact": True, "seed": 7, "max_clean_wer": 0.25},
 }
-ATTACKED = Attacked("linear", "w" * 64, 16_000, None, "s" * 16, ("cpu",))
+ATTACKED = Attacked("linear", "w" * 64, 16_000, None, None, "s" * 16, ("cpu",))
 each_option = pytest.mark.parametrize("name", Options.model_fields)
 
 

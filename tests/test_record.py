@@ -15,7 +15,7 @@ from records import BOUNDED, DRY, IN_ROOMS, rewrite
 from toy import TARGET, linear_victim, speech, toy_bank
 
 from mondegreen import MondegreenError, attack
-from mondegreen.air.ranges import Air, Background
+from mondegreen.airs import Air, Background
 from mondegreen.audio.pcm import save
 from mondegreen.judging.evaluate import evaluate
 from mondegreen.judging.sanity import examine

@@ -69,7 +69,7 @@ class Scripted:
 
     def open(self) -> Attacked:
         self.opened = True
-        return Attacked("toy", self.weights, 16_000, None, self.stages, ("cpu",))
+        return Attacked("toy", self.weights, 16_000, None, None, self.stages, ("cpu",))
 
     def grow(self, attacked: Attacked, jobs: int) -> int:
         return min(self.workers, jobs)

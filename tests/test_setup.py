@@ -9,9 +9,9 @@ import pytest
 import torch
 from toy import linear_victim, toy_bank
 
-from mondegreen.air.ranges import Air
 from mondegreen.air.rooms import RoomBank, cached
 from mondegreen.air.transformations import Gain, Rooms
+from mondegreen.airs import Air
 from mondegreen.attacks.setup import Setup
 from mondegreen.errors import OptionError, RoomError
 from mondegreen.options import Options

@@ -15,7 +15,7 @@ from safetensors.torch import save as save_tensors
 from stages import preset
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank, toy_rooms
 
-from mondegreen.air.transformations import Gain
+from mondegreen.airs import Air
 from mondegreen.attacks.attack import Attack
 from mondegreen.attacks.clip import prepare
 from mondegreen.attacks.setup import Setup
@@ -204,7 +204,7 @@ def test_what_is_damaged_on_disk_is_refused_and_changes_nothing(
         {"preset": "paper"},
         {"seed": 1},
         {"rooms": replace(toy_bank(), key="another")},
-        {"air": (Gain(),)},
+        {"air": Air(gain_db=(-6, 6))},
     ],
     ids=lambda other: next(iter(other)),
 )

@@ -57,7 +57,7 @@ def a_record(**changes: Any) -> dict[str, Any]:
         **{"under_threshold": None, "band": "full", "exact": False, "max_clean_wer": 0.5},
         **{"wer_clean": 0.0, "wer_target": 0.0, "wer_original": 1.0, "understood": True},
         **{"passes": 500, "looks": 0, "first_match": 7, "found_at": 480, "stage": "last"},
-        **{"interrupted": False, "seconds": 2.5, "bank": None, "air": [], "sample_rate": 16_000},
+        **{"interrupted": False, "seconds": 2.5, "bank": None, "air": None, "sample_rate": 16_000},
         **{"device": "cpu", "dtype": "float32", "versions": {"torch": "2.13.0"}, "warnings": []},
         **{"max_abs": 120.0, "snr_db": -3.5, "masking": MASKING, "pesq": 3.4, "stoi": 0.99},
         **{"pesq_c2": 3.9, "zimtohrli": 0.0033, "zimtohrli_mos": 4.4, "unmeasured": {}},

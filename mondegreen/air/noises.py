@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from mondegreen.air.ranges import Air, Background
 from mondegreen.air.transformations import Draws, at_ratio
+from mondegreen.airs import Air, Background
 from mondegreen.audio.batch import without_padding
 from mondegreen.audio.pcm import load
 from mondegreen.errors import AudioError, OptionError
@@ -91,6 +91,9 @@ def read_noises(folder: str, sample_rate: int) -> tuple[tuple[Tensor, ...], str]
 
 def settled(air: Air, sample_rate: int) -> Air:
     """The air with the hash of its recordings, which are those that it was kept with.
+
+    >>> settled(Air(), 16_000) == Air()  # without recordings there is nothing to add
+    True
 
     Raises:
         OptionError: as `read_noises`, or they are other recordings.

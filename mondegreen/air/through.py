@@ -15,10 +15,10 @@ from torch import Tensor
 
 from mondegreen.air.devices import Offset, Response, SoftClip
 from mondegreen.air.noises import Recorded, read_noises
-from mondegreen.air.ranges import Air, Background, Device
 from mondegreen.air.rooms.reverb import Reverb
 from mondegreen.air.rooms.settings import FIRST
 from mondegreen.air.transformations import ClockDrift, Draws, Gain, Noise, Transformation, apply
+from mondegreen.airs import Air, Background, Device
 
 # Of the draws that judge. Options take seeds below 2**63, so no search has these numbers.
 JUDGING: int = 2**63
@@ -64,7 +64,13 @@ def _noise(noise: Background, rate: int) -> Noise | Recorded:
 
 @dataclass(frozen=True)
 class InTurn:
-    """The rooms of a bank in their order, from one on: the draws have none to choose."""
+    """The rooms of a bank in their order, from one on: the draws have none to choose.
+
+    >>> rooms = InTurn(Reverb(torch.tensor([[1.0], [1.0]]), normalise=False))
+    >>> click = torch.tensor([[[1.0]]])
+    >>> rooms(click, torch.tensor([1]), Draws.of((0,), 1, 2)).flatten().tolist()
+    [1.0, 1.0]
+    """
 
     reverb: Reverb
     first: int = 0
@@ -82,6 +88,11 @@ def judged(
 
     Room number i has draw number i of the split's seed: every sound is heard in the same air, and
     no search has met it.
+
+    >>> reverb = Reverb(torch.tensor([[1.0], [1.0], [1.0]]), normalise=False)
+    >>> rows = judged(torch.tensor([0.5, 0.25]), Air(), reverb, "test", 16_000, at_once=2)
+    >>> [tuple(some.shape) for some in rows]
+    [(2, 2), (1, 2)]
     """
     lengths = torch.tensor([len(sound)], device=sound.device)
     seed = (JUDGING, list(FIRST).index(split))

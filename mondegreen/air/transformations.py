@@ -169,7 +169,12 @@ class Noise:
 
 
 def at_ratio(own: Tensor, noise: Tensor, ratio_db: Tensor, lengths: Tensor) -> Tensor:
-    """Sounds with noise of mean power 1, [A, M, T], at ratios [A, M] to the sounds' mean power."""
+    """Sounds with noise of mean power 1, [A, M, T], at ratios [A, M] to the sounds' mean power.
+
+    >>> own, hum = torch.full((1, 1, 2), 0.5), torch.tensor([[[1.0, -1.0]]])
+    >>> at_ratio(own, hum, torch.tensor([[20.0]]), torch.tensor([2])).flatten()
+    tensor([0.5500, 0.4500])
+    """
     power = own.detach().square().sum(-1) / lengths[:, None]
     amplitude = (power / (10 ** (ratio_db / 10)).to(power)).sqrt()
     return own + amplitude[..., None] * noise

@@ -14,8 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mondegreen.air.ranges import Air
 from mondegreen.air.rooms.bank import RoomBank
+from mondegreen.airs import Air
 from mondegreen.attacks.clip import Clip, Start, prepare
 from mondegreen.attacks.doubts import doubts
 from mondegreen.attacks.proof import Proven, hear_whole, prove, unproved

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mondegreen.air.noises import settled
-from mondegreen.air.ranges import Air, named_air
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.air.rooms.cached import named_bank
 from mondegreen.air.rooms.reverb import Reverb
 from mondegreen.air.through import through
 from mondegreen.air.transformations import Rooms, Transformation
+from mondegreen.airs import Air, named_air
 from mondegreen.errors import OptionError
 from mondegreen.options import Options
 from mondegreen.search.presets import Stages, stages_for

@@ -17,7 +17,7 @@ from mondegreen.report.numbers.measures import ABOVE_ONE, OVER, error_rate
 from mondegreen.wording import number_of
 
 if TYPE_CHECKING:
-    from mondegreen.air.ranges import Air
+    from mondegreen.airs import Air
     from mondegreen.attacks.result import Result
     from mondegreen.findings import Finding
     from mondegreen.measures.transfer import Transcribed, Transfer
@@ -250,7 +250,7 @@ def _explained(fields: dict[str, str]) -> dict[str, str]:
 
 def _in_air(air: Air | None) -> str:
     """In which air, unless in rooms alone."""
-    from mondegreen.air.ranges import air_name
+    from mondegreen.airs import air_name
 
     name = "paper" if air is None else air_name(air)
     return "" if name == "paper" else f" ({name} air)"

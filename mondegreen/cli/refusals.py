@@ -79,7 +79,7 @@ def check_bank(rooms: str | None, *names: str) -> None:
 
 def check_air(air: str | None) -> None:
     """Raises OptionError for an air that there is not, or a file that is none."""
-    from mondegreen.air.ranges import named_air
+    from mondegreen.airs import named_air
 
     named_air(air)
 

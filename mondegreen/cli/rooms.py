@@ -200,8 +200,8 @@ def evaluate(
     check_air(air)
     if air is not None and rooms == NO_ROOMS:
         raise OptionError("Got --air and --rooms none; an air needs rooms. Leave one of them out.")
-    from mondegreen.air.ranges import named_air
     from mondegreen.air.rooms.cached import named_bank
+    from mondegreen.airs import named_air
     from mondegreen.judging.evaluate import attacked, recorded_air
     from mondegreen.judging.evaluate import evaluate as evaluate_sound
     from mondegreen.victims import load_recogniser

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mondegreen.air.noises import settled
-from mondegreen.air.ranges import Air, named_air
 from mondegreen.air.rooms.bank import RoomBank, Split
 from mondegreen.air.rooms.cached import default_bank
+from mondegreen.airs import Air, named_air
 from mondegreen.audio.pcm import load
 from mondegreen.chain.names import is_own
 from mondegreen.chain.text import chained, unchained

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from mondegreen.air.noises import settled
-from mondegreen.air.ranges import Air
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.air.rooms.cached import named_bank
+from mondegreen.airs import Air
 from mondegreen.attacks.proof import bound_excess
 from mondegreen.audio.batch import pad
 from mondegreen.errors import MondegreenError, OptionError, VictimError

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from torch import Tensor
 
-from mondegreen.air.ranges import Air
 from mondegreen.air.rooms.bank import Split
 from mondegreen.air.rooms.reverb import Reverb
 from mondegreen.air.through import judged
+from mondegreen.airs import Air
 from mondegreen.results.record import Dry, InRooms, RoomTranscript, Survival
 from mondegreen.text import WordErrors, matches, word_errors
 from mondegreen.victims.base import Recogniser, Victim

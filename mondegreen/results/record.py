@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final, TypeVar, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from mondegreen.air.ranges import Air
+from mondegreen.airs import Air
 from mondegreen.audio.recording import SAMPLE_RATES
 from mondegreen.errors import MondegreenError
 from mondegreen.options import Options
