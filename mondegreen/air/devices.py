@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -50,7 +51,7 @@ class Response:
         """See `Transformation`."""
         kernels = self.kernels(draws).to(audio)
         samples, late = audio.shape[-1], kernels.shape[-1] // 2
-        size = 1 << (samples + kernels.shape[-1] - 2).bit_length()
+        size = next_fast_len(samples + kernels.shape[-1] - 1, real=True)
         spectrum = torch.fft.rfft(without_padding(audio, lengths), size)
         filtered = torch.fft.irfft(spectrum * torch.fft.rfft(kernels, size), size)
         return without_padding(filtered[..., late : late + samples], lengths)
