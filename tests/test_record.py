@@ -30,10 +30,12 @@ from mondegreen.results.record import (
     MaskingExcess,
     OverRooms,
     Point,
+    Prices,
     Quality,
     QualityInRooms,
     Record,
     RoomTranscript,
+    Success,
     Survival,
 )
 
@@ -105,6 +107,8 @@ airs = st.builds(
     offset_ms=st.none() | ranges,
     gain_db=st.none() | ranges,
 )
+prices = st.builds(Prices, numbers, *[st.none() | numbers] * 4)
+successes = st.builds(Success, counts, texts, prices)
 KINDS: dict[str, st.SearchStrategy[Any]] = {
     **{"str": texts, "bool": st.booleans(), "float": numbers, "Count": counts},
     **{
@@ -118,6 +122,7 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
     "tuple[Count, Count]": st.tuples(counts, counts),
     "tuple[str, ...]": st.lists(texts, max_size=2).map(tuple),
     "tuple[Point, ...]": st.lists(points, max_size=2).map(tuple),
+    "tuple[Success, ...]": st.lists(successes, max_size=2).map(tuple),
     "Mapping[str, str]": st.dictionaries(texts, texts, max_size=2),
 }
 
@@ -192,7 +197,7 @@ NEEDED = {name for name in DRY.to_json() if name not in {*Options.model_fields, 
 
 
 @pytest.mark.parametrize(
-    "name", sorted(NEEDED - LATER - {"key", "files", "passage", "heard_whole"})
+    "name", sorted(NEEDED - LATER - {"key", "files", "passage", "heard_whole", "trail"})
 )
 def test_a_field_that_is_missing_is_refused(name: str) -> None:
     rest = {other: value for other, value in DRY.to_json().items() if other != name}
