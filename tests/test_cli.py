@@ -527,7 +527,7 @@ def test_attack_in_rooms_prints_the_rooms_and_the_control(
         *("--start", tmp_path / "out", "--max-passes", "30", "--out", tmp_path / "quieter"),
         "--json",
     )
-    assert json.loads(again.out)["passes"] == 30
+    assert json.loads(again.out)["passes"] == 28  # four a step
 
 
 def test_results_in_rooms_keep_their_bank_and_are_verified_with_it(
@@ -566,8 +566,7 @@ def test_a_bank_is_named_by_its_preset_too(
     ran = run("attack", clip, "--target", toy.TARGET, "--rooms", "paper", *out)
     assert ran.status in (0, 1)
     ran = run("evaluate", tmp_path / "out", "--rooms", "fast")
-    full = mondegreen.air.rooms.cached.FULL_COUNTS
-    assert asked == [(16_000, full, "paper"), (16_000, full, "fast")]
+    assert asked == [(16_000, None, "paper"), (16_000, None, "fast")]
 
 
 def test_what_is_not_there_is_no_result_to_evaluate(run, tmp_path: Path) -> None:
@@ -621,8 +620,8 @@ def test_the_demo_goes_from_robust_to_combined(run, toy_demo, tmp_path: Path) ->
     first, second = (
         json.loads((tmp_path / "out" / part / "record.json").read_text()) for part in ("robust", "")
     )
-    assert (first["method"], first["passes"]) == ("robust", 400)
-    assert (second["method"], second["passes"]) == ("combined", 300)
+    assert (first["method"], first["passes"]) == ("robust", 600)
+    assert (second["method"], second["passes"]) == ("combined", 600)
     assert second["masking"]["loss"] < first["masking"]["loss"]
     assert ran.status == (0 if second["verified"] else 1)
     assert (tmp_path / "out" / "robust" / "picture.png").is_file()

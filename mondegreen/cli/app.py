@@ -88,8 +88,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per 
 Bank = Annotated[
     str | None,
     typer.Option(
-        help="Bank file, or fast/paper/real to build a 1,000-room bank once. Default: cached, 500"
-        " rooms.",
+        help="Bank file, or fast, paper or real: a bank that is made once and kept. Default: the"
+        " air's own.",
         rich_help_panel=ROOMS,
     ),
 ]

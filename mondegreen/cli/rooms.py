@@ -143,8 +143,8 @@ def evaluate(
     rooms: Annotated[
         str | None,
         typer.Option(
-            help="Bank file, or fast/paper/real to build a 1,000-room bank once. Default: cached,"
-            " 500 rooms. none: score the sound as it is.",
+            help="Bank file, or fast, paper or real: a bank that is made once and kept. Default:"
+            " the air's own. none: score the sound as it is.",
             rich_help_panel=ROOMS,
         ),
     ] = None,

@@ -53,8 +53,8 @@ class RunConfig(Options):
     )
     rooms: str | None = Field(
         default=None,
-        description="Bank file, or fast/paper/real to build a 1,000-room bank once. Default:"
-        " cached, 500 rooms.",
+        description="Bank file, or fast, paper or real: a bank that is made once and kept. Default:"
+        " the air's own.",
     )
     air: str | None = Field(
         default=None,

@@ -54,8 +54,8 @@ def default_bank(
 ) -> RoomBank:
     """A bank of simulated rooms of a preset; made on first use, and cached.
 
-    `counts` are the preset's own in `COUNTS` unless given. A damaged one is made again. `on_room` is called, while one is made, with the rooms done and
-    wanted.
+    `counts` are the preset's own in `COUNTS` unless given. A damaged bank is made again. `on_room`
+    is called, while one is made, with the rooms done and wanted.
 
     Raises:
         RoomError: pyroomacoustics is missing, or the cache cannot be written.
