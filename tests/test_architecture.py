@@ -41,6 +41,7 @@ ROOMS = (
     "judging",
     "runs",
     "report",
+    "gating",
     "defending",
     "listening",
     "doctor",
@@ -138,7 +139,7 @@ def test_imports_go_one_way() -> None:
     assert backward(GRAPH) == []
 
 
-@pytest.mark.parametrize("start", ["results", "report", "listening"])
+@pytest.mark.parametrize("start", ["results", "report", "gating", "listening"])
 def test_what_is_made_afterwards_needs_neither_torch_nor_a_victim(start: str) -> None:
     found = reach(read_graph(PACKAGE, for_types=False), start)
     heavy = {name.split(".")[0] for name in found} & {"torch", "transformers", "onnxruntime"}

@@ -60,9 +60,11 @@ def test_a_file_that_only_breaks_its_bound_is_a_success_at_its_price() -> None:
 
 def test_clips_without_a_success_are_beyond_and_unfinished_ones_left_out() -> None:
     failed = replace(DRY, verified=False, trail=())
-    found = priced("run", [entry(DRY), entry(failed), Entry({"status": "pending"})], MARGIN)
+    found = priced(
+        "run", [entry(DRY), entry(failed), Entry({"status": "pending", "key": "c9"})], MARGIN
+    )
     assert [one.price for one in found.clips] == [-6.5, None]
-    assert (found.beyond, found.unfinished, found.missing) == (1, 1, ())
+    assert (found.beyond, found.unfinished, found.missing) == (1, ("c9",), ())
 
 
 def test_a_success_without_a_value_is_told() -> None:

@@ -26,6 +26,7 @@ ORDER: Final = (  # of work
         "summary",
         "compare",
         "curve",
+        "gate",
         "report",
         "plot",
         "collect",

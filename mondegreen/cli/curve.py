@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,8 +20,6 @@ from mondegreen.wording import number_of
 
 if TYPE_CHECKING:
     from mondegreen.report.numbers.prices import PricedClips
-
-DIGITS: Final = {"pesq": 2, "zimtohrli": 2}  # after the point; of decibels one
 
 
 @app.command(
@@ -77,11 +75,11 @@ def _print(one: PricedClips) -> None:
     clips = number_of(len(one.clips), "clip")
     fields = {"run": one.label, "by": one.by.label, "clips": f"{clips}, {one.beyond} beyond"}
     if one.unfinished:
-        fields["not finished"] = f"{number_of(one.unfinished, 'clip')}, left out"
+        fields["not finished"] = f"{number_of(len(one.unfinished), 'clip')}, left out"
     if one.missing:
         fields["not measured"] = f"{number_of(len(one.missing), 'clip')}, left out"
     if (mark := one.by.mark) is not None:
-        fields[f"at {price_text(mark, one.by)}, the mark"] = _share(one, mark)
+        fields[f"at {one.by.text(mark)}, the mark"] = _share(one, mark)
     print_fields(fields)
     text = partial(_cost_text, by=one.by)
     rows = []
@@ -98,15 +96,10 @@ def _share(one: PricedClips, price: float) -> str:
     return f"{hits} of {clips} attackable, {hits / clips:.0%} (95 % band: {low:.0%} to {high:.0%})"
 
 
-def price_text(price: float, by: Yardstick) -> str:
-    """A price with its digits, as "-3.2"."""
-    return f"{price:.{DIGITS.get(by.name, 1)}f}"
-
-
 def _cost_text(cost: float, by: Yardstick) -> str:
     if cost == inf:
         return "beyond"
-    return "unknown" if cost == -inf else price_text(by.cost(cost), by)
+    return "unknown" if cost == -inf else by.text(by.cost(cost))
 
 
 def curve_json(one: PricedClips) -> dict[str, Any]:
@@ -122,7 +115,7 @@ def curve_json(one: PricedClips) -> dict[str, Any]:
         "by": one.by.name,
         "clips": [vars(clip) for clip in one.clips],
         "beyond": one.beyond,
-        "not_finished": one.unfinished,
+        "not_finished": list(one.unfinished),
         "not_measured": list(one.missing),
         "band": one.band,
         "quantiles": [

@@ -23,10 +23,15 @@ class Yardstick:
     rising: bool  # the less audible, the more; then the lower price is the larger number
     mark: float | None  # from which on a change is taken for inaudible; None: there is none
     field: str  # of `Quality.unmeasured`, which says why it is missing
+    digits: int = 1  # after the point
 
     def cost(self, value: float) -> float:
         """The value as a number that rises with audibility; of such a number, the value."""
         return -value if self.rising else value
+
+    def text(self, value: float) -> str:
+        """A price with its digits, as "-3.2"."""
+        return f"{value:.{self.digits}f}"
 
 
 ALL: Final = (
@@ -34,11 +39,12 @@ ALL: Final = (
     Yardstick("margin", "margin, dB", lambda of: of.margin_db, True, 0.0, "temporal"),
     Yardstick("snr", "SNR, dB", lambda of: of.snr_db, True, None, "snr_db"),
     Yardstick(
-        "pesq", "PESQ (Cor. 2)", lambda of: of.pesq_c2, True, verdict.PESQ.inaudible, "pesq_c2"
+        *("pesq", "PESQ (Cor. 2)", lambda of: of.pesq_c2, True),
+        *(verdict.PESQ.inaudible, "pesq_c2", 2),
     ),
     Yardstick(
         *("zimtohrli", "Zimtohrli MOS", lambda of: of.zimtohrli_mos, True),
-        *(verdict.ZIMTOHRLI.inaudible, "zimtohrli"),
+        *(verdict.ZIMTOHRLI.inaudible, "zimtohrli", 2),
     ),
 )
 YARDSTICKS: Final[Mapping[By, Yardstick]] = {one.name: one for one in ALL}

@@ -48,13 +48,18 @@ class PricedClips:
     by: Yardstick
     clips: tuple[PricedClip, ...]
     missing: tuple[str, ...] = ()  # ids of those with a success that the yardstick has no value of
-    unfinished: int = 0  # clips that were not attacked to the end, or could not be
+    unfinished: tuple[str, ...] = ()  # ids of those not attacked to the end, or that could not be
 
     @cached_property
     def costs(self) -> Floats:
         """[N] what they cost, rising with audibility; infinite beyond."""
         prices = (one.price for one in self.clips)
         return np.sort([inf if price is None else self.by.cost(price) for price in prices])
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The ids of the clips whose price is not known."""
+        return self.missing + self.unfinished
 
     @property
     def beyond(self) -> int:
@@ -110,10 +115,11 @@ def priced(label: str, entries: Iterable[Entry], by: Yardstick) -> PricedClips:
     """
     clips: list[PricedClip] = []
     missing: list[str] = []
-    unfinished, why = 0, ""
+    unfinished: list[str] = []
+    why = ""
     for entry in entries:
         if entry.record is None:
-            unfinished += 1
+            unfinished.append(entry.cells.get("id", entry.cells["key"]))
             continue
         record = entry.record
         found = [by.value(prices) for prices in successes(record)]
@@ -130,7 +136,7 @@ def priced(label: str, entries: Iterable[Entry], by: Yardstick) -> PricedClips:
             f"{label} has no clip with a {by.label}: {_why(why, missing)}. Expected a run with"
             " finished clips; for another yardstick, use --by."
         )
-    return PricedClips(label, by, tuple(clips), tuple(missing), unfinished)
+    return PricedClips(label, by, tuple(clips), tuple(missing), tuple(unfinished))
 
 
 def _why(why: str, missing: Sequence[str]) -> str:

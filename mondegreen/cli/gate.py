@@ -1,0 +1,109 @@
+"""May it be shipped: gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mondegreen.cli.app import AsJson, Examples, app
+from mondegreen.cli.output import print_fields, print_json, print_table
+from mondegreen.cli.refusals import check_results
+from mondegreen.errors import OptionError
+
+if TYPE_CHECKING:
+    from mondegreen.gating.gate import Verdict
+
+
+@app.command(
+    epilog=Examples + "mondegreen gate this-week --allow 5% --below margin:0\n\n"
+    "mondegreen gate this-week --against last-week --worse-by 3% --below zimtohrli:4.5"
+)
+def gate(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, after `mondegreen sanity`.")],
+    below: Annotated[
+        str,
+        typer.Option(
+            metavar="YARDSTICK:PRICE",
+            help="What is attackable at this price or less audibly counts: margin, excess, snr,"
+            " pesq or zimtohrli, and a number, as margin:0. Fix it before you look.",
+        ),
+    ],
+    allow: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="At most this share of clips may count, as 5%."),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="An earlier run: same clips, targets and options.", metavar="RUN"),
+    ] = None,
+    worse_by: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="By at most this may the share have risen, as 3%."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pass or fail a run by what share of its clips is attackable at or below a price.
+
+    It passes if the share is surely within what is allowed, and fails if it is surely above: by
+    95 % bounds, so that either is wrong in at most 5 of 100 runs. Exit status 0: it passes; 1: it
+    fails; 2: that cannot be judged, as with too few clips to tell (with 5 % allowed and none
+    attackable, 59 would do), or sanity checks that fire or were not run.
+    """
+    if (against is None) != (worse_by is None):
+        raise OptionError(
+            "--against and --worse-by go together: an earlier run, and by how much the share may"
+            " have risen since, as 3%. Give both or neither."
+        )
+    if allow is None and against is None:
+        raise OptionError(
+            "Nothing to judge by: give --allow, as 5%, or --against with --worse-by, or all three."
+        )
+    for folder in (run, against):
+        if folder is not None:
+            check_results(folder)
+    from mondegreen.gating.gate import judge
+    from mondegreen.gating.rule import Limit, read_share
+    from mondegreen.gating.tested import read_tested
+
+    limit = Limit.read(below)
+    share = None if allow is None else read_share(allow, "--allow")
+    rise = 0.0 if worse_by is None else read_share(worse_by, "--worse-by")
+    before = None if against is None else read_tested(against, limit.by)
+    verdict = judge(read_tested(run, limit.by), limit, share, before, rise)
+    if as_json:
+        print_json(verdict_json(verdict))
+    else:
+        _print(verdict)
+    raise typer.Exit(verdict.status)
+
+
+def _print(verdict: Verdict) -> None:
+    """Every rule, the verdict, and the clips that count."""
+    from mondegreen.gating.gate import WORDS
+
+    print_fields({"run": verdict.clips.label, "counts": verdict.limit.words})
+    for one in verdict.rulings:
+        print_fields({"rule": one.rule, WORDS[one.outcome]: one.why})
+    print_fields({"the gate": verdict.words})
+    if verdict.attackable:
+        rows = [
+            [one.id, verdict.price(one), one.target, one.path or ""] for one in verdict.attackable
+        ]
+        print_table(["attackable", verdict.limit.by.label, "as", "in"], rows)
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """All of it, for programs."""
+    return {
+        "run": verdict.clips.label,
+        "by": verdict.limit.by.name,
+        "price": verdict.limit.price,
+        "verdict": verdict.words,
+        "status": verdict.status,
+        "rules": [vars(one) for one in verdict.rulings],
+        "attackable": [vars(one) for one in verdict.attackable],
+        "not_known": list(verdict.clips.unknown),
+        "clips": len(verdict.clips.clips) + len(verdict.clips.unknown),
+    }
