@@ -33,14 +33,20 @@ def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
     return pair
 
 
-Range = Annotated[tuple[float, float], BeforeValidator(_pair), AfterValidator(_ascending)]
 Positive = Annotated[float, Field(gt=0)]
 PositiveRange = Annotated[
     tuple[Positive, Positive], BeforeValidator(_pair), AfterValidator(_ascending)
 ]
+# What is beyond these is no air, and makes numbers too large to compute with.
+Level = Annotated[float, Field(ge=-120, le=120)]
+Levels = Annotated[tuple[Level, Level], BeforeValidator(_pair), AfterValidator(_ascending)]
+Clock = Annotated[float, Field(ge=-10_000, le=10_000)]
+Clocks = Annotated[tuple[Clock, Clock], BeforeValidator(_pair), AfterValidator(_ascending)]
+Drive = Annotated[float, Field(ge=0.001, le=100)]
+Drives = Annotated[tuple[Drive, Drive], BeforeValidator(_pair), AfterValidator(_ascending)]
 NoNegative = Annotated[float, Field(ge=0, le=10_000)]
-Decibels = Annotated[float, Field(ge=0, le=24)]
 Delay = Annotated[tuple[NoNegative, NoNegative], BeforeValidator(_pair), AfterValidator(_ascending)]
+Decibels = Annotated[float, Field(ge=0, le=24)]
 Ripple = Annotated[tuple[Decibels, Decibels], BeforeValidator(_pair), AfterValidator(_ascending)]
 
 
@@ -69,13 +75,13 @@ class Loudspeaker(Device):
     """A loudspeaker, and how far it is driven."""
 
     # how far the loudest sample is driven into tanh(drive): 1 is a third harmonic of about 6 %
-    drive: PositiveRange | None = None
+    drive: Drives | None = None
 
 
 class Background(Checked):
     """Noise at a level relative to the sound's in the room: recordings, or pink noise."""
 
-    snr_db: Range
+    snr_db: Levels
     folder: str | None = None  # of recordings; None: pink noise
     contents: str | None = None  # hash of the recordings; None: those that are there
 
@@ -98,8 +104,8 @@ class Air(Checked):
     offset_ms: Delay | None = None  # by how much the sound begins later
     noise: Background | None = None
     microphone: Device | None = None
-    gain_db: Range | None = None  # of the recording, clipped at full scale
-    clock_ppm: Range | None = None  # by how much the recorder's clock is faster
+    gain_db: Levels | None = None  # of the recording, clipped at full scale
+    clock_ppm: Clocks | None = None  # by how much the recorder's clock is faster
 
 
 # Where the ranges come from is in docs/rooms.md.

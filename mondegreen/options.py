@@ -129,7 +129,7 @@ def _complaint(found: Mapping[str, Any], model: type[BaseModel]) -> str:
         advice = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
         return f"There is no option {name!r:.60}; {advice}"
     if found["type"] == "missing":
-        return f"No {name} were given; name them on the command line or in the configuration"
+        return f"No {name} were given; name them"
     if found["type"] == "value_error":
         return str(found["ctx"]["error"])
     return f"Got {name} = {found['input']!r:.60}: {found['msg'].lower()}"

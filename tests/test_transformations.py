@@ -323,6 +323,38 @@ def test_the_band_is_butterworths(low: float, high: float) -> None:
     np.testing.assert_allclose(spectrum, expected, rtol=0, atol=0.02)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("low", "high", "edge"), [(400.0, 1e6, 400), (1e-3, 3000.0, 3000)])
+def test_at_an_edge_a_tone_is_three_decibels_down(
+    low: float, high: float, edge: int, dtype: torch.dtype
+) -> None:
+    band = Response(RATE, (low, low), (12.0, 12.0), (high, high), (12.0, 12.0))
+    tone = (2 * math.pi * edge / RATE * torch.arange(RATE).double()).sin().to(dtype)
+    got = band(tone[None, None], cut(RATE), Draws.of(SEED, 1, 1))[0, 0, 4000:12_000]
+    level = decibels(got.square().mean() / tone[4000:12_000].square().mean())
+    assert float(level) == pytest.approx(10 * math.log10(0.5), abs=0.1)
+
+
+@pytest.mark.parametrize("slope", [6.0, 15.0, 24.0])
+def test_beyond_an_edge_the_response_falls_by_the_slope(slope: float) -> None:
+    def falls(band: Response, near: int, far: int) -> float:
+        gain = decibels(torch.fft.rfft(band.kernels(Draws.of(SEED, 1, 1))[0, 0], RATE).abs() ** 2)
+        return float(gain[near] - gain[far])  # one bin a hertz
+
+    steep, any_slope = (slope, slope), (6.0, 6.0)
+    above = Response(RATE, (1e-3, 1e-3), any_slope, (500.0, 500.0), steep)
+    below = Response(RATE, (6000.0, 6000.0), steep, (1e6, 1e6), any_slope)
+    assert falls(above, 3000, 6000) == pytest.approx(slope, rel=0.03)
+    assert falls(below, 1000, 500) == pytest.approx(slope, rel=0.03)
+
+
+def test_a_band_that_is_wide_enough_changes_nothing() -> None:
+    band = Response(RATE, (1e-6, 1e-6), (6.0, 6.0), (1e9, 1e9), (6.0, 6.0))
+    audio = noise(18, 1, 1, 1501).diff()  # with nothing at 0 Hz, which no device plays
+    got = band(audio, cut(1500), Draws.of(SEED, 1, 2))
+    torch.testing.assert_close(got, audio.expand(-1, 2, -1), rtol=0, atol=1e-4)
+
+
 def test_ripple_stays_within_what_was_drawn() -> None:
     band = Response(RATE, (1.0, 1.0), (6.0, 6.0), (1e6, 1e6), (6.0, 6.0), (3.0, 3.0))
     kernels = band.kernels(Draws.of(SEED, 1, 20))[0]
