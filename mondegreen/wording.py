@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+By = Literal["excess", "margin", "snr", "pesq", "zimtohrli"]  # what prices are taken by
+
 
 def number_of(count: int, thing: str, things: str | None = None) -> str:
     """How many there are of something; `things` is its plural, where that is not with an s.

@@ -17,6 +17,7 @@ from toy import TARGET, LinearVictim, linear_victim, speech
 
 from mondegreen import MondegreenError, Options, Result, attack, attack_batch
 from mondegreen.attacks import attack as attacks
+from mondegreen.attacks import doubts
 from mondegreen.attacks.clip import _warnings
 from mondegreen.audio.pcm import load, save
 from mondegreen.errors import AudioError, OptionError, RecogniserError, TargetError
@@ -82,7 +83,8 @@ def test_the_record_has_what_was_promised(clip: Path, result: Result, tmp_path: 
     assert (record["target"], record["spelled"]) == ("open the door", TARGET)
     assert (record["heard_clean"], record["heard"]) == ("Nothing at all.", TARGET)
     assert record["masking"].keys() == {
-        *("profile", "loss", "share_above", "mean_excess_db", "max_excess_db", "edges_db")
+        *("profile", "loss", "share_above", "mean_excess_db", "max_excess_db"),
+        *("edges_db", "margin_db"),
     }
     assert record["passes"] == 500
     assert 1 <= record["first_match"] <= record["found_at"] <= 500
@@ -204,7 +206,7 @@ def test_a_change_louder_than_the_clip_is_warned_of(
     clip: Path, snr_db: float | None, warned: bool
 ) -> None:
     found = attack(linear_victim(), clip, TARGET, max_passes=1).record
-    told = [*attacks._louder(replace(found.quality, snr_db=snr_db))]
+    told = [*doubts._louder(replace(found.quality, snr_db=snr_db))]
     expected = (
         "the change is louder than the clip (signal to noise -47.2 dB): it is plainly audible"
     )
@@ -215,7 +217,7 @@ def test_a_click_that_the_masking_loss_does_not_see_is_warned_of(clip: Path) -> 
     found = attack(linear_victim(), clip, TARGET, preset="paper", max_passes=300)
     quiet = replace(found.record.quality.masking, max_excess_db=10.0, edges_db=15.9)
     for masking, warned in ((quiet, False), (replace(quiet, edges_db=16.0), True)):
-        told = attacks._clicks(replace(found.record.quality, masking=masking))
+        told = doubts._clicks(replace(found.record.quality, masking=masking))
         assert bool(list(told)) == warned
 
 

@@ -15,11 +15,11 @@ from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_fields, print_json, print_table
 from mondegreen.cli.progress import working
 from mondegreen.cli.refusals import check_picture, check_results
-from mondegreen.results.prices import YARDSTICKS, By, Yardstick
-from mondegreen.wording import number_of
+from mondegreen.wording import By, number_of
 
 if TYPE_CHECKING:
     from mondegreen.report.numbers.prices import PricedClips
+    from mondegreen.results.prices import Yardstick
 
 
 @app.command(
@@ -45,6 +45,7 @@ def curve(
         check_results(folder)
     from mondegreen.report.numbers.prices import priced
     from mondegreen.report.numbers.sources import gather
+    from mondegreen.results.prices import YARDSTICKS
 
     parts = gather([[folder] for folder in folders]).parts
     curves = [priced(part.label, part.entries, YARDSTICKS[by]) for part in parts]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from mondegreen.results import verdict
 from mondegreen.results.record import Prices, Quality, Record
 from mondegreen.text import matches
-
-By = Literal["excess", "margin", "snr", "pesq", "zimtohrli"]
+from mondegreen.wording import By
 
 
 @dataclass(frozen=True)
