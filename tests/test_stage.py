@@ -11,6 +11,7 @@ from mondegreen.errors import OptionError
 from mondegreen.options import IN_ROOMS
 from mondegreen.search.presets import PRESETS, within
 from mondegreen.search.stage import (
+    Altogether,
     Decay,
     Elastic,
     Expectation,
@@ -164,6 +165,15 @@ def test_what_the_first_stage_leaves_is_the_planned_one_s(passes: int, steps: li
 def test_planned_stages_share_a_budget_in_proportion() -> None:
     first, second = within(PRESETS["combined"]["fast"], 1000)
     assert (first.passes, second.passes) == (400, 600)
+
+
+def test_a_share_of_a_stage_adds_up_to_its_total_however_many_steps_it_has() -> None:
+    share = Altogether(6.0, most=0.1)
+    for steps in (300, 1000, 5000):
+        sizes = [share.at(step, steps) for step in range(steps)]
+        assert sum(sizes) == pytest.approx(6.0, rel=0.01)
+        assert sizes[-1] / sizes[0] == pytest.approx(0.25, rel=0.02)
+    assert max(share.at(step, 30) for step in range(30)) == 0.1
 
 
 @pytest.mark.parametrize("passes", [0, 1, 2, 3, 7, 99, 499, 501, 5000])

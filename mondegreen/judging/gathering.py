@@ -186,12 +186,12 @@ def cost(subject: Subject) -> Cost:
 
 
 def hunts(subject: Subject, on_done: OnDone) -> list[Hunt]:
-    """What the attack finds of planted vulnerabilities, with as many steps as it was given."""
+    """What the attack finds of planted vulnerabilities, with as many passes as it was given."""
     rate = subject.victim.sample_rate
     found = []
     for number, clip in enumerate(_each(subject.drawn, on_done)):
         piece = clip.case.clean[: int(PIECE * rate)]
-        stages = without_rooms(within(clip.stages, subject.longest))
+        stages = within(without_rooms(clip.stages), subject.longest)
         found += hunt(piece, rate, stages, subject.seed + number)
     return found
 

@@ -17,6 +17,7 @@ from mondegreen.errors import OptionError
 from mondegreen.files import key_of
 from mondegreen.options import STARTS_FROM, Options
 from mondegreen.search.stage import (
+    Altogether,
     Decay,
     Elastic,
     Expectation,
@@ -137,7 +138,9 @@ _FAST_COMBINED = (
         rate=Decay(0.16, 0.024),
         betas=(0.9, 0.999),
         # settles at nine draws in ten
-        weighting=Weighting(exponent=0.5, masking=0.3, floor=0.3, shrink=Decay(0.04, 0.01), grow=9),
+        weighting=Weighting(
+            exponent=0.5, masking=0.3, floor=0.3, shrink=Altogether(6.5, most=0.1), grow=9
+        ),
         edges=True,
         over=_FAST_ROOMS,
         average=0.9,

@@ -53,6 +53,22 @@ class Decay:
         return self.start * math.pow(self.end / self.start, step / steps)
 
 
+@dataclass(frozen=True)
+class Altogether:
+    """A share that falls geometrically to a quarter, and adds up to `total` over the stage.
+
+    So a stage of few steps comes as far as one of many, up to `most` in a step.
+    """
+
+    total: float
+    most: float
+
+    def at(self, step: int, steps: int) -> float:
+        """Fall as 4 ^ -(step / steps), whose mean is (3/4) / log 4."""
+        first = self.total / steps * math.log(4) / 0.75
+        return min(self.most, first * math.pow(4, -step / steps))
+
+
 class Bound(Protocol):
     """A max-norm ball ‖δ‖∞ ≤ ε, and how ε moves; everything in full scale, [B]: one ε a clip."""
 
