@@ -63,7 +63,7 @@ def test_combined_is_quieter_and_still_survives(
     robust: Result, victim: Moonshine, clip: Path, bank: RoomBank
 ) -> None:
     quieter = attack(
-        victim, clip, TARGET, method="combined", rooms=bank, start=robust, max_passes=150
+        victim, clip, TARGET, method="combined", rooms=bank, start=robust, max_passes=240
     )
     before, after = robust.record.quality.masking, quieter.record.quality.masking
     assert before is not None
