@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @app.command(
     epilog=Examples + "mondegreen gate this-week --allow 5% --below margin:0\n\n"
     "mondegreen gate this-week --against last-week --worse-by 3% --below zimtohrli:4.5"
+    " --junit gate.xml"
 )
 def gate(
     run: Annotated[Path, typer.Argument(help="The folder of a run, after `mondegreen sanity`.")],
@@ -41,6 +42,13 @@ def gate(
     worse_by: Annotated[
         str | None,
         typer.Option(metavar="SHARE", help="By at most this may the share have risen, as 3%."),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="Also write a JUnit file: a case for each clip.")
+    ] = None,
+    sarif: Annotated[Path | None, typer.Option(help="Also write a SARIF 2.1.0 file.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Also write a summary for a pull request.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -72,11 +80,24 @@ def gate(
     rise = 0.0 if worse_by is None else read_share(worse_by, "--worse-by")
     before = None if against is None else read_tested(against, limit.by)
     verdict = judge(read_tested(run, limit.by), limit, share, before, rise)
+    _write(verdict, junit, sarif, markdown)
     if as_json:
         print_json(verdict_json(verdict))
     else:
         _print(verdict)
     raise typer.Exit(verdict.status)
+
+
+def _write(verdict: Verdict, junit: Path | None, sarif: Path | None, markdown: Path | None) -> None:
+    """The files that were asked for."""
+    from mondegreen.files import write_whole
+    from mondegreen.gating.junit import junit as to_junit
+    from mondegreen.gating.markdown import markdown as to_markdown
+    from mondegreen.gating.sarif import sarif as to_sarif
+
+    for path, write in ((junit, to_junit), (sarif, to_sarif), (markdown, to_markdown)):
+        if path is not None:
+            write_whole(path, write(verdict))
 
 
 def _print(verdict: Verdict) -> None:

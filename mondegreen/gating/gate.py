@@ -52,6 +52,14 @@ class Verdict:
         """The price of a clip, with its digits."""
         return "beyond" if clip.price is None else self.limit.by.text(clip.price)
 
+    def sentence(self, clip: PricedClip) -> str:
+        """What a clip was heard as, at which price, and where the proof is."""
+        if clip.price is None:
+            return f"{clip.id} was never heard as {clip.target!r}"
+        where = "" if clip.path is None else f", in {clip.path}"
+        price = f"{self.limit.by.label} {self.price(clip)}"
+        return f"{clip.id} is heard as {clip.target!r} at {price}{where}"
+
 
 def judge(
     now: Tested,
