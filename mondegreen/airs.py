@@ -74,7 +74,7 @@ class Device(Checked):
 class Loudspeaker(Device):
     """A loudspeaker, and how far it is driven."""
 
-    # how far the loudest sample is driven into tanh(drive): 1 is a third harmonic of about 6 %
+    # how far the loudest sample is driven into tanh(drive): 1 is a third harmonic of about 7 %
     drive: Drives | None = None
 
 
