@@ -99,7 +99,9 @@ points = st.builds(
 )
 over_rooms = st.builds(OverRooms, numbers, numbers, texts, counts)
 in_rooms = st.builds(QualityInRooms, texts, counts, *[st.none() | over_rooms] * 7)
-ranges = st.lists(st.floats(0.5, 1e4), min_size=2, max_size=2).map(lambda pair: tuple(sorted(pair)))
+ranges = st.lists(st.floats(0.5, 100.0), min_size=2, max_size=2).map(
+    lambda pair: tuple(sorted(pair))
+)
 airs = st.builds(
     Air,
     rooms=st.sampled_from(["fast", "paper", "real"]),
