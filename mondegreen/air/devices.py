@@ -49,7 +49,7 @@ class Response:
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
-        kernels = self.kernels(draws).to(audio)
+        kernels = self.kernels(draws).to(audio, non_blocking=True)
         samples, late = audio.shape[-1], kernels.shape[-1] // 2
         size = next_fast_len(samples + kernels.shape[-1] - 1, real=True)
         spectrum = torch.fft.rfft(without_padding(audio, lengths), size)
@@ -105,7 +105,7 @@ class SoftClip:
         own = without_padding(audio, lengths)
         peak = own.abs().amax(-1, keepdim=True)
         peak = torch.where(peak > 0, peak, 1)
-        drive = draws.uniform(*self.drive).to(audio)[..., None]
+        drive = draws.uniform(*self.drive).to(audio, non_blocking=True)[..., None]
         return peak * torch.tanh(drive * own / peak) / drive
 
 

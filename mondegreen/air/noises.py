@@ -49,7 +49,8 @@ class Recorded:
             torch.stack([self._part(*one, length) for one in zip(numbers, places, strict=True)])
             for numbers, places, length in zip(which, begins, lengths.tolist(), strict=True)
         ]
-        noise = torch.stack([pad(row, (0, samples - row.shape[-1])) for row in rows]).to(audio)
+        padded = torch.stack([pad(row, (0, samples - row.shape[-1])) for row in rows])
+        noise = padded.to(audio, non_blocking=True)
         return at_ratio(without_padding(audio, lengths), noise, ratio_db, lengths)
 
     def _part(self, which: int, begin: float, length: int) -> Tensor:

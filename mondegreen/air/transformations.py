@@ -164,7 +164,7 @@ class Noise:
         ratio_db = draws.uniform(*self.snr_db)
         samples = audio.shape[-1]
         rows = [pad(_pink(w), (0, samples - w.shape[-1])) for w in draws.normal(lengths)]
-        noise = torch.stack(rows).to(audio)
+        noise = torch.stack(rows).to(audio, non_blocking=True)
         return at_ratio(without_padding(audio, lengths), noise, ratio_db, lengths)
 
 
@@ -176,7 +176,7 @@ def at_ratio(own: Tensor, noise: Tensor, ratio_db: Tensor, lengths: Tensor) -> T
     tensor([0.5500, 0.4500])
     """
     power = own.detach().square().sum(-1) / lengths[:, None]
-    amplitude = (power / (10 ** (ratio_db / 10)).to(power)).sqrt()
+    amplitude = (power / (10 ** (ratio_db / 10)).to(power, non_blocking=True)).sqrt()
     return own + amplitude[..., None] * noise
 
 
@@ -207,7 +207,7 @@ class Gain:
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
         gain = 10 ** (draws.uniform(*self.db) / 20)
-        louder = without_padding(audio, lengths) * gain.to(audio)[..., None]
+        louder = without_padding(audio, lengths) * gain.to(audio, non_blocking=True)[..., None]
         return louder.clamp(-1, (FULL_SCALE - 1) / FULL_SCALE)
 
 
@@ -231,7 +231,7 @@ class ClockDrift:
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
-        drift = (1e-6 * draws.uniform(*self.ppm)).to(audio)
+        drift = (1e-6 * draws.uniform(*self.ppm)).to(audio, non_blocking=True)
         count = max(audio.shape[1], draws.count)
         samples = audio.shape[-1]
         order = torch.arange(samples, device=audio.device)
