@@ -16,8 +16,11 @@ from torch import Tensor
 from toy import LinearVictim, linear_victim, speech, toy_rooms
 from waits import counted, on_host
 
+from mondegreen.air.noises import Recorded
 from mondegreen.air.rooms.reverb import Reverb
-from mondegreen.air.transformations import Rooms
+from mondegreen.air.through import through
+from mondegreen.air.transformations import Rooms, Transformation
+from mondegreen.airs import REAL
 from mondegreen.audio.batch import pad, quantise
 from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.search.loop import Search
@@ -63,6 +66,13 @@ def rooms(dtype: torch.dtype) -> Rooms:
     return Rooms(Reverb(toy_rooms().reverb.rirs.to(dtype)))
 
 
+def real_air(dtype: torch.dtype) -> tuple[Transformation, ...]:
+    """All that happens in it, and recorded noise besides."""
+    hum = 0.1 * torch.randn(700, generator=torch.Generator().manual_seed(0))
+    hum.in_main_memory = True  # type: ignore[attr-defined]
+    return *through(REAL, rooms(dtype), 16_000), Recorded((hum,), (20.0, 30.0))
+
+
 def stage(name: str, victim: Victim) -> Stage:
     kinds = {
         "bounded": FIRST,
@@ -71,6 +81,9 @@ def stage(name: str, victim: Victim) -> Stage:
         "under a bound": dataclasses.replace(BOUNDED, enough=-1.0),  # nobody leaves
         "in rooms": dataclasses.replace(
             EAGER, over=Expectation((rooms(victim.dtype),), draws=2, quorum=2, looks=3)
+        ),
+        "in real air": dataclasses.replace(
+            EAGER, over=Expectation(real_air(victim.dtype), draws=2, quorum=2, looks=3)
         ),
         "masked, in rooms": dataclasses.replace(
             SECOND, over=Expectation((rooms(victim.dtype),), draws=2, quorum=1, looks=2)
@@ -114,7 +127,15 @@ def waits_of_steps(victim: Victim, stage: Stage, target: str | None = None) -> l
 
 @pytest.mark.parametrize(
     "kind",
-    ["bounded", "masked", "in a norm of hearing", "under a bound", "in rooms", "masked, in rooms"],
+    [
+        "bounded",
+        "masked",
+        "in a norm of hearing",
+        "under a bound",
+        "in rooms",
+        "in real air",
+        "masked, in rooms",
+    ],
 )
 @pytest.mark.parametrize("make", VICTIMS)
 def test_a_step_waits_for_the_device_once(make: Callable[[], Victim], kind: str) -> None:

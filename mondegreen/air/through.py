@@ -94,7 +94,7 @@ def judged(
     >>> [tuple(some.shape) for some in rows]
     [(2, 2), (1, 2)]
     """
-    lengths = torch.tensor([len(sound)], device=sound.device)
+    lengths = torch.tensor([len(sound)])
     seed = (JUDGING, list(FIRST).index(split))
     for first in range(0, len(reverb), at_once):
         draws = Draws.of(seed, 1, min(at_once, len(reverb) - first), first)

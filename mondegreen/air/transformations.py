@@ -10,6 +10,8 @@ Conventions
     ``[A, M, T]``, M draws of each clip. It works on the audio's device in its dtype (float32 or
     float64), is differentiable, ignores samples past a clip's length and leaves zeros there. A row
     depends only on its own clip and draw.
+    Lengths are [A], in main memory: noise is drawn there, and to read them from a device would wait
+    for it.
     All randomness comes from `Draws`, so a pass can be repeated.
 """
 
@@ -93,7 +95,7 @@ class Transformation(Protocol):
 
         Args:
             audio: [A, K, T] in [-1, 1], K 1 or M.
-            lengths: [A] samples of each clip.
+            lengths: [A] samples of each clip, in main memory.
             draws: of A clips, M each; used up.
 
         Returns:
@@ -175,7 +177,7 @@ def at_ratio(own: Tensor, noise: Tensor, ratio_db: Tensor, lengths: Tensor) -> T
     >>> at_ratio(own, hum, torch.tensor([[20.0]]), torch.tensor([2])).flatten()
     tensor([0.5500, 0.4500])
     """
-    power = own.detach().square().sum(-1) / lengths[:, None]
+    power = own.detach().square().sum(-1) / lengths.to(own.device, non_blocking=True)[:, None]
     amplitude = (power / (10 ** (ratio_db / 10)).to(power, non_blocking=True)).sqrt()
     return own + amplitude[..., None] * noise
 
@@ -184,7 +186,7 @@ def _pink(white: Tensor) -> Tensor:
     """Noise [M, n] of power falling as 1/f, from white noise; its mean power is exactly 1."""
     samples = white.shape[-1]
     cycles = torch.fft.rfftfreq(samples, dtype=white.dtype)
-    falling = torch.where(cycles >= LOWEST_NOISE, cycles.rsqrt(), 0)
+    falling = cycles.rsqrt().masked_fill(cycles < LOWEST_NOISE, 0)
     pink: Tensor = torch.fft.irfft(torch.fft.rfft(white) * falling, samples)
     return pink / pink.square().mean(-1, keepdim=True).sqrt()
 

@@ -52,8 +52,11 @@ def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 def without_padding(audio: Tensor, lengths: Tensor) -> Tensor:
     """Audio `[B, ..., T]` with zeros after each clip's length `[B]`, whatever was there.
 
+    The lengths may lie in main memory, whatever the audio's device.
+
     >>> without_padding(torch.ones(2, 3), torch.tensor([1, 3])).tolist()
     [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
     """
-    inside = torch.arange(audio.shape[-1], device=audio.device) < lengths[:, None]
-    return torch.where(inside.view(len(lengths), *[1] * (audio.ndim - 2), -1), audio, 0)
+    ends = lengths.to(audio.device, non_blocking=True)[:, None]
+    inside = torch.arange(audio.shape[-1], device=audio.device) < ends
+    return torch.where(inside.view(len(ends), *[1] * (audio.ndim - 2), -1), audio, 0)

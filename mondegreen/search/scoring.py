@@ -49,6 +49,7 @@ class Scorer:
     ) -> None:
         self.victim, self.targets, self.seed, self.passages = victim, targets, seed, passages
         self._layout, self._places = Remembered(self._repeated), Remembered(self._placed)
+        self._known = Remembered(Tensor.cpu)
 
     def score(
         self, over: Expectation, when: tuple[int, int], batch: Batch, looks: int
@@ -94,7 +95,7 @@ class Scorer:
         """What the victim hears of `count` draws of every clip, [A * count, T], and lengths [A]."""
         heard, lengths = self._heard(sound, batch)
         draws = Draws.of((self.seed, *when), len(heard), count, first)
-        return apply(over.of, heard, lengths, draws).flatten(0, 1), lengths
+        return apply(over.of, heard, self._known(lengths), draws).flatten(0, 1), lengths
 
     def _score(self, rows: Tensor, lengths: Tensor, batch: Batch, count: int) -> Score:
         """Scores [A, count] of `count` draws of every clip, [A * count, T]."""
