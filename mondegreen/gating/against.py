@@ -10,12 +10,13 @@ once whether it is smaller, each at 5 %; where neither can be shown, the clips a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil, floor
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mondegreen.gating.rule import WRONG, Limit, Ruling
+from mondegreen.gating.rule import MOST_CLIPS, WRONG, Limit, Ruling, too_few
 from mondegreen.report.numbers.prices import PricedClips
 from mondegreen.wording import number_of
 
@@ -68,7 +69,31 @@ def judge_worse(found: Pairs, limit: Limit, worse_by: float) -> Ruling:
         return Ruling(rule, "pass", f"{seen} {told}")
     if above <= WRONG:
         return Ruling(rule, "fail", f"{seen} {told}")
-    return Ruling(rule, "unclear", f"{seen} {told}: too few clips to tell")
+    few = too_few(needed(clips, worse, better, worse_by))
+    return Ruling(rule, "unclear", f"{seen} {told}: {few}, were the same shares to differ")
+
+
+def needed(clips: int, worse: int, better: int, worse_by: float) -> int | None:
+    """How many clips would do, were the same shares of them to differ; None: too many to ask for.
+
+    >>> needed(10, 0, 0, 0.03)  # the first n with 0.97^n <= 0.05
+    99
+    """
+    risen = worse - better > worse_by * clips
+    more, fewer, rise = (worse, better, worse_by) if risen else (better, worse, -worse_by)
+
+    def told(count: int) -> bool:
+        least = floor(more * count / clips + ROUNDING)  # not in favour of an answer
+        most = ceil(fewer * count / clips - ROUNDING)
+        return p_larger(count, least, most, rise) <= WRONG
+
+    few, enough = clips, 2 * clips
+    while enough <= MOST_CLIPS and not told(enough):
+        few, enough = enough, 2 * enough
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (few, middle) if told(middle) else (middle, enough)
+    return enough if enough <= MOST_CLIPS else None
 
 
 def p_larger(clips: int, more: int, fewer: int, rise: float) -> float:
@@ -88,13 +113,19 @@ def p_larger(clips: int, more: int, fewer: int, rise: float) -> float:
     from scipy.stats import binom  # takes a second to import
 
     seen, counts = tango(clips, more, fewer, rise), np.arange(clips + 1)
-    table = tango(clips, counts[:, None], counts, rise)  # [more, fewer]
     # the statistic falls with `fewer`: of each `more`, what is as extreme is the first few of them
-    extreme = ((table >= seen - ROUNDING) & (counts <= clips - counts[:, None])).sum(1)
+    extreme, end = np.zeros_like(counts), clips - counts + 1
+    while (extreme < end).any():
+        middle = (extreme + end) // 2
+        is_so = (tango(clips, counts, middle, rise) >= seen - ROUNDING) & (middle < end)
+        extreme, end = np.where(is_so, middle + 1, extreme), np.where(is_so, end, middle)
     few = np.linspace(0, (1 - abs(rise)) / 2, STEPS + 1)[:, None] + max(0.0, -rise)
     many = few + rise
-    of_more = binom.pmf(counts, clips, many)
-    of_fewer = binom.cdf(extreme - 1, clips - counts, np.minimum(few / (1 - many), 1.0))
+    # [STEPS, near] farther from what is expected is nothing: 3e-14 by Hoeffding's inequality
+    away = np.arange(-ceil(4 * clips**0.5), ceil(4 * clips**0.5) + 1)
+    near = np.rint(clips * many).astype(int) + away
+    of_more, near = binom.pmf(near, clips, many), near.clip(0, clips)
+    of_fewer = binom.cdf(extreme[near] - 1, clips - near, np.minimum(few / (1 - many), 1.0))
     return min(1.0, float((of_more * of_fewer).sum(1).max()))
 
 

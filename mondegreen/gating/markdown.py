@@ -16,7 +16,7 @@ def markdown(verdict: Verdict) -> bytes:
     lines = [
         f"### {SIGNS[verdict.outcome]} The gate {verdict.words}",
         "",
-        f"Run {_code(verdict.clips.label)}; what counts is a {verdict.limit.words}.",
+        f"Run {_code(verdict.clips.label)}. What counts: {verdict.limit.words}.",
         "",
         *_table(["", "rule", "why"], [[WORDS[r.outcome], r.rule, r.why] for r in verdict.rulings]),
     ]

@@ -59,7 +59,7 @@ class Limit:
 
     @property
     def words(self) -> str:
-        """As "a margin of 0.0 dB or less audible"."""
+        """As "margin 0 or less audible"."""
         return f"{self.by.name} {self.price:g} or less audible"
 
     def attackable(self, price: float | None) -> bool:
@@ -135,10 +135,14 @@ def judge_share(clips: PricedClips, limit: Limit, allow: float) -> Ruling:
     if low > allow:
         return Ruling(rule, "fail", f"{seen}; with 95 % confidence at least {low:.1%}")
     may = f"{seen}; with 95 % confidence each way {low:.1%} to {high:.1%}"
-    more = needed(hits / total, total + 1, allow)
-    enough = f"{more:,} would do" if more else f"not even {MOST_CLIPS:,} would do"
-    few = f"too few clips to tell; {enough}, were the same share attackable"
-    return Ruling(rule, "unclear", f"{may}: {few}")
+    few = too_few(needed(hits / total, total + 1, allow))
+    return Ruling(rule, "unclear", f"{may}: {few}, were the same share attackable")
+
+
+def too_few(needed: int | None) -> str:
+    """That the clips do not tell, and how many would; None: more than are asked for."""
+    enough = f"{needed:,} would do" if needed else f"not even {MOST_CLIPS:,} would do"
+    return f"too few clips to tell; {enough}"
 
 
 def needed(share: float, clips: int, allow: float) -> int | None:

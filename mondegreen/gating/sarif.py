@@ -1,6 +1,7 @@
 """The verdict as a SARIF 2.1.0 file: a result for each rule that is not kept, and for each clip.
 
-Results are errors where the gate does not pass, and notes where it does.
+Results are errors where the gate does not pass, and notes where it does. Where it cannot be judged,
+the invocation was not successful, and its notifications say why.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from mondegreen.results.folder import WAV
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 RULES: Final = (
-    ("gate", "A rule of the gate is not kept, or cannot be judged."),
+    ("gate", "A rule of the gate is not kept."),
     ("attackable", "A clip is attackable at or below the price that was fixed beforehand."),
 )
 
@@ -29,15 +30,27 @@ def sarif(verdict: Verdict) -> bytes:
     driver = {"name": "mondegreen", "version": version("mondegreen"), "rules": rules}
     run = {
         "tool": {"driver": driver},
-        "invocations": [{"executionSuccessful": True, "exitCode": verdict.status}],
+        "invocations": [_invocation(verdict)],
         "results": list(_results(verdict)),
     }
     return as_json({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
+def _invocation(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "executionSuccessful": verdict.outcome != "unclear",
+        "exitCode": verdict.status,
+        "toolExecutionNotifications": [
+            {"level": "error", "message": {"text": f"{one.rule} cannot be judged: {one.why}"}}
+            for one in verdict.rulings
+            if one.outcome == "unclear"
+        ],
+    }
+
+
 def _results(verdict: Verdict) -> Iterator[dict[str, Any]]:
     for one in verdict.rulings:
-        if one.outcome != "pass":
+        if one.outcome == "fail":
             yield _result("gate", "error", f"{one.rule}: {one.why}")
     level = "note" if verdict.outcome == "pass" else "error"
     for clip in verdict.attackable:

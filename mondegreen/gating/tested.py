@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mondegreen.errors import OptionError
+from mondegreen.errors import MondegreenError, OptionError, StorageError
 from mondegreen.files import differences
 from mondegreen.report.numbers.prices import PricedClips, priced
 from mondegreen.report.numbers.sources import gather
@@ -28,10 +28,24 @@ class Tested:
     targets: Mapping[str, str]  # of each clip whose price is known or not measured, by its id
     how: Mapping[str, Any]  # the options, the stages and the bank of rooms
     recordings: Mapping[str, str] = field(default_factory=dict)  # their SHA-256 by the clips' ids
-    doubt: str | None = None  # why its numbers cannot be believed
+    doubt: str | None = None  # why there are no numbers that can be believed
 
 
 def read_tested(run: Path, by: Yardstick) -> Tested:
+    """Read a run; of one that cannot be judged, that it is in doubt, and why.
+
+    Raises:
+        StorageError: the system is at fault.
+    """
+    try:
+        return _read(run, by)
+    except StorageError:
+        raise
+    except MondegreenError as error:
+        return Tested(PricedClips(str(run), by, ()), {}, {}, doubt=str(error))
+
+
+def _read(run: Path, by: Yardstick) -> Tested:
     """Read a run.
 
     Raises:
