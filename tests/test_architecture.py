@@ -228,8 +228,9 @@ def test_there_is_one_way_to_print() -> None:
     assert found == ["console.py"]
 
 
-def test_neither_the_report_nor_the_help_pays_for_torch() -> None:
+def test_neither_the_report_nor_the_help_nor_a_maker_of_rooms_pays_for_torch() -> None:
     imports = "import sys, mondegreen.cli, mondegreen.report.page.write"
+    imports += ", mondegreen.air.rooms.processes, mondegreen.air.rooms.responses"
     check = f"{imports}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", check], check=True)
 

@@ -13,7 +13,7 @@ from records import QUALITY
 from toy import toy_bank
 
 from mondegreen.air.rooms import Split
-from mondegreen.air.rooms.bank import Room
+from mondegreen.air.rooms.responses import Room
 from mondegreen.audio import pcm
 from mondegreen.errors import AudioError
 from mondegreen.measures import in_rooms

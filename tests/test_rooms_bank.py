@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mondegreen.air.rooms.bank import FORMAT, VERSION, Response, Room, RoomBank, Split
+from mondegreen.air.rooms.bank import FORMAT, VERSION, RoomBank, Split
+from mondegreen.air.rooms.responses import Response, Room
 from mondegreen.errors import MondegreenError, RoomError
 from mondegreen.files import key_of
 

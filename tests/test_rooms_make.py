@@ -21,7 +21,15 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from mondegreen.air.rooms import PRESETS, RoomBank, RoomSettings, SplitSizes, make, make_bank
+from mondegreen.air.rooms import (
+    PRESETS,
+    RoomBank,
+    RoomSettings,
+    SplitSizes,
+    make,
+    make_bank,
+    responses,
+)
 from mondegreen.air.rooms.settings import Geometry, draw_room
 from mondegreen.air.rooms.simulate import FILTER_DELAY, SPEED_OF_SOUND, impulse_response
 from mondegreen.errors import MondegreenError, RoomError
@@ -51,7 +59,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> list[Geometry]:
         rooms.append(geometry)
         return impulse_response(geometry, settings)
 
-    monkeypatch.setattr(make, "impulse_response", counted)
+    monkeypatch.setattr(responses, "impulse_response", counted)
     return rooms
 
 
@@ -146,6 +154,7 @@ def test_by_default_rooms_are_those_of_the_command_line(tmp_path: Path) -> None:
 # ---- the same bits --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
     alone, together = tmp_path / "alone", tmp_path / "together"
     counted: list[tuple[int, int]] = []
@@ -209,6 +218,7 @@ def test_chunks_of_another_bank_are_not_taken(tmp_path: Path, simulated: list[Ge
     assert out.read_bytes() == (tmp_path / "whole").read_bytes()
 
 
+@pytest.mark.slow
 def test_an_interrupt_with_processes_comes_through_and_keeps_the_chunks(tmp_path: Path) -> None:
     out = tmp_path / "bank"
     with pytest.raises(Interrupted):
@@ -217,6 +227,7 @@ def test_an_interrupt_with_processes_comes_through_and_keeps_the_chunks(tmp_path
     assert len(list((tmp_path / "bank.part").iterdir())) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_process_that_dies_is_an_error_that_keeps_the_chunks(tmp_path: Path) -> None:
     def kill_at_8(done: int, total: int) -> None:
@@ -391,12 +402,13 @@ def test_a_measured_response_that_cannot_be_used_is_named(tmp_path: Path, collec
     assert not (tmp_path / "bank").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are read from /proc")
 def test_a_killed_making_leaves_no_process_behind_and_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "bank.rooms"
-    command = ["rooms", "make", "--out", str(out), "--preset", "paper", "--workers", "2"]
+    command = ["rooms", "make", "--out", str(out), "--workers", "2"]
     making = subprocess.Popen(
-        [sys.executable, "-m", "mondegreen", *command, "--counts", "400,1,1"],
+        [sys.executable, "-m", "mondegreen", *command, "--counts", "5000,1,1"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mondegreen.air.rooms.bank import Response, RoomBank
+from mondegreen.air.rooms.bank import RoomBank
+from mondegreen.air.rooms.responses import Response
 from mondegreen.air.transformations import Draws
 from mondegreen.audio.batch import quantise
 from mondegreen.judging.checks import Count, Leak, Repetition

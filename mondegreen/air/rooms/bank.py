@@ -12,15 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from mondegreen.air.rooms.settings import Point
+from mondegreen.air.rooms.responses import Response, Room
 from mondegreen.audio.batch import pad
 from mondegreen.audio.recording import SAMPLE_RATES
 from mondegreen.errors import RoomError, reason
@@ -30,27 +28,6 @@ from mondegreen.reading import is_file, parse_json, read_tensors
 FORMAT: Final = "mondegreen.rooms"
 VERSION: Final = 2
 LARGEST: Final = 2**33  # bytes of the file
-
-
-@dataclass(frozen=True)
-class Room:
-    """What is known of the room of one response."""
-
-    # split and number, as in `attack-000017`; or the id of a measured room, which may repeat
-    id: str
-    rt60: float | None  # reverberation time in s; None: undefined
-    drr: float | None  # direct-to-reverberant ratio in dB; None: nothing follows the direct sound
-    size: Point | None = None  # of a simulated room, in m
-    source: Point | None = None  # in m
-    microphone: Point | None = None  # in m
-    path: str | None = None  # of a measured response, relative to its collection
-
-
-class Response(NamedTuple):
-    """A room and its impulse response, float32 `[L]`."""
-
-    room: Room
-    rir: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -9,46 +9,28 @@ then finds its bank.
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context, parent_process
 from os import PathLike
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mondegreen.air.rooms.acoustics import direct_to_reverberant, reverberation_time
-from mondegreen.air.rooms.bank import VERSION, Response, Room, RoomBank, Split
-from mondegreen.air.rooms.furnished import furnished_room
-from mondegreen.air.rooms.measured import (
-    Recording,
-    contents,
-    find_recordings,
-    read_response,
-    split_recordings,
-)
+from mondegreen.air.rooms.bank import VERSION, RoomBank, Split
+from mondegreen.air.rooms.measured import contents, find_recordings, split_recordings
+from mondegreen.air.rooms.processes import processes
+from mondegreen.air.rooms.responses import Response, measured, simulated
 from mondegreen.air.rooms.settings import (
     FIRST,
     PRESETS,
-    FurnishedRooms,
-    RoomSettings,
     Shoebox,
     SplitSizes,
     draw_room,
 )
-from mondegreen.air.rooms.simulate import impulse_response, library
+from mondegreen.air.rooms.simulate import library
 from mondegreen.errors import RoomError
 from mondegreen.files import differences, key_of, locked
 from mondegreen.processors import processors
@@ -143,19 +125,8 @@ def _simulated(settings: Shoebox, counts: SplitSizes, seed: int) -> _Plan:
         origin,
         sizes=dict(counts.items()),
         jobs=jobs,
-        response=partial(_simulate, settings, seed),
+        response=partial(simulated, settings, seed),
     )
-
-
-def _simulate(settings: Shoebox, seed: int, job: tuple[str, int]) -> Response:
-    split, number = job
-    if isinstance(settings, FurnishedRooms):
-        geometry, rir = furnished_room(settings, seed, FIRST[split] + number)
-    else:
-        assert isinstance(settings, RoomSettings)
-        geometry = draw_room(settings, seed, FIRST[split] + number)
-        rir = impulse_response(geometry, settings)
-    return _response(f"{split}-{number:06}", rir, settings.sample_rate, **vars(geometry))
 
 
 def _measured(source: Path, sample_rate: int, counts: SplitSizes, seed: int) -> _Plan:
@@ -175,18 +146,8 @@ def _measured(source: Path, sample_rate: int, counts: SplitSizes, seed: int) -> 
         origin,
         sizes={name: len(split) for name, split in splits.items()},
         jobs=[recording for split in splits.values() for recording in split],
-        response=partial(_read, sample_rate),
+        response=partial(measured, sample_rate),
     )
-
-
-def _read(sample_rate: int, recording: Recording) -> Response:
-    rir = read_response(recording.path, sample_rate)
-    return _response(recording.room, rir, sample_rate, path=recording.name)
-
-
-def _response(room: str, rir: NDArray[np.float32], rate: int, **known: Any) -> Response:
-    rt60, drr = reverberation_time(rir, rate), direct_to_reverberant(rir, rate)
-    return Response(Room(room, rt60, drr, **known), rir)
 
 
 # ---- the work -------------------------------------------------------------------------------
@@ -200,7 +161,7 @@ def _responses(plan: _Plan, parts: Path, workers: int, on_room: OnRoom | None) -
     done, total = len(plan.jobs) - len(jobs), len(plan.jobs)
     if done and on_room:
         on_room(done, total)
-    with _processes(min(workers, len(jobs))) as run:
+    with processes(min(workers, len(jobs))) as run:
         made = run(plan.response, jobs)
         for chunk in missing:
             for response in islice(made, len(chunk)):
@@ -210,46 +171,6 @@ def _responses(plan: _Plan, parts: Path, workers: int, on_room: OnRoom | None) -
                     on_room(done, total)
             _save_chunk(plan, parts, chunk, chunks[chunk])
     return [response for responses in chunks.values() for response in responses]
-
-
-@contextmanager
-def _processes(workers: int) -> Iterator[Callable[..., Iterator[Response]]]:
-    """A `map` over processes, or in this one if one will do."""
-
-    def run(function: Callable[[Any], Response], jobs: Iterable[Any]) -> Iterator[Response]:
-        # Not the pool's own map: it cancels futures that a broken pool is about to settle, which
-        # may kill the thread that cleans up after the pool.
-        futures = deque(pool.submit(function, job) for job in jobs)
-        while futures:
-            yield futures.popleft().result()
-
-    if workers <= 1:
-        yield map
-        return
-    # Spawned: a fork of a process in which torch has threads may hang.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _follow_the_parent)
-    try:
-        yield run
-    except BrokenProcessPool as error:
-        raise RoomError(
-            f"One of {workers} processes ended without a result, perhaps out of memory. Run the"
-            " same command again with fewer workers; it resumes."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _follow_the_parent() -> None:
-    """Leave interrupts to the parent, and end when it does, even if it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_after_the_parent, daemon=True).start()
-
-
-def _end_after_the_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)  # the main thread waits for work that will never come
 
 
 # ---- what lies on disk ----------------------------------------------------------------------

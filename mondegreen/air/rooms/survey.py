@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mondegreen.air.rooms.acoustics import schroeder_decay
-from mondegreen.air.rooms.bank import Room, RoomBank, Split
+from mondegreen.air.rooms.bank import RoomBank, Split
+from mondegreen.air.rooms.responses import Room
 
 LOWEST_DB = -90.0
 

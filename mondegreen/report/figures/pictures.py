@@ -31,7 +31,7 @@ from mondegreen.report.numbers.summary_text import one_line
 from mondegreen.results.record import Point, Record
 
 if TYPE_CHECKING:
-    from mondegreen.air.rooms.bank import Room
+    from mondegreen.air.rooms import Room
     from mondegreen.air.rooms.survey import Portrait
     from mondegreen.measures.spectra import Spectra
     from mondegreen.results.levels import Levels
