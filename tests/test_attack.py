@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from mondegreen.attacks.clip import _warnings
 from mondegreen.audio.pcm import load, save
 from mondegreen.errors import AudioError, OptionError, RecogniserError, TargetError
 from mondegreen.measures import quality as metrics
+from mondegreen.results.record import Point, Record
 from mondegreen.search.presets import PRESETS
-from mondegreen.search.progress import Progress
 from mondegreen.victims.base import Score
 
 PROMISED = {
@@ -248,17 +249,23 @@ class Sceptic(LinearVictim):
         return TARGET if sure else "Nothing at all."
 
 
+def margin(found: Point) -> float:
+    """Of the loss, which is softplus(-margin)."""
+    assert found.loss is not None
+    return -math.log(math.expm1(found.loss))
+
+
 def test_when_the_best_candidate_is_not_proved_an_older_one_is_tried(clip: Path) -> None:
     linear = linear_victim()
     victim = Sceptic(linear.weight, linear.bias)
     margins: dict[int, float] = {}  # the last of every ten passes
 
-    def note(progress: Progress) -> None:
-        if progress.matched[0]:  # the loss is softplus(-margin)
-            margins[(progress.step + 1) // 10] = float(-torch.log(torch.expm1(progress.loss[0])))
+    def note(_clip: str, news: Point | Record) -> None:
+        if isinstance(news, Point) and news.matched:
+            margins[news.passes // 10] = margin(news)
 
     how: dict[str, Any] = {"method": "carlini-wagner", "preset": "paper", "max_passes": 30}
-    attack(linear, clip, TARGET, on_pass=note, **how)
+    attack(linear, clip, TARGET, on_news=note, **how)
     newest, *older = reversed(margins.values())
     assert newest < max(older)  # or there is nothing to test
     victim.margin = (newest + max(older)) / 2
@@ -309,14 +316,35 @@ def test_how_fast_people_speak_depends_on_what_their_writing_counts(
 
 @pytest.mark.parametrize("after_success", [True, False])
 def test_ctrl_c_returns_the_best_so_far_verified(clip: Path, after_success: bool) -> None:
-    def stop(progress: Progress) -> None:
-        if progress.matched[0] == after_success:
+    def stop(_clip: str, news: Point | Record) -> None:
+        if isinstance(news, Point) and news.matched == after_success:
             raise KeyboardInterrupt
 
-    found = attack(linear_victim(), clip, TARGET, on_pass=stop)
+    found = attack(linear_victim(), clip, TARGET, on_news=stop)
     assert found.record.interrupted
     assert found.verified == after_success
     assert found.record.passes == (found.record.first_match if after_success else 1)
+
+
+# ---- what is told on the way
+
+
+def test_every_step_of_a_clip_is_news_and_at_last_its_record(clip: Path, tmp_path: Path) -> None:
+    save(tmp_path / "other.wav", speech(1), 16_000)
+    news: list[tuple[str, Point | Record]] = []
+    found = attack_batch(
+        linear_victim(),
+        [clip, tmp_path / "other.wav"],
+        [TARGET, TARGET],
+        Options(max_passes=25),
+        on_news=lambda *what: news.append(what),
+    )
+    assert {name for name, _ in news} == {"clip", "other"}
+    for record in (one.record for one in found):
+        *points, last = [what for name, what in news if name == record.id]
+        assert last == record
+        assert [one.passes for one in points] == list(range(1, record.passes + 1))
+        assert set(record.curve) <= set(points)
 
 
 # ---- refusals
@@ -376,12 +404,11 @@ def test_an_earlier_stage_vouches_for_a_later_one_that_fails_its_proof(
     linear = linear_victim(bias=60)
     seen: dict[str, list[float]] = {}
 
-    def note(progress: Progress) -> None:
-        if progress.matched[0]:
-            margin = float(-torch.log(torch.expm1(progress.loss[0])))
-            seen.setdefault(progress.stage, []).append(margin)
+    def note(_clip: str, news: Point | Record) -> None:
+        if isinstance(news, Point) and news.matched:
+            seen.setdefault(news.stage, []).append(margin(news))
 
-    before = attack(linear, clip, TARGET, on_pass=note)
+    before = attack(linear, clip, TARGET, on_news=note)
     (stage_1, first), (stage_2, second) = seen.items()
     assert before.record.stage == stage_2
     victim = Sceptic(linear.weight, linear.bias)

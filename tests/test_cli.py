@@ -27,7 +27,7 @@ from mondegreen import cli
 from mondegreen.audio.pcm import load as load_audio
 from mondegreen.audio.pcm import save
 from mondegreen.psychoacoustics.profiles import PROFILES
-from mondegreen.search.progress import Progress
+from mondegreen.results.record import Point
 from mondegreen.victims.contract import CHECKS
 from mondegreen.victims.guard import attackable
 from mondegreen.victims.own import load_own
@@ -136,23 +136,20 @@ def test_a_hostile_name_and_transcript_are_shown_and_not_obeyed(
             assert r"\x1b" in ran.out + ran.err, line
 
 
-def a_step(*, matched: bool) -> Progress:
-    """A step of a search over one clip."""
-    number = torch.tensor([1234.5])
-    found, index = torch.tensor([matched]), torch.tensor([0])
-    return Progress("search", 0, 1, index, number, found.long(), 1, found, number, number, number)
+def a_step(passes: int, *, matched: bool) -> Point:
+    return Point(passes, "search", 1234.5, matched, int(matched), 1, 1234.5, 1234.5, 1234.5)
 
 
 def test_progress_says_what_was_found_and_not_what_the_last_step_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with cli.progress.Bars("clip.wav", passes=4) as bars:
-        for matched in (False, True, True, False):
-            bars.step(a_step(matched=matched))
+        for passes, matched in enumerate((False, True, True, False), 1):
+            bars.step("clip", a_step(passes, matched=matched))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("clip.wav: 4 of 4  heard at pass 2  loss")
     with cli.progress.Bars("clip.wav", passes=1) as bars:
-        bars.step(a_step(matched=False))
+        bars.step("clip", a_step(1, matched=False))
     assert "not heard yet" in capsys.readouterr().err
 
 
@@ -163,7 +160,7 @@ def test_a_bar_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int, to
     console = cli.console.Printer(file=file, force_terminal=True, width=width, color_system=None)
     monkeypatch.setattr(cli.progress, "err", console)
     with cli.progress.Bars("a-recording-with-a-long-name.wav", passes=1500) as bars:
-        bars.step(a_step(matched=False))
+        bars.step("clip", a_step(1, matched=False))
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).strip().splitlines()[-1].rstrip()
     assert len(last) <= width
     assert "1/1500" in last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +248,17 @@ def test_a_record_without_a_schema_is_of_the_first(item: Path) -> None:
     del plain["schema"]
     with pytest.raises(MondegreenError, match=r"of schema 1, .* Attack the clip again"):
         Record.from_json(plain)
+
+
+def test_numbers_for_loggers_leave_out_what_is_not_known() -> None:
+    """Names and values of the records in `records.py`."""
+    known = {
+        **{"verified": 1.0, "first_match": 7.0, "seconds": 2.5, "wer_target": 0.0},
+        **{"wer_original": 1.0, "excess_db": 9.0, "margin_db": -6.5, "snr_db": -3.5},
+        **{"pesq_c2": 3.9, "zimtohrli_mos": 4.4},
+    }
+    assert DRY.numbers == known
+    assert IN_ROOMS.numbers == {**known, "rooms_heard": 1.0}
+    assert DRY.curve[0].numbers == {"heard": 1.0, "loss": 1.5, "eps": 0.01}
+    unheard = replace(DRY.curve[0], loss=None, hits=1, judged=4, masking_loss=0.0)
+    assert unheard.numbers == {"heard": 0.25, "eps": 0.01, "masking_loss": 0.0}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from report_runs import sound_item
 from run_folders import QUICK, command, environment, make_clips, mondegreen, records, rows
 from toy import speech
 from typer.testing import CliRunner
@@ -24,6 +25,7 @@ from mondegreen.cli import app
 from mondegreen.errors import MondegreenError, OptionError, StorageError
 from mondegreen.files import part_name
 from mondegreen.options import Options
+from mondegreen.results.record import OnNews, Point, Record
 from mondegreen.runs.config import RunConfig, read_config
 from mondegreen.runs.job import (
     ATTEMPTS,
@@ -113,6 +115,7 @@ def drive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clips: Path):
         does: Callable[[Job], list[Event]],
         out: Path = tmp_path / "run",
         force_new: bool = False,
+        on_news: OnNews | None = None,
         **options: object,
     ) -> tuple[Tally, Scripted]:
         engine = Scripted(does)
@@ -120,7 +123,7 @@ def drive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clips: Path):
         options = {"clips": str(clips)} | options
         config = read_config(None, {"target": "open the door", **options})
         try:
-            return run(config, out, force_new=force_new), engine
+            return run(config, out, force_new=force_new, on_news=on_news), engine
         finally:
             assert engine.closed or not engine.opened
 
@@ -132,6 +135,24 @@ def test_every_clip_is_given_out_once_the_longest_first(drive) -> None:
     assert (tally.clips, tally.verified, tally.done) == (5, 5, 5)
     ids = [row.id for job in engine.given for row in job.rows]
     assert ids == ["c04", "c03", "c02", "c01", "c00"]
+
+
+def test_a_clip_that_this_call_finishes_is_news(drive, tmp_path: Path) -> None:
+    """Each point of its curve, then its record."""
+
+    def attacking(job: Job) -> list[Event]:
+        for key in job.wanted:
+            sound_item(tmp_path / "run" / "items" / key, id=job.rows[0].id, key=key)
+        return succeeding(job)
+
+    news: list[tuple[str, Point | Record]] = []
+    drive(attacking, limit=2, on_news=lambda *what: news.append(what))
+    told = [what for _, what in news if isinstance(what, Record)]
+    assert len({record.id for record in told}) == 2
+    in_order = [(one.id, what) for one in told for what in (*one.curve, one)]
+    assert (news, len(news) > 2) == (in_order, True)
+    drive(attacking, limit=2, on_news=lambda *what: news.append(what))
+    assert len(news) == len(in_order)
 
 
 def test_batches_are_of_like_length(drive) -> None:

@@ -28,7 +28,7 @@ from mondegreen.errors import RecogniserError
 from mondegreen.measures.quality import computed
 from mondegreen.options import Options
 from mondegreen.psychoacoustics.surroundings import thresholds_around
-from mondegreen.results.record import Quality, Record
+from mondegreen.results.record import OnNews, Point, Quality, Record
 from mondegreen.search.loop import Search
 from mondegreen.search.nonfinite import told
 from mondegreen.search.presets import fingerprint
@@ -39,7 +39,7 @@ from mondegreen.text import word_errors
 from mondegreen.victims.base import Victim
 from mondegreen.victims.guard import attackable
 
-OnPass = Callable[[Progress], None]
+OnPoint = Callable[[str, Point], object]  # the first half of `OnNews`
 
 VERSIONED = ("mondegreen", "torch", "transformers")
 
@@ -56,7 +56,7 @@ def attack(
     rooms: RoomBank | None = None,
     air: Air | str | Path | None = None,
     start: Start | None = None,
-    on_pass: OnPass | None = None,
+    on_news: OnNews | None = None,
     on_room: OnRoom | None = None,
     **options: Any,
 ) -> Result:
@@ -79,7 +79,8 @@ def attack(
             also loudspeaker, noise, microphone and clock; a TOML file; or an `Air`.
         start: a finished result of the same clip and target to start from, the object or its
             folder: for `imperceptible` a `carlini-wagner` one, for `combined` a `robust` one.
-        on_pass: called after every step of the search.
+        on_news: called with the clip's id and a `Point` after every step of the search, and at the
+            end with its `Record`; both have `passes` and, for loggers, `numbers`.
         on_room: called while a method in rooms chooses, proves and measures: with what is being
             done, how much of it, and of how much.
         options: fields of `Options`, such as `method="robust"` or `preset="paper"`.
@@ -102,7 +103,7 @@ def attack(
         rooms=rooms,
         air=air,
         starts=starts,
-        on_pass=on_pass,
+        on_news=on_news,
         on_room=on_room,
     )[0]
 
@@ -117,7 +118,7 @@ def attack_batch(
     rooms: RoomBank | None = None,
     air: Air | str | Path | None = None,
     starts: Sequence[Start] | None = None,
-    on_pass: OnPass | None = None,
+    on_news: OnNews | None = None,
     on_room: OnRoom | None = None,
 ) -> list[Result]:
     """Attack several clips in one batch; each result is what the clip would get alone.
@@ -131,7 +132,7 @@ def attack_batch(
         rooms: see `attack`, like the next.
         air: see `attack`.
         starts: a finished result to start from for each.
-        on_pass: see `attack`.
+        on_news: see `attack`.
         on_room: see `attack`.
 
     Raises:
@@ -141,15 +142,19 @@ def attack_batch(
     setup = Setup.of(options or Options(), victim.sample_rate, rooms, air)
     clips = prepare(victim, audio, targets, setup.options, starts, texts)
     on_room = on_room or (lambda *_: None)
-    found = attack_clips(victim, clips, setup, on_pass, on_room)
-    return [each.measured(setup.rooms, on_room) for each in found]
+    found = attack_clips(victim, clips, setup, on_news, on_room)
+    results = [each.measured(setup.rooms, on_room) for each in found]
+    if on_news is not None:
+        for result in results:
+            on_news(result.record.id, result.record)
+    return results
 
 
 def attack_clips(
     victim: Victim,
     clips: Sequence[Clip],
     setup: Setup,
-    on_pass: OnPass | None = None,
+    on_point: OnPoint | None = None,
     on_room: OnRoom | None = None,
 ) -> list[Result]:
     """Attack clips that `prepare` has accepted, with the same options, in one batch.
@@ -159,8 +164,9 @@ def attack_clips(
     attack = Attack(victim, clips, setup)
     try:
         for progress in attack.run():
-            if on_pass is not None:
-                on_pass(progress)
+            if on_point is not None:
+                for clip, point in attack.points(progress):
+                    on_point(clip, point)
     except KeyboardInterrupt:
         attack.interrupted = True
     except RecogniserError as fault:
@@ -223,6 +229,12 @@ class Attack:
         for progress in self.search.run(self.stages):
             self.seconds = time.monotonic() - began
             yield progress
+
+    def points(self, progress: Progress) -> Iterator[tuple[str, Point]]:
+        """What a step has found of each clip that is still in the search, by its id."""
+        for row, number in enumerate(progress.index.tolist()):
+            passes = self.search.trajectories[number].passes
+            yield self.clips[number].id, progress.point(row, passes)
 
     def snapshot(self) -> Snapshot:
         """All that is needed to resume from here, to the bit."""

@@ -15,7 +15,7 @@ from rich.text import Text
 from mondegreen.cli.console import err
 
 if TYPE_CHECKING:
-    from mondegreen.search.progress import Progress as Step
+    from mondegreen.results.record import Point
 
 LOG_EVERY: Final = 10.0  # s between two lines in a log
 WIDE: Final = 100  # columns of a terminal that has room for a bar beside the numbers
@@ -63,7 +63,6 @@ class Bars:
         )
         self._logged = time.monotonic()
         self._tasks: dict[str, TaskID] = {}
-        self._passes = 0
         self._heard_at: int | None = None
         if passes:
             self._add("", name, passes)
@@ -80,12 +79,11 @@ class Bars:
     ) -> None:
         self._bars.stop()
 
-    def step(self, seen: Step) -> None:
-        """Show a step of the first clip still in the search."""
-        self._passes += seen.passes
-        if self._heard_at is None and seen.matched[0]:
-            self._heard_at = self._passes
-        self._update("", completed=self._passes, state=state(seen, self._heard_at))
+    def step(self, _clip: str, seen: Point) -> None:
+        """Show a step of a search over one clip."""
+        if self._heard_at is None and seen.matched:
+            self._heard_at = seen.passes
+        self._update("", completed=seen.passes, state=state(seen, self._heard_at))
 
     def count(self, what: str, done: int, total: int) -> None:
         """Show that `done` of `total` are done."""
@@ -106,7 +104,7 @@ class Bars:
             err.say(f"{line}  {bar.fields['state']}".rstrip())
 
 
-def state(seen: Step, heard_at: int | None) -> str:
+def state(seen: Point, heard_at: int | None) -> str:
     """A step in a line: whether the target was heard yet; its loss, ε or α, and masking loss.
 
     Args:
@@ -118,12 +116,13 @@ def state(seen: Step, heard_at: int | None) -> str:
 
     parts = ["not heard yet" if heard_at is None else f"heard at pass {heard_at}"]
     if seen.judged > 1:
-        parts.append(f"now in {int(seen.hits[0])} of {seen.judged}")
-    parts.append(f"loss {float(seen.loss[0]):.1f}")
+        parts.append(f"now in {seen.hits} of {seen.judged}")
+    if seen.loss is not None:
+        parts.append(f"loss {seen.loss:.1f}")
     if seen.eps is not None:
-        parts.append(f"ε {float(seen.eps[0]) * FULL_SCALE:.0f}")
+        parts.append(f"ε {seen.eps * FULL_SCALE:.0f}")
     if seen.alpha is not None:
-        parts.append(f"α {float(seen.alpha[0]):.3g}")
+        parts.append(f"α {seen.alpha:.3g}")
     if seen.masking_loss is not None:
-        parts.append(f"masking {float(seen.masking_loss[0]):.1f}")
+        parts.append(f"masking {seen.masking_loss:.1f}")
     return "  ".join(parts)

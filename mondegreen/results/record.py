@@ -12,10 +12,10 @@ value without a definition is None, never NaN.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -156,7 +156,7 @@ class Survival:
 class Point:
     """One point of a search's curve; fields as in `mondegreen.search.progress.Progress`."""
 
-    passes: Count
+    passes: Count  # of the clip, so far
     stage: str
     loss: float | None  # None: not a finite number
     matched: bool
@@ -165,6 +165,13 @@ class Point:
     eps: float | None
     alpha: float | None
     masking_loss: float | None
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What is known of it as numbers by name, for loggers; `heard` is a share of draws."""
+        heard = self.hits / self.judged if self.judged else None
+        names = ("loss", "masking_loss", "eps", "alpha")
+        return _known({"heard": heard} | {name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -252,6 +259,26 @@ class Record:
         begin, end = (sample / self.sample_rate for sample in self.passage)
         return begin, end
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What came out as numbers by name, for loggers; what is not known is left out."""
+        quality = self.quality
+        return _known(
+            {
+                "verified": self.verified,
+                "first_match": self.first_match,
+                "seconds": self.seconds,
+                "wer_target": self.wer_target,
+                "wer_original": self.wer_original,
+                "excess_db": quality.masking.max_excess_db,
+                "margin_db": quality.temporal.margin_db if quality.temporal else None,
+                "snr_db": quality.snr_db,
+                "pesq_c2": quality.pesq_c2,
+                "zimtohrli_mos": quality.zimtohrli_mos,
+                "rooms_heard": self.survival.rooms.heard if self.survival else None,
+            }
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain data, flat: the parts of options, quality and survival are fields of their own."""
         data = asdict(self)
@@ -284,6 +311,15 @@ class Record:
         if parts["survival"] == dict.fromkeys(PARTS["survival"]):
             parts["survival"] = None
         return typed(cls, {**rest, **parts})
+
+
+# Called with the id of a clip and what is new of it: a point after a step of its search, its
+# record once it is proved and measured.
+OnNews: TypeAlias = Callable[[str, Point | Record], object]
+
+
+def _known(numbers: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: float(number) for name, number in numbers.items() if number is not None}
 
 
 LAST: Final = (

@@ -22,6 +22,8 @@ from mondegreen.errors import OptionError, StorageError
 from mondegreen.files import PART, discard
 from mondegreen.reading import in_full, is_folder, is_there
 from mondegreen.results.folder import BEGUN, is_run
+from mondegreen.results.item import read_record
+from mondegreen.results.record import OnNews
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.engines.base import Engine, make_engine
 from mondegreen.runs.job import (
@@ -85,6 +87,7 @@ class Drive:
         rows: all clips.
         finished: keys of finished items, and whether they are verified.
         batch: clips in a job.
+        on_news: see `run`.
     """
 
     def __init__(
@@ -94,8 +97,9 @@ class Drive:
         rows: Sequence[Row],
         finished: dict[str, bool],
         batch: int,
+        on_news: OnNews | None = None,
     ) -> None:
-        self.ledger, self.engine = ledger, engine
+        self.ledger, self.engine, self.on_news = ledger, engine, on_news
         self.rows = {row.key: row for row in rows}
         verified, done = sum(finished.values()), len(finished)
         self.tally = Tally(len(self.rows), verified, done - verified, before=done)
@@ -157,6 +161,11 @@ class Drive:
                 self.tally.verified += 1
             case Finished():
                 self.tally.failed += 1
+        if isinstance(outcome, Finished) and self.on_news is not None:
+            record = read_record(self.ledger.items / outcome.key)
+            for point in record.curve:
+                self.on_news(record.id, point)
+            self.on_news(record.id, record)
 
     def _retry(self, job: Job, reason: str) -> None:
         """Try a job again, then its clips one by one; a clip that fails even so is an error."""
@@ -226,6 +235,7 @@ def run(
     force_new: bool = False,
     on_work: OnWork | None = None,
     on_tally: Callable[[Tally], object] | None = None,
+    on_news: OnNews | None = None,
 ) -> Tally:
     """Attack every clip of a data set, and leave a run folder; see `mondegreen.results.folder`.
 
@@ -239,6 +249,9 @@ def run(
             if that one cannot begin.
         on_work: called while recordings and items are read.
         on_tally: called several times a second with the same object, as it changes.
+        on_news: called for every clip that this call finishes, once it is: with its id and each
+            `Point` of its curve, one every ten steps, then its `Record`; both have `passes` and,
+            for loggers, `numbers`.
 
     Raises:
         OptionError: the folder holds another run, or an option is not one of those offered.
@@ -250,7 +263,7 @@ def run(
     _check_folder(folder)
     aside = _move_aside(folder) if force_new and is_run(folder) else None
     try:
-        return _driven(config, folder, aside, on_work or (lambda *_: None), on_tally)
+        return _driven(config, folder, aside, on_work or (lambda *_: None), on_tally, on_news)
     except BaseException:
         if aside is not None and not is_run(folder):  # the new run has not begun
             _move_back(aside, folder)
@@ -263,6 +276,7 @@ def _driven(
     aside: Path | None,
     on_work: OnWork,
     on_tally: Callable[[Tally], object] | None,
+    on_news: OnNews | None,
 ) -> Tally:
     """Begin a run or resume it, and drive it to its end; see `run`."""
     if is_run(folder):
@@ -281,7 +295,7 @@ def _driven(
         write_rows(folder, rows)
         write_manifest(folder, config, attacked, len(rows))
         finished, complaints = ledger.survey(rows, partial(on_work, "checking items"))
-        drive = Drive(ledger, engine, rows, finished, config.batch)
+        drive = Drive(ledger, engine, rows, finished, config.batch, on_news)
         drive.tally.notes += complaints
         if aside is not None:
             drive.tally.notes.append(f"the run that was here is now {aside}")
