@@ -99,6 +99,7 @@ class Air(Checked):
         OptionError: a section, a key or a value that is not offered.
     """
 
+    name: str | None = None  # of its file, unless that says another; None: of no file
     rooms: Literal["fast", "paper", "real"] = "fast"  # the rooms, unless a bank is given
     loudspeaker: Loudspeaker | None = None
     offset_ms: Delay | None = None  # by how much the sound begins later
@@ -159,12 +160,22 @@ def named_air(name: str | Path | Air | None) -> Air:
     if isinstance(noise, dict) and isinstance(noise.get("folder"), str):
         noise["folder"] = str((path.parent / noise["folder"]).absolute())
     try:
-        return Air(**given)
+        return Air(**{"name": path.name} | given)
     except OptionError as error:
         raise OptionError(f"{path}: {error}") from None
 
 
-def air_name(air: Air) -> str:
-    """What an air is called: the name of a preset, or `own`."""
-    plain = air.model_copy(update={"rooms": "fast"}) if air.rooms == "paper" else air
-    return next((name for name, one in AIRS.items() if one == plain), "own")
+def air_name(air: Air | None) -> str:
+    """What an air is called: the name of a preset or of a file; None: the paper's.
+
+    >>> air_name(REAL), air_name(Air(name="car.toml", gain_db=(-6, 0))), air_name(Air(rooms="real"))
+    ('real air', 'the air of car.toml', 'an air of its own')
+    """
+    air = air or Air()
+    plain = air.model_copy(
+        update={"name": None, "rooms": "fast" if air.rooms == "paper" else air.rooms}
+    )
+    preset = next((name for name, one in AIRS.items() if one == plain), None)
+    if preset:
+        return f"{preset} air"
+    return f"the air of {air.name}" if air.name else "an air of its own"

@@ -131,5 +131,8 @@ def _complaint(found: Mapping[str, Any], model: type[BaseModel]) -> str:
     if found["type"] == "missing":
         return f"No {name} were given; name them"
     if found["type"] == "value_error":
-        return str(found["ctx"]["error"])
+        cause = found["ctx"]["error"]
+        if isinstance(cause, OptionError):  # of what stands in a section of its own
+            return f"[{name}] {cause}"
+        return f"{name}: {cause}" if name else str(cause)
     return f"Got {name} = {found['input']!r:.60}: {found['msg'].lower()}"

@@ -291,7 +291,8 @@ def test_the_text_says_in_numbers_what_is_to_be_seen() -> None:
 def test_the_text_of_rooms_and_of_methods() -> None:
     rooms = clip(rooms=in_rooms(True, True, False, rt60=(0.5, 0.25, 1.0)))
     alts = {chart.name: chart.alt for chart in charts([a_series(rooms), a_series(clip(False))])}
-    assert "3 rooms with an RT60 from 0.25 to 1.00 s; the target is heard 2 of 3" in alts["rooms"]
+    assert "3 rooms with an RT60 from 0.25 to 1.00 s, in paper air; the target" in alts["rooms"]
+    assert "the target is heard 2 of 3" in alts["rooms"]
     assert "verified 1 of 1, 100% (95 %: 21% to 100%)" in alts["methods"]
     assert "verified 0 of 1, 0% (95 %: 0% to 79%)" in alts["methods"]
 

@@ -517,7 +517,7 @@ def test_attack_in_rooms_prints_the_rooms_and_the_control(
         *("--max-passes", "150", "--out", tmp_path / "out"),
     )
     assert ran.status == 0
-    assert "test rooms         target heard in" in ran.out
+    assert "test rooms         in paper air: target heard in" in ran.out
     assert "clean, in rooms    target heard in 0 of 10 (0%" in ran.out
     again = run(
         *("attack", clip, "--target", "open the door", "--method", "combined", "--rooms", bank),
@@ -671,7 +671,7 @@ def test_evaluate_counts_the_rooms_of_a_result(
     assert seen["verdict_in_rooms"] == "audible on direct comparison"
     clean = run("evaluate", clip, "--target", "open the door", "--rooms", bank)
     assert clean.status == 1
-    assert "test rooms         target heard in 0 of 10 (0%" in clean.out
+    assert "test rooms         in paper air: target heard in 0 of 10 (0%" in clean.out
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from test_tables import DRY, IN_ROOMS, QUALITY_IN_ROOMS, a_record, a_run, write_
 
 import mondegreen.victims
 from mondegreen import MondegreenError, cli
+from mondegreen.airs import REAL
 from mondegreen.audio.pcm import save
 from mondegreen.errors import StorageError
 from mondegreen.findings import Finding
@@ -247,10 +248,19 @@ def test_rooms_stand_beside_the_clean_clips(tmp_path: Path) -> None:
     assert "in at least half of the test rooms" in the_head(run).lead
     page = text_of(written(tmp_path, run))
     assert (
-        "The target is heard in 8 of 10 test rooms (80%; 95 %: 49% to 94%);"
+        "In paper air, the target is heard in 8 of 10 test rooms (80%; 95 %: 49% to 94%);"
         " in the original, in 1 of 10 test rooms (10%; 95 %: 49% to 94%)." in page
     )
     assert "test-0 open the door yes" in page
+
+
+def test_the_air_is_named_where_rooms_are(tmp_path: Path) -> None:
+    real = REAL.model_dump(mode="json")
+    run = sound_run(tmp_path / "run", {"a": {"bank": "b" * 64, "rooms": IN_ROOMS, "air": real}})
+    assert the_head(run).figures[1][0] == "Test rooms in real air"
+    assert "in at least half of the test rooms, in real air" in the_head(run).lead
+    page = text_of(written(tmp_path, run))
+    assert "In real air, the target is heard in 8 of 10 test rooms" in page
 
 
 def checked(run: Path, *findings: tuple[str, Any, Any]) -> Path:

@@ -23,6 +23,7 @@ from test_tables import (
 from toy import linear_victim, speech
 
 from mondegreen import MondegreenError, attack
+from mondegreen.airs import REAL, Air
 from mondegreen.audio.pcm import save
 from mondegreen.errors import OptionError
 from mondegreen.findings import Finding
@@ -468,12 +469,26 @@ def test_a_summary_is_told_line_by_line(tmp_path: Path) -> None:
     assert lines["WER to target"] == "0.0% of 6 words; median clip 0.0%"
     assert lines["WER to original"] == "100.0% of 7 words; median clip 100.0%"
     assert lines["WER of original"] == "14.3% of 7 words; median clip 12.5%"
-    assert lines["test rooms"] == "heard in 60% (95 %: 0% to 100%), mean over 2 clips"
-    assert lines["original, in rooms"] == "heard in 0% (95 %: 0% to 0%), mean over 2 clips"
+    assert lines["test rooms"] == (
+        "in paper air, heard in 60% (95 %: 0% to 100%), mean over 2 clips"
+    )
+    assert lines["original, in rooms"] == (
+        "in paper air, heard in 0% (95 %: 0% to 0%), mean over 2 clips"
+    )
     assert lines["above threshold"] == "25.0% (25.0% to 25.0%; 25.0% to 25.0%), mean 25.0%"
     assert lines["sanity checks"] == "not run (mondegreen sanity)"
     assert lines["errors"] == "1 × no words in it; 1 × b; 1 × c; and 2 more"
     assert lines["damaged"].startswith(str(tmp_path))
+
+
+def test_the_airs_of_the_rooms_are_named(tmp_path: Path) -> None:
+    car = Air(name="car.toml", gain_db=(-6.0, 0.0))
+    airs = [REAL.model_dump(mode="json"), car.model_dump(mode="json"), None]
+    several = summary_of(tmp_path / "several", *(in_rooms(0.8, air=air) for air in airs))
+    assert several.airs == ("real air", "the air of car.toml", "paper air")
+    told = describe(several)["test rooms"]
+    assert told.startswith("in real air and the air of car.toml and paper air, heard in 80%")
+    assert summary_of(tmp_path / "dry", a_record()).airs == ()
 
 
 def test_large_numbers_small_numbers_and_none_are_told(tmp_path: Path) -> None:
@@ -539,7 +554,7 @@ def test_side_by_side_has_a_column_for_each_and_no_row_of_nothing(tmp_path: Path
     assert header == ["", f"linear imperceptible fast, {x}", f"linear imperceptible fast, {y}"]
     told = {name: cells for name, *cells in rows}
     assert told["passes, median"] == ["500", "900"]
-    assert told["test rooms"] == ["heard in 80%, mean over 1 clip", "-"]
+    assert told["test rooms"] == ["in paper air, heard in 80%, mean over 1 clip", "-"]
     assert told["of clips transcribed well"][0] == "1 of 1, 100% (95 %: 21% to 100%)"
     assert "PESQ (2007), median" not in told
     assert side_by_side([]) == ([""], [])

@@ -233,8 +233,10 @@ def _passage(record: Record) -> dict[str, str]:
 
 def survival_fields(survival: Survival, clean: Survival | None, air: Air | None) -> dict[str, str]:
     """In how many rooms a sound matches the target, and the clean clip beside it."""
+    from mondegreen.airs import air_name
+
     fields = {
-        f"{survival.rooms.split} rooms{_in_air(air)}": in_rooms(survival.rooms),
+        f"{survival.rooms.split} rooms": f"in {air_name(air)}: {in_rooms(survival.rooms)}",
         "without a room": in_no_room(survival.dry),
     }
     if clean:
@@ -246,14 +248,6 @@ def survival_fields(survival: Survival, clean: Survival | None, air: Air | None)
 def _explained(fields: dict[str, str]) -> dict[str, str]:
     """Fields, and what a word error rate above 100 % means where one is among them."""
     return fields | ({OVER: ABOVE_ONE} if any(OVER in line for line in fields.values()) else {})
-
-
-def _in_air(air: Air | None) -> str:
-    """In which air, unless in rooms alone."""
-    from mondegreen.airs import air_name
-
-    name = "paper" if air is None else air_name(air)
-    return "" if name == "paper" else f" ({name} air)"
 
 
 def in_rooms(rooms: InRooms) -> str:

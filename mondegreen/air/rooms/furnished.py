@@ -57,7 +57,7 @@ def furnished_room(
         surfaces = draw_surfaces(rng)
         if not least / FAR <= expected_rt60(pra, geometry, surfaces) <= greatest * FAR:
             continue
-        rir = _response(pra, geometry, surfaces, settings, int(rng.integers(2**63)))
+        rir = furnished_response(geometry, surfaces, settings, int(rng.integers(2**63)))
         rt60 = reverberation_time(rir, settings.sample_rate)
         if rt60 is not None and least <= rt60 <= greatest:
             return geometry, rir
@@ -89,9 +89,15 @@ def expected_rt60(pra: ModuleType, geometry: Geometry, surfaces: Surfaces) -> fl
     )
 
 
-def _response(
-    pra: ModuleType, geometry: Geometry, surfaces: Surfaces, settings: FurnishedRooms, seed: int
+def furnished_response(
+    geometry: Geometry, surfaces: Surfaces, settings: FurnishedRooms, seed: int
 ) -> NDArray[np.float32]:
+    """The response [L] of a room; `seed` is of what moves the images and sends out the rays.
+
+    Raises:
+        RoomError: pyroomacoustics is not installed.
+    """
+    pra = library()
     with constants(pra):
         pra.random.seed(numpy=seed, libroom=seed)
         room = pra.ShoeBox(

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
+from mondegreen.airs import air_name
 from mondegreen.report.figures.ink import COLUMN, INK, Draw, legend, log_axis, look, page_svg
 from mondegreen.report.numbers.series import (
     RoomShare,
@@ -293,7 +294,9 @@ def _rooms(some: Series) -> str:
     if not saved:
         return ""
     span = f"RT60 from {saved[0].rt60:.2f} to {saved[-1].rt60:.2f} s"
-    text = f"{len(saved):,} rooms with an {span}; the target is heard {_heard(saved)}"
+    airs = dict.fromkeys(air_name(record.air) for record in some.records if record.survival)
+    text = f"{len(saved):,} rooms with an {span}, in {one_line(' and '.join(airs))}; the target"
+    text += f" is heard {_heard(saved)}"
     if means := [f"{share:.0%}" for _, share in fifths(saved)]:
         text += f", in the fifths of the rooms by rising RT60 {', '.join(means)}"
     return text + (f"; in the clean clips {_heard(clean)}" if clean else "")

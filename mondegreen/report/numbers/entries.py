@@ -1,8 +1,8 @@
 """Every clip of a run, or of a folder of results: what became of it, as a row of cells.
 
 Nested values are flattened: the `loss` of `masking` is `masking_loss`. A passage is two
-cells, in seconds. Other lists (`curve`, `air`, the rooms one by one) and the hashes of `files` are
-left out.
+cells, in seconds, and an air is its name. Other lists (`curve`, the rooms one by one) and the
+hashes of `files` are left out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
+from mondegreen.airs import air_name
 from mondegreen.errors import MondegreenError
 from mondegreen.options import Options
 from mondegreen.reading import in_full, is_folder, is_there
@@ -53,6 +54,7 @@ COLUMNS: Final[Mapping[str, Kind]] = (
     {"key": str, "status": str, "error": str, "attempts": int}
     | {name: kind for name, kind in _columns(Record) if name != "key"}
     | {
+        "air": str,
         "verdict": str,
         "verdict_in_rooms": str,
         "warnings": str,
@@ -159,6 +161,7 @@ def cells_of(record: Record) -> dict[str, Any]:
     begin, end = record.where or (None, None)
     found, there = verdict(record.quality), verdict_in_rooms(record.quality_in_rooms)
     told = {
+        "air": record.survival and air_name(record.air),
         "verdict": found and found.word,
         "verdict_in_rooms": there and there.word,
         "warnings": " | ".join(record.warnings) or None,

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from mondegreen.airs import air_name
 from mondegreen.errors import MondegreenError
 from mondegreen.findings import Finding
 from mondegreen.reading import in_full
@@ -61,6 +62,7 @@ class Summary:
     preset: str | None
     folders: tuple[str, ...]  # where the clips are, as given
     bounds: tuple[float | None, ...]  # dB above the masking threshold; None: clips without a bound
+    airs: tuple[str, ...]  # what happened to the sound, by name; none: a method without rooms
     counts: Counts
     verified: Share  # of the finished clips
     verified_understood: Share  # of those whose clean recording the victim transcribes well
@@ -181,6 +183,7 @@ class _Tally:
     def __init__(self) -> None:
         self.folders: dict[Path, None] = {}
         self.bounds: dict[float | None, None] = {}
+        self.airs: dict[str, None] = {}
         self.counts: Counter[str] = Counter()
         self.verdicts: Counter[Word] = Counter(dict.fromkeys(WORDS, 0))
         self.verdicts_in_rooms: Counter[Word] = Counter(dict.fromkeys(WORDS, 0))
@@ -204,6 +207,8 @@ class _Tally:
 
     def _finished(self, record: Record, cells: Mapping[str, Any]) -> None:
         self.bounds[record.options.bound] = None
+        if record.survival:
+            self.airs[air_name(record.air)] = None
         self.counts["verified" if record.verified else "unverified"] += 1
         self.counts["interrupted"] += record.interrupted
         if record.understood is not None:
@@ -227,6 +232,7 @@ class _Tally:
             *group,
             folders=tuple(map(str, self.folders)),
             bounds=tuple(self.bounds),
+            airs=tuple(self.airs),
             counts=Counts(**{field.name: counts[field.name] for field in fields(Counts)}),
             verified=Share.of(counts["verified"], counts["finished"]),
             verified_understood=Share.of(counts["verified and understood"], counts["understood"]),

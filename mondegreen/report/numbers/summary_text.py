@@ -51,6 +51,11 @@ def bound_of(summary: Summary) -> str:
     return f"no bin more than {' or '.join(asked)} dB above the masking threshold{others}"
 
 
+def airs_of(summary: Summary) -> str:
+    """In which air its rooms are; empty: a method without rooms."""
+    return f"in {one_line(' and '.join(summary.airs))}" if summary.airs else ""
+
+
 def side_by_side(summaries: Sequence[Summary]) -> tuple[list[str], list[list[str]]]:
     """A table with a column for each summary: its header, and its rows.
 
@@ -113,7 +118,8 @@ def _outcomes(summary: Summary) -> dict[str, str]:
         **_rates(summary),
     }
     in_rooms = {"test rooms": summary.rooms, "original, in rooms": summary.clean_rooms}
-    return lines | {name: _in_rooms(mean) for name, mean in in_rooms.items() if mean}
+    where = airs_of(summary)
+    return lines | {name: f"{where}, {_in_rooms(mean)}" for name, mean in in_rooms.items() if mean}
 
 
 def _clips(summary: Summary) -> str:

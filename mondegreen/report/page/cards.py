@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from mondegreen.airs import air_name
 from mondegreen.report.numbers.entries import Entry
 from mondegreen.report.numbers.measures import MEASURES
 from mondegreen.report.numbers.sources import Gathered, TargetedClip
@@ -174,7 +175,8 @@ def _passage(record: Record | None) -> str:
 def _rooms(record: Record | None) -> str:
     if record is None or record.survival is None:
         return ""
-    line = f"The target is heard in {_in_rooms(record.survival.rooms)}"
+    where = one_line(air_name(record.air))
+    line = f"In {where}, the target is heard in {_in_rooms(record.survival.rooms)}"
     return f"{line}; in the original, in {_in_rooms(record.clean.rooms)}" if record.clean else line
 
 

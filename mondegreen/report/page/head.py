@@ -15,6 +15,7 @@ from mondegreen.report.numbers.sources import Part
 from mondegreen.report.numbers.summary import Summary
 from mondegreen.report.numbers.summary_text import (
     NOT_RUN,
+    airs_of,
     bound_of,
     clips,
     interval,
@@ -87,7 +88,7 @@ def _lead(summary: Summary) -> str:
         return "The run has no clips."
     if not counts.finished:
         return f"No clip is finished yet, of {clips(counts.clips)}."
-    where = " in at least half of the test rooms" if summary.rooms else ""
+    where = f" in at least half of the test rooms, {airs_of(summary)}" if summary.rooms else ""
     what, how = f"made to transcribe the target{where}", ", proved from the saved 16-bit file"
     if counts.finished == 1:
         return f"{victim} was {what}{how}." if counts.verified else f"{victim} was not {what}."
@@ -116,7 +117,7 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
     if rooms is not None:
         control = f"; in the original, in {clean.mean:.0%}" if clean else ""
         meaning = f"in which the target is heard, on average{control}"
-        yield "Test rooms", f"{rooms.mean:.0%}", meaning
+        yield f"Test rooms {airs_of(summary)}", f"{rooms.mean:.0%}", meaning
     for name in MEDIANS:
         spread, measure = summary.spreads[name], MEASURES[name]
         if spread is not None:

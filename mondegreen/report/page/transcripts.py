@@ -12,8 +12,10 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import jiwer
 
+from mondegreen.airs import air_name
 from mondegreen.report.numbers.measures import error_rate
 from mondegreen.report.numbers.sources import Attempt
+from mondegreen.report.numbers.summary_text import one_line
 from mondegreen.results.heard import Claim
 from mondegreen.results.record import Record
 from mondegreen.text import kind, matches, normalise, units, word_errors
@@ -180,7 +182,8 @@ def _again(label: str, of: str, claim: Claim, record: Record) -> Transcript:
     text = compared(label, of, claim.transcript, record)
     if record.bank is None:
         return text
-    return text._replace(note=f"{text.note}; in the test rooms, {note}", tone=tone)
+    where = one_line(air_name(record.air))
+    return text._replace(note=f"{text.note}; in the test rooms in {where}, {note}", tone=tone)
 
 
 def compared(label: str, of: str, transcript: str, record: Record) -> Transcript:
