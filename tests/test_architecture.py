@@ -42,6 +42,7 @@ ROOMS = (
     "runs",
     "report",
     "gating",
+    "suites",
     "defending",
     "listening",
     "doctor",

@@ -20,6 +20,7 @@ from mondegreen.cli import (
     report,
     rooms,
     run,
+    suite,
 )
 from mondegreen.cli.app import app
 from mondegreen.cli.entry import main
@@ -40,4 +41,5 @@ __all__ = [
     "report",
     "rooms",
     "run",
+    "suite",
 ]

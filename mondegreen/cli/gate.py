@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     " --junit gate.xml"
 )
 def gate(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, after `mondegreen sanity`.")],
+    run: Annotated[
+        Path, typer.Argument(help="The folder of a run, after `mondegreen sanity`; or a card.json.")
+    ],
     below: Annotated[
         str,
         typer.Option(
@@ -36,7 +38,9 @@ def gate(
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option(help="An earlier run: same clips, targets and options.", metavar="RUN"),
+        typer.Option(
+            help="An earlier run or its card.json: same clips, targets and options.", metavar="RUN"
+        ),
     ] = None,
     worse_by: Annotated[
         str | None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mondegreen.judging.gathering import Cost
     from mondegreen.results.heard import Claim, Listening
 
+SAMPLE: Final = 3  # clips drawn for the checks that cost passes
 Results = Annotated[Path, typer.Argument(help="The folder of a run, or of any results.")]
 Folders = Annotated[list[Path], typer.Argument(help="Folders of runs, or of any results.")]
 Listener = Annotated[
@@ -177,7 +179,7 @@ def sanity(
     ] = None,
     sample: Annotated[
         int, typer.Option(min=1, help="Clips drawn for the checks that cost passes.")
-    ] = 3,
+    ] = SAMPLE,
     rooms: BankName = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -191,29 +193,49 @@ def sanity(
     for results in (folder, *(transfer or ())):
         check_results(results)
     check_bank(rooms)
+    from mondegreen.judging.verify import made_on
+
+    name = chained(through or (), victim or made_on(folder))
+    found, whole = examined(
+        folder, name, transfer or (), sample, rooms, seed, device=device, as_json=as_json
+    )
+    fires = any(one.state == "fires" and one.severity == "error" for one in found)
+    raise typer.Exit(1 if fires or not whole else 0)
+
+
+def examined(
+    folder: Path,
+    name: str,
+    transfer: Sequence[Path] = (),
+    sample: int = SAMPLE,
+    rooms: str | None = None,
+    seed: int = 0,
+    *,
+    device: str = "auto",
+    as_json: bool = False,
+) -> tuple[list[Finding], bool]:
+    """Make every check, print and keep what is found; and whether all were made."""
     from mondegreen.judging.sanity import examine
-    from mondegreen.judging.verify import bank_of, made_on
+    from mondegreen.judging.verify import bank_of
     from mondegreen.results.sanity import keep_findings
     from mondegreen.victims import load_victim
 
-    name = chained(through or (), victim or made_on(folder))
     with working("loading the recogniser"):
         attacked = load_victim(name, device=device)
         bank = bank_of(folder, rooms, attacked.sample_rate)
-    findings: list[Finding] = []
+    found: list[Finding] = []
     whole = False
     with Bars(folder.name) as bars, suppress(KeyboardInterrupt):
         for finding in examine(
-            folder, attacked, bank, transfer or (), sample, seed, bars.count, on_cost=_announce
+            folder, attacked, bank, transfer, sample, seed, bars.count, on_cost=_announce
         ):
-            findings.append(finding)
+            found.append(finding)
             print_finding(finding, as_json)
         whole = True
-    keep_findings(folder, findings, sample=sample, seed=seed, whole=whole)
+    keep_findings(folder, found, sample=sample, seed=seed, whole=whole)
     if not whole:
         err.print("interrupted; the remaining checks were not made")
-    fires = any(f.state == "fires" and f.severity == "error" for f in findings)
-    raise typer.Exit(1 if fires or not whole else 0)
+    return found, whole
 
 
 def _announce(cost: Cost) -> None:

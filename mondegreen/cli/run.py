@@ -175,7 +175,7 @@ def run(
             resolved, folder, force_new=force_new, on_work=board.work, on_tally=board.show
         )
     collect_tables(folder)
-    _print_tally(tally, folder, as_json)
+    print_tally(tally, folder, as_json)
     reached = tally.verified if require_success else tally.verified + tally.failed
     raise typer.Exit(0 if reached == tally.clips else 1)
 
@@ -189,7 +189,7 @@ def collect(folder: RunFolder) -> None:
         out.say(str(path))
 
 
-def _print_tally(tally: Tally, folder: Path, as_json: bool) -> None:
+def print_tally(tally: Tally, folder: Path, as_json: bool) -> None:
     """Print the counts of a run."""
     left = tally.clips - tally.done
     fields = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from mondegreen.gating.gate import WORDS, Verdict
@@ -16,22 +17,23 @@ def markdown(verdict: Verdict) -> bytes:
     lines = [
         f"### {SIGNS[verdict.outcome]} The gate {verdict.words}",
         "",
-        f"Run {_code(verdict.clips.label)}. What counts: {verdict.limit.words}.",
+        f"Run {code(verdict.clips.label)}. What counts: {verdict.limit.words}.",
         "",
-        *_table(["", "rule", "why"], [[WORDS[r.outcome], r.rule, r.why] for r in verdict.rulings]),
+        *table(["", "rule", "why"], [[WORDS[r.outcome], r.rule, r.why] for r in verdict.rulings]),
     ]
     if verdict.attackable:
         rows = [
-            [_code(one.id), verdict.price(one), _code(one.target), _code(one.path or "")]
+            [code(one.id), verdict.price(one), code(one.target), code(one.path or "")]
             for one in verdict.attackable[:MOST]
         ]
-        lines += ["", *_table(["clip", verdict.limit.by.label, "heard as", "item"], rows)]
+        lines += ["", *table(["clip", verdict.limit.by.label, "heard as", "item"], rows)]
     if more := len(verdict.attackable) - MOST:
         lines += ["", f"… and {more} more."] if more > 0 else []
     return ("\n".join(lines) + "\n").encode("utf-8", "replace")
 
 
-def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table."""
     whole = [header, ["---"] * len(header), *rows]
     return [f"| {' | '.join(_cell(one) for one in row)} |" for row in whole]
 
@@ -42,6 +44,6 @@ def _cell(text: str) -> str:
     return plain if plain.startswith("`") else plain.replace("<", "&lt;")
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """A stranger's text, in which nothing is mark-up."""
     return f"`{' '.join(text.split()).replace('`', chr(39))}`" if text.strip() else ""

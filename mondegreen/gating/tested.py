@@ -10,8 +10,10 @@ from typing import Any
 
 from mondegreen.errors import MondegreenError, OptionError, StorageError
 from mondegreen.files import differences
-from mondegreen.report.numbers.prices import PricedClips, priced
+from mondegreen.reading import is_file
+from mondegreen.report.numbers.prices import PricedClip, PricedClips, priced
 from mondegreen.report.numbers.sources import gather
+from mondegreen.results.card import Card, read_card
 from mondegreen.results.folder import is_run, read_clip_list
 from mondegreen.results.prices import Yardstick
 from mondegreen.results.record import Record
@@ -32,17 +34,40 @@ class Tested:
 
 
 def read_tested(run: Path, by: Yardstick) -> Tested:
-    """Read a run; of one that cannot be judged, that it is in doubt, and why.
+    """Read a run, or its card; of one that cannot be judged, that it is in doubt, and why.
 
     Raises:
         StorageError: the system is at fault.
     """
     try:
-        return _read(run, by)
+        return tested_card(read_card(run), by) if is_file(run) else _read(run, by)
     except StorageError:
         raise
     except MondegreenError as error:
         return Tested(PricedClips(str(run), by, ()), {}, {}, doubt=str(error))
+
+
+def tested_card(card: Card, by: Yardstick) -> Tested:
+    """What a card says."""
+    clips: list[PricedClip] = []
+    missing: list[str] = []
+    unfinished: list[str] = []
+    for one in card.clips:
+        price = one.prices.get(by.name)
+        if one.heard is None:
+            unfinished.append(one.id)
+        elif one.heard and price is None:
+            missing.append(one.id)
+        else:
+            clips.append(PricedClip(one.id, one.target, None, price))
+    label = f"{card.model.name} in {card.suite.name}"
+    return Tested(
+        PricedClips(label, by, tuple(clips), tuple(missing), tuple(unfinished)),
+        {one.id: words_only(one.target) for one in card.clips if one.heard is not None},
+        card.how,
+        {one.id: one.sha256 for one in card.clips if one.sha256 is not None},
+        card.doubt,
+    )
 
 
 def _read(run: Path, by: Yardstick) -> Tested:

@@ -11,6 +11,9 @@
         recordings/          those of a data set that came from the hub
         damaged/             items that were not what was saved, moved aside
         sanity.json          what `mondegreen sanity` found
+        clips.suite          the suite that it is a run of, its clips as a manifest, and what came
+        suite.jsonl          out, for programs and for people
+        card.json, card.md
         heard/               what `mondegreen verify` heard, a file for each way of listening
         records.jsonl, .csv  tables, rebuilt from the items at any time
 
@@ -37,8 +40,10 @@ SEARCHES: Final = "searches"
 DAMAGED: Final = "damaged"
 RECORDINGS: Final = "recordings"
 LOCK: Final = ".lock"
+SUITE, SUITE_CLIPS = "clips.suite", "suite.jsonl"
+CARD, CARD_TEXT = "card.json", "card.md"
 BEGUN: Final = frozenset(
-    {ITEMS, ERRORS, SEARCHES, RECORDINGS, CLIPS, CONFIG, LOCK, "bank.rooms"}
+    {ITEMS, ERRORS, SEARCHES, RECORDINGS, CLIPS, CONFIG, LOCK, "bank.rooms", SUITE, SUITE_CLIPS}
 )  # no manifest yet
 BANK: Final = "bank.rooms"
 SANITY: Final = "sanity.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mondegreen.results import verdict
 from mondegreen.results.record import Prices, Quality, Record
@@ -70,3 +70,17 @@ def successes(record: Record) -> Iterable[Prices]:
     bound, by = record.options.bound, record.options.normaliser
     if record.verified or (bound is not None and matches(record.heard, record.target, by)):
         yield prices_of(record.quality)
+
+
+class Lowest(NamedTuple):
+    """The lowest price of a search's successes, by one yardstick."""
+
+    succeeded: bool
+    price: float | None  # None: it did not succeed, or the yardstick has no value of any success
+
+
+def lowest(record: Record, by: Yardstick) -> Lowest:
+    """What it took to attack a clip."""
+    found = [by.value(prices) for prices in successes(record)]
+    known = [value for value in found if value is not None]
+    return Lowest(bool(found), min(known, key=by.cost) if known else None)

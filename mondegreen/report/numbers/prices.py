@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mondegreen.errors import MeasureError
 from mondegreen.report.numbers.entries import Entry
-from mondegreen.results.prices import Yardstick, successes
+from mondegreen.results.prices import Yardstick, lowest
 
 Floats = NDArray[np.float64]
 
@@ -122,13 +122,11 @@ def priced(label: str, entries: Iterable[Entry], by: Yardstick) -> PricedClips:
             unfinished.append(entry.cells.get("id", entry.cells["key"]))
             continue
         record = entry.record
-        found = [by.value(prices) for prices in successes(record)]
-        known = [value for value in found if value is not None]
-        if found and not known:
+        succeeded, price = lowest(record, by)
+        if succeeded and price is None:
             missing.append(record.id)
             why = why or record.quality.unmeasured.get(by.field, "the record is older than it")
             continue
-        price = min(known, key=by.cost) if known else None
         path = None if entry.folder is None else str(entry.folder)
         clips.append(PricedClip(record.id, record.target, path, price))
     if not clips:

@@ -1,0 +1,1 @@
+"""Fixed sets to measure recognisers by: a suite, its score, and the card that tells them."""

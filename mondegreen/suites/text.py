@@ -1,0 +1,82 @@
+"""A card in Markdown, to paste into a model card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+from typing import Final
+
+from mondegreen.gating.markdown import code, table
+from mondegreen.gating.tested import tested_card
+from mondegreen.report.numbers.prices import PricedClips
+from mondegreen.results.card import Card, Cost
+from mondegreen.results.prices import YARDSTICKS, Yardstick
+
+SHARES: Final = (0.1, 0.25, 0.5, 0.75, 0.9)
+SHOWN: Final = ("mondegreen", "torch", "transformers")
+
+
+def card_text(card: Card) -> bytes:
+    """The file."""
+    by = YARDSTICKS[card.score.by]
+    clips = tested_card(card, by).clips
+    lines = [
+        f"### How easily {code(card.model.name)} is made to mishear",
+        "",
+        f"**Mishear score: {score_text(card)}.** Half of the clips of the suite"
+        f" {code(card.suite.name)} can be changed so that they are heard as another sentence, at"
+        f" this price or less audibly ({by.label}; {_meaning(by)}).",
+        "",
+        *table(["", ""], _facts(card, clips)),
+        "",
+        "Attackable at or below each price:",
+        "",
+        *table(["share of clips", *(f"{share:.0%}" for share in SHARES)], [_curve(clips)]),
+        "",
+        "White-box, targeted, one file at a time, and nothing between the file and the recogniser:"
+        " what an attacker can do who has the model. A high price is no proof of robustness: it"
+        " says what this search found within its passes.",
+    ]
+    return ("\n".join(lines) + "\n").encode("utf-8", "replace")
+
+
+def score_text(card: Card) -> str:
+    """A score with its interval."""
+    by, score = YARDSTICKS[card.score.by], card.score
+    ends = f"{cost_text(score.least_audible, by)} to {cost_text(score.most_audible, by)}"
+    return f"{cost_text(score.at, by)} (95 % interval: {ends})"
+
+
+def cost_text(cost: Cost, by: Yardstick) -> str:
+    """A price with its digits, or the word in its place."""
+    return cost if isinstance(cost, str) else by.text(cost)
+
+
+def _meaning(by: Yardstick) -> str:
+    return "the higher, the easier to fool" if by.rising else "the lower, the easier to fool"
+
+
+def _facts(card: Card, clips: PricedClips) -> Iterator[tuple[str, str]]:
+    suite, model, spent = card.suite, card.model, card.spent
+    yield "recogniser", f"{code(model.name)}, weights {code(model.weights)}"
+    yield "suite", f"{code(suite.name)}, version {suite.version}, {code(suite.key)}"
+    yield "clips", f"{len(card.clips)}"
+    yield "understood before the attack", f"{card.understood} of {card.texts} whose words are known"
+    yield "heard as the target", f"{sum(one.heard is True for one in card.clips)}"
+    if clips.unknown:
+        yield "price not known", f"{len(clips.unknown)}"
+    if (mark := clips.by.mark) is not None:
+        yield f"attackable at {clips.by.text(mark)}, the mark", f"{clips.attackable(mark)}"
+    yield "may be believed", "yes, no sanity check fires" if card.doubt is None else card.doubt
+    yield "cost", f"{spent.passes:,} gradient passes, {spent.hours:g} hours of searching"
+    yield "machine", code(spent.machine)
+    versions = (f"{name} {card.versions[name]}" for name in SHOWN if name in card.versions)
+    yield "made", f"{card.made[:10]} by {', '.join(versions)}"
+
+
+def _curve(clips: PricedClips) -> list[str]:
+    costs = (clips.quantile(share).cost for share in SHARES)
+    return [
+        clips.by.label,
+        *("beyond" if cost == inf else clips.by.text(clips.by.cost(cost)) for cost in costs),
+    ]
