@@ -57,8 +57,8 @@ class Verdict:
         if clip.price is None:
             return f"{clip.id} was never heard as {clip.target!r}"
         where = "" if clip.path is None else f", in {clip.path}"
-        price = f"{self.limit.by.label} {self.price(clip)}"
-        return f"{clip.id} is heard as {clip.target!r} at {price}{where}"
+        price = f"{self.price(clip)} ({self.limit.by.label})"
+        return f"{clip.id} is heard as {clip.target!r} at a price of {price}{where}"
 
 
 def judge(
