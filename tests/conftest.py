@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import browser
 import pytest
 from hypothesis import settings
+from toy import made_up_ratings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -100,12 +101,8 @@ def _made_up_ratings(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mondegreen.measures.ratings.measured_apart", _made_up)
+        patch.setattr("mondegreen.measures.ratings.measured_apart", made_up_ratings)
         yield
-
-
-def _made_up(package: str, *_: object) -> list[float]:
-    return [0.005, 4.1] if package == "zimtohrli" else [3.6]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

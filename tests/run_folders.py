@@ -30,8 +30,9 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """That of a process which finds the toy recognisers."""
-    return os.environ | {"PYTHONPATH": str(TESTS), "TERM": "dumb", "NO_COLOR": "1"}
+    """That of a process which finds the toy recognisers, and which they spare real yardsticks."""
+    own = {"PYTHONPATH": str(TESTS), "MADE_UP_RATINGS": "1", "TERM": "dumb", "NO_COLOR": "1"}
+    return os.environ | own
 
 
 def mondegreen(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from records import DRY, QUALITY
 from run_folders import make_clips, mondegreen
+from typer.testing import CliRunner
 
+from mondegreen.cli import app
 from mondegreen.defending.defence import ALL, Defence
 from mondegreen.defending.defend import plan
 from mondegreen.defending.hearing import Heard
 from mondegreen.defending.row import Evidence, Rate, row
-from mondegreen.errors import OptionError, VictimError
+from mondegreen.errors import MondegreenError, OptionError, VictimError
 from mondegreen.findings import Finding
 from mondegreen.results.record import Record
 from mondegreen.text import WordErrors
@@ -187,11 +189,12 @@ def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     assert (out / "clips.html").is_file()
 
     items = {path: path.stat().st_mtime_ns for path in out.glob("**/record.json")}
-    refused = mondegreen("defend", out / "without", *asked, "--budget", "30")
-    assert refused.returncode == 2
-    assert "another max_passes" in refused.stderr
-    unasked = mondegreen("defend", out / "without", *asked)
-    assert "may not run code" in unasked.stderr  # a folder may be anybody's
+    finished = ["defend", *map(str, (out / "without", *asked))]
+    refused = CliRunner().invoke(app, [*finished, "--budget", "30"])
+    assert isinstance(refused.exception, MondegreenError)  # exit status 2
+    assert "another max_passes" in str(refused.exception)
+    unasked = CliRunner().invoke(app, finished)
+    assert "may not run code" in str(unasked.exception)  # a folder may be anybody's
     again = mondegreen("defend", out / "without", *TARGET[:2], *asked, "--sample", "1", "--json")
     assert list(map(json.loads, again.stdout.splitlines())) == list(rows.values())
     assert items == {path: path.stat().st_mtime_ns for path in out.glob("**/record.json")}

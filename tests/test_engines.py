@@ -43,7 +43,7 @@ def test_ray_and_processes_give_the_same_records_and_lose_the_same_clip(tmp_path
         out = tmp_path / engine
         ran = mondegreen(
             *("run", clips, *QUICK, "--victim", "toy_victims:dying", *HOW),
-            *("--engine", engine, "--out", out),
+            *("--workers", "1", "--engine", engine, "--out", out),
         )
         told = json.loads(ran.stdout)
         assert (told["verified"], told["errors"]) == (4, 1), ran.stderr

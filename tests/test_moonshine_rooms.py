@@ -26,13 +26,13 @@ def victim() -> Moonshine:
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> RoomBank:
     path = tmp_path_factory.mktemp("rooms") / "few.rooms"
-    return make_bank(path, PRESETS["fast"], SplitSizes(attack=60, validate=6, test=10), workers=1)
+    return make_bank(path, PRESETS["fast"], SplitSizes(attack=60, validate=4, test=8), workers=1)
 
 
 @pytest.fixture(scope="module")
 def clip(beckett: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "clip.wav"
-    save(path, torch.from_numpy(load(beckett, 16_000)[:52_000]), 16_000)  # to "ever failed"
+    save(path, torch.from_numpy(load(beckett, 16_000)[:28_000]), 16_000)  # to "ever tried"
     return path
 
 
@@ -75,12 +75,12 @@ def test_combined_is_quieter_and_still_survives(
 
 def test_the_paper_s_robust_runs_as_written(victim: Moonshine, clip: Path, bank: RoomBank) -> None:
     run = attack(
-        victim, clip, TARGET, method="robust", preset="paper", rooms=bank, max_passes=200
+        victim, clip, TARGET, method="robust", preset="paper", rooms=bank, max_passes=60
     ).record
     first, _ = preset("robust", "paper")
     assert {point.stage for point in run.curve} == {first.name}
-    assert run.passes == 200
-    assert run.looks == 20 * 9  # ten rooms every ten steps, one of them the gradient's own
+    assert run.passes == 60
+    assert run.looks == 6 * 9  # ten rooms every ten steps, one of them the gradient's own
     assert run.curve[0].loss is not None
     assert run.curve[-1].loss is not None
     assert run.curve[-1].loss < run.curve[0].loss / 2
@@ -96,9 +96,9 @@ def test_the_paper_s_combined_goes_on_from_a_robust_one(
         preset="paper",
         rooms=bank,
         start=robust,
-        max_passes=120,
+        max_passes=20,
     ).record
     first, _ = preset("combined", "paper", started=True)
     assert {point.stage for point in run.curve} == {first.name}
-    assert (run.passes, run.looks) == (120, 0)  # twelve steps of ten rooms
-    assert [point.judged for point in run.curve] == [10, 10]
+    assert (run.passes, run.looks) == (20, 0)  # two steps of ten rooms
+    assert [point.judged for point in run.curve] == [10]

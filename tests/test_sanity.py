@@ -493,7 +493,7 @@ def test_a_folder_without_results_is_refused(tmp_path: Path, sound: Path) -> Non
 def test_nothing_is_said_against_an_attack_on_the_embedded_recogniser(
     beckett: Path, tmp_path: Path
 ) -> None:
-    save(tmp_path / "clip.wav", load(beckett, 16_000)[:52_000], 16_000)  # to "ever failed"
+    save(tmp_path / "clip.wav", load(beckett, 16_000)[:28_000], 16_000)  # to "ever tried"
     victim = mg.load_victim("moonshine-tiny", device="cpu")
     mg.attack(
         victim, tmp_path / "clip.wav", "open the door", method="carlini-wagner", max_passes=80

@@ -93,3 +93,8 @@ def toy_bank(sizes: Mapping[str, int] | None = None, sample_rate: int = 16_000) 
         rooms = tuple(Room(f"{name}-{i}", rt60=0.1, drr=5.0) for i in range(count))
         splits[name] = Split(name, rirs, torch.full((count,), rirs.shape[1]), rooms)
     return RoomBank(sample_rate, "toy", {"kind": "toy"}, splits)
+
+
+def made_up_ratings(package: str, *_: object) -> list[float]:
+    """In place of the compiled yardsticks, which run in processes of their own."""
+    return [0.005, 4.1] if package == "zimtohrli" else [3.6]

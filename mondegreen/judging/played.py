@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from mondegreen.air.loop.alignment import Place, explained, find_takes
 from mondegreen.air.loop.clock import Sound, delayed, lag, on_players_clock
@@ -114,6 +113,8 @@ def score(
     own = takes[: len(played)]
     texts = [take.heard.transcript for take in own]
     hits = sum(take.heard.matched for take in own)
+    from scipy.stats import binomtest  # takes a second to import
+
     interval = binomtest(hits, len(own)).proportion_ci(method="wilson")
     best = sorted(aside, key=lambda cut: -cut.place.explained)
     surest = max(played, key=lambda cut: cut.place.explained)

@@ -17,7 +17,6 @@ from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pystoi import stoi as pystoi
 
 from mondegreen.audio.pcm import resample
 from mondegreen.errors import MeasureError, reason
@@ -157,6 +156,8 @@ def stoi(clean: Audio, adversarial: Audio, sample_rate: int) -> float:
     >>> round(stoi(speech, speech, 16_000), 3)
     1.0
     """
+    from pystoi import stoi as pystoi  # takes a second to import
+
     if not clean.any():
         raise MeasureError("it is silent")
     with warnings.catch_warnings():

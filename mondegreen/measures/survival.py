@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from torch import Tensor
 
 from mondegreen.air.rooms.bank import Split
@@ -129,6 +128,8 @@ def _in_all(heard: Sequence[str], phrases: Phrases, split: Split) -> InRooms:
         for room, text in zip(split.rooms, heard, strict=False)  # fewer texts: interrupted
     )
     hits = sum(seen.matched for seen in each)
+    from scipy.stats import binomtest  # takes a second to import
+
     interval = binomtest(hits, len(heard)).proportion_ci(method="wilson")
     to_target = _rates(target, heard, by)
     to_original = None if original is None else _rates(original, heard, by)
