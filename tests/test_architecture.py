@@ -32,6 +32,7 @@ ROOMS = (
     "data",
     "air",
     "foreign",
+    "plugins",
     "chain",
     "victims",
     "results",

@@ -60,7 +60,8 @@ def a_record(**changes: Any) -> dict[str, Any]:
         **{"interrupted": False, "seconds": 2.5, "bank": None, "air": None, "sample_rate": 16_000},
         **{"device": "cpu", "dtype": "float32", "versions": {"torch": "2.13.0"}, "warnings": []},
         **{"max_abs": 120.0, "snr_db": -3.5, "masking": MASKING, "pesq": 3.4, "stoi": 0.99},
-        **{"pesq_c2": 3.9, "zimtohrli": 0.0033, "zimtohrli_mos": 4.4, "unmeasured": {}},
+        **{"pesq_c2": 3.9, "zimtohrli": 0.0033, "zimtohrli_mos": 4.4},
+        **{"others": {}, "unmeasured": {}},
         **{"temporal": {**MASKING, "profile": "temporal", "loss": 2.5}},
         **{"rooms": None, "dry": None, "clean": None, "curve": [POINT] * 3},
         **{"key": None, "passage": None, "heard_whole": None, "files": {}, "trail": []},
@@ -235,7 +236,7 @@ def test_nothing_that_an_attack_records_is_forgotten(tmp_path: Path) -> None:
     (row,) = entries(tmp_path / "out")
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     parts = {"masking", "temporal", "unmeasured", "versions", "files", "rooms", "dry", "clean"}
-    parts |= {"quality_in_rooms"}
+    parts |= {"quality_in_rooms", "others"}
     lists = {"air", "curve", "passage", "trail", "warnings"}
     plain = record.keys() - lists - parts - {"schema", "adversarial", "key"}
     assert row.status == "done"
@@ -286,7 +287,7 @@ def test_a_record_that_lacks_something_is_damaged(tmp_path: Path) -> None:
     for name in a_record():
         write_item(tmp_path / name, {n: v for n, v in a_record().items() if n != name})
     whole = {entry.cells["key"] for entry in entries(tmp_path) if entry.record}
-    later = {"pesq_c2", "zimtohrli", "zimtohrli_mos", "temporal", "unmeasured"}
+    later = {"pesq_c2", "zimtohrli", "zimtohrli_mos", "temporal", "others", "unmeasured"}
     optional = {"key", "passage", "heard_whole", "quality_in_rooms", "trail", "files", *later}
     assert whole == {"adversarial", *optional, *Options.model_fields}
 

@@ -23,7 +23,7 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """Every link with a name, in the order of the names' table."""
+    """Every link that comes with mondegreen, in the order of the names' table."""
     return [_entry(kind) for kind in LINKS.values()]
 
 

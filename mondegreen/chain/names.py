@@ -1,4 +1,7 @@
-"""Links by name, with parameters after colons: `opus:24`; `module:function` is one of your own."""
+"""Links by name, with parameters after colons: `opus:24`; `module:function` is one of your own.
+
+Installed packages may add names, for a subclass of `Link` or for a function of a sound.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ from mondegreen.chain.smoothing import Average, Median
 from mondegreen.chain.telephone import Telephone
 from mondegreen.chain.vad import Vad
 from mondegreen.errors import OptionError
-from mondegreen.foreign import SPEC
+from mondegreen.foreign import SPEC, find_function
+from mondegreen.plugins import DEFENCES, plugins
 
 LINKS: Final[Mapping[str, type[Link]]] = {
     kind.name: kind
@@ -41,14 +45,16 @@ def link(spec: str, sample_rate: int) -> Link:
     name, *given = spec.split(":")
     if name == ALSO and given:
         return Also(sample_rate=sample_rate, inner=link(":".join(given), sample_rate))
-    if name not in LINKS:
+    kind = LINKS.get(name) or _plugged(name)
+    if kind is None:
+        if not given and name in plugins(DEFENCES):
+            return load_own_link(plugins(DEFENCES)[name].spec, sample_rate, name)
         if SPEC.fullmatch(spec):
             return load_own_link(spec, sample_rate)
         raise OptionError(
-            f"There is no link {spec!r:.60}; expected one of: {', '.join(LINKS)}; or"
-            " module:function for your own"
+            f"There is no link {spec!r:.60}; expected one of:"
+            f" {', '.join([*LINKS, *plugins(DEFENCES)])}; or module:function for your own"
         )
-    kind = LINKS[name]
     takes = kind.parameters()
     if len(given) > len(takes):
         form = ":".join([name, *map(str.upper, takes)])
@@ -58,6 +64,25 @@ def link(spec: str, sample_rate: int) -> Link:
         return kind(sample_rate=sample_rate, **values)
     except OptionError as error:
         raise OptionError(f"{spec}: {error}") from None
+
+
+def _plugged(name: str) -> type[Link] | None:
+    """The class of links that an installed package adds under a name; None: it adds none.
+
+    Raises:
+        OptionError: the class goes by another name.
+        VictimError: it cannot be imported.
+    """
+    plugin = plugins(DEFENCES).get(name)
+    found = find_function(plugin.spec) if plugin else None
+    if not (isinstance(found, type) and issubclass(found, Link)):
+        return None
+    if found.name != name:
+        raise OptionError(
+            f"The link {name} of {plugin.origin if plugin else ''} calls itself {found.name!r}:"
+            " its maker has to give both the same name."
+        )
+    return found
 
 
 def is_own(spec: str) -> bool:

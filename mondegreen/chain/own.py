@@ -32,12 +32,12 @@ class Own(Link):
     kind: ClassVar[Literal["channel", "defence"]] = "defence"
     source: ClassVar[str] = "your own"
 
-    called: str = Field(description="module:function.")
+    called: str = Field(description="module:function, or the name of a plug-in.")
     function: Callable[..., Any] = Field(exclude=True, repr=False)
 
     @property
     def spec(self) -> str:
-        """`module:function`."""
+        """What it is called by."""
         return self.called
 
     @property
@@ -93,8 +93,8 @@ class Own(Link):
         return out
 
 
-def load_own_link(spec: str, sample_rate: int) -> Own:
-    """The link of a function's name.
+def load_own_link(spec: str, sample_rate: int, called: str | None = None) -> Own:
+    """The link of a function's name, under another name if it is called so.
 
     Raises:
         VictimError: there is no such function, an import fails, or it takes other arguments than a
@@ -108,4 +108,4 @@ def load_own_link(spec: str, sample_rate: int) -> Own:
             f"{spec} must take a sound and its sample rate: {first_line(error)}; define it as"
             f" def {spec.partition(':')[2]}(audio, sample_rate)"
         ) from error
-    return Own(sample_rate=sample_rate, called=spec, function=function)
+    return Own(sample_rate=sample_rate, called=called or spec, function=function)

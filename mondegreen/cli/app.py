@@ -35,7 +35,7 @@ ORDER: Final = (  # of work
         "rooms",
         "air",
     ),
-    *("transcribe", "check-victim", "links", "threshold", "demo", "doctor"),
+    *("transcribe", "check-victim", "list", "links", "threshold", "demo", "doctor"),
 )
 
 

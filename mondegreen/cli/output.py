@@ -186,6 +186,7 @@ def quality_fields(quality: Quality) -> dict[str, str]:
         " (lower is better)",
         "signal to noise": number(quality.snr_db, "dB"),
         "largest change": f"{quality.max_abs:.0f} of {FULL_SCALE}{peak}",
+        **{name: number(value) for name, value in quality.others.items()},
     }
 
 

@@ -28,6 +28,7 @@ from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.measures.in_rooms import cut_short, quality_in_rooms
 from mondegreen.measures.survival import Phrases, survival, survives
 from mondegreen.measures.transfer import Transfer, transfer
+from mondegreen.plugins import VICTIMS, plugins
 from mondegreen.reading import is_folder
 from mondegreen.results.item import is_item, read_item
 from mondegreen.results.record import InRooms, QualityInRooms, Record, Survival
@@ -204,7 +205,7 @@ def may_be_loaded(name: str, source: str | PathLike[str]) -> str:
     """
     links, recogniser = unchained(name)
     own = any(map(is_own, links))
-    if not own and (recogniser in NAMES or is_folder(recogniser)):
+    if not own and (recogniser in (*NAMES, *plugins(VICTIMS)) or is_folder(recogniser)):
         return name
     if not own and Path(recogniser).is_absolute():
         raise OptionError(

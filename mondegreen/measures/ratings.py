@@ -13,6 +13,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from math import isfinite
 from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -20,7 +22,9 @@ from numpy.typing import NDArray
 
 from mondegreen.audio.pcm import resample
 from mondegreen.errors import MeasureError, reason
+from mondegreen.foreign import find_function, theirs
 from mondegreen.measures.apart import measured_apart
+from mondegreen.plugins import METRICS, plugins
 from mondegreen.results.record import Quality
 
 Audio: TypeAlias = NDArray[np.floating]
@@ -60,6 +64,7 @@ def rated(quality: Quality, clean: Audio, adversarial: Audio, sample_rate: int) 
             return None
 
     near = tried("zimtohrli", zimtohrli)
+    others = {name: tried(name, partial(_other, name)) for name in plugins(METRICS)}
     return replace(
         quality,
         pesq=tried("pesq", pesq),
@@ -67,8 +72,25 @@ def rated(quality: Quality, clean: Audio, adversarial: Audio, sample_rate: int) 
         pesq_c2=tried("pesq_c2", pesq_c2),
         zimtohrli=near and near.distance,
         zimtohrli_mos=near and near.mos,
+        others={name: value for name, value in others.items() if value is not None},
         unmeasured=unmeasured,
     )
+
+
+def _other(name: str, clean: Audio, adversarial: Audio, sample_rate: int) -> float:
+    """What the yardstick of an installed package says: a function of both clips and their rate.
+
+    Raises:
+        MeasureError: it says nothing that is a finite number.
+        RecogniserError: it fails.
+        VictimError: it cannot be imported.
+    """
+    function = find_function(plugins(METRICS)[name].spec)
+    with theirs(name, "ask its maker"):
+        value = float(function(clean, adversarial, sample_rate))
+    if not isfinite(value):
+        raise MeasureError(f"it says {value}")
+    return value
 
 
 def pesq_c2(clean: Audio, adversarial: Audio, sample_rate: int) -> float:

@@ -67,7 +67,9 @@ class Quality:
     zimtohrli: float | None = None  # its distance; 0: no difference
     zimtohrli_mos: float | None = None  # the same as a mean opinion score, 1 to 5
     temporal: MaskingExcess | None = None  # as `masking`, with temporal masking
-    # why something was not measured, by the name of its field
+    # what the yardsticks of installed packages say, by their names
+    others: Mapping[str, float] = field(default_factory=dict)
+    # why something was not measured, by the name of its field or yardstick
     unmeasured: Mapping[str, str] = field(default_factory=dict)
 
 

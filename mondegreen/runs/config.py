@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import tomli_w
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from mondegreen.chain.text import chained
 from mondegreen.data.plain_text import is_utf8
 from mondegreen.errors import OptionError, reason
 from mondegreen.options import Options
+from mondegreen.plugins import ENGINES, plugins
 from mondegreen.processors import MOST_THREADS
 from mondegreen.reading import in_full, read_toml
 
@@ -65,8 +66,9 @@ class RunConfig(Options):
         default="float32", description="Floating type of weights and audio."
     )
 
-    engine: Literal["local", "ray"] = Field(
-        default="local", description="Processes on this machine, or a Ray cluster."
+    engine: str = Field(
+        default="local",
+        description="local: processes on this machine; ray: a Ray cluster; or that of a plug-in.",
     )
     workers: int | None = Field(
         default=None,
@@ -90,6 +92,14 @@ class RunConfig(Options):
     ray_address: str | None = Field(
         default=None, description="Address of a Ray cluster. Default: start one on this machine."
     )
+
+    @field_validator("engine")
+    @classmethod
+    def _engine_is_there(cls, name: str) -> str:
+        known = ("local", "ray", *plugins(ENGINES))
+        if name not in known:
+            raise ValueError(f"Got engine = {name!r:.60}, expected one of: {', '.join(known)}")
+        return name
 
     @property
     def options(self) -> Options:

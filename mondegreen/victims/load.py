@@ -1,8 +1,8 @@
 """Loads recognisers by name.
 
-A name is one of `NAMES`, an ear (see `ears`), a folder with a checkpoint, `module:function` for
-your own recogniser, or an id of the model hub; behind links, as in `mondegreen.chain.text`, it
-stands last.
+A name is one of `NAMES`, an ear (see `ears`), that of a plug-in, a folder with a checkpoint,
+`module:function` for your own recogniser, or an id of the model hub; behind links, as in
+`mondegreen.chain.text`, it stands last.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from mondegreen.chain.text import unchained
 from mondegreen.errors import VictimError, first_line
 from mondegreen.foreign import SPEC, theirs
+from mondegreen.plugins import VICTIMS, plugins
 from mondegreen.victims.base import Recogniser, Victim
 from mondegreen.victims.ears import EARS, load_ear
 from mondegreen.victims.embedded import NAMES, load_embedded
@@ -28,8 +29,8 @@ def load_victim(
     """Load a recogniser that can be attacked.
 
     Args:
-        name: one of `NAMES`; a folder; ID or ID@REVISION of the model hub; or module:function.
-            Behind links: "telephone > moonshine-tiny".
+        name: one of `NAMES`, or of an installed plug-in; a folder; ID or ID@REVISION of the model
+            hub; or module:function. Behind links: "telephone > moonshine-tiny".
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1".
         dtype: floating type of weights and audio.
 
@@ -76,6 +77,8 @@ def load_recogniser(
 
 
 def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
+    if name not in NAMES and name in plugins(VICTIMS):
+        return load_own(plugins(VICTIMS)[name].spec, device, dtype)
     if name not in NAMES and not Path(name).is_dir() and SPEC.fullmatch(name):
         return load_own(name, device, dtype)
     if dtype not in (torch.float32, torch.float64):
@@ -90,7 +93,8 @@ def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
 
         return load_checkpoint(name, device, dtype)
     raise VictimError(
-        f"no recogniser is called {name!r}; use moonshine-tiny, moonshine-tiny-ctc, a folder, an"
+        f"no recogniser is called {name!r}; use"
+        f" {', '.join(['moonshine-tiny', 'moonshine-tiny-ctc', *plugins(VICTIMS)])}, a folder, an"
         " id of the model hub (owner/model), or module:function; or, to transcribe only:"
         f" moonshine-tiny-int8, {', '.join(EARS)}"
     )

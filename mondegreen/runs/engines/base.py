@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from mondegreen.errors import MondegreenError, VictimError
+from mondegreen.foreign import find_function
+from mondegreen.plugins import ENGINES, plugins
 from mondegreen.processors import processors
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.job import Advanced, Assignment, Crashed, Event, Job, Lost
@@ -169,14 +171,22 @@ class Engine(ABC, Generic[H]):
 
 
 def make_engine(run: str, config: RunConfig) -> Engine[Any]:
-    """The engine that a configuration names; raises MondegreenError if Ray is not installed."""
-    if config.engine == "ray":
+    """The engine that a configuration names.
+
+    Raises:
+        MondegreenError: Ray, or the package that adds the engine, cannot be imported.
+    """
+    name = config.engine
+    if name == "ray":
         from mondegreen.runs.engines.ray import RayEngine
 
         return RayEngine(run, config)
-    from mondegreen.runs.engines.local import LocalEngine
+    if name == "local":
+        from mondegreen.runs.engines.local import LocalEngine
 
-    return LocalEngine(run, config)
+        return LocalEngine(run, config)
+    made: Engine[Any] = find_function(plugins(ENGINES)[name].spec)(run, config)
+    return made
 
 
 def worker_devices(config: RunConfig, devices: Sequence[str], jobs: int, places: int) -> list[str]:

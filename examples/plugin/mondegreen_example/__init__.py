@@ -1,0 +1,1 @@
+"""What mondegreen finds by the entry points of this package's pyproject.toml."""
