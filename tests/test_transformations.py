@@ -191,6 +191,9 @@ def test_numbers_are_uniform() -> None:
     assert bool(((values >= -2) & (values < 6)).all())
     assert float(values.mean()) == pytest.approx(2, abs=4 * 8 / math.sqrt(12 * 4000))
     assert float(values.std()) == pytest.approx(8 / math.sqrt(12), rel=0.05)
+    several = draws.uniform(-2, 6, 3)
+    assert several.shape == (1, 4000, 3)
+    assert float(several.mean()) == pytest.approx(2, abs=4 * 8 / math.sqrt(12 * 12_000))
     share = torch.bincount(rooms, minlength=8) / 4000
     torch.testing.assert_close(share, torch.full((8,), 1 / 8), rtol=0, atol=0.025)
 
@@ -364,12 +367,24 @@ def test_ripple_stays_within_what_was_drawn() -> None:
     assert float((gain[0] - gain[1]).abs().max()) > 1.0
 
 
-def test_a_response_is_a_convolution_with_its_kernel() -> None:
-    audio = noise(3, 1, 1, 3000)
-    got = DEVICE(audio, cut(3000), Draws.of(SEED, 1, 2))[0].numpy()
-    for heard, kernel in zip(got, DEVICE.kernels(Draws.of(SEED, 1, 2))[0].numpy(), strict=True):
-        expected = np.convolve(audio[0, 0].numpy(), kernel)[len(kernel) // 2 :][:3000]
-        np.testing.assert_allclose(heard, expected, rtol=0, atol=1e-12)
+@pytest.mark.parametrize("samples", [1, 3000, 6144, 20_000])  # to several blocks
+@pytest.mark.parametrize("sounds", [1, 2])
+def test_a_response_is_a_convolution_with_its_kernel(sounds: int, samples: int) -> None:
+    audio = noise(3, 1, sounds, samples).requires_grad_()
+    got = DEVICE(audio, cut(samples), Draws.of(SEED, 1, 2))
+    kernels = DEVICE.kernels(Draws.of(SEED, 1, 2))[0].numpy()
+    late, own = kernels.shape[1] // 2, audio.detach()[0].expand(2, -1).numpy()
+
+    def convolved(signals: np.ndarray, kernels: np.ndarray) -> np.ndarray:
+        pairs = zip(signals, kernels, strict=True)
+        return np.stack([scipy.signal.convolve(s, k)[late : late + samples] for s, k in pairs])
+
+    np.testing.assert_allclose(got[0].detach(), convolved(own, kernels), rtol=0, atol=1e-12)
+    weights = noise(4, 1, 2, samples)
+    (gradient,) = torch.autograd.grad(got, audio, weights)
+    adjoint = convolved(weights[0].numpy(), kernels[:, ::-1])
+    expected = adjoint if sounds == 2 else adjoint.sum(0, keepdims=True)
+    np.testing.assert_allclose(gradient[0], expected, rtol=0, atol=1e-12)
 
 
 def test_soft_clipping_makes_odd_harmonics_of_the_known_size() -> None:

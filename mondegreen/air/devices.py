@@ -6,19 +6,21 @@ See `mondegreen.air.transformations` for the conventions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
+from mondegreen.air.rooms.reverb import overlap_add
 from mondegreen.air.transformations import Draws
-from mondegreen.audio.batch import without_padding
+from mondegreen.audio.batch import unpadded
 
 DB_PER_ORDER: Final = 6.0206  # per octave, of one order of a filter
 LOWEST_KNOT: Final = 62.5  # Hz; ripple is drawn at it and at every half octave above
 SECONDS: Final = 1 / 8  # of a response, at least
+BLOCKS: Final = 4  # a transform's size over that of a response
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,8 @@ class Response:
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
         kernels = self.kernels(draws).to(audio, non_blocking=True)
-        samples, late = audio.shape[-1], kernels.shape[-1] // 2
-        size = next_fast_len(samples + kernels.shape[-1] - 1, real=True)
-        spectrum = torch.fft.rfft(without_padding(audio, lengths), size)
-        filtered = torch.fft.irfft(spectrum * torch.fft.rfft(kernels, size), size)
-        return without_padding(filtered[..., late : late + samples], lengths)
+        filtered: Tensor = _Filtered.apply(unpadded(audio, lengths), kernels)  # type: ignore[no-untyped-call]
+        return unpadded(filtered, lengths)
 
     def kernels(self, draws: Draws) -> Tensor:
         """Kernels [A, M, N + 1] float64, symmetric about their middle; uses the draws up."""
@@ -77,12 +76,48 @@ class Response:
         """Decibels at frequencies [bins], [A, M, bins]."""
         octaves = 2 * torch.log2(f.clamp(min=LOWEST_KNOT) / LOWEST_KNOT)
         most = draws.uniform(*self.ripple_db)
-        drawn = [draws.uniform(-1.0, 1.0) for _ in range(int(octaves[-1]) + 2)]
-        knots = torch.stack(drawn, -1) * most[..., None]
+        knots = draws.uniform(-1.0, 1.0, int(octaves[-1]) + 2) * most[..., None]
         before = octaves.long()
         along = octaves - before
         ripple: Tensor = knots[..., before] * (1 - along) + knots[..., before + 1] * along
         return ripple
+
+
+class _Filtered(torch.autograd.Function):
+    """Sounds [A, K, T] filtered by kernels [A, M, N + 1], symmetric about their middle: [A, M, T].
+
+    Such a filter is its own adjoint, so the gradient is filtered by it once more. (The generic
+    gradient of a real transform is one of complex numbers, of twice the work.)
+    """
+
+    @staticmethod
+    def forward(ctx: Any, audio: Tensor, kernels: Tensor) -> Tensor:
+        response = torch.fft.rfft(kernels, BLOCKS * (kernels.shape[-1] - 1))[:, :, None]
+        ctx.save_for_backward(response)
+        ctx.shared = audio.shape[1] == 1
+        return _filtered(audio, response)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (response,) = ctx.saved_tensors
+        return _filtered(gradient, response, add_draws=ctx.shared), None
+
+
+def _filtered(sound: Tensor, response: Tensor, add_draws: bool = False) -> Tensor:
+    """Sounds [A, K, T] filtered in blocks, by overlap-add, with no delay: [A, M, T], or their sum.
+
+    A block of 3 N samples and the N + 1 of a symmetric kernel fill a transform of 4 N: small
+    ones stay in the processor's cache. Responses are of shape [A, M, 1, bins].
+    """
+    samples, size = sound.shape[-1], 2 * (response.shape[-1] - 1)
+    late, step = size // BLOCKS // 2, size - size // BLOCKS
+    count = -(-samples // step)
+    blocks = pad(sound, (0, count * step - samples)).reshape(*sound.shape[:-1], count, step)
+    spectra = torch.fft.rfft(blocks, size) * response
+    if add_draws:
+        spectra = spectra.sum(1, keepdim=True)
+    return overlap_add(torch.fft.irfft(spectra, size), step)[..., late : late + samples]
 
 
 @dataclass(frozen=True)
@@ -102,7 +137,7 @@ class SoftClip:
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
-        own = without_padding(audio, lengths)
+        own = unpadded(audio, lengths)
         peak = own.abs().amax(-1, keepdim=True)
         peak = torch.where(peak > 0, peak, 1)
         drive = draws.uniform(*self.drive).to(audio, non_blocking=True)[..., None]
@@ -126,8 +161,10 @@ class Offset:
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
         late = (draws.uniform(*self.ms) * self.sample_rate / 1000).round().long()
-        late = late.to(audio.device, non_blocking=True)[..., None]
-        source = torch.arange(audio.shape[-1], device=audio.device) - late  # [A, M, T]
-        own = without_padding(audio, lengths).expand(-1, source.shape[1], -1)
-        moved = own.gather(-1, source.clamp(min=0)) * (source >= 0)
-        return without_padding(moved, lengths)
+        late = late.clamp(max=audio.shape[-1])
+        own = unpadded(audio, lengths).expand(-1, draws.count, -1)
+        moved = [
+            torch.stack([pad(sound, (by, -by)) for sound, by in zip(sounds, row, strict=True)])
+            for sounds, row in zip(own, late.tolist(), strict=True)
+        ]
+        return unpadded(torch.stack(moved), lengths)

@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 
 from mondegreen.air.transformations import Draws, at_ratio
 from mondegreen.airs import Air, Background
-from mondegreen.audio.batch import without_padding
+from mondegreen.audio.batch import unpadded
 from mondegreen.audio.pcm import load
 from mondegreen.errors import AudioError, OptionError
 from mondegreen.files import key_of
@@ -51,7 +51,7 @@ class Recorded:
         ]
         padded = torch.stack([pad(row, (0, samples - row.shape[-1])) for row in rows])
         noise = padded.to(audio, non_blocking=True)
-        return at_ratio(without_padding(audio, lengths), noise, ratio_db, lengths)
+        return at_ratio(unpadded(audio, lengths), noise, ratio_db, lengths)
 
     def _part(self, which: int, begin: float, length: int) -> Tensor:
         """So many samples of a recording, of a mean power of 1; a silent part stays silent."""

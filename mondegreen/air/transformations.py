@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from mondegreen.air.rooms.reverb import Reverb
-from mondegreen.audio.batch import without_padding
+from mondegreen.audio.batch import unpadded
 from mondegreen.audio.pcm import FULL_SCALE
 
 LOWEST_NOISE: Final = 1 / 800  # cycles per sample
@@ -64,10 +64,10 @@ class Draws:
         """M, the draws of each clip."""
         return len(self.generators[0])
 
-    def uniform(self, low: float, high: float) -> Tensor:
-        """Numbers between `low` and `high`, [A, M] float64."""
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """Numbers between `low` and `high`, [A, M] float64; or so many for each draw."""
         return low + (high - low) * self._each(
-            lambda source: torch.rand((), generator=source, dtype=torch.float64)
+            lambda source: torch.rand(shape, generator=source, dtype=torch.float64)
         )
 
     def integers(self, n: int) -> Tensor:
@@ -116,7 +116,7 @@ def apply(
     >>> quieter.shape, quieter[0, 0].tolist()
     (torch.Size([1, 2, 4]), [0.1, 0.1, 0.1, 0.0])
     """
-    sound = without_padding(audio[:, None], lengths)
+    sound = unpadded(audio[:, None], lengths)
     for transformation in transformations:
         sound = transformation(sound, lengths, draws)
     return sound.expand(-1, draws.count, -1)
@@ -167,7 +167,7 @@ class Noise:
         samples = audio.shape[-1]
         rows = [pad(_pink(w), (0, samples - w.shape[-1])) for w in draws.normal(lengths)]
         noise = torch.stack(rows).to(audio, non_blocking=True)
-        return at_ratio(without_padding(audio, lengths), noise, ratio_db, lengths)
+        return at_ratio(unpadded(audio, lengths), noise, ratio_db, lengths)
 
 
 def at_ratio(own: Tensor, noise: Tensor, ratio_db: Tensor, lengths: Tensor) -> Tensor:
@@ -209,7 +209,7 @@ class Gain:
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`."""
         gain = 10 ** (draws.uniform(*self.db) / 20)
-        louder = without_padding(audio, lengths) * gain.to(audio, non_blocking=True)[..., None]
+        louder = unpadded(audio, lengths) * gain.to(audio, non_blocking=True)[..., None]
         return louder.clamp(-1, (FULL_SCALE - 1) / FULL_SCALE)
 
 
@@ -240,25 +240,20 @@ class ClockDrift:
         ahead = drift[..., None] * order  # kept apart from `order`: i + 0.01 has few digits left
         before = ahead.floor()
         furthest = math.ceil(1e-6 * max(map(abs, self.ppm)) * samples)
-        sound = pad(without_padding(audio, lengths), (1, furthest + 2))
+        sound = pad(unpadded(audio, lengths), (1, furthest + 2))
         sound, ahead = sound.expand(-1, count, -1), ahead.expand(-1, count, -1)
         before = before.expand(-1, count, -1)
         first = order + before.long()  # the padding in front makes this the neighbour before
         taps = _cubic_lagrange(ahead - before)
-        sampled = torch.zeros_like(ahead)
-        for place, tap in enumerate(taps):
-            sampled = sampled + tap * sound.gather(-1, first + place)
-        return without_padding(sampled, lengths)
+        parts = [tap * sound.gather(-1, first + place) for place, tap in enumerate(taps)]
+        return unpadded(parts[0] + parts[1] + parts[2] + parts[3], lengths)
 
 
 def _cubic_lagrange(t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Weights of the samples at -1, 0, 1 and 2 for the value at 0 <= t < 1. Any shape."""
-    return (
-        -t * (t - 1) * (t - 2) / 6,
-        (t + 1) * (t - 1) * (t - 2) / 2,
-        -(t + 1) * t * (t - 2) / 2,
-        (t + 1) * t * (t - 1) / 6,
-    )
+    right, far, left = 1 - t, 2 - t, 1 + t  # distances from the other three
+    outer, inner = t * right / -6, left * far / 2
+    return outer * far, inner * right, inner * t, outer * left
 
 
 @dataclass(frozen=True)
@@ -277,7 +272,7 @@ class Quantise:
 
     def __call__(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Transformation`; only the number of draws matters."""
-        own = without_padding(audio, lengths).expand(-1, draws.count, -1)
+        own = unpadded(audio, lengths).expand(-1, draws.count, -1)
         steps = 2 ** (self.bits - 1)
         rounded: Tensor = (own.detach() * steps).round().clamp(-steps, steps - 1) / steps
         return rounded + (own - own.detach())  # the second term is 0, with the gradient of audio

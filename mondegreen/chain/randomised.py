@@ -48,7 +48,8 @@ class Smooth(Computed):
     def twin(self, audio: Tensor, lengths: Tensor, draws: Draws) -> Tensor:
         """See `Link.twin`."""
         own = without_padding(audio, lengths)
-        power = own.detach().square().sum(-1, keepdim=True) / lengths[:, None, None]
+        counts = lengths.to(own.device, non_blocking=True)[:, None, None]
+        power = own.detach().square().sum(-1, keepdim=True) / counts
         amplitude = (power * 10 ** (-self.snr / 10)).sqrt()
         rows = [
             pad(white, (0, audio.shape[-1] - white.shape[-1])) for white in draws.normal(lengths)

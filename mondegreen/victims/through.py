@@ -142,6 +142,7 @@ class ThroughVictim(Through):
         self.device: torch.device = recogniser.device
         self.dtype: torch.dtype = recogniser.dtype
         self._each = Remembered(torch.Tensor.repeat_interleave)
+        self._known = Remembered(torch.Tensor.cpu)
 
     def encode(self, target: str, length: int) -> Tensor:
         """See `Victim.encode`."""
@@ -153,10 +154,10 @@ class ThroughVictim(Through):
 
         Each draw costs a pass of the recogniser.
         """
-        sound = audio[:, None]
-        draws = self._draws(audio, lengths, max(one.draws for one in self.links), SEARCHED)
+        sound, known = audio[:, None], self._known(lengths)
+        draws = self._draws(audio, known, max(one.draws for one in self.links), SEARCHED)
         for one in self.links:
-            sound = one.twin(sound, lengths, draws)
+            sound = one.twin(sound, known, draws)
             if sound.shape[1] > draws.count:  # each sound of a draw goes on with draws of its own
                 times = sound.shape[1] // draws.count
                 draws = Draws(tuple(row * times for row in draws.generators))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from mondegreen.audio.batch import without_padding
+from mondegreen.audio.batch import unpadded
 from mondegreen.audio.pcm import FULL_SCALE
 from mondegreen.errors import AudioError, RoomError
 
@@ -93,7 +93,7 @@ class Reverb:
                 f"Got audio of shape {tuple(audio.shape)} for rooms of shape {(clips, draws)}, "
                 f"expected [{clips}, 1, T] or [{clips}, {draws}, T]."
             )
-        blocks = self._blocks(without_padding(_at_least_single(audio), lengths))
+        blocks = self._blocks(unpadded(_at_least_single(audio), lengths))
         blocks = blocks.expand(-1, draws, -1, -1)
         at_once = max(1, PRODUCTS_AT_ONCE // blocks[:, 0].numel())  # rooms of every clip
         parts = []
@@ -101,7 +101,7 @@ class Reverb:
             some = slice(start, start + at_once)
             whole = self._through(blocks[:, some], rooms[:, some])
             parts.append(whole[..., : audio.shape[-1]])
-        return without_padding(torch.cat(parts, dim=1), lengths).to(audio.dtype)
+        return unpadded(torch.cat(parts, dim=1), lengths).to(audio.dtype)
 
     @property
     def _size(self) -> int:
@@ -134,7 +134,7 @@ class Reverb:
         The whole convolution, T + L - 1 samples, and zeros up to the end of the last block.
         """
         spectra = self._spectra(rooms)[:, :, None]
-        sound = _overlap_add(torch.fft.irfft(blocks * spectra, self._size), self._step)
+        sound = overlap_add(torch.fft.irfft(blocks * spectra, self._size), self._step)
         return _peak_normalised(sound) if self.normalise else sound
 
     def _spectra(self, rooms: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ def _at_least_single(values: Tensor) -> Tensor:
     return values.float() if values.dtype in (torch.half, torch.bfloat16) else values
 
 
-def _overlap_add(blocks: Tensor, step: int) -> Tensor:
+def overlap_add(blocks: Tensor, step: int) -> Tensor:
     """Blocks that start every `step` samples, summed: [..., n, size] -> [..., (n + 1) * step].
 
     Needs step <= size <= 2 * step, so that each reaches into the next one and no further.
