@@ -43,6 +43,11 @@ def device(rate: int) -> Sound:
     return np.asarray(np.fft.irfft(np.exp(np.fft.rfft(cepstrum)))[:1_024])
 
 
+def through(seconds: float, rate: int, seed: int = 0, rt60: float = 0.3) -> Sound:
+    """The loudspeaker in the room."""
+    return np.asarray(fftconvolve(decaying(seconds, rate, seed, rt60), device(rate)))
+
+
 def at_moments(sound: Sound, moments: Sound) -> Sound:
     """A sound at any moments, in samples, between its samples as well."""
     silence = np.pad(sound, AROUND)

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.signal import fftconvolve
-from sound_card import Card, Sound, decaying, device
+from sound_card import Card, Sound, through
 
 from mondegreen.air.loop.alignment import explained, find_takes
 from mondegreen.air.rooms.acoustics import first_arrival
@@ -15,7 +14,7 @@ from mondegreen.audio.pcm import load
 from mondegreen.victims.embedded import bundled
 
 RATE = 16_000
-ROOM = fftconvolve(decaying(0.5, RATE), device(RATE))
+ROOM = through(0.5, RATE)
 DIRECT = first_arrival(ROOM, RATE)
 CARD = Card(path=ROOM, gain=0.3, snr_db=20)
 
@@ -37,7 +36,7 @@ def file(speech: Sound) -> Sound:
 def test_every_take_is_found_on_its_clock(
     file: Sound, ppm: float, latency: float, rt60: float
 ) -> None:
-    path = fftconvolve(decaying(0.5, RATE, seed=int(latency), rt60=rt60), device(RATE))
+    path = through(0.5, RATE, seed=int(latency), rt60=rt60)
     card = replace(CARD, drift=ppm * 1e-6, latency=latency, path=path)
     begins = [0, len(file) + 9_000]
     played = np.concatenate([file, np.zeros(9_000), file])

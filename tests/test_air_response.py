@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.signal import fftconvolve
-from sound_card import Card, Sound, decaying, device
+from sound_card import Card, Sound, decaying, through
 
 from mondegreen.air.loop.recorded import Recorded, read_recorded
 from mondegreen.air.loop.response import Response, measure_response
@@ -19,7 +18,7 @@ from mondegreen.errors import AudioError
 
 RATE = 16_000
 SWEEP = Sweep(seconds=3, low=50, high=8_000, sample_rate=RATE, tail=0.6)
-ROOM = fftconvolve(decaying(0.5, RATE), device(RATE))
+ROOM = through(0.5, RATE)
 CARD = Card(path=ROOM, gain=0.4, snr_db=20, latency=1_000)
 
 
@@ -64,7 +63,7 @@ def test_takes_of_one_place_are_averaged_and_others_are_told() -> None:
     assert len(both.takes) == 2
     assert both.range_db > alone.range_db + 1.5  # half of the noise power
     assert both.warnings == []
-    elsewhere = replace(CARD, path=fftconvolve(decaying(0.5, RATE, seed=9, rt60=0.6), device(RATE)))
+    elsewhere = replace(CARD, path=through(0.5, RATE, seed=9, rt60=0.6))
     warnings = measure_response([same[0], recorded(elsewhere)], SWEEP).warnings
     assert "something moved" in warnings[0]
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from scipy.signal import fftconvolve
-from sound_card import Card, decaying, device
+from sound_card import Card, through
 from typer.testing import CliRunner
 
 from mondegreen.air.rooms import RoomBank
@@ -21,7 +20,7 @@ from mondegreen.errors import AudioError, MondegreenError, OptionError
 
 RATE = 16_000
 CARD = Card(
-    path=fftconvolve(decaying(0.4, RATE), device(RATE)),
+    path=through(0.4, RATE),
     latency=3_210.5,
     drift=60e-6,
     snr_db=20,

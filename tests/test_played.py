@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import toy
 from scipy.signal import fftconvolve
-from sound_card import Card, Sound, decaying, device
+from sound_card import Card, Sound, through
 from torch import Tensor
 from typer.testing import CliRunner
 
@@ -24,7 +24,7 @@ from mondegreen.results.item import read_item
 
 RATE = 16_000
 CARD = Card(
-    path=fftconvolve(decaying(0.3, RATE), device(RATE)),
+    path=through(0.3, RATE),
     latency=2_000.5,
     drift=80e-6,
     snr_db=25,

@@ -16,7 +16,7 @@ from mondegreen.cli.app import (
     Device,
     Examples,
     Through,
-    app,
+    group_of,
 )
 from mondegreen.cli.console import err
 from mondegreen.cli.output import (
@@ -35,13 +35,9 @@ if TYPE_CHECKING:
     from mondegreen.judging.played import Played
     from mondegreen.judging.played import Take as Hearing
 
-group = typer.Typer(
-    help="Measure your room with loudspeaker and microphone, and score what was played in it.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+group = group_of(
+    "air", "Measure your room with loudspeaker and microphone, and score what was played in it."
 )
-app.add_typer(group, name="air")
 
 HIGHEST: Final = 20_000.0  # Hz
 LEAD, PAUSE = 0.5, 1.0  # s of silence before what is played, and after each time

@@ -48,13 +48,24 @@ class InOrder(TyperGroup):
         return sorted(self.commands, key=ORDER.index)
 
 
+HELP: Final = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     cls=InOrder,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP,
 )
+
+
+def group_of(name: str, about: str) -> typer.Typer:
+    """A group of commands under one name."""
+    group = typer.Typer(
+        help=about, no_args_is_help=True, rich_markup_mode="rich", context_settings=HELP
+    )
+    app.add_typer(group, name=name)
+    return group
+
 
 AudioFiles = Annotated[list[Path], typer.Argument(help="Recordings: wav, flac, ogg or mp3.")]
 VictimName = Annotated[

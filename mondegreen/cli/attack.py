@@ -242,7 +242,7 @@ def set_up(
     from mondegreen.attacks.setup import Setup
 
     with Bars("rooms") as bars:
-        return Setup.of(options, sample_rate, rooms, air, partial(bars.count, "simulating"))
+        return Setup.of(options, sample_rate, rooms, air, partial(bars.count, "simulating once"))
 
 
 def few_rooms(sample_rate: int) -> RoomBank:
@@ -250,7 +250,7 @@ def few_rooms(sample_rate: int) -> RoomBank:
     from mondegreen.air.rooms.cached import SMALL_COUNTS, default_bank
 
     with Bars("rooms") as bars:
-        return default_bank(sample_rate, SMALL_COUNTS, partial(bars.count, "simulating"))
+        return default_bank(sample_rate, SMALL_COUNTS, partial(bars.count, "simulating once"))
 
 
 def attack_one(victim: Victim, clip: Clip, setup: Setup, folder: Path) -> Result:

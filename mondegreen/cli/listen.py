@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from mondegreen.cli.app import AsJson, Examples, app
+from mondegreen.cli.app import (
+    AsJson,
+    Examples,
+    group_of,
+)
 from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_fields, print_json, print_warnings
 from mondegreen.cli.progress import Bars, working
@@ -19,13 +23,7 @@ if TYPE_CHECKING:
     from mondegreen.listening.make import Made
     from mondegreen.listening.mushra import Exported
 
-group = typer.Typer(
-    help="Make listening tests, run them and score them.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(group, name="listen")
+group = group_of("listen", "Make listening tests, run them and score them.")
 
 MUSHRA: Final = "mushra-export"
 

@@ -20,6 +20,7 @@ from mondegreen.cli.app import (
     Examples,
     Through,
     app,
+    group_of,
 )
 from mondegreen.cli.console import err
 from mondegreen.cli.output import (
@@ -43,13 +44,7 @@ if TYPE_CHECKING:
     from mondegreen.air.rooms import RoomBank
     from mondegreen.air.rooms.survey import Range, SplitSurvey
 
-group = typer.Typer(
-    help="Make and inspect banks of rooms.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(group, name="rooms")
+group = group_of("rooms", "Make and inspect banks of rooms.")
 
 NO_ROOMS: Final = "none"  # in place of a bank
 
@@ -217,7 +212,7 @@ def evaluate(
         with Bars("rooms") as bars:
             rate = recogniser.sample_rate
             happens = named_air(air or recorded_air(sound))
-            bank = named_bank(rooms, rate, partial(bars.count, "simulating"), happens.rooms)
+            bank = named_bank(rooms, rate, partial(bars.count, "simulating once"), happens.rooms)
     with Bars(sound.name) as bars:
         seen = evaluate_sound(
             recogniser,

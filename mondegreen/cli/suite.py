@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from mondegreen.cli.app import DEFAULT_VICTIM, AsJson, Examples, Through, VictimName, app, takes
+from mondegreen.cli.app import (
+    DEFAULT_VICTIM,
+    AsJson,
+    Examples,
+    Through,
+    VictimName,
+    group_of,
+    takes,
+)
 from mondegreen.cli.console import err, out
 from mondegreen.cli.judge import examined
 from mondegreen.cli.output import print_fields, print_json, print_table
@@ -27,13 +35,9 @@ if TYPE_CHECKING:
     from mondegreen.results.card import Card
     from mondegreen.suites.suite import Suite
 
-group = typer.Typer(
-    help="Measure a recogniser on a fixed set of clips: its mishear score, and a card of it.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+group = group_of(
+    "suite", "Measure a recogniser on a fixed set of clips: its mishear score, and a card of it."
 )
-app.add_typer(group, name="suite")
 
 SHOWN: Final = 5  # clips, unless all are asked for
 SuiteOf = Annotated[
