@@ -78,3 +78,23 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_HOMES])
+
+
+def _in_notebook() -> None:
+    """Have a notebook show results as a player; see `mondegreen.notebook.shown`."""
+    import sys
+
+    notebook = sys.modules.get("IPython")
+    shell = notebook.get_ipython() if notebook else None
+    if shell is not None:
+        html = shell.display_formatter.formatters["text/html"]
+        html.for_type_by_name("mondegreen.attacks.result", "Result", _shown)
+
+
+def _shown(result: Any) -> str:
+    from mondegreen.notebook import shown
+
+    return shown(result)
+
+
+_in_notebook()

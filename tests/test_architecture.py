@@ -48,7 +48,12 @@ ROOMS = (
     "listening",
     "doctor",
 )
-DOORS = ("", "__main__", "cli")  # the package itself and the command line see everything
+DOORS = (
+    "",
+    "__main__",
+    "cli",
+    "notebook",
+)  # the package itself and the command line see everything
 
 Graph = Mapping[str, frozenset[str]]  # dotted module -> dotted modules it imports
 

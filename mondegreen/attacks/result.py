@@ -28,6 +28,7 @@ from mondegreen.results.folder import DELTA, LEVELS, LOCK, RECORD, WAV
 from mondegreen.results.levels import Levels
 from mondegreen.results.place import replacing
 from mondegreen.results.record import Record, Success
+from mondegreen.results.verdict import verdict
 
 OnRoom = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 LOCKED: Final = 60.0  # s to wait for another attack that writes into the same folder; that is short
@@ -50,9 +51,9 @@ class Waypoint:
         return replace(self.success, prices=prices)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
-    """The result of an attack on one clip."""
+    """The result of an attack on one clip; a notebook shows it as a player with pictures."""
 
     record: Record  # what is claimed
     clean: NDArray[np.float32]  # [T] float32, the clip on the 16-bit grid
@@ -64,6 +65,11 @@ class Result:
     excerpt: Excerpt | None = None  # the recording that the clip is a passage of; None: it is all
     waypoints: tuple[Waypoint, ...] = ()  # the successes of `record.trail`
     loudest: float = 0.0  # power of the loudest bin of that recording, eq. (12); 0: it is all
+
+    def __repr__(self) -> str:
+        found = verdict(self.record.quality)
+        audible = f"; {found.word}" if found else ""
+        return f"<result: {self.record!r}{audible}>"
 
     @property
     def verified(self) -> bool:

@@ -196,7 +196,7 @@ class Success:
     prices: Prices
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Record:
     """Everything that is claimed of one adversarial example, and what it cost."""
 
@@ -252,6 +252,10 @@ class Record:
     trail: tuple[Success, ...] = ()
     # SHA-256 of the item's files, by name; empty until they are saved
     files: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        word = "verified" if self.verified else "not verified"
+        return f"<record of {self.id}: {word}, heard as {self.heard!r} by {self.victim}>"
 
     @property
     def where(self) -> tuple[float, float] | None:

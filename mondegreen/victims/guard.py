@@ -105,6 +105,9 @@ class Guarded:
             raise AttributeError(name)
         return getattr(self.bare, name)
 
+    def __repr__(self) -> str:
+        return f"<recogniser {self.name} at {self.sample_rate} Hz>"
+
     def transcribe(self, audio: Tensor) -> str:
         """Transcribe one clip; see `Recogniser.transcribe`.
 
@@ -150,6 +153,10 @@ class GuardedVictim(Guarded):
         self.device: torch.device = self._attribute("device", checked_device)
         self.dtype: torch.dtype = self._attribute("dtype", checked_dtype)
         self._advice = _checking(who)
+
+    def __repr__(self) -> str:
+        kind = str(self.dtype).removeprefix("torch.")
+        return f"<victim {self.name} at {self.sample_rate} Hz, {kind} on {self.device}>"
 
     def encode(self, target: str, length: int) -> Tensor:
         """The symbols of a target; see `Victim.encode`."""
