@@ -145,7 +145,7 @@ def test_texts_must_be_as_many_as_clips(clip: Path) -> None:
 def test_any_rate_and_channel_count_comes_in(tmp_path: Path) -> None:
     stereo = np.repeat(speech(length=24_000).numpy()[:, None], 2, axis=1)
     soundfile.write(tmp_path / "stereo.flac", stereo, 44_100)
-    found = attack(linear_victim(length=9_000), tmp_path / "stereo.flac", TARGET)
+    found = attack(linear_victim(length=9_000), tmp_path / "stereo.flac", TARGET, max_passes=60)
     assert found.verified
     assert found.record.sample_rate == 16_000
     assert len(found.adversarial) == pytest.approx(24_000 * 16_000 / 44_100, abs=1)
@@ -478,7 +478,8 @@ def test_a_search_that_the_recogniser_ends_after_a_success_is_proved(
 def test_a_success_that_the_recogniser_fails_to_prove_is_kept_unproved(
     clip: Path, result: Result
 ) -> None:
-    found = attack(FailingLate("transcribe", 2), clip, TARGET)  # the first hears the clean clip
+    late = FailingLate("transcribe", 2)  # the first hears the clean clip
+    found = attack(late, clip, TARGET, max_passes=60)
     assert (found.verified, found.record.heard) == (False, "")
     assert found.record.found_at is not None
     assert found.record.first_match == result.record.first_match
@@ -502,7 +503,7 @@ def test_a_fault_in_the_proof_of_one_clip_leaves_the_others_theirs(
     save(tmp_path / "other.wav", speech(1), 16_000)
     clips = [clip, tmp_path / "other.wav"]
     fails = FailingLate("transcribe", 4)  # two for the clean clips, and one for the first file
-    first, second = attack_batch(fails, clips, [TARGET, TARGET])
+    first, second = attack_batch(fails, clips, [TARGET, TARGET], Options(max_passes=60))
     assert (first.verified, first.fault) == (True, None)
     assert not second.verified
     assert second.fault is not None

@@ -734,11 +734,12 @@ def mondegreen_process(*arguments: str | Path) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_best_so_far(beckett: Path, tmp_path: Path, number: int) -> None:
     process = mondegreen_process(
-        *("attack", beckett, "--target", "open the door", "--out", tmp_path / "out", "--json")
+        *("attack", beckett, "--to", "1.75", "--target", "open the door"),
+        *("--out", tmp_path / "out", "--json"),
     )
     while not (tmp_path / "out").exists() and process.poll() is None:
         time.sleep(0.5)  # the folder is made when all is loaded and the search begins
-    time.sleep(5)
+    time.sleep(2)
     process.send_signal(number)
     out, err = process.communicate(timeout=300)
     record = json.loads(out)
