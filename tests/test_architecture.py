@@ -242,6 +242,12 @@ def test_neither_the_report_nor_the_help_nor_a_maker_of_rooms_pays_for_torch() -
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
+def test_a_worker_starts_without_the_parts_of_scipy_that_take_a_second() -> None:
+    slow = "{'scipy.signal', 'scipy.stats', 'scipy.ndimage'}"
+    check = f"import sys, mondegreen.runs.worker; assert not {slow} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
 def test_the_package_has_sixteen_public_names_at_most_and_each_is_there() -> None:
     assert len(mondegreen.__all__) <= 16
     assert set(mondegreen.__all__) <= set(dir(mondegreen))

@@ -8,7 +8,6 @@ from typing import ClassVar, Final, Literal, Self
 import numpy as np
 import torch
 from pydantic import Field, model_validator
-from scipy.signal import butter, sosfiltfilt
 from torch import Tensor
 
 from mondegreen.air.transformations import Draws
@@ -64,6 +63,8 @@ class BandPass(Link):
         return measured(self._passed)
 
     def _passed(self, sound: Tensor) -> Tensor:
+        from scipy.signal import butter, sosfiltfilt  # takes a second to import
+
         sections = butter(
             ORDER, [self.low, self.high], "bandpass", output="sos", fs=self.sample_rate
         )

@@ -17,7 +17,6 @@ from importlib.util import find_spec
 from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
-import scipy.signal
 import soundfile
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -56,8 +55,10 @@ class Codec(Link):
     @cached_property
     def begins(self) -> int:
         """At which sample of what comes out the sound begins, by cross-correlation."""
+        from scipy.signal import correlate  # takes a second to import
+
         sound = probe(self.rate)
-        found = scipy.signal.correlate(self._out(sound), sound, "valid", "fft")
+        found = correlate(self._out(sound), sound, "valid", "fft")
         return int(found.argmax())
 
     def real(self, sound: Tensor, draws: Draws) -> Tensor:
@@ -240,9 +241,11 @@ class Aac(Codec):
 
 def probe(rate: int) -> Samples:
     """Noise [T] in the band and the rhythm of speech, which every codec keeps in place."""
+    from scipy.signal import butter, sosfilt
+
     samples = PROBE_SECONDS * rate
     white = np.random.default_rng(0).normal(size=samples)
-    band = scipy.signal.butter(2, (200, 2000), "bandpass", fs=rate, output="sos")
+    band = butter(2, (200, 2000), "bandpass", fs=rate, output="sos")
     rhythm = np.sin(np.pi * SYLLABLES * np.arange(samples) / rate) ** 2
-    voice = scipy.signal.sosfilt(band, white) * rhythm
+    voice = sosfilt(band, white) * rhythm
     return np.asarray(0.5 * voice / np.abs(voice).max(), np.float32)

@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import AfterValidator, Field
-from scipy.ndimage import median_filter, uniform_filter1d
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, pad
 
@@ -47,6 +46,8 @@ class Average(Link):
 
     def real(self, sound: Tensor, draws: Draws) -> Tensor:
         """See `Link.real`."""
+        from scipy.ndimage import uniform_filter1d  # takes long to import
+
         del draws
         return torch.from_numpy(uniform_filter1d(sound.numpy(), self.samples, mode="constant"))
 
@@ -76,6 +77,8 @@ class Median(Link):
 
     def real(self, sound: Tensor, draws: Draws) -> Tensor:
         """See `Link.real`."""
+        from scipy.ndimage import median_filter
+
         del draws
         return torch.from_numpy(median_filter(sound.numpy(), self.samples, mode="constant"))
 

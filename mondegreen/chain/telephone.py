@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import ClassVar, Final, Literal
 
 import numpy as np
-import scipy.signal
 import soundfile
 from pydantic import Field
 from torch import Tensor
@@ -65,8 +64,10 @@ class Telephone(Link):
 
 def banded(audio: Samples) -> Samples:
     """Samples [T] at 8 kHz, within `BAND`; a linear filter without phase."""
-    taps = scipy.signal.firwin(TAPS, BAND, pass_zero=False, fs=RATE).astype(np.float32)
-    return np.asarray(scipy.signal.oaconvolve(audio, taps)[TAPS // 2 :][: len(audio)])
+    from scipy.signal import firwin, oaconvolve  # takes a second to import
+
+    taps = firwin(TAPS, BAND, pass_zero=False, fs=RATE).astype(np.float32)
+    return np.asarray(oaconvolve(audio, taps)[TAPS // 2 :][: len(audio)])
 
 
 def companded(audio: Samples, law: Law) -> Samples:
