@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -119,6 +120,7 @@ RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
     epilog=Examples + "mondegreen run clips.jsonl --out first-run\n\n"
     'mondegreen run recordings/ --target "open the door" --out doors --workers 4\n\n'
     "mondegreen run LibriSpeech/test-clean --targets paper --limit 100 --out hundred\n\n"
+    "mondegreen run LibriSpeech/test-clean --targets paper --limit 1000 --dry-run\n\n"
     "mondegreen run hf:librispeech_asr:clean:test --targets paper --out from-the-hub\n\n"
     "mondegreen run clips.jsonl --config experiments/imperceptible.toml --limit 20 --out paper"
 )
@@ -143,6 +145,12 @@ def run(
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the resolved options as TOML and exit.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what the run would cost, measured on one clip, and exit."
+        ),
+    ] = False,
     require_success: Annotated[
         bool, typer.Option("--require-success", help="Exit with 1 unless every clip is verified.")
     ] = False,
@@ -158,13 +166,17 @@ def run(
     if print_config:
         out.print(resolved.to_toml(), end="", markup=False, highlight=False)
         return
-    if folder is None:
+    if folder is None and not dry_run:
         raise typer.BadParameter("Give the run a folder: --out FOLDER")
     check_clips(resolved.clips)
     check_threads(resolved.threads)
     resolved.options.check_rooms(resolved.rooms is not None or resolved.air is not None)
     check_bank(resolved.rooms)
     check_air(resolved.air)
+    if dry_run:
+        _print_estimate(resolved, as_json)
+        return
+    assert folder is not None, "it is asked for above"
     check_place(folder)
     from mondegreen.report.numbers.tables import collect as collect_tables
     from mondegreen.runs.run import run as run_all
@@ -187,6 +199,29 @@ def collect(folder: RunFolder) -> None:
 
     for path in collect_tables(folder):
         out.say(str(path))
+
+
+def _print_estimate(config: RunConfig, as_json: bool) -> None:
+    """Print what a run will cost."""
+    from mondegreen.runs.estimate import estimate
+
+    with Bars("dry run") as bars:
+        found = estimate(config, bars.count)
+    if as_json:
+        print_json(asdict(found))
+        return
+    left_out = found.cannot_be_attacked
+    print_fields(
+        {
+            "clips": f"{found.clips:,}" + (f", {left_out} cannot be attacked" if left_out else ""),
+            "passes": f"{found.passes:,} at most",
+            "measured on": f"{found.measured_on}, of median length: {found.seconds_a_pass:.3g} s a"
+            f" pass, {found.seconds_after:.0f} s to prove and measure",
+            "time": f"{_duration(3600 * found.hours)} on {number_of(found.workers, 'worker')}, if"
+            " it grows with a clip's length",
+            "disk": f"{found.bytes / 1e6:,.1f} MB",
+        }
+    )
 
 
 def print_tally(tally: Tally, folder: Path, as_json: bool) -> None:
