@@ -19,7 +19,6 @@ from pathlib import Path
 import torch
 
 import mondegreen as mg
-from mondegreen.measures.survival import Phrases
 from mondegreen.measures.transfer import transfer
 from mondegreen.results.item import read_item
 
@@ -61,7 +60,7 @@ def hear(arguments: argparse.Namespace) -> None:
     for path in sorted(arguments.work.glob("*/*/record.json")):
         item = read_item(path)
         record = item.record
-        phrases = Phrases(record.target, record.heard_clean, record.options.normaliser)
+        phrases = record.aim
         for ear in ears:
             heard = transfer(ear, item.adversarial, item.clean, record.sample_rate, phrases)
             assert heard.clean is not None, "an item has its clean clip"

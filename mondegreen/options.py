@@ -15,12 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mondegreen.errors import OptionError
 
-Method = Literal["imperceptible", "carlini-wagner", "robust", "combined"]
+Method = Literal["imperceptible", "carlini-wagner", "robust", "combined", "untargeted"]
 Preset = Literal["fast", "paper"]
 Band = Literal["full", "keep"]
 ThresholdProfile = Literal["paper", "authors", "temporal"]  # `mondegreen.psychoacoustics.profiles`
 
+# the share of wrong words from which on a clip counts as not understood, before an attack or after
+MIN_WER: Final = 0.5
 IN_ROOMS: Final = frozenset({"robust", "combined"})  # their losses are means over rooms
+BOUNDED: Final = frozenset({"imperceptible", "untargeted"})  # can keep a bound above the threshold
 STARTS_FROM: Final[Mapping[str, str]] = {"imperceptible": "carlini-wagner", "combined": "robust"}
 
 
@@ -47,12 +50,14 @@ class Options(Checked):
     method: Method = Field(
         default="imperceptible",
         description="What to search for: a change that hides below the masking threshold"
-        " (imperceptible), the smallest one (carlini-wagner), one that survives rooms (robust), or"
-        " one that does both (combined).",
+        " (imperceptible), the smallest one (carlini-wagner), one that survives rooms (robust), one"
+        " that does both (combined), or, without a target, one that loses what is said"
+        " (untargeted).",
     )
     preset: Preset = Field(
         default="fast",
-        description="fast, or paper: the stages and constants of the paper's supplement.",
+        description="fast, or paper: the stages and constants of the paper's supplement (not for"
+        " untargeted).",
     )
     max_passes: int | None = Field(
         default=None,
@@ -64,7 +69,22 @@ class Options(Checked):
         default=None,
         ge=0,
         description="Let no time-frequency bin exceed the masking threshold by more than this many"
-        " dB (imperceptible only).",
+        " dB (imperceptible and untargeted).",
+    )
+    snr: float | None = Field(
+        default=None,
+        ge=0,
+        description="Keep the signal-to-noise ratio at this many dB or more, and lose as many words"
+        " as that allows (untargeted only).",
+    )
+    min_wer: float = Field(
+        default=MIN_WER,
+        gt=0,
+        description="Untargeted: the word error rate from which on an attack has succeeded.",
+    )
+    forbid: str | None = Field(
+        default=None,
+        description="Untargeted: one word that must not be heard, instead of a word error rate.",
     )
     band: Band = Field(
         default="full",
@@ -77,7 +97,7 @@ class Options(Checked):
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Random seed.")
     max_clean_wer: float = Field(
-        default=0.5,
+        default=MIN_WER,
         ge=0,
         description="Flag a clip as not understood if more than this share of its words"
         " (characters, in writing without spaces) is wrong"
@@ -86,11 +106,33 @@ class Options(Checked):
 
     @model_validator(mode="after")
     def _bound_is_kept(self) -> Self:
-        if self.bound is not None and self.method != "imperceptible":
+        if self.bound is not None and self.method not in BOUNDED:
             raise ValueError(
                 f"{self.method} cannot keep a bound above the masking threshold; leave out"
-                " under_threshold, or choose the method imperceptible"
+                f" under_threshold, or choose one of the methods {', '.join(sorted(BOUNDED))}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _untargeted_alone(self) -> Self:
+        own = {"snr": self.snr, "forbid": self.forbid}
+        given = [name for name, value in own.items() if value is not None]
+        given += ["min_wer"] if self.min_wer != MIN_WER else []
+        if given and not self.untargeted:
+            raise ValueError(
+                f"{given[0]} is for the method untargeted, and the method is {self.method}; leave"
+                f" out {given[0]}, or choose the method untargeted"
+            )
+        if not self.untargeted:
+            return self
+        if self.preset == "paper":
+            raise ValueError("the paper has no untargeted attack; choose the preset fast")
+        if self.exact:
+            raise ValueError("exact compares with a target, and untargeted has none; leave it out")
+        if self.forbid is not None and self.min_wer != MIN_WER:
+            raise ValueError("got forbid and min_wer, which are two aims; choose one of them")
+        if self.snr is not None and self.bound is not None:
+            raise ValueError("got snr and under_threshold, which are two bounds; choose one")
         return self
 
     @property
@@ -102,6 +144,11 @@ class Options(Checked):
     def in_rooms(self) -> bool:
         """Whether the method works in rooms."""
         return self.method in IN_ROOMS
+
+    @property
+    def untargeted(self) -> bool:
+        """Whether what is said is pushed away, and no phrase is to be heard."""
+        return self.method == "untargeted"
 
     def check_rooms(self, given: bool) -> None:
         """Refuse rooms that were given to a method without.
@@ -119,6 +166,15 @@ class Options(Checked):
     def bound(self) -> float | None:
         """The bound in dB above the masking threshold; None: there is none."""
         return self.under_threshold
+
+    @property
+    def bound_words(self) -> str | None:
+        """The bound that a file has to keep, in words; None: there is none."""
+        if self.snr is not None:
+            return f"a signal-to-noise ratio of at least {self.snr:g} dB"
+        if self.bound is not None:
+            return f"no bin more than {self.bound:g} dB above the masking threshold"
+        return None
 
 
 def _complaint(found: Mapping[str, Any], model: type[BaseModel]) -> str:

@@ -27,6 +27,7 @@ ROOMS = (
     "processors",
     "wording",
     "text",
+    "aim",
     "audio",
     "psychoacoustics",
     "data",

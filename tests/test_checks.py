@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from toy import TARGET, LinearVictim, linear_victim, speech, toy_bank
 
+from mondegreen.aim import Aim
 from mondegreen.air.rooms import Room, RoomBank, Split
 from mondegreen.audio.batch import quantise
 from mondegreen.errors import RoomError
@@ -36,6 +38,7 @@ from mondegreen.judging.sweeps import (
     passes_to_success,
     unbounded,
 )
+from mondegreen.options import Options
 from mondegreen.psychoacoustics.spectrum import power_spectrum
 from mondegreen.psychoacoustics.threshold import masking_threshold
 from mondegreen.victims.base import Score
@@ -148,7 +151,8 @@ def case(delta: Tensor | None = None, victim: LinearVictim | None = None) -> Cas
     if delta is None:  # a successful one
         eps = 1.1 * victim.smallest_norm(clean.double())
         delta = quantise(eps * victim.weight.sign()).float()
-    return Case(clean, delta, "open the door", victim.encode(TARGET, len(clean)), "default")
+    tokens = victim.encode(TARGET, len(clean))
+    return Case(clean, delta, Aim("open the door", None), tokens, Options())
 
 
 def test_success_is_judged_from_what_a_file_holds() -> None:
@@ -166,7 +170,7 @@ def test_success_is_judged_from_what_a_file_holds() -> None:
 
 def test_success_is_judged_under_the_normaliser() -> None:
     clip = case()
-    strict = Case(clip.clean, clip.delta, clip.target, clip.tokens, "exact")
+    strict = replace(clip, aim=replace(clip.aim, normaliser="exact"))
     assert clip.succeeds(linear_victim(), clip.delta)
     assert not strict.succeeds(linear_victim(), clip.delta)
 

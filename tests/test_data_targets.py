@@ -68,6 +68,15 @@ def test_one_of_the_two_only() -> None:
         targets_of(clips_of(["a"]), target="a", targets="paper")
 
 
+def test_untargeted_no_clip_has_a_target_and_none_may_be_given() -> None:
+    clips = [replace(clip, target="open") for clip in clips_of(["a", "b"])]
+    choose = {"target": None, "targets": None, "seed": 0, "untargeted": True}
+    assert [clip.target for clip in choose_targets(clips, **choose)] == [None, None]
+    for asked in ({"target": "open"}, {"targets": "paper"}):
+        with pytest.raises(OptionError, match=r"(open|paper).* has no targets"):
+            choose_targets(clips, **{**choose, **asked})
+
+
 @pytest.mark.parametrize("phrase", ["", " ", "...", "’", "\u200b"])
 def test_a_target_without_words_names_the_clip(phrase: str) -> None:
     clips = [replace(clip, target="fine") for clip in clips_of(["a", "b"])]

@@ -37,7 +37,12 @@ ATTACKS = [
     )
     for method, presets in PRESETS.items()
     for name in presets
+    if method != "untargeted"  # whose stages are those of imperceptible, or these
 ]
+IN_A_BALL = stages_for(Options(method="untargeted", snr=2.0))
+ATTACKS.append(
+    pytest.param(tuple(dataclasses.replace(s, steps=STEPS) for s in IN_A_BALL), id="in-a-ball")
+)
 
 
 def search(victim: Victim, clips: Sequence[Tensor]) -> Search:
@@ -350,7 +355,7 @@ def test_of_equally_quiet_successes_the_first_stays() -> None:
     for loud, cost in ((1.0, 2.0), (2.0, 1.0), (3.0, 1.0), (4.0, 1.5)):
         column = torch.tensor([cost])
         outcome = StepOutcome(
-            column, column.long(), column, column, column, column, column, None, None, 1
+            column, column.long(), column, column, column, column, column, column, None, None, 1
         )
         found._keep(
             PAPER_2, batch, outcome, torch.tensor([True]), torch.full_like(batch.delta, loud)

@@ -30,7 +30,16 @@ from mondegreen.runs.manifest import Attacked, item_identity
 OTHER: dict[str, Any] = {  # for each option, a value that is not its default
     **{"method": "carlini-wagner", "preset": "paper", "max_passes": 120, "under_threshold": 30.0},
     **{"band": "keep", "exact": True, "seed": 7, "max_clean_wer": 0.25},
+    **{"snr": 25.0, "min_wer": 0.75, "forbid": "door"},
 }
+ALONE = {"snr", "min_wer", "forbid"}  # of the method untargeted
+
+
+def with_other(name: str) -> dict[str, Any]:
+    """Options in which one has another value; the method that it needs as well."""
+    return {name: OTHER[name]} | ({"method": "untargeted"} if name in ALONE else {})
+
+
 ATTACKED = Attacked("linear", "w" * 64, 16_000, None, None, "s" * 16, ("cpu",))
 each_option = pytest.mark.parametrize("name", Options.model_fields)
 
@@ -81,18 +90,20 @@ def test_an_option_is_a_key_of_the_configuration(name: str, tmp_path: Path, run)
     asked = replace_in(RunConfig(clips="c"), name)
     (tmp_path / "run.toml").write_text(asked.to_toml())
     assert read_config(tmp_path / "run.toml", {}).options == asked.options
-    assert asked.options == Options(**{name: OTHER[name]})
-    printed = tomllib.loads(run("run", "c", *as_flags(name), "--print-config"))
+    assert asked.options == Options(**with_other(name))
+    method = ["--method", "untargeted"] if name in ALONE else []
+    printed = tomllib.loads(run("run", "c", *as_flags(name), *method, "--print-config"))
     assert printed[name] == OTHER[name]
 
 
 def replace_in(config: RunConfig, name: str) -> RunConfig:
-    return RunConfig(**{**config.model_dump(), name: OTHER[name]})
+    return RunConfig(**{**config.model_dump(), **with_other(name)})
 
 
 @each_option
 def test_an_option_is_part_of_a_record_and_a_column(name: str) -> None:
-    record = replace(DRY, options=Options(**{name: OTHER[name]}))
+    options = Options(**with_other(name))
+    record = replace(DRY, options=options, target=None if options.untargeted else DRY.target)
     assert record.to_json()[name] == OTHER[name]
     assert Record.from_json(record.to_json()) == record
     assert name in COLUMNS
@@ -100,7 +111,7 @@ def test_an_option_is_part_of_a_record_and_a_column(name: str) -> None:
 
 @each_option
 def test_an_option_is_part_of_what_makes_a_run_and_an_item(name: str) -> None:
-    plain = RunConfig(clips="c")
+    plain = RunConfig(clips="c", **({"method": "untargeted"} if name in ALONE else {}))
     other = replace_in(plain, name)
     assert plain.what() != other.what()
     assert item_identity(plain, ATTACKED) != item_identity(other, ATTACKED)
@@ -109,7 +120,9 @@ def test_an_option_is_part_of_what_makes_a_run_and_an_item(name: str) -> None:
 def test_flags_reach_the_attack(run, tmp_path: Path) -> None:
     save(tmp_path / "clip.wav", toy.speech(), 16_000)
     chosen = {**OTHER, "method": "imperceptible", "preset": "fast"}
-    flags = [flag for name in sorted(set(chosen) - {"max_clean_wer"}) for flag in as_flags(name)]
+    chosen |= {name: getattr(Options(), name) for name in ALONE}
+    given = sorted(set(chosen) - ALONE - {"max_clean_wer"})
+    flags = [flag for name in given for flag in as_flags(name)]
     arguments = ("attack", tmp_path / "clip.wav", "--target", toy.TARGET, *flags)
     again = ("--method", "imperceptible", "--preset", "fast", "--out", tmp_path / "out", "--json")
     record = json.loads(run(*arguments, *again))
@@ -157,6 +170,15 @@ def test_a_new_field_is_a_new_flag(capsys: pytest.CaptureFixture[str]) -> None:
         ({"max_clean_wer": -0.1}, "max_clean_wer = -0.1"),
         ({"under_threshold": float("inf")}, "finite"),
         ({"under_threshold": 3.0, "method": "robust"}, "robust cannot keep a bound"),
+        ({"snr": 30.0}, "snr is for the method untargeted, and the method is imperceptible"),
+        ({"forbid": "door", "method": "robust"}, "forbid is for the method untargeted"),
+        ({"min_wer": 0.8}, "min_wer is for the method untargeted"),
+        ({"method": "untargeted", "min_wer": 0.0}, "greater than 0"),
+        ({"method": "untargeted", "snr": -1.0}, "greater than or equal to 0"),
+        ({"method": "untargeted", "preset": "paper"}, "the paper has no untargeted attack"),
+        ({"method": "untargeted", "exact": True}, "untargeted has none"),
+        ({"method": "untargeted", "forbid": "a", "min_wer": 0.8}, "two aims"),
+        ({"method": "untargeted", "snr": 9.0, "under_threshold": 1.0}, "two bounds"),
         ({"seed": -1, "preset": "slow"}, "preset = 'slow'.*; Got seed = -1"),
     ],
     ids=lambda given: str(given)[:40],
@@ -178,7 +200,7 @@ def test_what_follows_from_options() -> None:
     assert [Options(exact=exact).normaliser for exact in (False, True)] == ["default", "exact"]
     in_rooms = {
         method: Options(method=method).in_rooms
-        for method in ("imperceptible", "carlini-wagner", "robust", "combined")
+        for method in ("imperceptible", "carlini-wagner", "robust", "combined", "untargeted")
     }
-    assert list(in_rooms.values()) == [False, False, True, True]
+    assert list(in_rooms.values()) == [False, False, True, True, False]
     assert [Options(under_threshold=dB).bound for dB in (None, 0, 3)] == [None, 0.0, 3.0]

@@ -77,7 +77,13 @@ def test_another_seed_plants_another_pattern() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "name"), [(method, name) for method, names in PRESETS.items() for name in names]
+    ("method", "name"),
+    [
+        (method, name)
+        for method, names in PRESETS.items()
+        for name in names
+        if method != "untargeted"  # whose stages are those of imperceptible
+    ],
 )
 def test_every_preset_finds_what_is_planted(
     method: str, name: str, monkeypatch: pytest.MonkeyPatch

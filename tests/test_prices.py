@@ -43,7 +43,7 @@ def entry(record: Record) -> Entry:
 )
 def test_a_clip_costs_the_least_of_its_successes(by: By, price: float) -> None:
     (found,) = priced("run", [entry(DRY)], YARDSTICKS[by]).clips
-    assert (found.id, found.target, found.price) == ("clip", "open the door", price)
+    assert (found.id, found.aim, found.price) == ("clip", "as 'open the door'", price)
 
 
 def test_what_is_saved_counts_where_it_is_verified() -> None:

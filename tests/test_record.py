@@ -63,14 +63,19 @@ def test_what_attacks_write_is_read_as_they_meant_it(tmp_path: Path) -> None:
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(0, 2**63 - 1)
-options = st.fixed_dictionaries(
+untargeted = st.fixed_dictionaries(
+    {"method": st.just("untargeted"), "snr": st.none() | st.floats(0, 90)},
+    optional={"min_wer": st.floats(0.01, 2), "seed": counts},
+)
+targeted = st.fixed_dictionaries(
     {"preset": st.sampled_from(["fast", "paper"]), "exact": st.booleans(), "seed": counts},
     optional={
         "method": st.sampled_from(["robust", "combined", "carlini-wagner"]),
         "max_passes": st.integers(1, 10**6),
         "max_clean_wer": st.floats(0, 2),
     },
-).map(lambda chosen: Options(**chosen))
+)
+options = (targeted | untargeted).map(lambda chosen: Options(**chosen))
 rooms = st.builds(RoomTranscript, texts, st.none() | numbers, texts, st.booleans())
 survivals = st.builds(
     Survival,
@@ -135,12 +140,29 @@ def values(kind: str) -> st.SearchStrategy[Any]:
     return st.none() | plain if kind.endswith("None") else plain
 
 
-@given(st.builds(Record, **{field.name: values(str(field.type)) for field in fields(Record)}))
+def fitting(record: Record) -> Record:
+    """With a target, where the method has one."""
+    target = None if record.options.untargeted else record.target or "open"
+    return replace(record, target=target)
+
+
+records = st.builds(Record, **{field.name: values(str(field.type)) for field in fields(Record)})
+
+
+@given(records.map(fitting))
 def test_any_record_is_read_as_it_was_written(record: Record) -> None:
     assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
 
 
 # ---- what is no record of this version
+
+
+@pytest.mark.parametrize(
+    "changes", [{"target": None}, {"method": "untargeted"}, {"snr": 30.0}], ids=str
+)
+def test_a_target_and_a_bound_must_be_of_the_method(changes: dict[str, Any]) -> None:
+    with pytest.raises(MondegreenError, match=r"look at (target|options)"):
+        Record.from_json(DRY.to_json() | changes)
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

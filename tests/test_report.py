@@ -388,6 +388,23 @@ def test_the_verdicts_of_many_are_counted_in_rooms_and_as_files(tmp_path: Path) 
     )
 
 
+def test_a_page_of_untargeted_results_speaks_of_what_is_said(tmp_path: Path) -> None:
+    how = {"method": "untargeted", "target": None, "wer_target": None, "text": "open the door"}
+    how["heard_clean"] = "Open the door."
+    lost = {**how, "heard": "Oh, penned a floor."}
+    kept = {**how, "forbid": "door", "heard": "Open a door.", "verified": False}
+    page = text_of(written(tmp_path, sound_run(tmp_path / "run", {"a": lost, "b": kept})))
+    for told in (
+        "was made to mishear what is said, proved from the saved 16-bit file: 50%",
+        "Aim heard with at least 50% of its words wrong or without the word 'door'; wrong are 83",
+        "compared with what is said, ignoring case and punctuation",
+        "what was aimed for, WER to what is said > 100%",
+        "not what was aimed for, WER to what is said 33.3%",
+    ):
+        assert told in page
+    assert "the target" not in page
+
+
 def test_what_was_not_measured_says_why_on_its_card(tmp_path: Path) -> None:
     why = {"pesq_c2": "its code crashed (SIGSEGV)", "zimtohrli": "<b>it\nhung", "x": "y"}
     page = written(tmp_path, sound_run(tmp_path / "run", {"a": {"unmeasured": why}}))

@@ -7,11 +7,13 @@ import pytest
 import torch
 from stages import preset
 
+from mondegreen.audio.batch import quantise
 from mondegreen.errors import OptionError
 from mondegreen.options import IN_ROOMS
 from mondegreen.search.presets import PRESETS, within
 from mondegreen.search.stage import (
     Altogether,
+    Ball,
     Decay,
     Elastic,
     Expectation,
@@ -220,3 +222,32 @@ def test_what_begins_with_silence_takes_no_start(method: str) -> None:
 def test_unknown_names_are_refused_with_what_there_is(method: str, name: str) -> None:
     with pytest.raises(OptionError, match=r"nonsense.*should be .*(imperceptible|paper)"):
         preset(method, name)
+
+
+# ---- a ball of energy
+
+
+@pytest.mark.parametrize("size", [1e-3, 0.3, 1.0, 3.0, 1e4])
+@pytest.mark.parametrize("radius", [0.0, 0.2, 1.0, 60.0, 4000.0])  # in 16-bit steps
+def test_what_is_in_a_ball_is_in_it_as_a_file_has_it(size: float, radius: float) -> None:
+    delta = size * LSB * torch.randn(2, 1000, generator=torch.Generator().manual_seed(0)).double()
+    inside = Ball.inside(delta, torch.tensor([radius, 2 * radius]).double() * LSB)
+    saved = quantise(inside).norm(dim=1) / LSB
+    assert saved[0] <= radius
+    assert saved[1] <= 2 * radius
+    if quantise(delta).norm() <= radius * LSB and delta.norm() <= radius * LSB:
+        assert torch.equal(inside, delta)
+
+
+def test_a_ball_is_filled_to_its_surface_along_the_same_line() -> None:
+    """Where its energy is that of the rounding noise many times over."""
+    delta = 100 * LSB * torch.randn(1, 1000, generator=torch.Generator().manual_seed(0)).double()
+    inside = Ball.inside(delta, torch.tensor([300 * LSB]).double())
+    assert float(quantise(inside).norm()) == pytest.approx(300 * LSB, rel=1e-3)
+    torch.testing.assert_close(inside / inside.norm(), delta / delta.norm())
+
+
+def test_its_radius_follows_from_the_ratio() -> None:
+    audio = torch.tensor([[0.3, 0.4], [3.0, 4.0]])
+    assert Ball(20.0).radius(audio).tolist() == pytest.approx([0.05, 0.5], rel=2e-4)
+    assert (Ball(20.0).radius(audio) < torch.tensor([0.05, 0.5])).all()

@@ -456,6 +456,20 @@ def test_json_is_plain(tmp_path: Path) -> None:
     assert told["spreads"]["passes"]["median"] == 500
 
 
+def test_an_untargeted_run_has_words_lost_and_no_target(tmp_path: Path) -> None:
+    lost = {"method": "untargeted", "target": None, "wer_target": None, "snr": 30.0}
+    said = {"text": "open the door", "heard_clean": "Open the door."}
+    records = [
+        a_record(**lost, **said, heard="Oh, penned a floor.", wer_original=4 / 3),
+        a_record(**lost, **said, heard="Open a door.", wer_original=1 / 3, verified=False),
+    ]
+    lines = describe(summary_of(tmp_path / "run", *records))
+    assert "WER to target" not in lines
+    assert lines["WER to original"] == "83.3% of 6 words; median clip 83.3%"
+    assert lines["bound"] == "a signal-to-noise ratio of at least 30 dB"
+    assert lines["verified"].startswith("1 of 2, 50%")
+
+
 def test_a_summary_is_told_line_by_line(tmp_path: Path) -> None:
     said = {0.4: "nothing at all", 0.8: "oh nothing at all"}
     records = [in_rooms(share, verified=share >= 0.5, text=said[share]) for share in said]

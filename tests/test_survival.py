@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from toy import TARGET, linear_victim, speech, toy_bank
 
+from mondegreen.aim import Aim
 from mondegreen.air.rooms import Split
 from mondegreen.air.rooms.reverb import Reverb
-from mondegreen.measures.survival import Phrases, heard_share, survival
+from mondegreen.measures.survival import heard_share, survival
 
 ORIGINAL = "Nothing at all."
-PHRASES = Phrases(target=TARGET, original=ORIGINAL)
+PHRASES = Aim(target=TARGET, original=ORIGINAL)
 
 
 class Scripted:

@@ -49,12 +49,13 @@ MASKING = {
 def a_record(**changes: Any) -> dict[str, Any]:
     """A record as an attack without rooms leaves it; rooms bring their `dry`, unless it is told."""
     record = {
-        **{"schema": 4, "adversarial": True, "id": "clip", "audio": "clip.wav"},
+        **{"schema": 5, "adversarial": True, "id": "clip", "audio": "clip.wav"},
         **{"target": "open the door", "spelled": "Open the door.", "text": "nothing at all"},
         **{"heard_clean": "Nothing at all.", "heard": "Open the door."},
         **{"verified": True, "stages": "s" * 64, "victim": "linear"},
         **{"method": "imperceptible", "preset": "fast", "max_passes": None, "seed": 0},
         **{"under_threshold": None, "band": "full", "exact": False, "max_clean_wer": 0.5},
+        **{"snr": None, "min_wer": 0.5, "forbid": None},
         **{"wer_clean": 0.0, "wer_target": 0.0, "wer_original": 1.0, "understood": True},
         **{"passes": 500, "looks": 0, "first_match": 7, "found_at": 480, "stage": "last"},
         **{"interrupted": False, "seconds": 2.5, "bank": None, "air": None, "sample_rate": 16_000},

@@ -18,13 +18,13 @@ from torch import Tensor
 
 import mondegreen.victims
 from mondegreen import attack, cli
+from mondegreen.aim import Aim
 from mondegreen.audio.pcm import save
 from mondegreen.errors import OptionError, VictimError
 from mondegreen.judging.evaluate import attacked, evaluate
-from mondegreen.measures.survival import Phrases
 from mondegreen.measures.transfer import Transcribed, Transfer, transcribe, transfer
 
-PHRASES = Phrases(target="Open the door.", original="Nothing at all.")
+PHRASES = Aim(target="Open the door.", original="Nothing at all.")
 
 
 class Ear:
@@ -74,14 +74,14 @@ def test_both_sounds_are_heard_and_judged_by_the_same_phrases() -> None:
 def test_the_target_is_told_by_the_declared_rule(
     normaliser: str, matched: tuple[bool, bool]
 ) -> None:
-    phrases = Phrases("Open the door.", None, normaliser)
+    phrases = Aim("Open the door.", None, normaliser)
     texts = ("Open the door.", "OPEN THE DOOR")
     heard = [transcribe(Ear("other", text), SOUND, 16_000, phrases) for text in texts]
     assert tuple(one.matched for one in heard) == matched
 
 
 def test_nothing_is_said_of_what_is_not_known() -> None:
-    seen = transfer(Ear("other", ""), SOUND, None, 16_000, Phrases("Open the door.", None))
+    seen = transfer(Ear("other", ""), SOUND, None, 16_000, Aim("Open the door.", None))
     assert seen == Transfer("other", Transcribed("", False, 1.0, None), clean=None)
 
 

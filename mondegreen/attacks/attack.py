@@ -36,6 +36,7 @@ from mondegreen.search.progress import Progress
 from mondegreen.search.state import Snapshot
 from mondegreen.search.trajectory import Trajectory
 from mondegreen.text import word_errors
+from mondegreen.victims.away import aimed
 from mondegreen.victims.base import Victim
 from mondegreen.victims.guard import attackable
 
@@ -47,7 +48,7 @@ VERSIONED = ("mondegreen", "torch", "transformers")
 def attack(
     victim: Victim,
     audio: Audio,
-    target: str,
+    target: str | None = None,
     *,
     begin: float | None = None,
     end: float | None = None,
@@ -60,7 +61,7 @@ def attack(
     on_room: OnRoom | None = None,
     **options: Any,
 ) -> Result:
-    """Make a change to one clip that the victim transcribes as the target.
+    """Make a change to one clip that the victim transcribes as the target, or as something else.
 
     Ctrl-C ends the search; what it had found by then is proved and returned. So does a fault of the
     victim's own code after the first success; the result's `fault` is then that.
@@ -68,7 +69,7 @@ def attack(
     Args:
         victim: see `load_victim`.
         audio: a file of any rate and channel count; or samples [T], floats in [-1, 1].
-        target: the phrase.
+        target: the phrase; None: for the method `untargeted`, which has none.
         begin: where the passage that is attacked begins, in seconds; None: with the recording. Only
             that is changed, and the result holds all of the recording, of up to an hour.
         end: where it ends, in seconds; None: with the recording.
@@ -111,7 +112,7 @@ def attack(
 def attack_batch(
     victim: Victim,
     audio: Sequence[AudioPath | Recording],
-    targets: Sequence[str],
+    targets: Sequence[str | None],
     options: Options | None = None,
     *,
     texts: Sequence[str | None] | None = None,
@@ -126,7 +127,7 @@ def attack_batch(
     Args:
         victim: see `load_victim`.
         audio: files of any rate and channel count; or what `Recording` can be.
-        targets: one phrase for each.
+        targets: one phrase for each; None: see `attack`.
         options: how to attack; the defaults of `Options` if None.
         texts: what is said in each, where that is known.
         rooms: see `attack`, like the next.
@@ -209,7 +210,7 @@ class Attack:
         audio = [one.audio.to(*here) for one in around]
         whole = all(clip.excerpt is None for clip in clips)
         self.search = Search(
-            victim,
+            aimed(victim, setup.options),
             audio,
             [clip.tokens for clip in clips],
             thresholds_around(around, victim.sample_rate, audio[0]),
@@ -393,8 +394,9 @@ def _versions() -> dict[str, str]:
 def _word_errors(clip: Clip, transcript: str, options: Options) -> dict[str, Any]:
     """Word error rates, and whether the clean clip was understood."""
     original, clean = clip.text or clip.transcript, clip.clean_errors
+    target = clip.target and word_errors(clip.target, transcript, options.normaliser)
     return {
-        "wer_target": word_errors(clip.target, transcript, options.normaliser).rate,
+        "wer_target": target and target.rate,
         "wer_original": word_errors(original, transcript).rate,
         "wer_clean": clean and clean.rate,
         "understood": clean and clean.rate <= options.max_clean_wer,

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mondegreen.aim import Aim
 from mondegreen.attacks.recording import AudioPath, Recording, distinct_names
 from mondegreen.attacks.result import Result
 from mondegreen.audio.band import band_of, is_narrow
 from mondegreen.audio.passage import Excerpt
-from mondegreen.errors import OptionError, TargetError
+from mondegreen.errors import AudioError, OptionError, TargetError
 from mondegreen.options import STARTS_FROM, Options
 from mondegreen.psychoacoustics.surroundings import Surroundings
 from mondegreen.results.item import read_item
@@ -25,14 +26,13 @@ from mondegreen.search.presets import stages_for
 from mondegreen.text import (
     WordErrors,
     as_sentence,
-    check_target,
     how_many,
     kind,
-    matches,
     units,
     word_errors,
     words_only,
 )
+from mondegreen.victims.away import symbols
 from mondegreen.victims.base import Victim
 
 Start = Result | str | PathLike[str]
@@ -43,13 +43,14 @@ FASTEST_SPEECH: Final[Mapping[str, float]] = {"word": 4.5, "syllable": 9.0, "let
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip and its target, ready to be attacked."""
+    """A clip and what it is to be heard as, ready to be attacked."""
 
     id: str  # the recording's name, numbered where two have the same
     path: Path  # the recording
-    target: str  # the phrase asked for
-    spelled: str  # the phrase as the victim would write it
-    tokens: Tensor  # `spelled` in the victim's symbols
+    target: str | None  # the phrase asked for; None: untargeted
+    aim: Aim  # what its transcript is to be
+    spelled: str  # the phrase, or what is pushed away, as the victim would write it
+    tokens: Tensor  # what the search scores it against: see `mondegreen.victims.away.symbols`
     clean: Tensor  # [T] float32 at the victim's rate, on the 16-bit grid; a passage alone
     excerpt: Excerpt | None  # the recording that it is a passage of; None: all of it is attacked
     around: Surroundings  # what frames over it see
@@ -78,7 +79,7 @@ class Clip:
 def prepare(
     victim: Victim,
     audio: Sequence[AudioPath | Recording],
-    targets: Sequence[str],
+    targets: Sequence[str | None],
     options: Options,
     starts: Sequence[Start] | None = None,
     texts: Sequence[str | None] | None = None,
@@ -88,7 +89,7 @@ def prepare(
     Args:
         victim: the recogniser.
         audio: files of any rate and channel count, or passages of them, or samples.
-        targets: one phrase for each.
+        targets: one phrase for each; None: for the method `untargeted`.
         options: how to attack.
         starts: a finished result to start from for each; None: begin with silence.
         texts: what is said in each, where it is known; None: in none.
@@ -117,27 +118,26 @@ def _prepared(
     victim: Victim,
     name: str,
     recording: Recording,
-    target: str,
+    target: str | None,
     start: Start | None,
     text: str | None,
     options: Options,
 ) -> Clip:
-    check_target(target)
-    if options.exact and target != " ".join(target.split()):
-        raise TargetError(
-            f"Got the target {target!r} with spaces that no recogniser prints; expected single ones"
-            " between words, to match it exactly."
-        )
-    spelled = target if options.exact else as_sentence(target)
+    _check_aim(options, target)
     clean, excerpt = recording.read(victim.sample_rate)
     around = (
         Surroundings.of(excerpt, victim.sample_rate)
         if excerpt
         else Surroundings(clean, 0, len(clean))
     )
-    tokens, transcript = victim.encode(spelled, len(clean)), victim.transcribe(clean)
+    transcript = victim.transcribe(clean)
+    aim = Aim.of(options, target, text or transcript if target is None else transcript)
+    if target is None:
+        _check_losable(aim, transcript)
+    spelled = _spelled(target, transcript, options)
+    tokens = symbols(victim, spelled, aim, len(clean))
     seconds = len(clean) / victim.sample_rate
-    warnings = _warnings(target, seconds, matches(transcript, target, options.normaliser))
+    warnings = [] if target is None else _warnings(target, seconds, aim.met(transcript))
     if options.band == "full":
         warnings += _of_band(clean, victim.sample_rate)
     place = (excerpt.begin, excerpt.end) if excerpt else None
@@ -146,6 +146,7 @@ def _prepared(
         id=name,
         path=recording.path,
         target=target,
+        aim=aim,
         spelled=spelled,
         tokens=tokens,
         clean=clean,
@@ -158,12 +159,47 @@ def _prepared(
     )
 
 
+def _check_aim(options: Options, target: str | None) -> None:
+    """Refuse what no attack can aim for.
+
+    Raises:
+        OptionError, TargetError: as `Aim.of`; or a target that no recogniser prints so.
+    """
+    Aim.of(options, target, None)
+    if options.exact and target is not None and target != " ".join(target.split()):
+        raise TargetError(
+            f"Got the target {target!r} with spaces that no recogniser prints; expected single ones"
+            " between words, to match it exactly."
+        )
+
+
+def _spelled(target: str | None, transcript: str, options: Options) -> str:
+    """What the search scores, as the victim would write it."""
+    if target is None:
+        return transcript
+    return target if options.exact else as_sentence(target)
+
+
+def _check_losable(aim: Aim, transcript: str) -> None:
+    """Refuse a clip in which there is nothing to lose."""
+    if not words_only(transcript):
+        raise AudioError(
+            "The recogniser hears no words in the clean clip, so there is nothing to push away."
+            " Expected speech that it understands."
+        )
+    if aim.met(transcript):
+        raise AudioError(
+            f"The clean clip is already heard {aim.words}, as {transcript!r:.200}: there is nothing"
+            " to do. Expected a clip in which the recogniser hears what is said."
+        )
+
+
 def _delta_of(
     start: Start,
     victim: Victim,
     clean: Tensor,
     passage: tuple[int, int] | None,
-    target: str,
+    target: str | None,
     options: Options,
 ) -> Tensor:
     """The perturbation of an earlier success on the same clip, with the same target and victim."""

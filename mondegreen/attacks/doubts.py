@@ -11,7 +11,7 @@ from mondegreen.options import Options
 from mondegreen.results.record import Quality
 from mondegreen.search.presets import last_stage
 from mondegreen.search.trajectory import Candidate
-from mondegreen.text import counted, matches
+from mondegreen.text import counted
 from mondegreen.wording import number_of
 
 CLICK_DB: Final = 6.0  # by which the edges must stand out to be warned of
@@ -45,11 +45,9 @@ def _broken_bound(clip: Clip, proven: Proven, options: Options) -> Iterator[str]
     """How near what is saved comes to what was asked, where a bound was not kept by a success."""
     if proven.verified or proven.excess_db is None:
         return
-    matched = matches(proven.transcript, clip.target, options.normaliser)
-    what = "is transcribed as the target" if matched else "is not transcribed as the target"
-    bound = f"the bound of {options.bound:g} dB above the masking threshold"
-    kept = f"{proven.excess_db:.1f} dB over {bound}" if proven.excess_db > 0 else f"keeps {bound}"
-    yield f"what is saved {what}, and {'is ' if proven.excess_db > 0 else ''}{kept}"
+    heard = "is heard" if clip.aim.met(proven.transcript) else "is not heard"
+    over = f"breaks it by {proven.excess_db:.1f} dB" if proven.excess_db > 0 else "keeps it"
+    yield f"the bound is {options.bound_words}: what is saved {heard} {clip.aim.words}, and {over}"
 
 
 def _louder(quality: Quality) -> Iterator[str]:

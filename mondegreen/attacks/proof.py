@@ -15,28 +15,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mondegreen.aim import Aim
 from mondegreen.attacks.clip import Clip
 from mondegreen.attacks.result import OnRoom
 from mondegreen.attacks.setup import Setup
 from mondegreen.audio.batch import quantise
 from mondegreen.audio.pcm import FULL_SCALE, MAX_SECONDS, load, written
-from mondegreen.measures.quality import over_db
-from mondegreen.measures.survival import Phrases, heard_share, survival, survives
+from mondegreen.measures.quality import over_db, snr_db
+from mondegreen.measures.survival import heard_share, survival, survives
 from mondegreen.options import Options
 from mondegreen.psychoacoustics.surroundings import Surroundings
 from mondegreen.results.record import Survival
 from mondegreen.search.trajectory import Candidate, Trajectory
-from mondegreen.text import matches
 from mondegreen.victims.base import Recogniser, Victim
 from mondegreen.victims.guard import guarded
 
 
 @dataclass(frozen=True)
 class Proof:
-    """A file's transcript, compared with the target."""
+    """A file's transcript, compared with what was aimed for."""
 
     transcript: str  # of the file, by the recogniser's own pipeline
-    matched: bool  # it is the target, under the declared normaliser
+    matched: bool  # it is what was aimed for
 
 
 def verify(
@@ -50,14 +50,13 @@ def verify(
         VictimError: the recogniser's own code fails, or it is none.
     """
     recogniser = guarded(recogniser)
-    return _heard(recogniser, load(path, recogniser.sample_rate), target, normaliser)
+    aim = Aim(target, None, normaliser)
+    return _heard(recogniser, load(path, recogniser.sample_rate), aim)
 
 
-def _heard(
-    recogniser: Recogniser, audio: NDArray[np.float32], target: str, normaliser: str
-) -> Proof:
+def _heard(recogniser: Recogniser, audio: NDArray[np.float32], aim: Aim) -> Proof:
     transcript = recogniser.transcribe(torch.from_numpy(audio))
-    return Proof(transcript, matched=matches(transcript, target, normaliser))
+    return Proof(transcript, matched=aim.met(transcript))
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,8 @@ def prove(
             proven = _prove_dry(victim, clip, trajectory, setup.options)
     except KeyboardInterrupt:
         return unproved(clip, trajectory, INTERRUPTED)
-    heard = proven.verified or matches(proven.transcript, clip.target, setup.options.normaliser)
+    transcribed = bool(proven.transcript) or proven.stopped is None
+    heard = proven.verified or (transcribed and clip.aim.met(proven.transcript))
     if heard and proven.candidate is None:  # no step has scored it: the search ended with it
         return replace(proven, candidate=trajectory.last)
     return proven
@@ -119,15 +119,14 @@ def _prove_dry(victim: Victim, clip: Clip, trajectory: Trajectory, options: Opti
         if proven.verified:
             return proven
         outcomes.append(proven)
-    target, by = clip.target, options.normaliser
-    return next((one for one in outcomes if matches(one.transcript, target, by)), outcomes[0])
+    return next((one for one in outcomes if clip.aim.met(one.transcript)), outcomes[0])
 
 
 def _proven(
     victim: Victim, clip: Clip, candidate: Candidate | None, delta: Tensor, options: Options
 ) -> Proven:
-    """What the file of a perturbation proves: it matches, and keeps the bound if there is one."""
-    adversarial, proof = from_file(victim, clip, delta, options.normaliser)
+    """What a perturbation's file proves: the aim is met, and the bound kept if there is one."""
+    adversarial, proof = from_file(victim, clip, delta)
     rate = victim.sample_rate
     excess = bound_excess(clip.clean.numpy(), adversarial, rate, options, clip.around)
     kept = proof.matched and not excess
@@ -141,7 +140,13 @@ def bound_excess(
     options: Options,
     around: Surroundings | None = None,
 ) -> float | None:
-    """By how many dB a file breaks the bound of its options; None: they have none."""
+    """By how many dB a file breaks the bound of its options; None: they have none.
+
+    It is on the excess over the masking threshold, or on the signal-to-noise ratio.
+    """
+    if options.snr is not None:
+        reached = snr_db(clean, adversarial)  # None: nothing was changed
+        return 0.0 if reached is None else max(0.0, options.snr - reached)
     if options.bound is None:
         return None
     return over_db(clean, adversarial, rate, options.bound, around)
@@ -169,13 +174,12 @@ def _prove_in_rooms(
     assert setup.rooms is not None
     candidate, stopped = _most_heard(victim, clip, trajectory, setup, on_room)
     delta = trajectory.delta if candidate is None else candidate.delta
-    by, test = setup.options.normaliser, setup.rooms.split("test")
+    test = setup.rooms.split("test")
     try:
-        adversarial, proof = from_file(victim, clip, delta, by)
+        adversarial, proof = from_file(victim, clip, delta)
         sounds = [adversarial, clip.clean.numpy()]
-        phrases = Phrases(clip.target, clip.transcript, by)
         seen, control = survival(
-            victim, sounds, phrases, test, partial(on_room, "proving"), setup.air
+            victim, sounds, clip.aim, test, partial(on_room, "proving"), setup.air
         )
     except KeyboardInterrupt:
         return unproved(clip, trajectory, INTERRUPTED, candidate)
@@ -218,13 +222,11 @@ def _first_of_the_largest(values: Sequence[float]) -> int:
     return max(range(len(values)), key=values.__getitem__, default=0)
 
 
-def from_file(
-    victim: Victim, clip: Clip, delta: Tensor, normaliser: str
-) -> tuple[NDArray[np.float32], Proof]:
+def from_file(victim: Victim, clip: Clip, delta: Tensor) -> tuple[NDArray[np.float32], Proof]:
     """Encode x + δ as the file that is saved, decode it, and transcribe that.
 
     In memory, because a proof must not depend on a disk: `Result.write` reads the saved file back
     and compares it with what was proved here.
     """
     adversarial = written((clip.clean.to(delta.dtype) + delta.cpu()).numpy(), victim.sample_rate)
-    return adversarial, _heard(victim, adversarial, clip.target, normaliser)
+    return adversarial, _heard(victim, adversarial, clip.aim)

@@ -20,7 +20,7 @@ from mondegreen.victims.base import Victim
 def trail(
     victim: Victim, clip: Clip, trajectory: Trajectory, proven: Proven, options: Options
 ) -> Iterator[Waypoint]:
-    """Those whose file is heard as the target, without what is saved; see `Record.trail`.
+    """Those whose file is heard as was aimed for, without what is saved; see `Record.trail`.
 
     Whether they keep a bound that was asked for does not matter: that is a matter of their price.
 
@@ -33,7 +33,7 @@ def trail(
     for candidate in trajectory.trail:
         if candidate.passes == saved:
             continue
-        adversarial, proof = from_file(victim, clip, candidate.delta, options.normaliser)
+        adversarial, proof = from_file(victim, clip, candidate.delta)
         if proof.matched:
             prices = _computed(clip, adversarial, victim.sample_rate)
             yield Waypoint(Success(candidate.passes, candidate.stage, prices), adversarial)

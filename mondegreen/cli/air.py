@@ -20,6 +20,7 @@ from mondegreen.cli.app import (
 )
 from mondegreen.cli.console import err
 from mondegreen.cli.output import (
+    aim_field,
     number,
     one_transcript,
     print_fields,
@@ -251,16 +252,18 @@ def _print_played(found: Played) -> None:
     from mondegreen.report.numbers.measures import error_rate
 
     hits = sum(take.heard.matched for take in found.takes)
+    success, to_target = "aim met", ""
+    if found.wer_target is not None:
+        success, to_target = "target heard", f"{error_rate(found.wer_target)} to the target, "
     print_fields(
         {
             "result": found.result,
             "heard by": found.victim,
-            "target": found.target,
+            **aim_field(found.target, found.aim),
             "original": found.original,
-            "over the air": f"target heard in {hits} of {len(found.takes)} takes"
+            "over the air": f"{success} in {hits} of {len(found.takes)} takes"
             f" ({found.heard:.0%}; 95 %: {found.heard_low:.0%} to {found.heard_high:.0%}),"
-            f" WER {error_rate(found.wer_target)} to the target,"
-            f" {error_rate(found.wer_original)} to the original",
+            f" WER {to_target}{error_rate(found.wer_original)} to the original",
         }
     )
     for nth, take in enumerate(found.takes, 1):

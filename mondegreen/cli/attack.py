@@ -35,9 +35,9 @@ from mondegreen.cli.output import (
 )
 from mondegreen.cli.progress import Bars, working
 from mondegreen.cli.refusals import (
+    check_aim,
     check_air,
     check_bank,
-    check_phrase,
     check_place,
     check_recordings,
     check_results,
@@ -66,12 +66,18 @@ DEMO_STEPS: dict[str, list[tuple[Method, int | None]]] = {
     'mondegreen attack *.flac --target "good morning" --preset paper --out results --json\n\n'
     'mondegreen attack clip.wav --target "open the door" --method robust --rooms bank.rooms\n\n'
     'mondegreen attack meeting.wav --from 12.0 --to 18.5 --target "good morning"\n\n'
-    'mondegreen attack clip.wav --target "open the door" --through resample:8000 --through pcm:8'
+    'mondegreen attack clip.wav --target "open the door" --through resample:8000'
+    " --through pcm:8\n\n"
+    "mondegreen attack clip.wav --method untargeted --snr 30\n\n"
+    "mondegreen attack clip.wav --method untargeted --forbid door"
 )
 @takes(Options, but=frozenset({"max_clean_wer"}))
 def attack(
     audio: AudioFiles,
-    target: Annotated[str, typer.Option(help="The phrase that the recogniser should hear.")],
+    target: Annotated[
+        str | None,
+        typer.Option(help="The phrase that the recogniser should hear; untargeted: none."),
+    ] = None,
     victim: VictimName = DEFAULT_VICTIM,
     through: Through = None,
     out: Annotated[
@@ -111,7 +117,7 @@ def attack(
     *,
     chosen: dict[str, Any],
 ) -> None:
-    """Make recordings that the recogniser transcribes as TARGET, each proved from its saved file.
+    """Make recordings that the recogniser mishears, each proved from its saved file.
 
     Writes adversarial.wav, delta.safetensors, levels.safetensors and record.json, and a page to
     listen to and look at, report.html. Ctrl-C or SIGTERM keeps the best result so far.
@@ -123,7 +129,7 @@ def attack(
     passage = None if begin is None and end is None else Passage(begin or 0.0, end)
     options.check_rooms(rooms is not None or air is not None)
     check_threads(threads)
-    check_phrase(target)
+    check_aim(options, target)
     check_recordings(audio, passage)
     check_bank(rooms)
     check_air(air)

@@ -110,10 +110,8 @@ def _print(verdict: Verdict) -> None:
         print_fields({"rule": one.rule, WORDS[one.outcome]: one.why})
     print_fields({"the gate": verdict.words})
     if verdict.attackable:
-        rows = [
-            [one.id, verdict.price(one), one.target, one.path or ""] for one in verdict.attackable
-        ]
-        print_table(["attackable", verdict.limit.by.label, "as", "in"], rows)
+        rows = [[one.id, verdict.price(one), one.aim, one.path or ""] for one in verdict.attackable]
+        print_table(["attackable", verdict.limit.by.label, "heard", "in"], rows)
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:

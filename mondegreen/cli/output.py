@@ -105,9 +105,10 @@ def print_result(result: Result, folder: Path) -> None:
     first = f"first match at {record.first_match}" if record.first_match else "never matched"
     fields = {
         "clip": record.audio,
-        "target": record.target,
+        **aim_field(record.target, record.aim.words),
         "original heard as": record.heard_clean,
         "result heard as": record.heard,
+        **_words_wrong(record),
         **_passage(record),
         "verified": proof if record.verified else "NO",
         **_verdicts(record),
@@ -117,6 +118,9 @@ def print_result(result: Result, folder: Path) -> None:
     if (bound := record.options.bound) is not None:
         kept = "kept" if quality.masking.max_excess_db <= bound else "NOT kept"
         fields["bound"] = f"at most {bound:g} dB above the threshold: {kept}"
+    if (least := record.options.snr) is not None:
+        kept = "kept" if quality.snr_db is None or quality.snr_db >= least else "NOT kept"
+        fields["bound"] = f"signal to noise of at least {least:g} dB: {kept}"
     if record.survival:
         fields |= survival_fields(record.survival, record.clean, record.air)
     if record.quality_in_rooms:
@@ -125,6 +129,21 @@ def print_result(result: Result, folder: Path) -> None:
     fields["files"] = " ".join(str(folder / name) for name in own)
     print_fields(fields)
     print_warnings(record.id, record.warnings)
+
+
+def aim_field(target: str | None, aim: str) -> dict[str, str]:
+    """The target; or, where there is none, as what the file is to be heard."""
+    return {"aim": f"heard {aim}"} if target is None else {"target": target}
+
+
+def _words_wrong(record: Record) -> dict[str, str]:
+    """The share of words that an untargeted attack has lost, and how many were wrong before."""
+    if record.target is not None or not record.transcribed:
+        return {}
+    before = 0.0 if record.wer_clean is None else record.wer_clean
+    to = "what was heard in the original" if record.text is None else "what is said"
+    lost = f"{error_rate(record.wer_original)} of {to}"
+    return {"words wrong": f"{lost}; of the original, {error_rate(before)}"}
 
 
 def verdict_line(quality: Quality) -> str:
@@ -254,22 +273,30 @@ def _explained(fields: dict[str, str]) -> dict[str, str]:
 def in_rooms(rooms: InRooms) -> str:
     """A line: count and share with its interval, and word error rates."""
     return (
-        f"target heard in {round(rooms.heard * rooms.count)} of {rooms.count} ({rooms.heard:.0%};"
-        f" 95 %: {rooms.heard_low:.0%} to {rooms.heard_high:.0%}), {error_rates(rooms)}"
+        f"{_success(rooms)} in {round(rooms.heard * rooms.count)} of {rooms.count}"
+        f" ({rooms.heard:.0%}; 95 %: {rooms.heard_low:.0%} to {rooms.heard_high:.0%}),"
+        f" {error_rates(rooms)}"
     )
+
+
+def _success(seen: InRooms | Dry) -> str:
+    return "aim met" if seen.wer_target is None else "target heard"
+
+
+def _failure(dry: Dry) -> str:
+    return "aim not met" if dry.wer_target is None else "target not heard"
 
 
 def in_no_room(dry: Dry) -> str:
     """A line: whether the target is heard, and word error rates."""
-    return f"target {'heard' if dry.heard else 'not heard'}, {error_rates(dry)}"
+    return f"{_success(dry) if dry.heard else _failure(dry)}, {error_rates(dry)}"
 
 
 def error_rates(seen: InRooms | Dry | Transcribed) -> str:
     """Word error rates to the target, and to the original where it is known."""
-    rates = f"WER {_rate(seen, 'wer_target')} to the target"
-    if seen.wer_original is None:
-        return rates
-    return f"{rates}, {_rate(seen, 'wer_original')} to the original"
+    to = {"wer_target": "the target", "wer_original": "the original"}
+    known = [name for name in to if getattr(seen, name) is not None]
+    return "WER " + ", ".join(f"{_rate(seen, name)} to {to[name]}" for name in known)
 
 
 def _rate(seen: InRooms | Dry | Transcribed, name: str) -> str:
@@ -295,7 +322,8 @@ def transfer_fields(seen: Transfer, indent: str = "") -> dict[str, str]:
 
 def one_transcript(seen: Transcribed) -> str:
     """A line: whether it is the target, word error rates, and the transcript."""
-    match = "the target" if seen.matched else "not the target"
+    what = "the aim" if seen.wer_target is None else "the target"
+    match = what if seen.matched else f"not {what}"
     return f"{match}, {error_rates(seen)}: {seen.transcript or '(nothing)'}"
 
 

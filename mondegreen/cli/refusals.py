@@ -16,6 +16,7 @@ from mondegreen.reading import is_file, is_folder, is_there
 
 if TYPE_CHECKING:
     from mondegreen.audio.passage import Passage
+    from mondegreen.options import Options
 
 BANKS: Final = ("fast", "paper", "real")  # names of banks that are made on first use
 ANY_RATE: Final = 16_000  # Hz; whether a file can be read does not depend on it
@@ -42,11 +43,11 @@ def check_clips(clips: str) -> None:
         )
 
 
-def check_phrase(target: str) -> None:
-    """Raises TargetError for a phrase that is none."""
-    from mondegreen.text import check_target
+def check_aim(options: Options, target: str | None) -> None:
+    """Raises TargetError or OptionError for a phrase that is none, or for a method without one."""
+    from mondegreen.aim import Aim
 
-    check_target(target)
+    Aim.of(options, target, None)
 
 
 def check_sound(sound: Path, target: str | None) -> None:

@@ -24,6 +24,7 @@ from mondegreen.cli.app import (
 )
 from mondegreen.cli.console import err
 from mondegreen.cli.output import (
+    aim_field,
     in_rooms_fields,
     print_fields,
     print_json,
@@ -235,7 +236,7 @@ def evaluate(
     else:
         listener = judge if beams == 1 else f"{judge}, with {beams} beams"
         fields = {"sound": seen.sound, "heard by": listener}
-        fields |= {"target": seen.target, "original": seen.original or "-"}
+        fields |= {**aim_field(seen.target, seen.aim), "original": seen.original or "-"}
         if seen.survival is not None:
             fields |= survival_fields(seen.survival, seen.clean, seen.air)
         if seen.quality_in_rooms is not None:

@@ -237,6 +237,11 @@ def make(
             f"A suite in rooms is not offered: {options.method} has no prices. Expected the method"
             " imperceptible or carlini-wagner."
         )
+    if options.untargeted:
+        raise OptionError(
+            "The clips of a suite have targets, and the method untargeted has none. Expected the"
+            " method imperceptible or carlini-wagner."
+        )
     from mondegreen.data.sources import read_clips
     from mondegreen.data.targets import choose_targets, limited
     from mondegreen.files import cache_folder

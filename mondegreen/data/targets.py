@@ -25,7 +25,12 @@ SHOWN: Final = 3  # ids in an error
 
 
 def choose_targets(
-    clips: Sequence[Utterance], *, target: str | None, targets: str | None, seed: int
+    clips: Sequence[Utterance],
+    *,
+    target: str | None,
+    targets: str | None,
+    seed: int,
+    untargeted: bool = False,
 ) -> list[Utterance]:
     """The clips, in the order given, with a target each; by default the one they came with.
 
@@ -35,12 +40,21 @@ def choose_targets(
         targets: "paper" for the paper's rule, see `paper_targets`; or a file with one phrase per
             line, see `dealt_targets`.
         seed: of the order in which the phrases of a file are dealt.
+        untargeted: no clip gets a target, not even the one it came with.
 
     Raises:
-        OptionError: both `target` and `targets` are given; or clips lack the target or text needed.
+        OptionError: both `target` and `targets` are given, or one of them and `untargeted`; or
+            clips lack the target or text needed.
         TargetError: a target has no words.
         MondegreenError: the file of phrases cannot be read.
     """
+    if untargeted:
+        if target is not None or targets is not None:
+            raise OptionError(
+                f"Got {target or targets!r:.60} to be heard, and the method untargeted has no"
+                " targets. Leave it out, or choose another method."
+            )
+        return [replace(clip, target=None) for clip in clips]
     if target is not None and targets is not None:
         raise OptionError(
             f"Got target {target!r} and targets {targets!r}, expected one of them: a phrase for all"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mondegreen.defending.defence import Defence
-from mondegreen.errors import MondegreenError
+from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.files import as_json, write_whole
 from mondegreen.reading import is_file
 from mondegreen.results.folder import RECORD, hash_of, item_folders, read_object
@@ -105,6 +105,11 @@ def _read(kept: Path) -> Hearing | None:
 
 
 def _heard(item: Item, recogniser: Recogniser, defence: Defence) -> Heard:
+    if (target := item.record.target) is None:
+        raise OptionError(
+            f"{item.record.id} was attacked without a target, and defences are judged by targets."
+            " Expected the results of another method."
+        )
     record, sounds = item.record, (_sound(item.clean), _sound(item.adversarial))
     clean, adversarial = (tuple(_transcripts(recogniser, sound, defence)) for sound in sounds)
     seconds = len(sounds[0]) / record.sample_rate
@@ -117,7 +122,7 @@ def _heard(item: Item, recogniser: Recogniser, defence: Defence) -> Heard:
         spent = _work(recogniser, sounds[0])
     return Heard(
         record.id,
-        record.target,
+        target,
         record.text,
         seconds,
         record.verified,

@@ -55,10 +55,10 @@ class Verdict:
     def sentence(self, clip: PricedClip) -> str:
         """What a clip was heard as, at which price, and where the proof is."""
         if clip.price is None:
-            return f"{clip.id} was never heard as {clip.target!r}"
+            return f"{clip.id} was never heard {clip.aim}"
         where = "" if clip.path is None else f", in {clip.path}"
         price = f"{self.price(clip)} ({self.limit.by.label})"
-        return f"{clip.id} is heard as {clip.target!r} at a price of {price}{where}"
+        return f"{clip.id} is heard {clip.aim} at a price of {price}{where}"
 
 
 def judge(

@@ -23,10 +23,10 @@ def markdown(verdict: Verdict) -> bytes:
     ]
     if verdict.attackable:
         rows = [
-            [code(one.id), verdict.price(one), code(one.target), code(one.path or "")]
+            [code(one.id), verdict.price(one), code(one.aim), code(one.path or "")]
             for one in verdict.attackable[:MOST]
         ]
-        lines += ["", *table(["clip", verdict.limit.by.label, "heard as", "item"], rows)]
+        lines += ["", *table(["clip", verdict.limit.by.label, "heard", "item"], rows)]
     if more := len(verdict.attackable) - MOST:
         lines += ["", f"… and {more} more."] if more > 0 else []
     return ("\n".join(lines) + "\n").encode("utf-8", "replace")

@@ -63,7 +63,7 @@ def _result(rule: str, level: str, text: str) -> dict[str, Any]:
 
 def _place(clip: PricedClip) -> dict[str, Any]:
     """Where the proof is; and what is the same finding in the next run."""
-    same = {"partialFingerprints": {"clipAndTarget/v1": f"{clip.id}: {clip.target}"}}
+    same = {"partialFingerprints": {"clipAndAim/v1": f"{clip.id}: {clip.aim}"}}
     if clip.path is None:
         return same
     path = (Path(clip.path) / WAV).as_posix()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mondegreen.aim import Aim
 from mondegreen.errors import MondegreenError, OptionError, StorageError
 from mondegreen.files import differences
 from mondegreen.reading import is_file
@@ -59,7 +60,7 @@ def tested_card(card: Card, by: Yardstick) -> Tested:
         elif one.heard and price is None:
             missing.append(one.id)
         else:
-            clips.append(PricedClip(one.id, one.target, None, price))
+            clips.append(PricedClip(one.id, Aim(one.target, None).words, None, price))
     label = f"{card.model.name} in {card.suite.name}"
     return Tested(
         PricedClips(label, by, tuple(clips), tuple(missing), tuple(unfinished)),
@@ -104,7 +105,7 @@ def _targets(run: Path, found: Iterable[Record]) -> Mapping[str, str]:
             f"{run} holds clip {twice[0]} more than once. A share of clips counts each once: give"
             " every clip an id of its own."
         )
-    return {one.id: words_only(one.target) for one in found}
+    return {one.id: words_only(one.target or "") for one in found}
 
 
 def _how(run: Path, found: Iterable[Record]) -> Mapping[str, Any]:

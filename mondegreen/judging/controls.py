@@ -13,13 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mondegreen.aim import Aim
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.air.rooms.responses import Response
 from mondegreen.air.transformations import Draws
 from mondegreen.audio.batch import quantise
 from mondegreen.judging.checks import Count, Leak, Repetition
+from mondegreen.options import Options
 from mondegreen.psychoacoustics.threshold import MaskingThreshold, masking_threshold
-from mondegreen.text import matches
+from mondegreen.victims.away import aimed
 from mondegreen.victims.base import Recogniser, Score, Victim
 
 
@@ -29,9 +31,9 @@ class Case:
 
     clean: Tensor  # [T] float32 at the victim's rate, on the 16-bit grid
     delta: Tensor  # [T] float32, the saved file less the clean clip
-    target: str  # the phrase asked for
-    tokens: Tensor  # the same in the victim's symbols
-    normaliser: str  # that success is judged under; see `mondegreen.text`
+    aim: Aim  # what its transcript is to be
+    tokens: Tensor  # what it is scored against: see `mondegreen.victims.away.symbols`
+    options: Options  # of the attack
     # power of the loudest bin of the recording that the clip is a passage of; 0: it is all of it
     loudest: float = 0.0
 
@@ -41,14 +43,14 @@ class Case:
         return masking_threshold(self.clean.to(like)[None], None, sample_rate, loudest=loudest)
 
     def succeeds(self, recogniser: Recogniser, delta: Tensor) -> bool:
-        """Whether x + δ, as a 16-bit file holds it, is transcribed as the target."""
+        """Whether x + δ, as a 16-bit file holds it, is transcribed as was aimed for."""
         sound = quantise(self.clean.double() + delta.cpu().double())
-        return matches(recogniser.transcribe(sound.float()), self.target, self.normaliser)
+        return self.aim.met(recogniser.transcribe(sound.float()))
 
     def score(self, victim: Victim, sound: Tensor) -> Score:
-        """One forward pass on a sound [T] on the victim's device, for this target."""
+        """One forward pass on a sound [T] on the victim's device, for this aim."""
         lengths = torch.tensor([len(sound)], device=sound.device)
-        return victim.score(sound[None], lengths, [self.tokens])
+        return aimed(victim, self.options).score(sound[None], lengths, [self.tokens])
 
 
 DRAWS: Final = 5  # of noise, for each clip and kind

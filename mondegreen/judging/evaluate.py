@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mondegreen.aim import Aim
 from mondegreen.air.noises import settled
 from mondegreen.air.rooms.bank import RoomBank, Split
 from mondegreen.air.rooms.cached import default_bank
@@ -26,7 +27,7 @@ from mondegreen.chain.names import is_own
 from mondegreen.chain.text import chained, unchained
 from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.measures.in_rooms import cut_short, quality_in_rooms
-from mondegreen.measures.survival import Phrases, survival, survives
+from mondegreen.measures.survival import survival, survives
 from mondegreen.measures.transfer import Transfer, transfer
 from mondegreen.plugins import VICTIMS, plugins
 from mondegreen.reading import is_folder
@@ -47,10 +48,11 @@ class Evaluation:
     victim: str  # who heard
     bank: str | None  # the key of the bank; None: as it is alone, like the next
     air: Air | None  # what happened to the sound
-    # target, original: the phrases that shares and word error rates speak of; no original: None
-    target: str
+    # target, original: the phrases that shares and word error rates speak of; None: there is none
+    target: str | None
     original: str | None
     normaliser: str  # see `mondegreen.text`
+    aim: str  # as what it is to be heard, in words: see `mondegreen.aim`
     survival: Survival | None  # the sound in the rooms, and without any
     clean: Survival | None  # the clean clip likewise, where it is known
     quality_in_rooms: QualityInRooms | None  # how audible the change is there, likewise
@@ -61,7 +63,7 @@ class Evaluation:
 
     @property
     def holds(self) -> bool:
-        """Whether the target is heard: in at least half of the rooms, or in the sound as it is."""
+        """Whether it is heard as was aimed for: in at least half of the rooms, or as it is."""
         if self.alone is not None:
             return self.alone.sound.matched
         return self.survival is not None and survives(self.survival)
@@ -106,7 +108,7 @@ def evaluate(
             it was attacked in, else `paper`.
         in_rooms: False: hear it only as it is, without a bank.
         split: of the bank; only `test` is new to an attack that had this bank.
-        target: the phrase; an item has its own.
+        target: the phrase; an item has its own, or another aim.
         original: what was said; by default, of an item, what was heard in the clean clip.
         exact: compare to the letter; an item attacked so is always compared so.
         others: further recognisers, each of any rate.
@@ -133,14 +135,10 @@ def evaluate(
             " that rate."
         )
     rooms = None if bank is None else bank.split(split)
-    phrases = Phrases(
-        target=given_target(target or (known.target if known else None)),
-        original=original or (known.heard_clean if known else None),
-        normaliser="exact" if exact or (known and known.options.exact) else "default",
-    )
+    aim = _aim(known, target, original, exact)
     sounds = [audio] if clean is None else [audio, clean]
-    heard = [] if rooms is None else survival(recogniser, sounds, phrases, rooms, on_room, happens)
-    hear_with = partial(transfer, sound=audio, clean=clean, sample_rate=rate, phrases=phrases)
+    heard = [] if rooms is None else survival(recogniser, sounds, aim, rooms, on_room, happens)
+    hear_with = partial(transfer, sound=audio, clean=clean, sample_rate=rate, aim=aim)
     whole = rooms is not None and heard[0].rooms.count == len(rooms.rooms)
     measured = _measured(audio, clean, rate, rooms, on_measured) if rooms and whole else None
     alone = hear_with(recogniser) if rooms is None else None
@@ -150,9 +148,10 @@ def evaluate(
         victim=recogniser.name,
         bank=None if bank is None else bank.key,
         air=happens,
-        target=phrases.target,
-        original=phrases.original,
-        normaliser=phrases.normaliser,
+        target=aim.target,
+        original=aim.original,
+        normaliser=aim.normaliser,
+        aim=aim.words,
         survival=heard[0] if heard else None,
         clean=heard[1] if len(heard) > 1 else None,
         quality_in_rooms=measured,
@@ -165,6 +164,16 @@ def evaluate(
             *failures,
         ],
     )
+
+
+def _aim(known: Record | None, target: str | None, original: str | None, exact: bool) -> Aim:
+    """What is asked of the sound; raises TargetError for a recording without a target."""
+    if known is not None and target is None:
+        aim = known.aim
+        by = "exact" if exact and aim.target is not None else aim.normaliser
+        return replace(aim, original=original or aim.original, normaliser=by)
+    by = "exact" if exact or (known and known.options.exact) else "default"
+    return Aim(given_target(target), original or (known.heard_clean if known else None), by)
 
 
 def air_for(known: Record | None, air: Air | str | Path | None) -> Air:

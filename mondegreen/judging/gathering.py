@@ -33,9 +33,8 @@ from mondegreen.judging.controls import (
     white_noise,
 )
 from mondegreen.judging.planted import hunt
-from mondegreen.judging.subject import Aim, Drawn, Example, Subject
+from mondegreen.judging.subject import Drawn, Example, Goal, Subject
 from mondegreen.judging.sweeps import EPS, in_ball, passes_to_success, unbounded, without_rooms
-from mondegreen.measures.survival import Phrases
 from mondegreen.measures.transfer import transcribe
 from mondegreen.results.item import read_item
 from mondegreen.search.presets import Stages, within
@@ -136,35 +135,34 @@ def rivalries(subject: Subject, on_done: OnDone) -> list[Rivalry] | NotMeasured:
     """Examples made on other recognisers against the run's own, on this recogniser."""
     if not subject.others:
         return NotMeasured("no results on another recogniser were given to compare with")
-    own = _any_of((item.aim, item.heard_dry) for item in subject.items)
-    common = [item for item in subject.others if item.aim in own]
+    own = _any_of((item.goal, item.heard_dry) for item in subject.items)
+    common = [item for item in subject.others if item.goal in own]
     if not common:
         return NotMeasured("the results on other recognisers are of other clips or targets")
-    theirs: dict[str, list[tuple[Aim, bool]]] = {}
+    theirs: dict[str, list[tuple[Goal, bool]]] = {}
     for item in _each(common, on_done):
-        outcome = item.aim, _is_heard(subject.victim, item)
+        outcome = item.goal, _is_heard(subject.victim, item)
         theirs.setdefault(item.record.victim, []).append(outcome)
     return [_rivalry(maker, outcomes, own) for maker, outcomes in theirs.items()]
 
 
-def _rivalry(maker: str, theirs: Iterable[tuple[Aim, bool]], own: Mapping[Aim, bool]) -> Rivalry:
+def _rivalry(maker: str, theirs: Iterable[tuple[Goal, bool]], own: Mapping[Goal, bool]) -> Rivalry:
     heard = _any_of(theirs)
-    return Rivalry(maker, Count.count(heard.values()), Count.count(own[aim] for aim in heard))
+    return Rivalry(maker, Count.count(heard.values()), Count.count(own[goal] for goal in heard))
 
 
-def _any_of(outcomes: Iterable[tuple[Aim, bool]]) -> dict[Aim, bool]:
+def _any_of(outcomes: Iterable[tuple[Goal, bool]]) -> dict[Goal, bool]:
     """By clip and target, whether any of its examples has succeeded."""
-    found: dict[Aim, bool] = {}
-    for aim, success in outcomes:
-        found[aim] = found.get(aim, False) or success
+    found: dict[Goal, bool] = {}
+    for goal, success in outcomes:
+        found[goal] = found.get(goal, False) or success
     return found
 
 
 def _is_heard(recogniser: Recogniser, example: Example) -> bool:
     record = example.record
-    phrases = Phrases(record.target, None, record.options.normaliser)
     sound = read_item(example.folder).adversarial
-    return transcribe(recogniser, sound, record.sample_rate, phrases).matched
+    return transcribe(recogniser, sound, record.sample_rate, record.aim).matched
 
 
 # ---- the attack, run again

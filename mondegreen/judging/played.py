@@ -15,13 +15,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mondegreen.aim import Aim
 from mondegreen.air.loop.alignment import Place, explained, find_takes
 from mondegreen.air.loop.clock import Sound, delayed, lag, on_players_clock
 from mondegreen.air.loop.recorded import read_recorded
 from mondegreen.audio.pcm import resample
 from mondegreen.errors import AudioError
 from mondegreen.measures.quality import measure
-from mondegreen.measures.survival import Phrases
 from mondegreen.measures.transfer import Transcribed, transcribe
 from mondegreen.results.item import Item, read_item
 from mondegreen.results.record import Quality
@@ -51,15 +51,16 @@ class Played:
 
     result: str
     victim: str  # who heard
-    target: str
+    target: str | None  # None: untargeted
     original: str
     takes: tuple[Take, ...]
-    heard: float  # share of them in which the transcript is the target
+    aim: str  # as what it is to be heard, in words: see `mondegreen.aim`
+    heard: float  # share of them in which it is
     # heard_low, heard_high: Wilson's 95 % interval of that share
     heard_low: float
     heard_high: float
     # wer_target, wer_original: word error rates, pooled
-    wer_target: float
+    wer_target: float | None
     wer_original: float
     clean: tuple[Take, ...]  # of the clean clip, where it was recorded
     quality: Quality | None  # the surest take against the surest of the clean clip
@@ -102,12 +103,12 @@ def score(
     """
     recogniser, item = guarded(recogniser), read_item(result)
     record = item.record
-    phrases = Phrases(record.target, record.heard_clean, record.options.normaliser)
+    aim = record.aim
     played = [cut for path in recordings for cut in _cuts(path, item, item.adversarial, item.clean)]
     aside = [] if clean is None else _cuts(clean, item, item.clean, item.adversarial)
     takes = []
     for number, cut in enumerate((*played, *aside), 1):
-        takes.append(_heard(recogniser, cut, phrases))
+        takes.append(_heard(recogniser, cut, aim))
         if on_take is not None:
             on_take(number, len(played) + len(aside))
     own = takes[: len(played)]
@@ -122,13 +123,14 @@ def score(
         result=str(result),
         victim=recogniser.name,
         target=record.target,
+        aim=aim.words,
         original=record.heard_clean,
         takes=tuple(own),
         heard=hits / len(own),
         heard_low=float(interval.low),
         heard_high=float(interval.high),
-        wer_target=_pooled(record.target, texts, phrases.normaliser),
-        wer_original=_pooled(record.heard_clean, texts, phrases.normaliser),
+        wer_target=None if aim.target is None else _pooled(aim.target, texts, aim.normaliser),
+        wer_original=_pooled(record.heard_clean, texts, aim.normaliser),
         clean=tuple(takes[len(played) :]),
         quality=_quality(best[0], surest) if best else None,
         floor=_quality(*best[:2]) if len(best) > 1 else None,
@@ -168,14 +170,14 @@ def _on_clock(sound: Sound, place: Place, length: int) -> NDArray[np.float32]:
     return np.clip(heard, -1, 1).astype(np.float32)
 
 
-def _heard(recogniser: Recogniser, cut: _Cut, phrases: Phrases) -> Take:
+def _heard(recogniser: Recogniser, cut: _Cut, aim: Aim) -> Take:
     return Take(
         recording=cut.recording,
         begins=cut.place.offset / cut.rate,
         drift_ppm=cut.place.drift * 1e6,
         explained=cut.place.explained,
         peak_db=float(20 * np.log10(max(np.abs(cut.audio).max(), 1e-6))),
-        heard=transcribe(recogniser, cut.audio, cut.rate, phrases),
+        heard=transcribe(recogniser, cut.audio, cut.rate, aim),
     )
 
 

@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.errors import MondegreenError, OptionError
@@ -19,11 +20,11 @@ from mondegreen.results.folder import item_folders
 from mondegreen.results.item import Item, read_item
 from mondegreen.results.record import Record
 from mondegreen.search.presets import Stages, stages_for
-from mondegreen.text import matches
+from mondegreen.victims.away import symbols
 from mondegreen.victims.base import Victim
 
 Folder = str | PathLike[str]
-Aim = tuple[str, str]  # the clip's id and the target
+Goal = tuple[str, str]  # the clip's id and, in words, as what it is to be heard
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,14 @@ class Example:
         return self.record.options.in_rooms
 
     @property
-    def aim(self) -> Aim:
+    def goal(self) -> Goal:
         """The clip, and what it should be heard as."""
-        return self.record.id, self.record.target
+        return self.record.id, self.record.aim.words
 
     @property
     def heard_dry(self) -> bool:
-        """Whether the saved file is transcribed as the target without a room."""
-        record = self.record
-        return matches(record.heard, record.target, record.options.normaliser)
+        """Whether the saved file is transcribed as was aimed for, without a room."""
+        return self.record.reached
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,9 @@ def _read(
 
 
 def _check_spelling(victim: Victim, item: Item) -> None:
-    """Refuse an item of this recogniser whose target it cannot write."""
+    """Refuse an item of this recogniser whose phrase it cannot write."""
     if item.record.victim == victim.name:
-        victim.encode(item.record.spelled, len(item.delta))
+        _symbols(victim, item.record, len(item.delta))
 
 
 def _check_victim(victim: Victim, items: Sequence[Example]) -> None:
@@ -179,8 +179,12 @@ def _draw(victim: Victim, items: Sequence[Example], count: int, seed: int) -> li
 def _drawn(victim: Victim, example: Example) -> Drawn:
     item, record = read_item(example.folder), example.record
     clean, delta = torch.from_numpy(item.clean), torch.from_numpy(item.delta)
-    tokens = victim.encode(record.spelled, len(clean))
+    tokens = _symbols(victim, record, len(clean))
     excerpt = item.excerpt()
     loudest = 0.0 if excerpt is None else Surroundings.of(excerpt, victim.sample_rate).loudest
-    by = record.options.normaliser
-    return Drawn(record, Case(clean, delta, record.target, tokens, by, loudest))
+    return Drawn(record, Case(clean, delta, record.aim, tokens, record.options, loudest))
+
+
+def _symbols(victim: Victim, record: Record, length: int) -> Tensor:
+    """What the attack scored a clip against."""
+    return symbols(victim, record.spelled, record.aim, length)

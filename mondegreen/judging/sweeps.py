@@ -11,6 +11,7 @@ from mondegreen.judging.controls import Case
 from mondegreen.search.loop import Search
 from mondegreen.search.presets import Stages
 from mondegreen.search.stage import Decay, Elastic, Expectation, Stage
+from mondegreen.victims.away import aimed
 from mondegreen.victims.base import Victim
 
 EPS: Final = (1, 200, 2000)  # of FULL_SCALE; a file holds nothing less, the paper nothing more
@@ -21,11 +22,11 @@ UNBOUNDED_PASSES: Final = 300
 def passes_to_success(
     victim: Victim, case: Case, stages: Stages, on_pass: Callable[[int], None]
 ) -> int | None:
-    """Attack a clip until its file would be heard as the target.
+    """Attack a clip until its file would be heard as was aimed for.
 
     Args:
         victim: who is attacked.
-        case: the clip and the target.
+        case: the clip and the aim.
         stages: how.
         on_pass: called after every step, with the gradient passes spent so far.
 
@@ -34,7 +35,7 @@ def passes_to_success(
     """
     clean = case.clean.to(victim.device, victim.dtype)
     threshold = case.threshold(clean, victim.sample_rate)
-    search = Search(victim, [clean], [case.tokens], threshold)
+    search = Search(aimed(victim, case.options), [clean], [case.tokens], threshold)
     for progress in search.run(stages):
         (trajectory,) = search.trajectories
         on_pass(trajectory.passes)

@@ -22,13 +22,12 @@ from mondegreen.attacks.proof import bound_excess
 from mondegreen.audio.batch import pad
 from mondegreen.errors import MondegreenError, OptionError, VictimError
 from mondegreen.judging.evaluate import may_be_loaded
-from mondegreen.measures.survival import Phrases, survival, survives
+from mondegreen.measures.survival import survival, survives
 from mondegreen.psychoacoustics.surroundings import Surroundings
 from mondegreen.results.folder import WAV, items_in, kept_bank
 from mondegreen.results.heard import Claim
 from mondegreen.results.item import Item, read_item, read_record
 from mondegreen.results.record import Record
-from mondegreen.text import matches
 from mondegreen.victims.base import Recogniser, Victim
 
 Check = Callable[[Record], None]  # raises OptionError for an item that cannot be heard so
@@ -138,7 +137,7 @@ def _alone(folder: Path, recogniser: Recogniser, bank: RoomBank | None, check: C
         if bank is not None and record.bank is not None:
             verified = _survives(item, recogniser, bank)
         else:
-            verified = matches(transcript, record.target, record.options.normaliser)
+            verified = record.aim.met(transcript)
         return _claim(folder, item, transcript, verified)
     except VictimError:  # that is not the item's fault, and will be so for the others
         raise
@@ -148,10 +147,9 @@ def _alone(folder: Path, recogniser: Recogniser, bank: RoomBank | None, check: C
 
 def _survives(item: Item, recogniser: Recogniser, bank: RoomBank) -> bool:
     record = item.record
-    phrases = Phrases(record.target, record.heard_clean, record.options.normaliser)
     test = bank.split("test")
     air = settled(record.air or Air(), record.sample_rate)
-    (seen,) = survival(recogniser, [item.adversarial], phrases, test, air=air)
+    (seen,) = survival(recogniser, [item.adversarial], record.aim, test, air=air)
     if seen.rooms.count != len(test.rooms):
         raise KeyboardInterrupt  # which `survival` has taken for an end
     return survives(seen)
@@ -223,6 +221,8 @@ def _check_way(
             f"The results are of {record.sample_rate} Hz, the recogniser of"
             f" {recogniser.sample_rate} Hz. Choose one of the same rate."
         )
+    if batch is not None and record.options.untargeted:
+        raise OptionError("Untargeted results are transcribed one by one: no batch size.")
     if record.bank is None:
         return
     if batch is not None:

@@ -1,4 +1,4 @@
-"""In how many rooms a sound is heard as the target: a share, its interval, and word errors.
+"""In how many rooms a sound is heard as was aimed for: a share, its interval, and word errors.
 
 A room stands for a place where the sound was never tried, so what is reported is counted in a
 bank's `test` split, which no attack looks at. `heard_share` is the quick look by which an attack
@@ -8,7 +8,6 @@ chooses, on `validate`; `survival` is the proof, through the recogniser's own pi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mondegreen.aim import Aim
 from mondegreen.air.rooms.bank import Split
 from mondegreen.air.rooms.reverb import Reverb
 from mondegreen.air.through import judged
@@ -28,23 +28,10 @@ SURVIVES = 0.5
 AT_ONCE = 1_000_000  # samples of reverberated sound held at a time
 
 
-@dataclass(frozen=True)
-class Phrases:
-    """What may be heard in a sound, and the normaliser that compares; see `mondegreen.text`.
-
-    The `original` is what was said in the clean clip, as far as it is known: an attack takes what
-    the victim heard in it. Without one, nothing is said of it: its rates and shares are None.
-    """
-
-    target: str
-    original: str | None
-    normaliser: str = "default"
-
-
 def survival(
     recogniser: Recogniser,
     sounds: Sequence[NDArray[np.float32]],
-    phrases: Phrases,
+    aim: Aim,
     split: Split,
     on_room: Callable[[int, int], None] | None = None,
     air: Air | None = None,
@@ -59,7 +46,7 @@ def survival(
     Args:
         recogniser: transcribes by its own public pipeline.
         sounds: each [T] in [-1, 1] at its rate, such as a saved file and its clean clip.
-        phrases: what to compare with.
+        aim: what to compare with.
         split: the rooms, of the same rate.
         on_room: called after each, with how many of how many are done.
         air: what happens to the sound besides the room; None: nothing.
@@ -79,13 +66,13 @@ def survival(
         if not heard:
             raise
     return [
-        Survival(_in_all(texts, phrases, split), _dry(alone, phrases))
+        Survival(_in_all(texts, aim, split), _dry(alone, aim))
         for texts, alone in zip(zip(*heard, strict=True), dry, strict=True)
     ]
 
 
 def survives(seen: Survival) -> bool:
-    """Whether a sound does what a method in rooms promises: the target in at least half of them."""
+    """Whether a sound does what a method in rooms promises: its aim in at least half of them."""
     return seen.rooms.heard >= SURVIVES
 
 
@@ -121,17 +108,17 @@ def _in_air(sound: Tensor, split: Split, air: Air | None, rate: int) -> Iterator
     return judged(sound, air or Air(), reverb, split.name, rate, at_once)
 
 
-def _in_all(heard: Sequence[str], phrases: Phrases, split: Split) -> InRooms:
-    target, original, by = phrases.target, phrases.original, phrases.normaliser
+def _in_all(heard: Sequence[str], aim: Aim, split: Split) -> InRooms:
+    target, original, by = aim.target, aim.original, aim.normaliser
     each = tuple(
-        RoomTranscript(room.id, room.rt60, text, matches(text, target, by))
+        RoomTranscript(room.id, room.rt60, text, aim.met(text))
         for room, text in zip(split.rooms, heard, strict=False)  # fewer texts: interrupted
     )
     hits = sum(seen.matched for seen in each)
     from scipy.stats import binomtest  # takes a second to import
 
     interval = binomtest(hits, len(heard)).proportion_ci(method="wilson")
-    to_target = _rates(target, heard, by)
+    to_target = None if target is None else _rates(target, heard, by)
     to_original = None if original is None else _rates(original, heard, by)
     as_said = None if original is None else [matches(text, original, by) for text in heard]
     return InRooms(
@@ -142,19 +129,19 @@ def _in_all(heard: Sequence[str], phrases: Phrases, split: Split) -> InRooms:
         heard_low=float(interval.low),
         heard_high=float(interval.high),
         heard_original=None if as_said is None else sum(as_said) / len(heard),
-        wer_target=to_target.rate,
+        wer_target=to_target.rate if to_target else None,
         wer_original=to_original.rate if to_original else None,
         each=each,
-        wer_target_median=to_target.median,
+        wer_target_median=to_target.median if to_target else None,
         wer_original_median=to_original.median if to_original else None,
     )
 
 
-def _dry(heard: str, phrases: Phrases) -> Dry:
-    target, original, by = phrases.target, phrases.original, phrases.normaliser
+def _dry(heard: str, aim: Aim) -> Dry:
+    target, original, by = aim.target, aim.original, aim.normaliser
     return Dry(
-        heard=float(matches(heard, target, by)),
-        wer_target=word_errors(target, heard, by).rate,
+        heard=float(aim.met(heard)),
+        wer_target=None if target is None else word_errors(target, heard, by).rate,
         wer_original=None if original is None else word_errors(original, heard, by).rate,
     )
 

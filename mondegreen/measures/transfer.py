@@ -1,4 +1,4 @@
-"""Transfer: whether other recognisers also transcribe a finished sound as the target.
+"""Transfer: whether other recognisers also transcribe a finished sound as was aimed for.
 
 An example is made on one recogniser; the others had no part in the search. The clean clip is the
 control: a recogniser that does not understand that one cannot judge the other.
@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mondegreen.aim import Aim
 from mondegreen.audio.pcm import resample
-from mondegreen.measures.survival import Phrases
-from mondegreen.text import matches, word_errors
+from mondegreen.text import word_errors
 from mondegreen.victims.base import Recogniser
 
 
@@ -24,10 +24,10 @@ class Transcribed:
     """One recogniser's transcript of a sound, compared."""
 
     transcript: str  # what it prints
-    matched: bool  # it is the target
+    matched: bool  # it is what was aimed for
     # wer_target, wer_original: word error rates to the target and to the original; None where there
-    # is no original
-    wer_target: float
+    # is none
+    wer_target: float | None
     wer_original: float | None
 
 
@@ -50,18 +50,18 @@ def transfer(
     sound: NDArray[np.float32],
     clean: NDArray[np.float32] | None,
     sample_rate: int,
-    phrases: Phrases,
+    aim: Aim,
 ) -> Transfer:
     """Transcribe a sound and its clean clip; arguments and errors as `transcribe`."""
     return Transfer(
         recogniser=recogniser.name,
-        sound=transcribe(recogniser, sound, sample_rate, phrases),
-        clean=None if clean is None else transcribe(recogniser, clean, sample_rate, phrases),
+        sound=transcribe(recogniser, sound, sample_rate, aim),
+        clean=None if clean is None else transcribe(recogniser, clean, sample_rate, aim),
     )
 
 
 def transcribe(
-    recogniser: Recogniser, sound: NDArray[np.float32], sample_rate: int, phrases: Phrases
+    recogniser: Recogniser, sound: NDArray[np.float32], sample_rate: int, aim: Aim
 ) -> Transcribed:
     """Transcribe a sound by a recogniser's own public pipeline.
 
@@ -69,7 +69,7 @@ def transcribe(
         recogniser: of any rate; the sound is converted to it.
         sound: [T] in [-1, 1].
         sample_rate: of the sound, Hz.
-        phrases: what to compare with.
+        aim: what to compare with.
 
     Raises:
         OptionError: there is no normaliser of that name.
@@ -78,10 +78,10 @@ def transcribe(
     # converted as `mondegreen.audio.pcm.load` would: clipped, because a steep edge may overshoot
     audio = np.clip(resample(sound, sample_rate, recogniser.sample_rate), -1.0, 1.0)
     text = recogniser.transcribe(torch.from_numpy(audio))
-    target, original, by = phrases.target, phrases.original, phrases.normaliser
+    target, original, by = aim.target, aim.original, aim.normaliser
     return Transcribed(
         transcript=text,
-        matched=matches(text, target, by),
-        wer_target=word_errors(target, text, by).rate,
+        matched=aim.met(text),
+        wer_target=None if target is None else word_errors(target, text, by).rate,
         wer_original=None if original is None else word_errors(original, text, by).rate,
     )

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 from mondegreen.results import verdict
 from mondegreen.results.record import Prices, Quality, Record
-from mondegreen.text import matches
 from mondegreen.wording import By
 
 
@@ -63,12 +62,11 @@ def prices_of(quality: Quality) -> Prices:
 def successes(record: Record) -> Iterable[Prices]:
     """The prices of every success of a search: those on its way, and what is saved.
 
-    What is saved counts where it is verified. A file that is heard as the target and only breaks
+    What is saved counts where it is verified. A file that is heard as it should be and only breaks
     the bound that was asked for is a success as well, at its own price.
     """
     yield from (one.prices for one in record.trail)
-    bound, by = record.options.bound, record.options.normaliser
-    if record.verified or (bound is not None and matches(record.heard, record.target, by)):
+    if record.verified or (record.options.bound_words is not None and record.reached):
         yield prices_of(record.quality)
 
 

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from mondegreen.aim import Aim
 from mondegreen.airs import Air
 from mondegreen.audio.recording import SAMPLE_RATES
 from mondegreen.errors import MondegreenError
@@ -28,7 +29,7 @@ T = TypeVar("T")
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 SampleRate = Annotated[int, Field(ge=SAMPLE_RATES[0], le=SAMPLE_RATES[1])]  # Hz
 
-SCHEMA: Final = 4  # of record.json; another one is refused
+SCHEMA: Final = 5  # of record.json; another one is refused
 
 
 @dataclass(frozen=True)
@@ -110,15 +111,15 @@ class RoomTranscript:
     room: str  # its id
     rt60: float | None  # reverberation time in s
     transcript: str
-    matched: bool  # it is the target
+    matched: bool  # it is what was aimed for
 
 
 @dataclass(frozen=True)
 class Dry:
     """A sound without any room."""
 
-    heard: float  # 1.0 if it is transcribed as the target, else 0.0
-    wer_target: float
+    heard: float  # 1.0 if it is transcribed as what was aimed for, else 0.0
+    wer_target: float | None  # None: untargeted
     wer_original: float | None
 
 
@@ -131,17 +132,17 @@ class InRooms:
     # rooms that they come from. Where these are fewer, the interval is too narrow: it takes the
     # responses for independent.
     distinct: Count
-    heard: float  # share of them in which the transcript is exactly the target
+    heard: float  # share of them in which the transcript is what was aimed for
     # heard_low, heard_high: Wilson's 95 % interval of that share
     heard_low: float
     heard_high: float
     heard_original: float | None  # share of them in which the transcript is exactly the original
     # wer_target, wer_original: word error rates to the target and the original, pooled
-    wer_target: float
+    wer_target: float | None
     wer_original: float | None
     each: tuple[RoomTranscript, ...]  # room by room
     # Medians over the rooms of the same two rates, which one long transcript does not decide. None:
-    # without an original, or in an older record.
+    # without a target or an original, or in an older record.
     wer_target_median: float | None = None
     wer_original_median: float | None = None
 
@@ -189,7 +190,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Success:
-    """A success on the way of a search: the file that it would be is heard as the target."""
+    """A success on the way of a search: the file that it would be is heard as it should be."""
 
     passes: Count  # gradient passes spent when it was found
     stage: str  # the stage that it comes from
@@ -202,17 +203,19 @@ class Record:
 
     id: str  # name of the clip
     audio: str  # path of the clean recording
-    target: str  # the phrase asked for
-    spelled: str  # the phrase as the victim was made to write it
+    target: str | None  # the phrase asked for; None: untargeted
+    # the phrase, as the victim was made to write it; untargeted: what was pushed away
+    spelled: str
     text: str | None  # what is said in the clip; None: not known
     heard_clean: str  # the victim's transcript of the clean clip
     heard: str  # its transcript of the saved file; empty if the proof was interrupted
-    # `heard` is the target, under the options' normaliser; for a method in rooms: in at least
-    # half of the bank's test rooms. With a bound: and the saved file keeps it.
+    # `heard` is what was aimed for (see `aim`): the target, under the options' normaliser; for a
+    # method in rooms: in at least half of the bank's test rooms. With a bound: and the saved file
+    # keeps it.
     verified: bool
     options: Options  # how it was attacked
     stages: str  # the hash of the stages that were run; see `mondegreen.search.presets.fingerprint`
-    wer_target: float  # word error rate of `heard` to the target
+    wer_target: float | None  # word error rate of `heard` to the target; None: there is none
     wer_original: float  # to `text`, or to `heard_clean` where that is not known
     # of `heard_clean` to `text`; None where that is not known, like the next
     wer_clean: float | None
@@ -256,6 +259,28 @@ class Record:
     def __repr__(self) -> str:
         word = "verified" if self.verified else "not verified"
         return f"<record of {self.id}: {word}, heard as {self.heard!r} by {self.victim}>"
+
+    @property
+    def said(self) -> str:
+        """What is said in the clip; where that is not known, what the victim heard in it."""
+        return self.text or self.heard_clean
+
+    @property
+    def aim(self) -> Aim:
+        """What a transcript must be for the attack to have succeeded."""
+        how = self.options
+        original = self.said if how.untargeted else self.heard_clean
+        return Aim(self.target, original, how.normaliser, how.forbid, how.min_wer)
+
+    @property
+    def transcribed(self) -> bool:
+        """Whether the saved file was ever transcribed; an interrupted proof may not have begun."""
+        return self.verified or bool(self.heard) or not self.interrupted
+
+    @property
+    def reached(self) -> bool:
+        """Whether `heard` is what was aimed for, whatever bound or rooms were asked for."""
+        return self.transcribed and self.aim.met(self.heard)
 
     @property
     def where(self) -> tuple[float, float] | None:
@@ -316,7 +341,10 @@ class Record:
         parts: dict[str, Any] = {part: taken(names) for part, names in PARTS.items()}
         if parts["survival"] == dict.fromkeys(PARTS["survival"]):
             parts["survival"] = None
-        return typed(cls, {**rest, **parts})
+        record = typed(cls, {**rest, **parts})
+        if record.options.untargeted != (record.target is None):
+            raise MondegreenError("look at target, which is missing, or not of this method")
+        return record
 
 
 # Called with the id of a clip and what is new of it: a point after a step of its search, its

@@ -36,7 +36,7 @@ class Row:
     id: str  # names it for people
     audio: str  # the recording's path
     text: str | None  # what is said in it; None: not known
-    target: str  # the phrase asked for
+    target: str | None  # the phrase asked for; None: untargeted
     sha256: str | None  # of the recording; None: it could not be read when the run was planned
     seconds: float | None  # its length as measured; None: not known
     problem: str | None  # why it cannot be attacked; None: it can
@@ -71,7 +71,7 @@ class Row:
 
 
 def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> list[Utterance]:
-    """The clips of a configuration, each with its target.
+    """The clips of a configuration, each with its target, if the method has one.
 
     Args:
         config: what is run.
@@ -91,13 +91,20 @@ def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> li
     if before:
         _check_source(config, clips, before)
         return [Utterance(r.id, r.audio, r.text, r.target, r.duration, r.offset) for r in before]
-    chosen = choose_targets(clips, target=config.target, targets=config.targets, seed=config.seed)
+    chosen = choose_targets(
+        clips,
+        target=config.target,
+        targets=config.targets,
+        seed=config.seed,
+        untargeted=config.untargeted,
+    )
     return limited(chosen, config.limit, config.seed)
 
 
 def _check_source(config: RunConfig, clips: Sequence[Utterance], before: Sequence[Row]) -> None:
     """Check that a source still has the clips of an earlier call, except for missing recordings."""
-    own = config.target is None and config.targets is None  # targets come from the source as well
+    # whether targets come from the source as well
+    own = config.target is None and config.targets is None and not config.untargeted
 
     def told(clip: Utterance | Row) -> tuple[str, str | None, str | None, float, float | None]:
         target = clip.target if own else None
@@ -138,7 +145,6 @@ def make_rows(
 
 
 def _row(clip: Utterance, seen: Seen) -> Row:
-    assert clip.target is not None, "targets are chosen before rows are made"
     return Row(
         key="",
         id=clip.id,

@@ -208,9 +208,10 @@ class Search:
         if stage.keep == "quietest" and outcome.cost is not None:
             better = matched & (outcome.cost < batch.quietest)
             batch.quietest = torch.where(better, outcome.cost, batch.quietest)
-        elif stage.keep == "most heard":
-            better = matched & (outcome.hits >= batch.most)
-            batch.most = torch.where(better, outcome.hits, batch.most)
+        elif stage.keep != "latest":
+            count = outcome.hits if stage.keep == "most heard" else outcome.lost
+            better = matched & (count >= batch.most)
+            batch.most = torch.where(better, count, batch.most)
         for row in better.nonzero().flatten().tolist():
             trajectory = self.trajectories[int(batch.index[row])]
             delta = deltas[row, : len(trajectory.delta)].clone()

@@ -18,6 +18,7 @@ from mondegreen.files import key_of
 from mondegreen.options import STARTS_FROM, Options
 from mondegreen.search.stage import (
     Altogether,
+    Ball,
     Decay,
     Elastic,
     Expectation,
@@ -71,6 +72,17 @@ _UNDER = Stage(
     masking=Masking(alpha=1, up=1.05, up_every=1, down=1 / 1.05, down_every=1, log=True, guard=0.5),
     keep="quietest",
     enough=0.02,
+    planned=True,
+)
+
+# ---- untargeted, within a ball: projected gradient descent, as benchmarks of recognisers use it
+
+_PGD = Stage(
+    "lose words in a ball",
+    steps=50,
+    rate=Decay(0.3, 0.05),
+    betas=(0.5, 0.999),
+    keep="most wrong",
     planned=True,
 )
 
@@ -162,6 +174,7 @@ PRESETS: Mapping[str, Mapping[str, Stages]] = {
         "paper": (*_PAPER_ROBUST, *_PAPER_COMBINED),
         "fast": _FAST_COMBINED,
     },
+    "untargeted": {"fast": (_FAST_NORM, _FAST_NEAREST)},
 }
 
 
@@ -215,6 +228,8 @@ def _unfitted(options: Options, started: bool) -> Stages:
             )
         done = {stage.name for stage in PRESETS[STARTS_FROM[options.method]][options.preset]}
         stages = tuple(stage for stage in stages if stage.name not in done)
+    if options.snr is not None:
+        stages = (replace(_PGD, ball=Ball(options.snr)),)
     if options.bound is not None:
         stages = (*stages, replace(_UNDER, under=options.bound))
     return tuple(replace(stage, in_band=options.band == "keep") for stage in stages)

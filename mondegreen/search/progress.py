@@ -28,6 +28,7 @@ class StepOutcome:
 
     loss: Tensor  # [A] nats
     hits: Tensor  # [A] draws that matched the target, out of `judged`
+    lost: Tensor  # [A] words that are wrong, where that is the aim
     peak: Tensor  # [A] ‖δ‖∞
     wild: Tensor  # [A] samples at which the gradient was not finite
     steepest: Tensor  # [A] the largest |gradient|, of the samples at which it is finite
@@ -57,7 +58,7 @@ class StepOutcome:
             over: see the class, like the next.
             judged: see the class.
         """
-        columns = [score.loss, score.hits, delta.abs().amax(1)]
+        columns = [score.loss, score.hits, score.lost, delta.abs().amax(1)]
         columns += [score.wild, score.gradient.abs().amax(1)]
         if penalty is not None:
             audible, slope = penalty
@@ -67,10 +68,11 @@ class StepOutcome:
         if over is not None:
             columns.append(over)
         copied = iter(torch.stack([column.to(score.loss) for column in columns]).cpu())
-        loss, hits, peak, wild, steepest = (next(copied) for _ in range(5))
+        loss, hits, lost, peak, wild, steepest = (next(copied) for _ in range(6))
         return cls(
             loss=loss,
             hits=hits.long(),
+            lost=lost.long(),
             peak=peak,
             wild=wild,
             steepest=steepest,

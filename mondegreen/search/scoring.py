@@ -26,6 +26,7 @@ class StepScore:
     gradient: Tensor  # [A, T] of the mean loss; a draw's is zero where it is not finite
     loss: Tensor  # [A] mean over the differentiated draws
     hits: Tensor  # [A] draws that matched
+    lost: Tensor  # [A] words that are wrong, over all draws, where that is the aim; otherwise 0
     wild: Tensor  # [A] samples at most at which the victim's gradient was not finite
 
 
@@ -67,7 +68,7 @@ class Scorer:
         """
         sound = quantise(batch.audio + batch.delta).requires_grad_()
         gradient, loss = torch.zeros_like(sound), sound.new_zeros(len(sound))
-        hits = wild = batch.lengths.new_zeros(len(sound))
+        hits = wild = lost = batch.lengths.new_zeros(len(sound))
         for first, count in at_once(0, over.draws, sound):
             rows, lengths = self._drawn(over, when, batch, sound, first, count)
             score = self._score(rows, lengths, batch, count)
@@ -77,11 +78,12 @@ class Scorer:
             gradient += torch.autograd.grad(rows, sound, torch.where(finite, steepness, 0))[0]
             loss += score.loss.detach().sum(1) / over.draws
             hits = hits + score.matched.sum(1)
+            lost = lost if score.wrong is None else lost + score.wrong.sum(1)
         with torch.no_grad():
             for first, count in at_once(over.draws, looks, sound):
                 rows, lengths = self._drawn(over, when, batch, sound, first, count)
                 hits = hits + self._score(rows, lengths, batch, count).matched.sum(1)
-        return StepScore(gradient, loss, hits, wild)
+        return StepScore(gradient, loss, hits, lost, wild)
 
     def _drawn(
         self,
@@ -100,7 +102,8 @@ class Scorer:
     def _score(self, rows: Tensor, lengths: Tensor, batch: Batch, count: int) -> Score:
         """Scores [A, count] of `count` draws of every clip, [A * count, T]."""
         score = self.victim.score(rows, *self._layout(batch.index, lengths, count))
-        return Score(score.loss.view(-1, count), score.matched.view(-1, count))
+        wrong = None if score.wrong is None else score.wrong.view(-1, count)
+        return Score(score.loss.view(-1, count), score.matched.view(-1, count), wrong)
 
     def _heard(self, sound: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """What is heard of sounds [A, T], each from its first sample on, and its lengths [A]."""

@@ -15,10 +15,13 @@ import torch
 from torch import Tensor
 
 from mondegreen.air.transformations import Transformation
+from mondegreen.audio.batch import quantise
 from mondegreen.audio.pcm import FULL_SCALE
 from mondegreen.errors import OptionError
 
 _TINY: Final = 1e-9  # of a masking loss, far below what any file can hold
+_SLACK: Final = 1e-4  # of a ball's radius: 0.001 dB
+_FITTED: Final = 4  # times that δ is scaled into a ball: rounding changes a little each time
 GENTLEST: Final = 4 / FULL_SCALE  # a rate; much smaller steps vanish in rounding to 16 bits
 
 
@@ -168,6 +171,36 @@ class Masking:
 
 
 @dataclass(frozen=True)
+class Ball:
+    """A bound on δ's energy: the signal-to-noise ratio is `snr` dB or more.
+
+    That is the ball ‖δ‖ ≤ ‖x‖ · 10^(-snr / 20), which projected gradient descent (Madry et al.
+    2018) goes along the surface of.
+    """
+
+    snr: float
+
+    def radius(self, audio: Tensor) -> Tensor:
+        """Its radius [A] around clips [A, T]; a hair less, which float32 may add again."""
+        size: Tensor = audio.norm(dim=1)
+        return size * (1 - _SLACK) * math.pow(10, -self.snr / 20)
+
+    @staticmethod
+    def inside(delta: Tensor, radius: Tensor) -> Tensor:
+        """The nearest δ [A, T] in the ball, whose samples as a 16-bit file has them are in it too.
+
+        Rounding adds energy, so δ is scaled to leave room for that; where even that is not enough,
+        as where the ball holds only a few 16-bit steps, each sample is rounded towards zero.
+        """
+        for _ in range(_FITTED):
+            size = torch.maximum(delta.norm(dim=1), quantise(delta).norm(dim=1))
+            share = (1 - _SLACK) * radius / size.clamp(min=_TINY)
+            delta = delta * torch.where(size > radius, share, 1)[:, None]
+        over = quantise(delta).norm(dim=1) > radius
+        return torch.where(over[:, None], (delta * FULL_SCALE).trunc() / FULL_SCALE, delta)
+
+
+@dataclass(frozen=True)
 class Weighting:
     """What the smallest δ is small in, and how it gets there: see `mondegreen.search.norm`."""
 
@@ -222,6 +255,8 @@ class Stage:
     sign: bool = False  # feed Adam the gradient's sign instead of the gradient
     betas: tuple[float, float] = (0.9, 0.999)  # Adam's decay rates; a weighting has the first alone
     bound: Bound | None = None  # the max-norm ball of δ; x + δ always stays in the 16-bit range
+    # the ball of its energy; rates are then in shares of its radius, steps along the gradient
+    ball: Ball | None = None
     masking: Masking | None = None  # the masking penalty
     weighting: Weighting | None = None  # steps in a norm of hearing, instead of Adam's
     # masking includes the clip's edges, where its own frames are thin or, for less than a hop at
@@ -233,8 +268,8 @@ class Stage:
     in_band: bool = False  # keep δ within each clip's own band (see `audio.band`)
     over: Expectation = field(default_factory=Expectation)  # by default the sound as it is
     # which success is kept: the latest, the quietest (lowest masking loss or, with a weighting,
-    # lowest J), or the latest of those that matched in the most draws
-    keep: Literal["latest", "quietest", "most heard"] = "latest"
+    # lowest J), or the latest of those that matched in the most draws, or with most words wrong
+    keep: Literal["latest", "quietest", "most heard", "most wrong"] = "latest"
     # keep the mean of δ so far instead of δ, a step counting this share of the next; 0: δ itself.
     # Where each step meets another room, the mean depends less on the last few
     average: float = 0.0

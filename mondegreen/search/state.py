@@ -43,7 +43,7 @@ class Batch:
     alpha: Tensor  # [A]
     # [A] lowest cost of a success in this stage; where it does not keep that, the cost at its start
     quietest: Tensor
-    most: Tensor  # [A] most draws that a success in this stage was heard in
+    most: Tensor  # [A] most draws that a success in this stage was heard in, or words it lost
     left: Tensor  # [A] steps until the clip leaves
     still: Tensor  # [A] steps in a row in which nothing could move it
 
@@ -55,6 +55,11 @@ class Batch:
         """
         low, high = (-1 - audio) * free, (1 - 1 / FULL_SCALE - audio) * free
         return cls(audio, lengths, low, high, **searched)
+
+    @property
+    def own(self) -> Tensor:
+        """The clips [A, T] without what is around a passage."""
+        return self.audio * (self.low < self.high)
 
     def select(self, rows: Tensor) -> Batch:
         """The clips of `rows`, without the padding that the others needed."""

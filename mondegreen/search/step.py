@@ -170,6 +170,8 @@ def move(
     batch.delta.clamp_(torch.maximum(batch.low, -eps), torch.minimum(batch.high, eps))
     if limits.bands is not None:  # last, so that it holds; its ripples may exceed ε
         batch.delta = limits.within_band(batch.delta).clamp(batch.low, batch.high)
+    if stage.ball is not None:  # which scales it, and so keeps all of the above
+        batch.delta = stage.ball.inside(batch.delta, stage.ball.radius(batch.own))
 
 
 def _descend(stage: Stage, step: int, batch: Batch, gradient: Tensor, limits: Limits) -> None:
@@ -178,12 +180,23 @@ def _descend(stage: Stage, step: int, batch: Batch, gradient: Tensor, limits: Li
     batch.mean.lerp_(gradient, 1 - stage.betas[0])
     rate = stage.rate.at(step, stage.steps)
     pace = a_clip((batch.fastest / rate).clamp(max=1), batch.delta)
-    if stage.under is None:
+    if stage.ball is not None:
+        far = rate * stage.ball.radius(batch.own)
+        batch.delta -= far[:, None] * _direction(batch.mean)
+    elif stage.under is None:
         _adam(stage, step, batch, gradient, rate, pace)
     else:
         batch.delta.sub_(shaped(batch.mean, limits.theta, stage.under) * pace, alpha=rate)
         free = batch.low < batch.high
         batch.delta = contained(batch.delta, limits.theta, stage.under, TURNS, free)
+
+
+def _direction(gradient: Tensor) -> Tensor:
+    """A gradient [A, T] at length 1, however small it is; 0 where that is 0."""
+    peak = gradient.abs().amax(1, keepdim=True)
+    scaled = gradient / peak.clamp(min=torch.finfo(gradient.dtype).tiny)
+    direction: Tensor = scaled / scaled.norm(dim=1, keepdim=True).clamp(min=1)
+    return direction
 
 
 def _towards(

@@ -21,6 +21,8 @@ class Score:
     # [B], differentiable: -log p(target | audio) in nats, summed over the target's symbols
     loss: Tensor
     matched: Tensor  # [B] bool: greedy decoding of this audio yields the target, symbol by symbol
+    # [B] int64: words of the original that are wrong, where that is the aim; None: it is not
+    wrong: Tensor | None = None
 
 
 @runtime_checkable

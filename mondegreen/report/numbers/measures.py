@@ -60,7 +60,7 @@ IN_ROOMS: Final[Mapping[str, Measure]] = {  # of methods in rooms
 SPREADS: Final[Mapping[str, Measure]] = {  # those whose distribution is of interest
     "passes": Measure("passes", _whole, "gradient passes: forward and back through the recogniser"),
     "first_match": Measure(
-        "first match", _whole, "the pass that was first transcribed as the target"
+        "first match", _whole, "the pass that was first transcribed as was aimed for"
     ),
     "seconds": Measure("seconds", _number, "how long the search took"),
     "zimtohrli_mos": Measure(
@@ -108,6 +108,6 @@ MEASURES: Final[Mapping[str, Measure]] = {  # by the columns of the tables
     "wer_original": Measure("WER to original", error_rate, "likewise to what is said in it"),
     "wer_clean": Measure("WER of original", error_rate, "of the transcript of the original"),
     "rooms_heard": Measure(
-        "test rooms", _percent, "test rooms in which the transcript is the target"
+        "test rooms", _percent, "test rooms in which the transcript is what was aimed for"
     ),
 }

@@ -35,7 +35,7 @@ class PricedClip:
     """A clip, and what it took to attack it."""
 
     id: str
-    target: str
+    aim: str  # as what it is to be heard, in words: see `mondegreen.aim`
     path: str | None  # of its item
     price: float | None  # by the yardstick; None: beyond every price
 
@@ -128,7 +128,7 @@ def priced(label: str, entries: Iterable[Entry], by: Yardstick) -> PricedClips:
             why = why or record.quality.unmeasured.get(by.field, "the record is older than it")
             continue
         path = None if entry.folder is None else str(entry.folder)
-        clips.append(PricedClip(record.id, record.target, path, price))
+        clips.append(PricedClip(record.id, record.aim.words, path, price))
     if not clips:
         raise MeasureError(
             f"{label} has no clip with a {by.label}: {_why(why, missing)}. Expected a run with"

@@ -61,7 +61,7 @@ class Summary:
     method: str | None
     preset: str | None
     folders: tuple[str, ...]  # where the clips are, as given
-    bounds: tuple[float | None, ...]  # dB above the masking threshold; None: clips without a bound
+    bounds: tuple[str | None, ...]  # in words; None: clips without a bound
     airs: tuple[str, ...]  # what happened to the sound, by name; none: a method without rooms
     counts: Counts
     verified: Share  # of the finished clips
@@ -87,6 +87,11 @@ class Summary:
     def group(self) -> Group:
         """What it is of."""
         return Group(self.victim, self.method, self.preset)
+
+    @property
+    def untargeted(self) -> bool:
+        """Whether its clips have no target."""
+        return self.method == "untargeted"
 
     @property
     def checked(self) -> list[Finding] | None:
@@ -182,7 +187,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.folders: dict[Path, None] = {}
-        self.bounds: dict[float | None, None] = {}
+        self.bounds: dict[str | None, None] = {}
         self.airs: dict[str, None] = {}
         self.counts: Counter[str] = Counter()
         self.verdicts: Counter[Word] = Counter(dict.fromkeys(WORDS, 0))
@@ -206,7 +211,7 @@ class _Tally:
             self.damaged.append(entry.cells["error"])
 
     def _finished(self, record: Record, cells: Mapping[str, Any]) -> None:
-        self.bounds[record.options.bound] = None
+        self.bounds[record.options.bound_words] = None
         if record.survival:
             self.airs[air_name(record.air)] = None
         self.counts["verified" if record.verified else "unverified"] += 1
@@ -253,8 +258,9 @@ class _Tally:
 def _word_errors(record: Record) -> Iterator[tuple[str, WordErrors]]:
     """The word errors behind a record's rates; to the letter for the target alone."""
     heard, before, text = record.heard, record.heard_clean, record.text
-    if heard or not record.interrupted:
-        yield "target", word_errors(record.target, heard, record.options.normaliser)
+    if record.transcribed:
+        if record.target is not None:
+            yield "target", word_errors(record.target, heard, record.options.normaliser)
         yield "original", word_errors(text or before, heard)
     if text is not None:  # data sets have it without case and punctuation
         yield "clean", word_errors(text, before)

@@ -44,11 +44,11 @@ def describe(summary: Summary) -> dict[str, str]:
 
 def bound_of(summary: Summary) -> str:
     """The bound that a verified clip also keeps; empty where there is none."""
-    asked = [f"{bound:g}" for bound in summary.bounds if bound is not None]
+    asked = [bound for bound in summary.bounds if bound is not None]
     if not asked:
         return ""
     others = "; some clips without a bound" if None in summary.bounds else ""
-    return f"no bin more than {' or '.join(asked)} dB above the masking threshold{others}"
+    return f"{' or '.join(asked)}{others}"
 
 
 def airs_of(summary: Summary) -> str:
@@ -148,7 +148,7 @@ def _in_rooms(mean: Mean) -> str:
 def _rates(summary: Summary) -> dict[str, str]:
     """Word error rates, and what one above 100 % means."""
     lines = {
-        "WER to target": rate_of(summary.to_target),
+        **({"WER to target": rate_of(summary.to_target)} if not summary.untargeted else {}),
         "WER to original": rate_of(summary.to_original),
         "WER of original": rate_of(summary.clean),
     }

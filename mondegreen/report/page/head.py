@@ -35,6 +35,7 @@ METHODS: Final[Mapping[str, str]] = {
     " simulated rooms that the search has not met",
     "combined": "a perturbation that survives simulated rooms, and is then pushed below the"
     " masking threshold as far as possible",
+    "untargeted": "a perturbation that pushes away what is said, whatever is heard instead",
 }
 PRESETS: Final[Mapping[str, str]] = {
     "fast": "in a fraction of the paper's gradient passes",
@@ -89,7 +90,8 @@ def _lead(summary: Summary) -> str:
     if not counts.finished:
         return f"No clip is finished yet, of {clips(counts.clips)}."
     where = f" in at least half of the test rooms, {airs_of(summary)}" if summary.rooms else ""
-    what, how = f"made to transcribe the target{where}", ", proved from the saved 16-bit file"
+    heard = "mishear what is said" if summary.untargeted else "transcribe the target"
+    what, how = f"made to {heard}{where}", ", proved from the saved 16-bit file"
     if counts.finished == 1:
         return f"{victim} was {what}{how}." if counts.verified else f"{victim} was not {what}."
     share = f"{summary.verified.share:.0%}{interval(summary.verified)}"
@@ -136,11 +138,15 @@ def _facts(part: Part) -> Iterator[tuple[str, str]]:
     summary = part.summary
     yield "Recogniser", _victim(summary)
     yield "Recordings", _recordings(part)
-    yield "Target", _targets(part)
+    if summary.untargeted:
+        yield "Aim", _aims(part)
+    else:
+        yield "Target", _targets(part)
     yield "Method", _method(summary)
     rules = {entry.record.options.exact for entry in part.entries if entry.record}
     if rules:
-        yield "Proof", _proof(rules, bound_of(summary))
+        to = "what is said" if summary.untargeted else "the target"
+        yield "Proof", _proof(rules, to, bound_of(summary))
     costs = {"first_match": ("First match", "at pass {}"), "seconds": ("Time", "{} s per clip")}
     for name, (label, words) in costs.items():
         if (spread := summary.spreads[name]) is not None:
@@ -177,6 +183,13 @@ def _targets(part: Part) -> str:
     return f"{len(targets):,} phrases, listed below" if targets else "not known"
 
 
+def _aims(part: Part) -> str:
+    """What the transcripts of untargeted attacks should be, and how many words they lost."""
+    aims = dict.fromkeys(e.record.aim.words for e in part.entries if e.record)
+    lost = rate_of(part.summary.to_original)
+    return one_line(f"heard {' or '.join(aims)}; wrong are {lost}") if aims else "not known"
+
+
 def _method(summary: Summary) -> str:
     method, preset = summary.method, summary.preset or ""
     if method is None:
@@ -186,12 +199,12 @@ def _method(summary: Summary) -> str:
     return f"{name}: {words}" if words else name
 
 
-def _proof(rules: set[bool], bound: str) -> str:
+def _proof(rules: set[bool], to: str, bound: str) -> str:
     names = {False: "ignoring case and punctuation", True: "including case and punctuation"}
     how = " or ".join(names[exact] for exact in sorted(rules))
     return (
         "the file is saved, read back, transcribed with the recogniser's own decoding, and compared"
-        f" with the target, {how}" + (f"; then measured: {bound}" if bound else "")
+        f" with {to}, {how}" + (f"; then measured: {bound}" if bound else "")
     )
 
 

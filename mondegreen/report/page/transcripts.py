@@ -129,6 +129,7 @@ def transcripts(named: Sequence[Named]) -> list[Transcript]:
         *_known("Said", "text", named),
         *_once([_original(of, record) for of, record, _ in done]),
         *_known("Target", "target", named),
+        *_known("Not to be heard", "forbid", named),
         *(_adversarial(of, record) for of, record, _ in done),
         *(
             _again(f"Transcript by {listener}", of, claim, record)
@@ -140,7 +141,7 @@ def transcripts(named: Sequence[Named]) -> list[Transcript]:
 
 def never_transcribed(record: Record) -> bool:
     """Whether the proof was interrupted before the file was transcribed."""
-    return record.interrupted and not record.heard
+    return not record.transcribed
 
 
 def _known(label: str, column: str, named: Sequence[Named]) -> list[Transcript]:
@@ -173,7 +174,8 @@ def _adversarial(of: str, record: Record) -> Transcript:
 
 def _again(label: str, of: str, claim: Claim, record: Record) -> Transcript:
     """What `mondegreen verify` found later."""
-    note = "the target" if claim.verified else "not the target"
+    what = _what(record)
+    note = what if claim.verified else f"not {what}"
     tone: Tone = "good" if claim.verified else "bad"
     if claim.problem is not None:
         return Transcript(label, of, [], f"could not be transcribed: {claim.problem}", "bad")
@@ -187,8 +189,13 @@ def _again(label: str, of: str, claim: Claim, record: Record) -> Transcript:
 
 
 def compared(label: str, of: str, transcript: str, record: Record) -> Transcript:
-    """A transcript, with its differences from the target marked unless it is another phrase."""
+    """A transcript, with its differences from the target marked unless it is another phrase.
+
+    Untargeted, those from what is said in the clip.
+    """
     target, normaliser = record.target, record.options.normaliser
+    if target is None:
+        return _lost(label, of, transcript, record)
     if not transcript.strip():
         return Transcript(label, of, [], "empty", "bad")
     if matches(transcript, target, normaliser):
@@ -196,6 +203,20 @@ def compared(label: str, of: str, transcript: str, record: Record) -> Transcript
     rate = error_rate(word_errors(target, transcript, normaliser).rate)
     marked = _marked(transcript, target, normaliser)
     return Transcript(label, of, marked, f"not the target, WER {rate}", "bad")
+
+
+def _lost(label: str, of: str, transcript: str, record: Record) -> Transcript:
+    """What an untargeted attack has left of what is said."""
+    met = record.aim.met(transcript)
+    rate = error_rate(word_errors(record.said, transcript).rate)
+    note = f"{_what(record) if met else f'not {_what(record)}'}, WER to what is said {rate}"
+    pieces = _marked(transcript, record.said, "default") if transcript.strip() else []
+    return Transcript(label, of, pieces, note, "good" if met else "bad")
+
+
+def _what(record: Record) -> str:
+    """What a transcript should be, in a word or two."""
+    return "the target" if record.target is not None else "what was aimed for"
 
 
 def _plain(text: str) -> list[Piece]:
