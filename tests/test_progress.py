@@ -16,5 +16,5 @@ def test_a_success_is_a_quorum_in_all_the_draws_that_were_asked_for(
     hits: int, judged: int, success: bool
 ) -> None:
     one = torch.ones(1)
-    outcome = StepOutcome(one, torch.tensor([hits]), one, one, one, None, None, None, None, judged)
+    outcome = StepOutcome(one, torch.tensor([hits]), *[one] * 4, *[None] * 4, judged)
     assert outcome.success(Expectation(draws=1, quorum=4, looks=10)).tolist() == [success]
