@@ -1,6 +1,8 @@
-# Every target installs first if .venv is missing or older than what it is made from.
+# Every target installs first if .venv is missing or older than what it is made from: the demo what a
+# user installs, the others everything.
 PYTHON ?= python3
 BIN := .venv/bin
+BASE := .venv/.base
 INSTALLED := .venv/.installed
 
 .PHONY: install demo test fuzz check docs bench bench-full bench-peers
@@ -9,16 +11,20 @@ install: $(INSTALLED)
 
 # torch comes first and alone: it is by far the largest, and a failure is then easy to read.
 # pesqc2 says numpy<2, of its build too; built with the one that is there, it works.
-$(INSTALLED): pyproject.toml constraints.txt
+$(BASE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -c constraints.txt torch
-	$(BIN)/pip install -c constraints.txt -e '.[rooms,codecs,audio,ears,speech2text,ray,hf,parquet,denoise,dev]'
+	$(BIN)/pip install -c constraints.txt -e '.[rooms]'
 	$(BIN)/pip install -c constraints.txt pesq cython setuptools && \
 	$(BIN)/pip install -c constraints.txt --no-deps --no-build-isolation pesqc2 || \
 		echo 'PESQ is left out: it is built from source and needs a C compiler. All else works.'
 	touch $@
 
-demo: $(INSTALLED)
+$(INSTALLED): $(BASE)
+	$(BIN)/pip install -c constraints.txt -e '.[rooms,codecs,audio,ears,speech2text,ray,hf,parquet,denoise,dev]'
+	touch $@
+
+demo: $(BASE)
 	$(BIN)/mondegreen demo
 
 # Two processes of one thread each: faster than one of two, and the least that any machine has.
