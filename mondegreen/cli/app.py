@@ -21,7 +21,7 @@ PLAIN: Final = frozenset(  # fields that most users choose; others are in the ad
     {"method", "preset", "max_passes", "target", "targets", "limit", "victim", "workers", "device"}
 )
 ORDER: Final = (  # of work
-    *("attack", "run", "suite", "defend", "verify", "evaluate", "sanity"),
+    *("attack", "run", "merge", "suite", "defend", "verify", "evaluate", "sanity"),
     *(
         "summary",
         "compare",

@@ -192,6 +192,29 @@ def run(
     raise typer.Exit(0 if reached == tally.clips else 1)
 
 
+@app.command(epilog=Examples + "mondegreen merge parts/* --out first-run")
+def merge(
+    shards: Annotated[
+        list[Path], typer.Argument(help="The folders of run --shard 1/N to N/N, in any order.")
+    ],
+    folder: Annotated[Path, typer.Option("--out", help="The folder of the whole run.")],
+    as_json: AsJson = False,
+) -> None:
+    """Put the shards of a run together: it is then as if one machine had run it.
+
+    Exit status 1: some clips remain. The same `run` without --shard attacks them.
+    """
+    check_place(folder)
+    from mondegreen.report.numbers.tables import collect as collect_tables
+    from mondegreen.runs.shards import merge as merge_shards
+
+    with Bars(folder.name) as bars:
+        found = merge_shards(shards, folder, lambda done, of: bars.count("clips", done, of))
+    collect_tables(folder)
+    print_fields({"run": str(folder), **asdict(found), "left": found.left}, as_json)
+    raise typer.Exit(1 if found.left else 0)
+
+
 @app.command(epilog=Examples + "mondegreen collect first-run")
 def collect(folder: RunFolder) -> None:
     """Rebuild the tables of a run: records.jsonl, records.csv, and with pyarrow records.parquet."""

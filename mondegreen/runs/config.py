@@ -47,6 +47,12 @@ class RunConfig(Options):
     limit: int | None = Field(
         default=None, ge=1, description="Attack a random sample of this many clips."
     )
+    shard: str | None = Field(
+        default=None,
+        pattern=r"^[1-9]\d{0,4}/[1-9]\d{0,4}$",
+        description="Attack only a part of the clips, as 2/8: the second of eight; see `mondegreen"
+        " merge`.",
+    )
     victim: str = Field(
         default="moonshine-tiny",
         description="The recogniser: a name, a model hub's ID or ID@REVISION, a folder with a"
@@ -100,6 +106,19 @@ class RunConfig(Options):
         if name not in known:
             raise ValueError(f"Got engine = {name!r:.60}, expected one of: {', '.join(known)}")
         return name
+
+    @field_validator("shard")
+    @classmethod
+    def _shard_is_one_of_them(cls, shard: str | None) -> str | None:
+        if shard is not None and int(shard.split("/")[0]) > int(shard.split("/")[1]):
+            raise ValueError(f"Got shard = {shard!r}, expected K/N with K from 1 to N, as 2/8")
+        return shard
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """Which shard this is, from 0 on, and of how many; all clips are the one shard of one."""
+        number, of = map(int, (self.shard or "1/1").split("/"))
+        return number - 1, of
 
     @property
     def options(self) -> Options:

@@ -98,7 +98,8 @@ def choose_clips(config: RunConfig, run: Path, before: Sequence[Row] = ()) -> li
         seed=config.seed,
         untargeted=config.untargeted,
     )
-    return limited(chosen, config.limit, config.seed)
+    number, of = config.part
+    return limited(chosen, config.limit, config.seed)[number::of]
 
 
 def _check_source(config: RunConfig, clips: Sequence[Utterance], before: Sequence[Row]) -> None:
@@ -112,7 +113,8 @@ def _check_source(config: RunConfig, clips: Sequence[Utterance], before: Sequenc
 
     now, then = Counter(map(told, clips)), Counter(map(told, before))
     gone = [f"it has {clip}" for clip in then - now if is_there(clip[0])]
-    new = [f"the source has {clip}" for clip in now - then if config.limit is None]
+    part = config.limit is not None or config.shard is not None
+    new = [f"the source has {clip}" for clip in now - then if not part]
     if gone or new:
         different = "; ".join([*gone[:1], *new[:1]])
         raise OptionError(
