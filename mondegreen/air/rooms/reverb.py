@@ -162,6 +162,9 @@ def overlap_add(blocks: Tensor, step: int) -> Tensor:
     """Blocks that start every `step` samples, summed: [..., n, size] -> [..., (n + 1) * step].
 
     Needs step <= size <= 2 * step, so that each reaches into the next one and no further.
+
+    >>> overlap_add(torch.tensor([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]]), 2).tolist()
+    [1.0, 2.0, 13.0, 20.0, 30.0, 0.0]
     """
     heads, tails = blocks[..., :step], blocks[..., step:]
     missing = step - tails.shape[-1]
