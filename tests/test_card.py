@@ -22,6 +22,7 @@ from mondegreen.results.card import (
     read_card,
     write_card,
 )
+from mondegreen.results.folder import items_in
 from mondegreen.results.prices import YARDSTICKS
 from mondegreen.suites.compare import rank
 from mondegreen.suites.text import card_text
@@ -73,6 +74,14 @@ def test_what_is_no_card_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "card.json").write_text(text)
     with pytest.raises(MondegreenError, match="Expected"):
         read_card(tmp_path / "card.json")
+
+
+def test_a_card_that_is_not_there_or_where_a_run_is_wanted_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(MondegreenError, match="is not there, or is no file"):
+        read_card(tmp_path / "card.json")
+    write_card(a_card(1.5), tmp_path / "card.json")
+    with pytest.raises(MondegreenError, match="taken by gate and suite compare alone"):
+        items_in(tmp_path / "card.json")
 
 
 # ---- the gate takes cards

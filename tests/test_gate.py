@@ -66,6 +66,7 @@ def test_a_run_passes_fails_or_cannot_be_judged(
     data = json.loads(gate(run, "--allow", "5%", *BELOW, "--json").stdout)
     assert (data["verdict"], data["status"]) == (words, status)
     assert [one["price"] for one in data["attackable"]] == [1.5] * attackable
+    assert data["at_any_price"] == attackable
 
 
 def test_the_price_decides_what_counts(tmp_path: Path) -> None:
@@ -192,4 +193,6 @@ def test_flags_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     assert "go together" in refused(run, "--against", run, *BELOW)
     assert "names no yardstick" in refused(run, "--allow", "5%", "--below", "loudness:0")
     assert "price is no number" in refused(run, "--allow", "5%", "--below", "margin:low")
+    assert "goes from 1 to 5" in refused(run, "--allow", "5%", "--below", "zimtohrli:9")
+    assert "as 5%" in refused(run, "--allow", "0.05", "--below", "margin:0")
     assert "expected a share" in refused(run, "--allow", "5", *BELOW)

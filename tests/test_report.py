@@ -688,7 +688,8 @@ def test_a_report_of_what_is_not_there_blames_the_results_and_not_the_page(
     for name in ("none", "file.txt"):
         status, _, err = command("report", tmp_path / name)
         assert status == 2
-        assert f"{name} is not there, or is no folder" in " ".join(err.split())
+        said = "is a file" if name == "file.txt" else "is not there, or is no folder"
+        assert f"{name} {said}" in " ".join(err.split())
 
 
 def test_what_is_no_page_is_refused_before_anything_is_printed(command, tmp_path: Path) -> None:

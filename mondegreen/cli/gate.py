@@ -105,7 +105,11 @@ def _print(verdict: Verdict) -> None:
     """Every rule, the verdict, and the clips that count."""
     from mondegreen.gating.gate import WORDS
 
-    print_fields({"run": verdict.clips.label, "counts": verdict.limit.words})
+    clips = verdict.clips
+    fields = {"run": clips.label, "counts": verdict.limit.words}
+    if clips.clips:
+        fields["at any price"] = f"{len(clips.clips) - clips.beyond} of {len(clips.clips)} clips"
+    print_fields(fields)
     for one in verdict.rulings:
         print_fields({"rule": one.rule, WORDS[one.outcome]: one.why})
     print_fields({"the gate": verdict.words})
@@ -122,6 +126,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "price": verdict.limit.price,
         "verdict": verdict.words,
         "status": verdict.status,
+        "at_any_price": len(verdict.clips.clips) - verdict.clips.beyond,
         "rules": [vars(one) for one in verdict.rulings],
         "attackable": [vars(one) for one in verdict.attackable],
         "not_known": list(verdict.clips.unknown),

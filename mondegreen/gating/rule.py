@@ -50,6 +50,11 @@ class Limit:
                 f" {', '.join(YARDSTICKS)}; then a price, as margin:0."
             )
         price = _number(number)
+        if price is not None and by.scale is not None and not by.scale[0] <= price <= by.scale[1]:
+            raise OptionError(
+                f"Got {text!r:.60} for --below, but {by.label} goes from {by.scale[0]:g} to"
+                f" {by.scale[1]:g}: at such a price all would count, or nothing."
+            )
         if price is None:
             raise OptionError(
                 f"Got {text!r:.60} for --below, whose price is no number. Expected one after the"
@@ -76,8 +81,8 @@ def read_share(text: str, flag: str) -> float:
     share = _number(text.removesuffix("%")) if text.endswith("%") else None
     if share is None or not 0 < share < 100:
         raise OptionError(
-            f"Got {text!r:.60} for {flag}, expected a share of the clips between 0% and 100%, as"
-            " 5%. (No number of clips can show that it is 0%.)"
+            f"Got {text!r:.60} for {flag}, expected a share of the clips between 0% and 100%, with"
+            " the percent sign, as 5%. (No number of clips can show that it is 0%.)"
         )
     return share / 100
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from mondegreen.errors import MondegreenError
 from mondegreen.files import as_json, key_of, write_whole
+from mondegreen.reading import is_file
 from mondegreen.results.folder import read_object
 from mondegreen.results.record import Count, typed
 from mondegreen.wording import By
@@ -107,6 +108,11 @@ def read_card(path: Path) -> Card:
     Raises:
         MondegreenError: it is none, of another version of mondegreen, or was edited.
     """
+    if not is_file(path):
+        raise MondegreenError(
+            f"{path} is not there, or is no file. Expected a card.json that `mondegreen suite run`"
+            " wrote."
+        )
     data = read_object(path)
     known = data.pop(HASH, None)
     if data.get("format") != FORMAT:

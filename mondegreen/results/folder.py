@@ -66,6 +66,11 @@ def check_there(path: Path) -> None:
     Raises:
         MondegreenError: there is none.
     """
+    if is_file(path):
+        raise MondegreenError(
+            f"{path} is a file. Expected the folder of a run or of results; a card.json is taken by"
+            " gate and suite compare alone."
+        )
     if not is_folder(path):
         raise MondegreenError(
             f"{path} is not there, or is no folder. Expected the folder of a run or of results."

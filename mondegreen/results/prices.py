@@ -22,6 +22,7 @@ class Yardstick:
     mark: float | None  # from which on a change is taken for inaudible; None: there is none
     field: str  # of `Quality.unmeasured`, which says why it is missing
     digits: int = 1  # after the point
+    scale: tuple[float, float] | None = None  # its least and its largest value; None: any number
 
     def cost(self, value: float) -> float:
         """The value as a number that rises with audibility; of such a number, the value."""
@@ -38,11 +39,11 @@ ALL: Final = (
     Yardstick("snr", "SNR, dB", lambda of: of.snr_db, True, None, "snr_db"),
     Yardstick(
         *("pesq", "PESQ (Cor. 2)", lambda of: of.pesq_c2, True),
-        *(verdict.PESQ.inaudible, "pesq_c2", 2),
+        *(verdict.PESQ.inaudible, "pesq_c2", 2, (1.0, 4.65)),
     ),
     Yardstick(
         *("zimtohrli", "Zimtohrli MOS", lambda of: of.zimtohrli_mos, True),
-        *(verdict.ZIMTOHRLI.inaudible, "zimtohrli", 2),
+        *(verdict.ZIMTOHRLI.inaudible, "zimtohrli", 2, (1.0, 5.0)),
     ),
 )
 YARDSTICKS: Final[Mapping[By, Yardstick]] = {one.name: one for one in ALL}
