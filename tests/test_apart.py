@@ -130,7 +130,7 @@ def test_other_code_that_raises_costs_one_number(monkeypatch: pytest.MonkeyPatch
     def broken(*_: object) -> float:
         raise IndexError("list index out of range")
 
-    monkeypatch.setattr("mondegreen.measures.ratings.pystoi", broken)
+    monkeypatch.setattr("pystoi.stoi", broken)
     quality = rated(QUALITY, *NOISE, RATE)
     assert quality.unmeasured["stoi"] == "list index out of range"
     assert quality.stoi is None

@@ -360,8 +360,8 @@ def test_what_cannot_be_measured_is_missing_and_said(
     def broken(*_: object, **__: object) -> Any:
         raise RuntimeError("its code crashed (SIGSEGV)")
 
-    for name in ("measured_apart", "pystoi"):
-        monkeypatch.setattr(f"mondegreen.measures.ratings.{name}", broken)
+    for name in ("mondegreen.measures.ratings.measured_apart", "pystoi.stoi"):
+        monkeypatch.setattr(name, broken)
     monkeypatch.setattr(saving, "spectra", broken)
     found = a_result(2, levels=None).measured()
     quality = found.record.quality
