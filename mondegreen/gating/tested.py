@@ -111,7 +111,7 @@ def _targets(run: Path, found: Iterable[Record]) -> Mapping[str, str]:
 def _how(run: Path, found: Iterable[Record]) -> Mapping[str, Any]:
     ways = [
         {
-            **one.options.model_dump(),
+            **one.options.model_dump(exclude_defaults=True),
             "stages": one.stages,
             "bank": one.bank,
             "air": one.air and one.air.model_dump(mode="json"),

@@ -51,7 +51,9 @@ class Suite:
         clips = [asdict(clip) for clip in self.clips]
         for clip in clips:
             del clip["audio"]
-        what = {"by": self.by, "options": self.options.model_dump(), "clips": clips}
+        # of the options, those that are chosen: a later version may have more of them
+        chosen = self.options.model_dump(exclude_defaults=True)
+        what = {"by": self.by, "options": chosen, "clips": clips}
         return SuiteName(self.name, self.version, key_of(what)[:16])
 
     def manifest(self) -> bytes:
