@@ -13,6 +13,8 @@ from mondegreen.cli import app
 from mondegreen.errors import MondegreenError
 from mondegreen.results.card import read_card
 from mondegreen.results.folder import is_run
+from mondegreen.suites.named import load_suite
+from mondegreen.suites.run import run_suite
 from mondegreen.suites.suite import read_suite
 
 
@@ -82,6 +84,20 @@ def test_from_clips_of_ones_own_to_a_card_and_its_gate(tmp_path: Path) -> None:
     other = tmp_path / "other.suite"
     suite("make", other, *asked, "--max-passes", "111")
     assert "is of the suite ours" in refused("run", other, "--out", out)
+
+
+def test_a_suite_that_was_killed_while_it_began_begins_again(tmp_path: Path) -> None:
+    clips, path, out = make_clips(tmp_path / "clips", 1), tmp_path / "ours.suite", tmp_path / "run"
+    suite("make", path, "--clips", clips, "--name", "ours", "--target", "open the door")
+    made = load_suite(str(path), None, tmp_path)
+    out.mkdir()
+    (out / ".half.part").touch()  # all that was written by then
+    with pytest.raises(MondegreenError, match="nobody:here"):
+        run_suite(made, "nobody:here", out, {"workers": 1, "device": "cpu"})
+    (out / "suite.jsonl").unlink()  # or this was not
+    with pytest.raises(MondegreenError, match="nobody:here"):
+        run_suite(made, "nobody:here", out, {"workers": 1, "device": "cpu"})
+    assert (out / "suite.jsonl").read_bytes() == made.manifest()
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ def test_what_cannot_be_attacked_is_counted_and_nothing_is_left_behind(tmp_path:
     assert {path.name for path in tmp_path.iterdir()} == {"clips"}
 
 
+def test_a_budget_of_one_step_is_estimated_too(tmp_path: Path) -> None:
+    clips = make_clips(tmp_path / "clips", 1)
+    found = estimate(RunConfig(clips=str(clips), **ASKED | {"max_passes": 1}))
+    assert found.passes == 1
+    assert found.seconds_a_pass > 0
+
+
 def test_a_run_of_which_no_clip_can_be_attacked_is_refused(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "x.wav").write_bytes(b"no sound")

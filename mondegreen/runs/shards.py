@@ -15,7 +15,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-from mondegreen.errors import OptionError
+from mondegreen.errors import OptionError, StorageError
 from mondegreen.files import differences
 from mondegreen.reading import in_full, is_file, is_folder, is_there
 from mondegreen.results.folder import BANK, CONFIG, ERRORS, ITEMS, MANIFEST, is_run, read_object
@@ -82,7 +82,7 @@ def merge(
             _take(one, row, ledger)
             on_item(done, len(rows))
         if is_file(folders[0] / BANK):
-            shutil.copyfile(folders[0] / BANK, folder / BANK)
+            _copy(folders[0] / BANK, folder / BANK)
         write_rows(folder, rows)
         config = _config(folders[0]).model_copy(update={"shard": None})
         write_manifest(folder, config, _attacked(folders[0]), len(rows))
@@ -151,4 +151,14 @@ def _take(shard: Path, row: Row, ledger: Ledger) -> None:
     if is_folder(item) and not is_there(ledger.items / row.key):
         ledger.commit(row.key, partial(shutil.copytree, item, dirs_exist_ok=True))
     if is_file(note):
-        shutil.copyfile(note, ledger.errors / note.name)
+        _copy(note, ledger.errors / note.name)
+
+
+def _copy(path: Path, to: Path) -> None:
+    try:
+        shutil.copyfile(path, to)
+    except OSError as error:
+        raise StorageError(
+            f"{to} could not be written: {error.strerror or error}. Free space, and merge again:"
+            " what is there is kept."
+        ) from error

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mondegreen.errors import OptionError
-from mondegreen.files import write_whole
-from mondegreen.reading import in_full, is_there
+from mondegreen.errors import OptionError, StorageError
+from mondegreen.files import PART, write_whole
+from mondegreen.reading import in_full, is_folder, is_there
 from mondegreen.results.folder import SUITE, SUITE_CLIPS
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.run import OnWork, Tally, run
@@ -46,6 +46,7 @@ def run_suite(
         _check_same(suite, folder)
     else:
         _begin(suite, folder)
+    write_whole(folder / SUITE_CLIPS, suite.manifest())
     own = suite.options.model_dump()
     config = RunConfig(
         **{"clips": str(folder / SUITE_CLIPS), "victim": victim, "threads": 1, **own, **how}
@@ -64,10 +65,15 @@ def _check_same(suite: Suite, folder: Path) -> None:
 
 def _begin(suite: Suite, folder: Path) -> None:
     """Put the suite into its folder, unless that holds something else."""
-    if is_there(folder) and any(folder.iterdir()):
+    # a killed process may have left something half written
+    if is_folder(folder) and any(path.suffix != PART for path in folder.iterdir()):
         raise OptionError(
             f"{folder} is not empty, and holds no run of a suite. Choose another --out."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / SUITE_CLIPS, suite.manifest())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{folder} could not be made: {error.strerror or error}. Choose another --out."
+        ) from error
     write_suite(suite, folder / SUITE)
