@@ -18,7 +18,16 @@ from mondegreen.audio.pcm import load
 BUILDERS = tiny.BUILDERS | {"parakeet_rnnt": partial(tiny_transducer.rnnt, max_symbols=1)}
 # What each is driven to within some 75 passes, however its sums are rounded.
 TARGETS = dict.fromkeys(
-    ("sew", "sew-d", "whisper", "whisper, multilingual", "speech_to_text", "parakeet_tdt"), "a"
+    (
+        "sew",
+        "sew-d",
+        "whisper",
+        "whisper, multilingual",
+        "speech_to_text",
+        "parakeet_tdt",
+        "qwen2_audio",
+    ),
+    "a",
 ) | {"speech_to_text, multilingual": "the", "parakeet_rnnt": "no"}
 
 

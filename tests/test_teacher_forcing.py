@@ -21,23 +21,30 @@ FREE = torch.zeros(2, 5)
 
 
 def test_even_odds_cost_the_log_of_their_number() -> None:
-    forced = TeacherForcing([0], [torch.tensor([1, 2, 4]), torch.tensor([4])])
+    forced = TeacherForcing.of([0], torch.tensor([1, 2, 4]), torch.tensor([4]))
     found = forced.score(torch.zeros(4, 5), FREE)
     assert found.loss.tolist() == pytest.approx([3 * math.log(5), math.log(5)])
 
 
 def test_what_is_barred_leaves_the_odds() -> None:
     barred = torch.tensor([[0, -math.inf, 0, -math.inf, 0], [0, 0, 0, -math.inf, 0]])
-    found = TeacherForcing([0], [torch.tensor([2, 2, 4])]).score(torch.zeros(3, 5), barred)
+    found = TeacherForcing.of([0], torch.tensor([2, 2, 4])).score(torch.zeros(3, 5), barred)
     assert found.loss.item() == pytest.approx(math.log(3) + 2 * math.log(4))
 
 
 def test_the_decoder_is_fed_the_prompt_and_all_but_the_last() -> None:
-    forced = TeacherForcing([7, 8], [torch.tensor([1, 2, 9]), torch.tensor([9])])
+    forced = TeacherForcing.of([7, 8], torch.tensor([1, 2, 9]), torch.tensor([9]))
     assert forced.inputs.tolist() == [[7, 8, 1, 2], [7, 8, 0, 0]]
     places = torch.arange(8).view(2, 4, 1)
     # of the first clip, from the prompt's last place on; of the second, the place before its end
     assert forced.predicting(places)[:, 0].tolist() == [1, 2, 3, 5]
+
+
+def test_prompts_may_differ() -> None:
+    forced = TeacherForcing([[7, 8, 8], [7]], [torch.tensor([1, 2]), torch.tensor([3, 4])])
+    assert forced.inputs.tolist() == [[7, 8, 8, 1], [7, 3, 0, 0]]
+    places = torch.arange(8).view(2, 4, 1)
+    assert forced.predicting(places)[:, 0].tolist() == [2, 3, 4, 5]
 
 
 TARGETS = st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=4), min_size=1, max_size=4)
@@ -55,7 +62,7 @@ def test_the_batch_is_its_targets_one_by_one(
     for row, target in enumerate(targets):
         for place, symbol in enumerate(target):
             hidden[row, prompt - 1 + place, symbol] += 3
-    forced = TeacherForcing([0] * prompt, [torch.tensor(target) for target in targets])
+    forced = TeacherForcing.of([0] * prompt, *(torch.tensor(target) for target in targets))
     found = forced.score(forced.predicting(hidden), FREE)
     for row, target in enumerate(targets):
         rows = [hidden[row, prompt - 1 + place] for place in range(len(target))]

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import tiny_ctc
+import tiny_qwen2audio
 import tiny_seq2seq
 import tiny_transducer
 
@@ -22,4 +23,5 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "speech_to_text, multilingual": partial(tiny_seq2seq.speech2text, multilingual=True),
     "parakeet_rnnt": tiny_transducer.rnnt,
     "parakeet_tdt": tiny_transducer.tdt,
+    "qwen2_audio": tiny_qwen2audio.build,
 }

@@ -25,37 +25,40 @@ class TeacherForcing:
     """Targets laid out for one pass of a causal decoder.
 
     Args:
-        prompt: the decoder's input before its first choice, at least a start symbol.
-        targets: B tensors [N_b] int64, each closed by the end symbol.
+        prompts: of each target, the decoder's input before its first choice: P_b symbols, at least
+            one.
+        targets: B tensors [N_b] int64, each closed by the end symbol, if its end matters.
 
     Attributes:
-        inputs: [B, P + N - 1], the decoder's input: the prompt and each target without its last
-            symbol, padded with zeros, which no earlier place attends to.
+        inputs: [B, max (P_b + N_b - 1)], the decoder's input: a prompt and its target without the
+            last symbol, padded with zeros, which no earlier place attends to.
     """
 
-    def __init__(self, prompt: Sequence[int], targets: Sequence[Tensor]) -> None:
+    def __init__(self, prompts: Sequence[Sequence[int]], targets: Sequence[Tensor]) -> None:
         self._labels = torch.cat(list(targets))
         device, sizes = self._labels.device, [len(target) for target in targets]
-        given = torch.tensor(prompt, device=device).expand(len(sizes), -1)
-        fed = pad_sequence([target[:-1] for target in targets], batch_first=True)
-        self.inputs = torch.cat([given, fed], dim=1)
+        fed = [
+            torch.cat([torch.tensor(prompt, device=device), target[:-1]])
+            for prompt, target in zip(prompts, targets, strict=True)
+        ]
+        self.inputs = pad_sequence(fed, batch_first=True)
         rows = [row for row, size in enumerate(sizes) for _ in range(size)]
         places = [place for size in sizes for place in range(size)]
-        self._row, self._place = torch.tensor([rows, places], device=device)
-        self._prompt_size = len(prompt)
+        before = [len(prompts[row]) - 1 for row in rows]
+        self._row, self._place, self._before = torch.tensor([rows, places, before], device=device)
 
     @classmethod
     def of(cls, prompt: Sequence[int], *targets: Tensor) -> TeacherForcing:
-        """The same, from separate targets, as `Remembered` passes them."""
-        return cls(prompt, targets)
+        """All targets after one prompt."""
+        return cls([prompt] * len(targets), targets)
 
     def predicting(self, hidden: Tensor) -> Tensor:
-        """States [S, D] that predict the S = Σ N_b symbols, from the decoder's [B, P + N - 1, D].
+        """States [S, D] that predict the S = Σ N_b symbols, from the decoder's [B, ..., D].
 
         Only these need the projection onto the vocabulary, the most expensive part of a small
         decoder.
         """
-        return hidden[self._row, self._place + self._prompt_size - 1]
+        return hidden[self._row, self._before + self._place]
 
     def score(self, logits: Tensor, barred: Tensor) -> Score:
         """Loss and match of each target.

@@ -175,11 +175,15 @@ def families() -> dict[str, type[Pretrained]]:
     """The class that serves each of transformers' model types."""
     from mondegreen.victims.families.ctc import CTC
     from mondegreen.victims.families.moonshine import HubMoonshine
+    from mondegreen.victims.families.qwen2audio import Qwen2Audio
     from mondegreen.victims.families.speech2text import Speech2Text
     from mondegreen.victims.families.transducer import Transducer
     from mondegreen.victims.families.whisper import Whisper
 
-    known: tuple[type[Pretrained], ...] = (CTC, Whisper, HubMoonshine, Speech2Text, Transducer)
+    known: tuple[type[Pretrained], ...] = (
+        *(CTC, Whisper, HubMoonshine, Speech2Text, Transducer),
+        Qwen2Audio,
+    )
     return {model_type: family for family in known for model_type in family.auto_classes}
 
 

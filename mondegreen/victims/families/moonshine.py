@@ -73,7 +73,7 @@ class DecoderLayout:
         cls, decoder: Any, prompt: Sequence[int], targets: Sequence[Tensor], mask: Tensor | None
     ) -> DecoderLayout:
         """Lay out B targets over encoder states whose real ones are `mask` [B, F]."""
-        forced = TeacherForcing(prompt, targets)
+        forced = TeacherForcing.of(prompt, *targets)
         embedded = decoder.embed_tokens(forced.inputs)
         causal = create_causal_mask(decoder.config, embedded, None, None)
         across = None

@@ -40,7 +40,7 @@ class Pretrained(ABC):
         self.name = name
         self._hold(model)
         self.processor = processor
-        _check_tokenizer(processor.tokenizer, model.config.vocab_size)
+        _check_tokenizer(processor.tokenizer, model.config.get_text_config().vocab_size)
         frontend: Frontend = frontend_of(processor.feature_extractor)
         self.frontend_error = check_equal(frontend, processor.feature_extractor)
         self.frontend = frontend.to(self.device, self.dtype)
