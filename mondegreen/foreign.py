@@ -8,7 +8,7 @@ target or a clip.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import re
 import sys
 import sysconfig
@@ -48,6 +48,13 @@ class theirs:  # noqa: N801 - used as a phrase; a generator would mistake a Stop
             raise RecogniserError(self.who, _diagnosis(error), self.advice) from error
 
 
+def is_module(name: str) -> bool:
+    """Whether there is a module on the path or in this folder; of a package, only its own name."""
+    top = name.partition(".")[0]
+    _see_this_folder()
+    return top in sys.modules or importlib.util.find_spec(top) is not None
+
+
 def find_function(spec: str) -> Callable[..., Any]:
     """The function of `module:function`, a module on the path or in this folder.
 
@@ -55,9 +62,7 @@ def find_function(spec: str) -> Callable[..., Any]:
         VictimError: there is no such module or function, or an import in it fails.
     """
     module_name, _, function_name = spec.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    _see_this_folder()
     try:
         with theirs(spec):
             module = importlib.import_module(module_name)
@@ -70,6 +75,12 @@ def find_function(spec: str) -> Callable[..., Any]:
         raise VictimError(f"{spec}: {module_name} has no function {function_name!r}")
     found: Callable[..., Any] = function
     return found
+
+
+def _see_this_folder() -> None:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
 
 
 def _lacking(module_name: str, error: ModuleNotFoundError) -> str:

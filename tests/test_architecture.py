@@ -34,6 +34,7 @@ ROOMS = (
     "air",
     "foreign",
     "plugins",
+    "names",
     "chain",
     "victims",
     "results",

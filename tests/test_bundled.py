@@ -13,7 +13,7 @@ from transformers import MoonshineConfig, MoonshineForConditionalGeneration
 
 from mondegreen.errors import MondegreenError, VictimError
 from mondegreen.victims import load_recogniser, load_victim
-from mondegreen.victims.embedded import NAMES, bundled
+from mondegreen.victims.embedded import bundled
 from mondegreen.victims.embedded.ort_weights import read_ort_weights
 from mondegreen.victims.load import resolve_device
 
@@ -117,10 +117,9 @@ def test_a_file_that_is_no_ort_model_is_refused(tmp_path: Path) -> None:
         read_ort_weights(path)
 
 
-def test_an_unknown_recogniser_is_refused_with_what_there_is() -> None:
-    with pytest.raises(VictimError, match="or, to transcribe only: moonshine-tiny-int8") as told:
+def test_an_unknown_recogniser_is_refused_with_where_names_are_listed() -> None:
+    with pytest.raises(VictimError, match=r"There is no recogniser 'no-such-model'\. Expected one"):
         load_recogniser("no-such-model")
-    assert all(name in str(told.value) for name in NAMES)
 
 
 def test_a_recogniser_without_a_gradient_cannot_be_attacked() -> None:

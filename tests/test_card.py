@@ -77,7 +77,7 @@ def test_what_is_no_card_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_card_that_is_not_there_or_where_a_run_is_wanted_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(MondegreenError, match="is not there, or is no file"):
+    with pytest.raises(MondegreenError, match="does not exist, or is not a file"):
         read_card(tmp_path / "card.json")
     write_card(a_card(1.5), tmp_path / "card.json")
     with pytest.raises(MondegreenError, match="taken by gate and suite compare alone"):

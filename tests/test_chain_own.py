@@ -154,7 +154,7 @@ def test_ctrl_c_passes() -> None:
         ("lacking:half", VictimError, "No module named 'no_such_package'; install what it"),
         ("unfinished_link:half", VictimError, r"unfinished_link\.py:1: SyntaxError"),
         ("leaves:half", VictimError, r"leaves\.py:2: SystemExit: 0"),
-        ("half", OptionError, "There is no link 'half'; expected one of: .*module:function"),
+        ("third", OptionError, r"There is no link 'third'\. Expected one .*module:function"),
         ("links_of_ours:half:3", OptionError, "There is no link 'links_of_ours:half:3'"),
     ],
 )

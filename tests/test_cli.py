@@ -435,7 +435,7 @@ def test_check_victim_prints_its_table(run, monkeypatch) -> None:
 def test_names_are_printed_as_they_are(run, clip: Path) -> None:
     ran = run("transcribe", clip, "--victim", "nomod:x")
     assert ran.status == 2
-    assert "nomod:x: No module named 'nomod'" in ran.err
+    assert "'nomod:x': there is no module nomod in this folder" in ran.err
 
 
 def test_check_victim_exits_with_1_where_a_check_fails(run, monkeypatch) -> None:

@@ -16,9 +16,9 @@ from torch import Tensor
 from mondegreen import load_victim
 from mondegreen.audio.pcm import load
 from mondegreen.errors import TargetError
+from mondegreen.names import EMBEDDED
 from mondegreen.victims import Score, Victim
 from mondegreen.victims.contract import CHECKS, Finding, examine
-from mondegreen.victims.embedded import NAMES
 from mondegreen.victims.families.checkpoint import load_checkpoint
 
 CPU, FLOAT = torch.device("cpu"), torch.float32
@@ -66,7 +66,7 @@ def test_every_family_keeps_the_contract(family: str, speech: Tensor, tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in NAMES if "int8" not in name])
+@pytest.mark.parametrize("name", [name for name in EMBEDDED if "int8" not in name])
 def test_the_embedded_recognisers_keep_the_contract(name: str, speech: Tensor) -> None:
     victim = load_victim(name)
     assert_kept(victim, speech)

@@ -14,8 +14,7 @@ from typer.main import get_group
 from docs.commands import commands, section
 from docs.links import page as links_page
 from mondegreen.cli import app
-from mondegreen.victims.ears import EARS
-from mondegreen.victims.embedded import NAMES
+from mondegreen.names import EARS, EMBEDDED
 from mondegreen.victims.families.checkpoint import families
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -127,5 +126,5 @@ def test_the_victim_shown_is_the_example() -> None:
 
 def test_every_family_and_ear_is_on_the_page() -> None:
     page = (ROOT / "docs" / "victims.md").read_text(encoding="utf-8")
-    for name in [*NAMES, *(ear.split("://")[0] for ear in EARS), *families()]:
+    for name in [*EMBEDDED, *(ear.split("://")[0] for ear in EARS), *families()]:
         assert name in page, name

@@ -7,9 +7,11 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import tiny_ctc
@@ -119,17 +121,64 @@ def test_a_branch_is_loaded_as_the_commit_that_it_stands_for(
 def test_an_id_that_cannot_be_reached(no_network: None) -> None:
     said = refusal("openai/no-such-model@main")
     assert "openai/no-such-model@main" in said
-    for needed in (
-        "config.json",
-        "model.safetensors",
-        "hf download openai/no-such-model",
-        "folder",
-    ):
-        assert needed in said
+    assert "cannot be reached" in said
+    assert "`hf download openai/no-such-model --local-dir FOLDER`" in said
+
+
+class Hub(BaseHTTPRequestHandler):
+    """A hub that refuses what it is asked for, by the owner's name."""
+
+    refusals: ClassVar = {
+        "missing": (404, "RepoNotFound"),
+        "gated": (403, "GatedRepo"),
+        "revised": (404, "RevisionNotFound"),
+        "empty": (404, "EntryNotFound"),
+    }
+
+    def do_HEAD(self) -> None:
+        status, code = self.refusals[self.path.split("/")[1]]
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def hub_at() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("missing/model", "the model hub has no such model, or it is private"),
+        ("gated/model", "terms first. Do so at https://huggingface.co/gated/model, then run: hf"),
+        ("revised/model@v9", "it has no revision 'v9'"),
+        ("empty/model", "it has no config.json, so it is no checkpoint"),
+        ("no such/model", "this is no ID of the model hub. Expected OWNER/NAME"),
+    ],
+)
+def test_what_the_hub_refuses(
+    name: str, said: str, hub_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub_at)
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE",
+        hub_at + "/{repo_id}/resolve/{revision}/{filename}",
+    )
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert f"cannot load {name}: " in (whole := refusal(name))
+    assert said in whole
+    assert "\n" not in whole
 
 
 def test_a_name_that_is_nothing(no_network: None) -> None:
-    with pytest.raises(VictimError, match=r"moonshine-tiny-ctc.*module:function"):
+    with pytest.raises(VictimError, match=r"did you mean moonshine-tiny.*module:function"):
         load_recogniser("moonshine-tinny")
 
 

@@ -59,8 +59,8 @@ def test_one_that_lacks_something_is_told_what() -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("no_such_module:ear", "No module named 'no_such_module'; name a module in this folder"),
-        ("no_such.module:ear", "No module named 'no_such'; name a module in this folder"),
+        ("no_such_module:ear", "there is no module no_such_module in this folder"),
+        ("no_such.module:ear", "there is no module no_such.module in this folder"),
         ("wants_more:ear", "wants_more failed: No module named 'no_such_package'; install"),
         ("ears_of_mine:deaf", "must accept device=... and dtype=...: .*argument 'dtype'"),
         ("ears_of_mine:eye", "has no function 'eye'"),

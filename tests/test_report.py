@@ -688,7 +688,7 @@ def test_a_report_of_what_is_not_there_blames_the_results_and_not_the_page(
     for name in ("none", "file.txt"):
         status, _, err = command("report", tmp_path / name)
         assert status == 2
-        said = "is a file" if name == "file.txt" else "is not there, or is no folder"
+        said = "is a file" if name == "file.txt" else "does not exist"
         assert f"{name} {said}" in " ".join(err.split())
 
 

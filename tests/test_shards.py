@@ -89,7 +89,7 @@ def test_what_is_no_whole_run_is_refused(
         ([first], "1 shard of 2; missing: 2"),
         ([first, first], "are both shard 1 of 2"),
         ([first, alone], "is a shard of another run"),
-        ([first, clips], "is no folder of a run"),
+        ([first, clips], "is not the folder of a run"),
     ):
         with pytest.raises(OptionError, match=why):
             merge(shards, tmp_path / "run")

@@ -290,7 +290,7 @@ MISTAKES = {
     "pcm:99": "pcm:99: Got bits = 99",
     "pcm:8:9": "Got 'pcm:8:9', expected pcm:BITS",
     "gain:loud": "gain:loud: Got db = 'loud'",
-    "no_module:f": "No module named 'no_module'",
+    "no_module:f": "there is no module no_module in this folder",
     "links_of_mine:takes_one": "must take a sound and its sample rate",
 }
 FAULTS = {

@@ -49,6 +49,15 @@ def test_of_two_the_first_wins(first: str, second: str) -> None:
         (["the door", "open the door", "open the door"], "open the door"),  # a word at the front
         (["open door", "open the door", "open the door now"], "open the door"),
         (["Hello,  there", "Hello,  there"], "Hello, there"),  # words as they were spelled
+        (["Open the door.", "open a door", "Oh, open the door!"], "Open the door."),
+        (["shut the door", "Open the door.", "open the door"], "Open the door."),
+        (["the door, now", "the DOOR.", "the floor"], "the DOOR."),
+        (["Well - now", "well now", "Well, now."], "Well - now"),
+        (["50 of it", "50% of it", "50 % of it"], "50% of it"),  # a symbol that is read aloud
+        (["打开窗", "打开门。", "打 开 门"], "打开门。"),  # writing without spaces between words
+        (["?!", "...", "open"], ""),
+        # each word as most spell it, where no transcript says all of it
+        (["Go to a Door", "Go at the Door", "Go to the floor"], "Go to the Door"),
     ],
 )
 def test_word_by_word(every: list[str], said: str) -> None:

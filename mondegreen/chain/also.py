@@ -15,8 +15,7 @@ from torch import Tensor
 from mondegreen.air.transformations import Draws
 from mondegreen.audio.batch import without_padding
 from mondegreen.chain.link import Link
-
-ALSO = "also"
+from mondegreen.names import ALSO
 
 
 class Also(Link):

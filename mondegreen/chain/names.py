@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mondegreen.chain.also import ALSO, Also
+from mondegreen.chain.also import Also
 from mondegreen.chain.bandpass import BandPass
 from mondegreen.chain.codecs import Aac, Mp3, Opus, Vorbis
 from mondegreen.chain.converters import Clip, Drift, Gain, Noise, Pcm, Resample
@@ -23,6 +23,7 @@ from mondegreen.chain.telephone import Telephone
 from mondegreen.chain.vad import Vad
 from mondegreen.errors import OptionError
 from mondegreen.foreign import SPEC, find_function
+from mondegreen.names import ALSO, unknown_link
 from mondegreen.plugins import DEFENCES, plugins
 
 LINKS: Final[Mapping[str, type[Link]]] = {
@@ -49,12 +50,9 @@ def link(spec: str, sample_rate: int) -> Link:
     if kind is None:
         if not given and name in plugins(DEFENCES):
             return load_own_link(plugins(DEFENCES)[name].spec, sample_rate, name)
-        if SPEC.fullmatch(spec):
-            return load_own_link(spec, sample_rate)
-        raise OptionError(
-            f"There is no link {spec!r:.60}; expected one of:"
-            f" {', '.join([*LINKS, *plugins(DEFENCES)])}; or module:function for your own"
-        )
+        if SPEC.fullmatch(spec) is None:
+            raise unknown_link(spec)
+        return load_own_link(spec, sample_rate)
     takes = kind.parameters()
     if len(given) > len(takes):
         form = ":".join([name, *map(str.upper, takes)])

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from mondegreen.errors import VictimError
+from mondegreen.names import check_link, check_recogniser
+
 BEFORE: Final = ">"  # between what a sound goes through, and what it comes to next
 
 
@@ -36,3 +39,18 @@ def unchained(name: str) -> tuple[list[str], str]:
         first, _, name = (part.strip() for part in name.partition(BEFORE))
         links.append(first)
     return links, name
+
+
+def check_chain(name: str) -> None:
+    """Check the names of all links, and of the recogniser behind them.
+
+    Raises:
+        OptionError: there is no such link.
+        VictimError: there is no such recogniser.
+    """
+    links, recogniser = unchained(name)
+    for one in links:
+        check_link(one)
+    if not recogniser:
+        raise VictimError("A chain ends with a recogniser, such as: telephone > moonshine-tiny")
+    check_recogniser(recogniser)

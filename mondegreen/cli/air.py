@@ -29,7 +29,7 @@ from mondegreen.cli.output import (
     quality_fields,
 )
 from mondegreen.cli.progress import Bars, working
-from mondegreen.cli.refusals import check_new
+from mondegreen.cli.refusals import check_new, check_recogniser
 
 if TYPE_CHECKING:
     from mondegreen.air.loop.response import Response, Take
@@ -224,6 +224,7 @@ def score(
 
     No room is simulated. Exit status 0: it is heard in at least half of the takes.
     """
+    check_recogniser(through, victim)
     from mondegreen.air.loop.recorded import read_recorded
     from mondegreen.judging.evaluate import attacked
     from mondegreen.judging.played import score as score_takes

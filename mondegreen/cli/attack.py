@@ -39,6 +39,7 @@ from mondegreen.cli.refusals import (
     check_air,
     check_bank,
     check_place,
+    check_recogniser,
     check_recordings,
     check_results,
 )
@@ -130,6 +131,7 @@ def attack(
     options.check_rooms(rooms is not None or air is not None)
     check_threads(threads)
     check_aim(options, target)
+    check_recogniser(through, victim)
     check_recordings(audio, passage)
     check_bank(rooms)
     check_air(air)

@@ -14,8 +14,9 @@ from mondegreen.cli.app import AsJson, Examples, app, takes
 from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_json, print_table
 from mondegreen.cli.progress import working
-from mondegreen.cli.refusals import check_clips, check_place, check_results
+from mondegreen.cli.refusals import check_clips, check_place, check_recogniser, check_results
 from mondegreen.cli.run import Dashboard
+from mondegreen.names import check_defence
 from mondegreen.processors import check_threads
 from mondegreen.results.folder import is_run
 from mondegreen.runs.config import RunConfig
@@ -87,6 +88,9 @@ def defend(
         check_results(Path(source))
     else:
         check_clips(source)
+    for spec in tried or ():
+        check_defence(spec)
+    check_recogniser(None, chosen.get("victim"))
     from mondegreen.defending.defence import ALL, QUICK
     from mondegreen.defending.defend import FAILED, Stopped, plan
     from mondegreen.defending.defend import defend as tried_one_by_one

@@ -69,6 +69,15 @@ def _status() -> int:
         return 3
 
 
+def _explained(message: str, error: TyperException) -> str:
+    """The message; of something that is missing, also what it should have been."""
+    message = message.replace(": Value error, ", ": ")  # pydantic's
+    asked = getattr(getattr(error, "param", None), "help", None)
+    if asked and message.startswith("Missing "):
+        return f"{message.rstrip('.')}: {asked}"
+    return message
+
+
 def _say(what: str) -> None:
     err.print(f"[red]error:[/red] {escape(what)}")
 
@@ -77,7 +86,7 @@ def _usage(error: TyperException) -> int:
     """Say what was typed wrongly; a group that was called with nothing has printed its help."""
     if message := error.format_message():
         context = getattr(error, "ctx", None)
-        _say(message)
+        _say(_explained(message, error))
         if context is not None:
             err.say(f"see {context.command_path} --help")
     return 2

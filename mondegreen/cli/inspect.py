@@ -24,7 +24,7 @@ from mondegreen.cli.app import (
 from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_fields, print_finding, print_json
 from mondegreen.cli.progress import working
-from mondegreen.cli.refusals import check_picture, check_recordings
+from mondegreen.cli.refusals import check_picture, check_recogniser, check_recordings
 from mondegreen.errors import AudioError, RecogniserError
 from mondegreen.options import ThresholdProfile
 
@@ -45,6 +45,7 @@ def transcribe(
 
     Exit status 2: some recordings cannot be read or heard; the others are transcribed all the same.
     """
+    check_recogniser(through, victim)
     readable = [path for path in audio if _can_be_read(path)]
     if not readable:
         raise typer.Exit(2)
@@ -104,6 +105,7 @@ def check_victim(
     Checks gradients, padding and batch invariance, determinism, and `matched` against the decoder.
     Exit status 1: a check fails.
     """
+    check_recogniser(through, spec)
     import torch
 
     from mondegreen.audio.pcm import load

@@ -26,7 +26,7 @@ from mondegreen.cli.app import (
 from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_fields, print_finding, print_json, print_table
 from mondegreen.cli.progress import Bars, working
-from mondegreen.cli.refusals import check_bank, check_results
+from mondegreen.cli.refusals import check_bank, check_recogniser, check_results
 from mondegreen.cli.report import print_page, write_page
 from mondegreen.errors import OptionError, StorageError
 from mondegreen.wording import number_of
@@ -86,6 +86,7 @@ def verify(
             "Files in batches are scored greedily: give --batch or --beams, not both."
         )
     check_results(folder)
+    check_recogniser(through, victim)
     check_bank(rooms)
     import torch
 
@@ -192,6 +193,7 @@ def sanity(
     """
     for results in (folder, *(transfer or ())):
         check_results(results)
+    check_recogniser(through, victim)
     check_bank(rooms)
     from mondegreen.judging.verify import made_on
 

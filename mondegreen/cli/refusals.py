@@ -7,10 +7,12 @@ checked again where it is used, by the same functions where there are some.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mondegreen.chain.text import chained, check_chain
+from mondegreen.cli.app import DEFAULT_VICTIM
 from mondegreen.errors import OptionError, RoomError, StorageError
 from mondegreen.reading import is_file, is_folder, is_there
 
@@ -34,6 +36,11 @@ def check_recordings(paths: Iterable[Path], passage: Passage | None = None) -> N
             read_excerpt(path, ANY_RATE, passage)
 
 
+def check_recogniser(through: Sequence[str] | None, victim: str | None) -> None:
+    """Raises OptionError or VictimError for a link or a recogniser of a name that there is not."""
+    check_chain(chained(through or (), victim or DEFAULT_VICTIM))
+
+
 def check_clips(clips: str) -> None:
     """Raises OptionError for a data set of this machine that is not there."""
     if not clips.startswith("hf:") and not is_there(clips):
@@ -51,15 +58,18 @@ def check_aim(options: Options, target: str | None) -> None:
 
 
 def check_sound(sound: Path, target: str | None) -> None:
-    """Raises MondegreenError for what is neither a result nor a recording with a target."""
+    """Raises MondegreenError for what is neither a result nor a recording with a target.
+
+    That it is no recording is said first: no target would help.
+    """
     from mondegreen.results.item import is_item, read_item
     from mondegreen.text import given_target
 
     if is_item(sound):
         read_item(sound)
     else:
-        given_target(target)
         check_recordings([sound])
+        given_target(target)
 
 
 def check_results(folder: Path) -> None:
@@ -73,8 +83,8 @@ def check_bank(rooms: str | None, *names: str) -> None:
     """Raises RoomError for a bank that is neither a file nor one of the names."""
     if rooms is not None and rooms not in (*BANKS, *names) and not is_file(rooms):
         raise RoomError(
-            f"{rooms} does not exist, or is no file. Expected a bank that `mondegreen rooms make`"
-            f" made, or {' or '.join((*BANKS, *names))}."
+            f"{rooms} does not exist, or is not a file. Expected a bank that `mondegreen rooms"
+            f" make` made, or {' or '.join((*BANKS, *names))}."
         )
 
 

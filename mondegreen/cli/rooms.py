@@ -36,7 +36,14 @@ from mondegreen.cli.output import (
     verdict_in_rooms_line,
 )
 from mondegreen.cli.progress import Bars, working
-from mondegreen.cli.refusals import BANKS, check_air, check_bank, check_picture, check_sound
+from mondegreen.cli.refusals import (
+    BANKS,
+    check_air,
+    check_bank,
+    check_picture,
+    check_recogniser,
+    check_sound,
+)
 from mondegreen.errors import OptionError
 from mondegreen.processors import MOST_THREADS
 from mondegreen.wording import number_of
@@ -192,6 +199,9 @@ def evaluate(
     the rooms, or as it is, and no room or recogniser was left out.
     """
     check_sound(sound, target)
+    check_recogniser(through, victim)
+    for name in others or ():
+        check_recogniser(None, name)
     check_bank(rooms, NO_ROOMS)
     check_air(air)
     if air is not None and rooms == NO_ROOMS:

@@ -21,7 +21,13 @@ from mondegreen.cli.app import AsJson, Examples, Through, app, takes
 from mondegreen.cli.console import err, one_line, out
 from mondegreen.cli.output import print_fields, print_json
 from mondegreen.cli.progress import Bars
-from mondegreen.cli.refusals import check_air, check_bank, check_clips, check_place
+from mondegreen.cli.refusals import (
+    check_air,
+    check_bank,
+    check_clips,
+    check_place,
+    check_recogniser,
+)
 from mondegreen.processors import check_threads
 from mondegreen.runs.config import RunConfig, read_config
 from mondegreen.wording import number_of
@@ -169,6 +175,7 @@ def run(
     if folder is None and not dry_run:
         raise typer.BadParameter("Give the run a folder: --out FOLDER")
     check_clips(resolved.clips)
+    check_recogniser(None, resolved.victim)
     check_threads(resolved.threads)
     resolved.options.check_rooms(resolved.rooms is not None or resolved.air is not None)
     check_bank(resolved.rooms)

@@ -24,7 +24,7 @@ from mondegreen.cli.console import err, out
 from mondegreen.cli.judge import examined
 from mondegreen.cli.output import print_fields, print_json, print_table
 from mondegreen.cli.progress import Bars
-from mondegreen.cli.refusals import check_place
+from mondegreen.cli.refusals import check_place, check_recogniser
 from mondegreen.cli.run import Dashboard, print_tally
 from mondegreen.errors import OptionError
 from mondegreen.options import Options
@@ -136,6 +136,7 @@ def run(
     Exit status 0: the card is written; 1: some clips remain, run the same command again.
     """
     check_place(folder)
+    check_recogniser(through, victim)
     from mondegreen.chain.text import chained
     from mondegreen.report.numbers.tables import collect
     from mondegreen.suites.run import run_suite
@@ -205,7 +206,7 @@ def _print_card(card: Card, folder: Path, as_json: bool) -> None:
 )
 @takes(Options, but=frozenset({"max_clean_wer"}))
 def make(
-    path: Annotated[Path, typer.Argument(help="The suite's file, such as ours.suite.")],
+    path: Annotated[Path, typer.Argument(help="The file to write, such as ours.suite.")],
     clips: Annotated[
         str, typer.Option(help="A manifest, a folder of recordings, or hf:NAME:CONFIG:SPLIT.")
     ],

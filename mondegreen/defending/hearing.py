@@ -57,11 +57,11 @@ class Heard:
 
 @dataclass(frozen=True)
 class Hearing:
-    """All that was heard of the results in a folder."""
+    """What was heard of the results in a folder."""
 
     of: dict[str, str]  # the hashes of their records, by item
     recogniser: str  # its name, and the hash of what it is; see `mondegreen.victims.fingerprint`
-    heard: tuple[Heard, ...]
+    heard: tuple[Heard, ...]  # of each, in the same order
 
 
 def listen(
@@ -69,22 +69,24 @@ def listen(
 ) -> Hearing:
     """Hear every result of a folder behind a defence; what was heard before is read from `kept`.
 
+    Each is kept at once, so that whatever ends this loses none.
+
     Raises:
         MondegreenError: a result cannot be read.
         StorageError: `kept` cannot be written.
         RecogniserError: the recogniser or the defence fails.
     """
-    folders, of, known = item_folders(folder), hashes(folder), _read(kept)
-    who = f"{recogniser.name} {fingerprint(recogniser)}"
-    if known is not None and (known.of, known.recogniser) == (of, who):
-        return known
-    found = []
-    for done, item in enumerate(folders):
-        on_done(done, len(folders))
-        found.append(_heard(read_item(item), recogniser, defence))
-    on_done(len(folders), len(folders))
-    hearing = Hearing(of, who, tuple(found))
-    write_whole(kept, as_json(asdict(hearing)))
+    asked, who = hashes(folder), f"{recogniser.name} {fingerprint(recogniser)}"
+    known = _read(kept, who)
+    hearing = Hearing({}, who, ())
+    for done, (item, digest) in enumerate(asked.items()):
+        on_done(done, len(asked))
+        before = known.get((item, digest))
+        one = before or _heard(read_item(folder / item), recogniser, defence)
+        hearing = Hearing(hearing.of | {item: digest}, who, (*hearing.heard, one))
+        if before is None:
+            write_whole(kept, as_json(asdict(hearing)))
+    on_done(len(asked), len(asked))
     return hearing
 
 
@@ -94,14 +96,17 @@ def hashes(folder: Path) -> dict[str, str]:
     return {item.relative_to(folder).as_posix(): hash_of(item / RECORD) for item in found}
 
 
-def _read(kept: Path) -> Hearing | None:
-    """What an earlier call has heard; None: nothing, or it is damaged."""
+def _read(kept: Path, who: str) -> dict[tuple[str, str], Heard]:
+    """What a recogniser has heard in an earlier call, by item and hash; nothing if damaged."""
     if not is_file(kept):
-        return None
+        return {}
     try:
-        return typed(Hearing, read_object(kept))
+        known = typed(Hearing, read_object(kept))
     except MondegreenError:
-        return None
+        return {}
+    if known.recogniser != who or len(known.of) != len(known.heard):
+        return {}
+    return dict(zip(known.of.items(), known.heard, strict=True))
 
 
 def _heard(item: Item, recogniser: Recogniser, defence: Defence) -> Heard:

@@ -15,16 +15,14 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 from torch import Tensor
 
-from mondegreen.chain.also import ALSO
 from mondegreen.chain.link import Link
 from mondegreen.chain.names import link
 from mondegreen.errors import OptionError
+from mondegreen.names import ALSO, DISAGREE, HALVES, TEMPORAL
 from mondegreen.text import normalise
 from mondegreen.victims.base import Recogniser
-from mondegreen.victims.halves import HALVES
 from mondegreen.victims.through import through
 
-DISAGREE, TEMPORAL = "disagree", "temporal"
 RATES: Final = (0.001, 0.01, 0.05)  # of false alarms, at which detectors are compared
 
 

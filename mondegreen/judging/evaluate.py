@@ -29,13 +29,13 @@ from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.measures.in_rooms import cut_short, quality_in_rooms
 from mondegreen.measures.survival import survival, survives
 from mondegreen.measures.transfer import Transfer, transfer
+from mondegreen.names import EMBEDDED
 from mondegreen.plugins import VICTIMS, plugins
 from mondegreen.reading import is_folder
 from mondegreen.results.item import is_item, read_item
 from mondegreen.results.record import InRooms, QualityInRooms, Record, Survival
 from mondegreen.text import given_target
 from mondegreen.victims.base import Recogniser
-from mondegreen.victims.embedded import NAMES
 from mondegreen.victims.guard import guarded
 from mondegreen.wording import number_of
 
@@ -214,7 +214,7 @@ def may_be_loaded(name: str, source: str | PathLike[str]) -> str:
     """
     links, recogniser = unchained(name)
     own = any(map(is_own, links))
-    if not own and (recogniser in (*NAMES, *plugins(VICTIMS)) or is_folder(recogniser)):
+    if not own and (recogniser in (*EMBEDDED, *plugins(VICTIMS)) or is_folder(recogniser)):
         return name
     if not own and Path(recogniser).is_absolute():
         raise OptionError(

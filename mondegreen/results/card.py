@@ -110,8 +110,8 @@ def read_card(path: Path) -> Card:
     """
     if not is_file(path):
         raise MondegreenError(
-            f"{path} is not there, or is no file. Expected a card.json that `mondegreen suite run`"
-            " wrote."
+            f"{path} does not exist, or is not a file. Expected a card.json that `mondegreen suite"
+            " run` wrote."
         )
     data = read_object(path)
     known = data.pop(HASH, None)

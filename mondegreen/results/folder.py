@@ -29,7 +29,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from mondegreen.errors import MondegreenError, reason
-from mondegreen.reading import LARGEST, in_full, is_file, is_folder, json_lines, read_json, sha256
+from mondegreen.reading import (
+    LARGEST,
+    in_full,
+    is_file,
+    is_folder,
+    is_there,
+    json_lines,
+    read_json,
+    sha256,
+)
 
 MANIFEST: Final = "manifest.json"
 CONFIG: Final = "config.toml"
@@ -72,8 +81,9 @@ def check_there(path: Path) -> None:
             " gate and suite compare alone."
         )
     if not is_folder(path):
+        what = "is not a folder" if is_there(path) else "does not exist"
         raise MondegreenError(
-            f"{path} is not there, or is no folder. Expected the folder of a run or of results."
+            f"{path} {what}. Expected the folder of a run or of results; check the path."
         )
 
 
@@ -123,7 +133,7 @@ def hash_of(path: Path) -> str:
     """SHA-256 of a file, as 64 hexadecimal digits.
 
     Raises:
-        MondegreenError: it is not there, or is no file.
+        MondegreenError: it does not exist, or is not a file.
     """
     try:
         return sha256(path)

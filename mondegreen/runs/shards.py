@@ -102,7 +102,9 @@ def _in_order(shards: Sequence[Path]) -> list[Path]:
     of, first = 0, None
     for shard in shards:
         if not is_run(shard):
-            raise OptionError(f"{shard} is no folder of a run. Expected those of `run --shard`.")
+            raise OptionError(
+                f"{shard} is not the folder of a run. Expected those of `run --shard`."
+            )
         identity = _identity(shard)
         first = first or identity
         if different := next(differences(first, identity), None):

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from mondegreen.chain.text import chained
+from mondegreen.names import HALVES
 from mondegreen.text import as_sentence
 from mondegreen.victims.base import Score, Victim
 from mondegreen.victims.batching import Remembered
 
-HALVES: Final = "halves"
 BETWEEN: Final = -1  # in a target's symbols, between those of the whole and those of the half
 
 

@@ -1,6 +1,6 @@
 """Loads recognisers by name.
 
-A name is one of `NAMES`, an ear (see `ears`), that of a plug-in, a folder with a checkpoint,
+A name is one of `EMBEDDED`, an ear (see `ears`), that of a plug-in, a folder with a checkpoint,
 `module:function` for your own recogniser, or an id of the model hub; behind links, as in
 `mondegreen.chain.text`, it stands last.
 """
@@ -8,19 +8,24 @@ A name is one of `NAMES`, an ear (see `ears`), that of a plug-in, a folder with 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import torch
 
-from mondegreen.chain.text import unchained
+from mondegreen.chain.names import link
+from mondegreen.chain.text import check_chain, unchained
 from mondegreen.errors import VictimError, first_line
 from mondegreen.foreign import SPEC, theirs
+from mondegreen.names import EMBEDDED, HALVES
 from mondegreen.plugins import VICTIMS, plugins
 from mondegreen.victims.base import Recogniser, Victim
-from mondegreen.victims.ears import EARS, load_ear
-from mondegreen.victims.embedded import NAMES, load_embedded
+from mondegreen.victims.ears import load_ear
+from mondegreen.victims.embedded import load_embedded
 from mondegreen.victims.guard import attackable, guarded
 from mondegreen.victims.own import load_own
 from mondegreen.victims.through import through
+
+ANY_RATE: Final = 48_000  # Hz, at which every link is offered that is at a lower one
 
 
 def load_victim(
@@ -29,8 +34,8 @@ def load_victim(
     """Load a recogniser that can be attacked.
 
     Args:
-        name: one of `NAMES`, or of an installed plug-in; a folder; ID or ID@REVISION of the model
-            hub; or module:function. Behind links: "telephone > moonshine-tiny".
+        name: one of `EMBEDDED`, or of an installed plug-in; a folder; ID or ID@REVISION of the
+            model hub; or module:function. Behind links: "telephone > moonshine-tiny".
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1".
         dtype: floating type of weights and audio.
 
@@ -63,9 +68,11 @@ def load_recogniser(
             are not usable: see `mondegreen.victims.guard`.
         OptionError: there is no such link.
     """
+    check_chain(name)
     links, name = unchained(name)
-    if not name:
-        raise VictimError("A chain ends with a recogniser, such as: telephone > moonshine-tiny")
+    for one in links:  # refused before the recogniser is loaded, which takes longer
+        if one != HALVES:
+            link(one, ANY_RATE)
     with theirs(name):
         ear = load_ear(name, authorised=authorised)
         found = ear or _load(name, resolve_device(device, dtype), dtype)
@@ -77,27 +84,20 @@ def load_recogniser(
 
 
 def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
-    if name not in NAMES and name in plugins(VICTIMS):
+    if name not in EMBEDDED and name in plugins(VICTIMS):
         return load_own(plugins(VICTIMS)[name].spec, device, dtype)
-    if name not in NAMES and not Path(name).is_dir() and SPEC.fullmatch(name):
+    if name not in EMBEDDED and not Path(name).is_dir() and SPEC.fullmatch(name):
         return load_own(name, device, dtype)
     if dtype not in (torch.float32, torch.float64):
         raise VictimError(
             f"got {dtype}, but features and losses are computed in float32 or float64; choose one"
             " of these"
         )
-    if name in NAMES:
+    if name in EMBEDDED:
         return load_embedded(name, device, dtype)
-    if Path(name).is_dir() or "/" in name or name.startswith((".", "~")):
-        from mondegreen.victims.families.checkpoint import load_checkpoint
+    from mondegreen.victims.families.checkpoint import load_checkpoint
 
-        return load_checkpoint(name, device, dtype)
-    raise VictimError(
-        f"no recogniser is called {name!r}; use"
-        f" {', '.join(['moonshine-tiny', 'moonshine-tiny-ctc', *plugins(VICTIMS)])}, a folder, an"
-        " id of the model hub (owner/model), or module:function; or, to transcribe only:"
-        f" moonshine-tiny-int8, {', '.join(EARS)}"
-    )
+    return load_checkpoint(name, device, dtype)
 
 
 def resolve_device(device: str, dtype: torch.dtype = torch.float32) -> torch.device:

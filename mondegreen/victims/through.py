@@ -25,10 +25,11 @@ from mondegreen.chain.names import link
 from mondegreen.chain.text import chained
 from mondegreen.chain.vote import vote
 from mondegreen.errors import OptionError
+from mondegreen.names import HALVES
 from mondegreen.victims.base import Recogniser, Score
 from mondegreen.victims.batching import Remembered
 from mondegreen.victims.guard import GuardedVictim, attackable, guarded
-from mondegreen.victims.halves import HALVES, Halves
+from mondegreen.victims.halves import Halves
 
 SEARCHED: Final = 1000  # the first draw that a search is scored in; those before are heard
 

@@ -9,11 +9,9 @@ from mondegreen.victims.base import Recogniser
 from mondegreen.victims.ears.endpoint import Endpoint
 from mondegreen.victims.ears.local import FasterWhisper, PocketSphinx, Vosk
 
-EARS = ("pocketsphinx", "faster-whisper:SIZE_OR_FOLDER", "vosk:FOLDER", "https://HOST/v1#MODEL")
-
 
 def load_ear(name: str, *, authorised: bool = False) -> Recogniser | None:
-    """Load an ear by its name, of one of the forms in `EARS`; None: not the name of an ear.
+    """Load an ear by its name, of a form in `mondegreen.names.EARS`; None: it is no ear's.
 
     Args:
         name: the name, as in records.

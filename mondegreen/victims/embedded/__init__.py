@@ -12,11 +12,9 @@ from mondegreen.victims.embedded import bundled
 if TYPE_CHECKING:
     from mondegreen.victims.families.moonshine import Moonshine
 
-NAMES = ("moonshine-tiny", "moonshine-tiny-ctc", "moonshine-tiny-int8")
-
 
 def load_embedded(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
-    """Load one of `NAMES`; the int8 model always runs on the CPU.
+    """Load one of `mondegreen.names.EMBEDDED`; the int8 model always runs on the CPU.
 
     Raises:
         VictimError: the wheel with the model is missing, or the cache cannot be written.

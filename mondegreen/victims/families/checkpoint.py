@@ -25,10 +25,10 @@ from huggingface_hub.utils.tqdm import (
 
 from mondegreen.errors import MondegreenError, VictimError, reason
 from mondegreen.reading import read_json
+from mondegreen.victims.families.hub import NEEDED, check_found
 from mondegreen.victims.families.inspection import Fetch, Weights, check_settings
 from mondegreen.victims.families.pretrained import Pretrained
 
-NEEDED: Final = "config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
 _NO_CONVERSION: Final = "DISABLE_SAFETENSORS_CONVERSION"  # of transformers
 _TRAINING_ONLY: Final = "masked_spec_embed"  # SpecAugment's mask
 _PICKLED: Final = (
@@ -73,6 +73,8 @@ def _load(
     import transformers
 
     where = {"revision": revision, "trust_remote_code": False}
+    if not Path(name).is_dir():
+        check_found(name, source, revision)
     fetch = partial(_fetched, source, revision)
     family = _family(name, fetch)
     if (weights := Weights.of(fetch)) is None:
