@@ -152,18 +152,28 @@ def parakeet(
     return by_column(rows, standardised)
 
 
-def kaldi(samples: Samples, rate: int, mels: int, *, means: bool, variances: bool) -> Rows:
-    """[frames][mels]: frames of 400 samples every 160, spectra of 512."""
-    filters = kaldi_filters(rate, 257, mels)
-    window = [w**0.85 for w in hann(400, periodic=False)]
+def kaldi(
+    samples: Samples,
+    rate: int,
+    mels: int,
+    *,
+    means: bool,
+    variances: bool,
+    size: int = 400,
+    hop: int = 160,
+    n_fft: int = 512,
+) -> Rows:
+    """[frames][mels]: frames of `size` samples every `hop`, spectra of `n_fft`."""
+    filters = kaldi_filters(rate, n_fft // 2 + 1, mels)
+    window = [w**0.85 for w in hann(size, periodic=False)]
     rows = []
-    for start in range(0, len(samples) - 400 + 1, 160):
-        frame = [x * 32768 for x in samples[start : start + 400]]
-        mean = sum(frame) / 400
+    for start in range(0, len(samples) - size + 1, hop):
+        frame = [x * 32768 for x in samples[start : start + size]]
+        mean = sum(frame) / size
         frame = [x - mean for x in frame]
         before = [frame[0], *frame[:-1]]
         frame = [w * (x - 0.97 * y) for w, x, y in zip(window, frame, before, strict=True)]
-        spectrum = power_spectrum(frame, 512)
+        spectrum = power_spectrum(frame, n_fft)
         rows.append([math.log(max(dot(row, spectrum), 2**-23)) for row in filters])
 
     def standardised(column: Samples) -> Samples:

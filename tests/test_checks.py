@@ -248,7 +248,7 @@ def test_shaped_noise_follows_the_threshold_frame_by_frame(length: int) -> None:
     white = torch.randn(64, length, generator=torch.Generator().manual_seed(0))
     theta, heard = threshold.theta[0], threshold.theta[0] > 0  # not below 20 Hz, out of maskers
     levels = [
-        power_spectrum(noise).mean(0)[heard].log10()
+        power_spectrum(noise, 2048, 512).mean(0)[heard].log10()
         for noise in (controls.shaped(white, threshold), white)
     ]
     shaped, flat = (

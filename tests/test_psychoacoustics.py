@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from mondegreen.psychoacoustics.spectrum import (
     absolute_threshold_of_hearing,
     bark,
     bin_frequencies,
+    frame_size,
     from_decibels,
     power_spectrum,
 )
@@ -254,14 +256,14 @@ def test_profiles_differ_in_window_gain_only_as_documented() -> None:
 
 
 def test_power_spectrum_of_a_tone_between_its_neighbours() -> None:
-    power = power_spectrum(tone(1000, 2048, 0.8))[0, 0]
+    power = power_spectrum(tone(1000, 2048, 0.8), 2048, 512)[0, 0]
     expected = 0.8**2 / 16 * f64(0.25, 1, 0.25)
     torch.testing.assert_close(power[127:130], expected, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize(("samples", "frames"), [(2048, 1), (2559, 1), (2560, 2), (16_000, 28)])
 def test_frames_are_whole_and_not_centred(samples: int, frames: int) -> None:
-    assert power_spectrum(torch.zeros(1, samples)).shape == (1, frames, 1025)
+    assert power_spectrum(torch.zeros(1, samples), 2048, 512).shape == (1, frames, 1025)
 
 
 # ---- silence and very short clips -----------------------------------------------------------
@@ -307,7 +309,9 @@ def test_more_frames_than_are_worked_on_at_once() -> None:
     whole = small(audio)
     # One frame alone, normalised by the whole clip's maximum, is what the whole says of it.
     for t in (0, FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE + 4):
-        power = power_spectrum(audio[:, t * 64 : t * 64 + 256], 256)[0] / whole.psd_max * 10**9.6
+        power = (
+            power_spectrum(audio[:, t * 64 : t * 64 + 256], 256, 64)[0] / whole.psd_max * 10**9.6
+        )
         torch.testing.assert_close(whole.theta[0, t : t + 1], global_threshold(power, RATE)[0])
 
 
@@ -344,7 +348,48 @@ def test_threshold_and_loss_equal_the_literal_twin(
     expected = torch.from_numpy(theta)
     torch.testing.assert_close(got.theta[0], expected, rtol=1e-9, atol=1e-30)
     loss = literal.clip_loss(delta[0].numpy(), theta, psd_max, window, hop)
-    assert float(masking_loss(delta, got)) == pytest.approx(loss, rel=1e-9)
+    bins, up_to_8_khz = window / 2 + 1, 8_000 * window / rate + 1
+    expected_loss = loss * bins / up_to_8_khz
+    assert float(masking_loss(delta, got)) == pytest.approx(expected_loss, rel=1e-9)
+
+
+# ---- at other rates -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 12_000, 16_000, 22_050, 32_000, 44_100, 48_000])
+def test_frames_last_as_long_at_any_rate(rate: int) -> None:
+    window, hop = frame_size(rate)
+    assert window / rate == pytest.approx(2048 / 16_000, rel=0.003)
+    assert window == 4 * hop
+    assert window % 16 == 0  # the norm's frames are a quarter as long, and overlap by quarters
+
+
+def babble(seed: int, seconds: float, rate: int) -> Tensor:
+    """A sound with nothing above 3.5 kHz, known at every moment and so at every rate. [1, T]"""
+    random = np.random.default_rng(seed)
+    t = torch.arange(round(seconds * rate), dtype=torch.float64) / rate
+    sound = torch.zeros_like(t)
+    for hz, slow, one, other in random.uniform((60, 0.3, 0, 0), (3500, 3, 6.3, 6.3), (300, 4)):
+        envelope = (2 * math.pi * slow * t + one).sin().clamp(min=0)
+        sound += envelope * (2 * math.pi * hz * t + other).sin() / hz
+    return sound[None]
+
+
+@pytest.mark.parametrize("rate", [8_000, 32_000, 48_000])
+@pytest.mark.parametrize("profile", list(PROFILES))
+def test_a_sound_masks_alike_at_any_rate(rate: int, profile: str) -> None:
+    at, as_in_the_paper = (
+        masking_threshold(babble(0, 1.0, of), None, of, profile) for of in (rate, RATE)
+    )
+    low = slice(3, round(3_600 / 7.8125))
+    assert at.theta.shape[1] == as_in_the_paper.theta.shape[1]
+    apart = decibels(at.theta[..., low]) - decibels(as_in_the_paper.theta[..., low])
+    assert float(apart.abs().max()) < 0.1
+    losses = [
+        float(masking_loss(0.3 * babble(1, 1.0, of), threshold))
+        for of, threshold in ((rate, at), (RATE, as_in_the_paper))
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 # ---- stored vectors of real clips -----------------------------------------------------------

@@ -73,6 +73,15 @@ def test_clips_of_another_rate_are_converted(name: str, speech: np.ndarray) -> N
     assert PACKAGES[name](*others, 22_050) == pytest.approx(score, abs=0.1)
 
 
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_narrow_sound_has_the_same_score_at_8_khz_as_at_16(name: str, speech: np.ndarray) -> None:
+    pytest.importorskip(name)
+    narrow = pcm.resample(speech, RATE, 8_000)
+    pair = narrow, with_noise(narrow, 1e-3)
+    score = PACKAGES[name](*(pcm.resample(clip, 8_000, RATE) for clip in pair), RATE)
+    assert PACKAGES[name](*pair, 8_000) == pytest.approx(score, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("name", "seconds", "told"),
     [

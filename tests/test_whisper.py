@@ -386,6 +386,14 @@ def test_a_target_too_long_for_one_output_is_refused(english: Any) -> None:
         english.encode("b" * (longest + 1), 16_000)
 
 
+def test_a_processor_of_another_rate_is_refused(tmp_path: Path) -> None:
+    folder = tiny.whisper(tmp_path / "narrow")
+    for path in folder.glob("*processor_config.json"):
+        path.write_text(path.read_text().replace('"sampling_rate": 16000', '"sampling_rate": 8000'))
+    with pytest.raises(VictimError, match=r"makes 100 frames .* at 8000 Hz, .* takes 200; correct"):
+        load(Whisper, folder)
+
+
 def test_a_clip_longer_than_the_window_is_refused(tmp_path: Path) -> None:
     victim = load(Whisper, tiny.whisper(tmp_path / "whole", seconds=30))
     assert len(victim.encode("open", 480_000)) == 3

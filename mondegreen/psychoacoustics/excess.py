@@ -53,9 +53,10 @@ def normalised_power(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
 def masking_loss(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     """The paper's loss of imperceptibility ℓθ: linear power above the threshold.
 
-    Shape: delta ``[B, T]`` -> ``[B]``: the mean of max(power - theta, 0) over all bins of its own
+    Shape: delta ``[B, T]`` -> ``[B]``: the mean of max(power - theta, 0) over the bins of its own
     frames, never over padding. Exactly 0, with gradient 0, for what stays under theta. On a
-    silent clip the loss is finite, with the reference of ``normalised_power``.
+    silent clip the loss is finite, with the reference of ``normalised_power``. At any rate the sum
+    over bins is divided by their number up to 8 kHz, see ``MaskingThreshold.bins``.
     Raises ``AudioError`` as ``normalised_power`` does.
 
     >>> from mondegreen.psychoacoustics.threshold import masking_threshold
@@ -64,8 +65,8 @@ def masking_loss(delta: Tensor, threshold: MaskingThreshold) -> Tensor:
     >>> round(float(masking_loss(1e-3 * audio, threshold)), 6)  # 60 dB below the tone that masks it
     0.0
     """
-    excess = (normalised_power(delta, threshold) - threshold.theta).relu().mean(-1)
-    return (excess * threshold.real).sum(-1) / threshold.frames
+    excess = (normalised_power(delta, threshold) - threshold.theta).relu().sum(-1)
+    return (excess * threshold.real).sum(-1) / threshold.frames / threshold.bins
 
 
 def level_of_loss(delta: Tensor, threshold: MaskingThreshold, loss: float) -> Tensor:
@@ -90,8 +91,8 @@ def level_of_loss(delta: Tensor, threshold: MaskingThreshold, loss: float) -> Te
     low = -high
     while float((high - low).max()) > 1e-3:
         middle = (low + high) / 2
-        excess = (power * (10 ** (middle / 10))[:, None, None] - threshold.theta).relu().mean(-1)
-        over = (excess * threshold.real).sum(-1) / threshold.frames > loss
+        excess = (power * (10 ** (middle / 10))[:, None, None] - threshold.theta).relu().sum(-1)
+        over = (excess * threshold.real).sum(-1) / threshold.frames / threshold.bins > loss
         low, high = torch.where(over, low, middle), torch.where(over, middle, high)
     return (low + high) / 2
 

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+PAPER_RATE = 16_000  # Hz
 LOUDEST = 10**9.6  # power of a clip's loudest bin after eq. (13), which is 96 dB
 
 # ---- from audio to a normalised spectrum ----------------------------------------------------
 
 
-def power_spectrum(audio: Tensor, window: int = 2048, hop: int = 512) -> Tensor:
+def power_spectrum(audio: Tensor, window: int, hop: int) -> Tensor:
     """Power |s(k)/N|² of every frame, eq. (12), without a window gain.
 
     Shape: audio ``[B, T]`` -> ``[B, frames, bins]``. Audio shorter than one window is zero-padded
@@ -100,6 +101,20 @@ def frames_of(lengths: Tensor, window: int, hop: int) -> Tensor:
     [1, 1, 2]
     """
     return 1 + (lengths - window).clamp(min=0) // hop
+
+
+def frame_size(sample_rate: int) -> tuple[int, int]:
+    """Window and hop in samples at a rate in Hz: the paper's at 16 kHz, and as long at any other.
+
+    What an ear hears at once is a stretch of time, not a number of samples: with 2048 samples at
+    8 kHz, loud sounds would mask what is 200 ms away. 32 samples for each kHz are 32 ms; multiples
+    of 32 have fast Fourier transforms.
+
+    >>> [frame_size(rate) for rate in (8_000, 16_000, 44_100)]
+    [(1024, 256), (2048, 512), (5632, 1408)]
+    """
+    hop = 32 * max(1, round(sample_rate / 1000))
+    return 4 * hop, hop
 
 
 def real_frames(frames: Tensor, n_frames: int) -> Tensor:

@@ -18,12 +18,10 @@ from torch import Tensor
 from mondegreen.audio.batch import pad
 from mondegreen.audio.passage import Excerpt
 from mondegreen.audio.pcm import FULL_SCALE, Pcm
-from mondegreen.psychoacoustics.spectrum import power_spectrum
+from mondegreen.psychoacoustics.spectrum import frame_size, power_spectrum
 from mondegreen.psychoacoustics.temporal import LASTS
 from mondegreen.psychoacoustics.threshold import (
     FRAMES_AT_ONCE,
-    HOP,
-    WINDOW,
     MaskingThreshold,
     masking_threshold,
 )
@@ -50,13 +48,14 @@ class Surroundings:
         >>> len(found.earlier)  # of 200 ms there are 3584 samples, but the recording begins later
         3072
         """
-        first = max(0, (excerpt.begin - WINDOW) // HOP + 1)
-        last = (excerpt.end - 1) // HOP
-        before = max(0, first - math.ceil(LASTS * sample_rate / HOP))
-        seen = _floats(excerpt.whole[first * HOP : last * HOP + WINDOW])
-        earlier = _floats(excerpt.whole[before * HOP : first * HOP])
-        begin, end = excerpt.begin - first * HOP, excerpt.end - first * HOP
-        return cls(seen, begin, end, _loudest(excerpt.whole), earlier)
+        window, hop = frame_size(sample_rate)
+        first = max(0, (excerpt.begin - window) // hop + 1)
+        last = (excerpt.end - 1) // hop
+        before = max(0, first - math.ceil(LASTS * sample_rate / hop))
+        seen = _floats(excerpt.whole[first * hop : last * hop + window])
+        earlier = _floats(excerpt.whole[before * hop : first * hop])
+        begin, end = excerpt.begin - first * hop, excerpt.end - first * hop
+        return cls(seen, begin, end, _loudest(excerpt.whole, window, hop), earlier)
 
     def with_earlier(self) -> Surroundings:
         """The same, and what sounded earlier is a part of the audio.
@@ -94,17 +93,17 @@ def thresholds_around(
         for theta, clip in zip(found.theta, clips, strict=True):
             if len(clip.earlier):
                 longer = thresholds_around([clip.with_earlier()], sample_rate, like, profile)
-                masked = longer.theta[0, len(clip.earlier) // HOP :]
+                masked = longer.theta[0, len(clip.earlier) // found.hop :]
                 theta[: len(masked)] = masked
     return found
 
 
-def _loudest(whole: Pcm) -> float:
+def _loudest(whole: Pcm, window: int, hop: int) -> float:
     """The power of the loudest bin of a recording, eq. (12), frames by frames."""
-    step = FRAMES_AT_ONCE * HOP
-    starts = range(0, max(len(whole) - WINDOW, 0) + 1, step)
-    pieces = (_floats(whole[start : start + step + WINDOW - HOP]) for start in starts)
-    return max(float(power_spectrum(piece[None], WINDOW, HOP).amax()) for piece in pieces)
+    step = FRAMES_AT_ONCE * hop
+    starts = range(0, max(len(whole) - window, 0) + 1, step)
+    pieces = (_floats(whole[start : start + step + window - hop]) for start in starts)
+    return max(float(power_spectrum(piece[None], window, hop).amax()) for piece in pieces)
 
 
 def _floats(pcm: Pcm) -> Tensor:

@@ -15,8 +15,10 @@ from mondegreen.psychoacoustics.maskers import Axis, packed, smoothed
 from mondegreen.psychoacoustics.profiles import Profile, axis_of, profile_of
 from mondegreen.psychoacoustics.spectrum import (
     LOUDEST,
+    PAPER_RATE,
     bark,
     bin_frequencies,
+    frame_size,
     frames_of,
     normalised,
     power_spectrum,
@@ -26,7 +28,6 @@ from mondegreen.psychoacoustics.spreading import Spreading
 from mondegreen.psychoacoustics.temporal import masked_in_time
 
 SLOPES = (27.0, -27.0, 0.0)  # dB per Bark, eqs. (7) and (9): below; above, of up to 113 dB
-WINDOW, HOP = 2048, 512  # samples, of the paper
 FRAMES_AT_ONCE = 256  # bounds memory, and keeps it near the size of the processor's cache
 
 # ---- step 2: individual thresholds ----------------------------------------------------------
@@ -165,6 +166,14 @@ class MaskingThreshold:
         return real_frames(self.frames, self.theta.shape[1])
 
     @property
+    def bins(self) -> float:
+        """The bins up to 8 kHz, all that the paper has: what a sum over bins is divided by.
+
+        At any rate, so that a change of a sound has the same loss whatever rate it is stored at.
+        """
+        return self.window * PAPER_RATE / 2 / self.sample_rate + 1
+
+    @property
     def silence(self) -> tuple[int, int]:
         """Samples of silence before and after a clip that put all of it in equally many frames.
 
@@ -212,8 +221,8 @@ def masking_threshold(
     lengths: Tensor | None,
     sample_rate: int,
     profile: str = "paper",
-    window: int = WINDOW,
-    hop: int = HOP,
+    window: int | None = None,
+    hop: int | None = None,
     loudest: Tensor | None = None,
 ) -> MaskingThreshold:
     """Masking threshold of every clip of a batch, each as if it were alone.
@@ -222,6 +231,7 @@ def masking_threshold(
     in eq. (13) is over all frames of the clip, and over ``loudest`` ``[B]``: the most power of eq.
     (12) in any frame of the recording that a clip is a part of. Silent frames hold the threshold in
     quiet alone, unless the profile is ``temporal``; so does a silent clip, whose ``psd_max`` is 0.
+    Without a window and a hop, in samples, they are those of ``frame_size``.
 
     Raises ``AudioError`` for another shape of audio or lengths, ``OptionError`` for an unknown
     profile or a window or hop that cannot be used.
@@ -232,6 +242,8 @@ def masking_threshold(
     ([1, 5, 1025], 89.4)
     """
     rules = profile_of(profile)
+    usual = frame_size(sample_rate)
+    window, hop = (usual[0] if window is None else window), (usual[1] if hop is None else hop)
     _check_frame_options(sample_rate, window, hop)
     lengths = _checked_lengths(audio, lengths)
     power = rules.gain * power_spectrum(without_padding(audio, lengths), window, hop)

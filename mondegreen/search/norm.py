@@ -92,7 +92,8 @@ class Norm:
         square = (energy * self.base).sum((1, 2))
         power = normalised_power(delta, self.threshold)
         theta, own = self.threshold.theta, self.threshold.real[..., None]
-        loss = (((power - theta).relu() * own).mean(-1).sum(-1)) / self.threshold.frames
+        loss = ((power - theta).relu() * own).sum(-1).sum(-1)
+        loss = loss / self.threshold.frames / self.threshold.bins
         above = (1 + (theta / power.clamp(min=_TINY)).pow(STEEP)).reciprocal()
         above = above.masked_fill(~(own & self.threshold.audible), 0)
         share = self.weighting.masking * square / (loss + self.weighting.floor)
@@ -116,8 +117,8 @@ class Norm:
         pooled = avg_pool1d(pad(above, (SHORTER // 2, SHORTER // 2)), SHORTER)
         spread = torch.einsum("sl,alk->ask", self.seen, pooled[..., : self.base.shape[2]])
         gain = LOUDEST * threshold.profile.delta_gain / reference(threshold.psd_max)
-        counted = threshold.frames * threshold.theta.shape[2] * threshold.window * self.window
-        return spread * (gain / counted)[:, None, None]
+        counted = threshold.bins * threshold.window * self.window
+        return spread * (gain / threshold.frames / counted)[:, None, None]
 
     def size(self, delta: Tensor, weights: Tensor) -> Tensor:
         """The root [A] of Σ w |δ̂|² of sounds [A, S]."""

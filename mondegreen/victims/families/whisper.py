@@ -48,7 +48,7 @@ class Whisper(Seq2Seq):
         config = model.generation_config
         refuse_other_settings(config)  # before `generate` is called for the prompt
         _refuse_fallbacks(config)
-        self.window = int(processor.feature_extractor.n_samples)
+        self.window = _window(model.config, processor.feature_extractor)
         settings = _settings(config, getattr(model.config, "forced_decoder_ids", None))
         prompt = self._prompt(settings)
         self._generates(prompt, _longest(model, len(prompt)), prefix=" ", **settings)
@@ -112,6 +112,18 @@ class Whisper(Seq2Seq):
             f"the clip lasts {seconds:.2f} s, but this recogniser takes {window:g} s at a time;"
             " split the clip"
         )
+
+
+def _window(config: Any, extractor: Any) -> int:
+    """Samples of a window, of which the encoder has a place for every second frame."""
+    frames, places = extractor.n_samples // extractor.hop_length, config.max_source_positions
+    if frames != 2 * places:
+        raise VictimError(
+            f"the processor makes {frames} frames of a window, at {extractor.sampling_rate} Hz, and"
+            f" the encoder takes {2 * places}; correct its preprocessor_config.json (Whisper hears"
+            " 30 s at 16000 Hz)"
+        )
+    return int(extractor.n_samples)
 
 
 def _at_once(ids: Tensor, _: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mondegreen.errors import VictimError
@@ -25,11 +26,11 @@ def frontend_of(extractor: Any) -> Frontend:
     """
     import transformers  # takes seconds to import, but an extractor has done so already
 
-    kinds: dict[type, type[Waveform | WhisperMel | ParakeetMel | KaldiFbank]] = {
+    kinds: dict[type, Callable[[Any], Frontend]] = {
         transformers.Wav2Vec2FeatureExtractor: Waveform,
         transformers.WhisperFeatureExtractor: WhisperMel,
         transformers.ParakeetFeatureExtractor: ParakeetMel,
-        transformers.Speech2TextFeatureExtractor: KaldiFbank,
+        transformers.Speech2TextFeatureExtractor: KaldiFbank.of,
     }
     for kind, frontend in kinds.items():
         if isinstance(extractor, kind):
