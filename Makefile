@@ -5,7 +5,7 @@ BIN := .venv/bin
 BASE := .venv/.base
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test fuzz check docs bench bench-full bench-peers
+.PHONY: install demo test fuzz check docs site sounds bench bench-full bench-peers
 
 install: $(INSTALLED)
 
@@ -44,6 +44,14 @@ check: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python docs/commands.py
 	$(BIN)/python docs/links.py
+
+# The site, in build/site: `python -m http.server --directory build/site` shows it.
+site: $(INSTALLED)
+	$(BIN)/python -m docs.website
+
+# What it plays: the notebook, run, and the attacks of the gallery; kept in build/sounds.
+sounds: $(INSTALLED)
+	$(BIN)/python -m docs.sounds
 
 # CLIPS are tables of clips (id, audio, text, target); the attacks on them are what takes the time.
 CLIPS ?= $(MONDEGREEN_LIBRISPEECH)/clips.tsv $(MONDEGREEN_SPEECH)/clips.tsv

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("rooms", type=Path, help="one result of a method in rooms")
     options = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
-    lines = [*_head(options.run), *_of_run(options.run), *_of_items(options.run)]
+    lines = [*_head(options.run), *_sounds(), *_of_run(options.run), *_of_items(options.run)]
     lines += _of_rooms(options.rooms)
     (DOCS / "gallery.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -49,6 +49,16 @@ def _head(run: Path) -> Iterator[str]:
         " can say whether a change is audible: [the report](report.md) plays the files, [the"
         " listening test](listening.md) asks listeners."
     )
+
+
+def _sounds() -> Iterator[str]:
+    """Where the site has its players; what they play is made by `docs/sounds.py`."""
+    yield from ("", "## To listen to", "")
+    yield (
+        "On the site, with players: attacks on the two recordings that come with the installation,"
+        " by the commands shown, so that they can be made again. (`make sounds site` makes them.)"
+    )
+    yield from ("", "<!-- sounds -->")
 
 
 def _of_run(run: Path) -> Iterator[str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from records import IN_ROOMS
+from toy import speech
+from typer import TyperException
 from typer.main import get_group
 
 from docs.commands import commands, section
 from docs.links import page as links_page
-from mondegreen.cli import app
+from mondegreen.audio.pcm import save
+from mondegreen.cli import app, main
 from mondegreen.names import EARS, EMBEDDED
 from mondegreen.victims.families.checkpoint import families
 
@@ -54,27 +59,103 @@ def test_every_command_has_its_exit_status() -> None:
     assert bare == [command for command in COMMANDS if command and command not in groups]
 
 
-CALL = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?(mondegreen \w.*?)(?:  #.*)?$", re.M)
+CALL = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?(mondegreen \w.*?)(?:  +#.*)?$", re.M)
+BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.M | re.S)
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 
 
 def shown_commands() -> set[str]:
     """The lines of code blocks of the pages that call the program, without their comments."""
-    found = set[str]()
-    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
-        blocks = re.findall(r"^```\w*\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
-        found |= {line for block in blocks for line in CALL.findall(block)}
-    return found
+    blocks = [block for page in PAGES for block in BLOCK.findall(page.read_text("utf-8"))]
+    return {line.strip() for block in blocks for line in CALL.findall(block)}
 
 
-@pytest.mark.parametrize("line", sorted(shown_commands()))
-def test_every_command_shown_has_the_flags_that_it_is_shown_with(line: str) -> None:
+def mentioned_commands() -> set[str]:
+    """Those within a sentence or a table, which may leave out what is clear."""
+    texts = [BLOCK.sub("", page.read_text("utf-8")) for page in PAGES]
+    return {line for text in texts for line in re.findall(r"`(mondegreen [a-z][^`\n|]*)`", text)}
+
+
+def found(line: str) -> tuple[Any, list[str]]:
+    """The command that a line calls, and the words after its name."""
     _, *words = shlex.split(line)
     command: Any = get_group(app)
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
+    return command, words
+
+
+@pytest.mark.parametrize("line", sorted(shown_commands()))
+def test_every_command_shown_can_be_typed(line: str) -> None:
+    command, words = found(line)
     assert not hasattr(command, "commands"), "there is no such command"
+    if "--help" not in words:
+        command.make_context(command.name, words)
+
+
+def test_a_command_that_cannot_be_typed_is_noticed() -> None:
+    for line in ("mondegreen defend a-run --with mp3", "mondegreen report a-run --htlm"):
+        command, words = found(line)
+        with pytest.raises(TyperException):
+            command.make_context(command.name, words)
+
+
+@pytest.mark.parametrize("line", sorted(mentioned_commands()))
+def test_every_command_mentioned_has_the_flags_that_it_is_given(line: str) -> None:
+    command, words = found(line)
+    assert not (words and hasattr(command, "commands")), "there is no such command"
     known = {flag for parameter in command.params for flag in parameter.opts} | {"--help"}
     assert {word.split("=")[0] for word in words if word.startswith("--")} <= known
+
+
+TROUBLE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the recordings that the page of troubles speaks of."""
+    folder = tmp_path_factory.mktemp("troubled")
+    save(folder / "clip.wav", speech(length=32_000), 16_000)
+    save(folder / "silence.wav", 0 * speech(length=32_000), 16_000)
+    save(folder / "long.wav", speech(length=130 * 8_000), 8_000)
+    (folder / "cut.wav").write_bytes((folder / "clip.wav").read_bytes()[:20_000])
+    (folder / "talk.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(200))
+    (folder / "first-run").mkdir()
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "answer"), re.findall(r"^\$ (.*)\n(error: .*)$", TROUBLE, re.M))
+def test_the_page_of_troubles_has_the_messages_that_come(
+    line: str,
+    answer: str,
+    troubled: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(troubled)
+    monkeypatch.setattr(sys, "argv", shlex.split(line))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == answer
+
+
+def test_a_word_is_explained_in_one_place() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    users = {word.lower() for word in re.findall("^### (.*)$", glossary, re.M)}
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    ours = page.split("## Glossary")[1].split("\n## ")[0]
+    developers = set(re.findall(r"^\| ([^|]+) \|", ours, re.M)) - {"word"}
+    assert len(users) > 30
+    assert len(developers) > 5
+    assert users & developers == set()
+
+
+def test_examples_in_python_come_out_as_shown() -> None:
+    tried = [doctest.testfile(str(page), module_relative=False) for page in PAGES]
+    assert sum(one.attempted for one in tried) > 0
+    assert [one.failed for one in tried] == [0] * len(tried)
 
 
 def test_the_page_of_numbers_names_fields_of_records() -> None:

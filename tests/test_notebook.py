@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import nbclient
-import nbformat
 import pytest
 from toy import linear_victim, speech
 
 import mondegreen as mg
+from docs.notebook import notebook_page, run
 from mondegreen import _in_notebook
 from mondegreen.attacks.result import Result
 from mondegreen.audio.pcm import save
@@ -81,10 +80,13 @@ def test_outside_of_a_notebook_nothing_is_registered(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_quickstart_runs_and_shows_a_verified_result(tmp_path: Path) -> None:
-    notebook = nbformat.read(QUICKSTART, as_version=4)
-    nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    notebook = run(QUICKSTART, tmp_path)
     loaded, attacked, told, _ = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert "<victim moonshine-tiny at 16000 Hz" in loaded.outputs[-1].data["text/plain"]
     assert "Good evening everyone" in html.unescape(attacked.outputs[-1].data["text/html"])
     assert "verified from the file: True" in told.outputs[0].text
     assert (tmp_path / "quickstart-result" / "adversarial.wav").is_file()
+    page = notebook_page(notebook, tmp_path)
+    assert "verified from the file: True" in page
+    (frame,) = re.findall(r'<iframe [^>]*src="sounds/([^"]*)"', page)
+    assert (tmp_path / frame).read_text(encoding="utf-8").count("data:audio/") >= 2
