@@ -31,7 +31,13 @@ def main() -> None:
     parser.add_argument("rooms", type=Path, help="one result of a method in rooms")
     options = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
-    lines = [*_head(options.run), *_sounds(), *_of_run(options.run), *_of_items(options.run)]
+    lines = [
+        "# Gallery",
+        *_sounds(),
+        *_head(options.run),
+        *_of_run(options.run),
+        *_of_items(options.run),
+    ]
     lines += _of_rooms(options.rooms)
     (DOCS / "gallery.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -39,8 +45,7 @@ def main() -> None:
 def _head(run: Path) -> Iterator[str]:
     records = [read_record(folder) for folder in item_folders(run)]
     first = records[0]
-    yield "# Gallery"
-    yield ""
+    yield from ("", "## To look at", "")
     yield (
         f"{len(records)} clips of LibriSpeech test-clean, recogniser {first.victim}, method"
         f" {first.options.method}, preset {first.options.preset}, which was tuned on these clips."
@@ -110,7 +115,7 @@ def _number(value: float | None) -> str:
 
 
 def _section(title: str, figure: str, paths: Sequence[Path], name: str, text: str) -> Iterator[str]:
-    yield from ("", f"## {title}")
+    yield from ("", f"### {title}")
     if text:
         yield from ("", text)
     yield from _picture(figure, paths, name, title)

@@ -27,17 +27,17 @@ def notebook_page(notebook: NotebookNode, frames: Path) -> str:
             parts.append(cell.source)
             continue
         parts.append(f"```python\n{cell.source}\n```")
-        parts += _shown(cell.outputs, frames)
+        parts += _shown(cell.outputs, frames / f"quickstart-{cell.id}.html")
     return "\n\n".join(parts)
 
 
-def _shown(outputs: list[NotebookNode], frames: Path) -> Iterator[str]:
+def _shown(outputs: list[NotebookNode], page: Path) -> Iterator[str]:
     for output in outputs:
+        if output.get("name") == "stderr":  # warnings of this machine's packages
+            continue
         data = output.get("data", {})
         framed = re.search(r'<iframe srcdoc="([^"]*)"', data.get("text/html", ""))
         if framed:
-            count = len(list(frames.glob("quickstart-*.html")))
-            page = frames / f"quickstart-{count + 1}.html"
             page.write_text(unescape(framed[1]), encoding="utf-8")
             yield f'<iframe class="report" src="sounds/{page.name}" title="The result"></iframe>'
         elif text := output.get("text") or data.get("text/plain", ""):

@@ -32,6 +32,12 @@ COMMANDS: Final = {
     "telephone": f"{EVENING} --through telephone",
     "untargeted": "two_cities.wav --to 5 --method untargeted --snr 30 --max-passes 150",
 }
+TITLES: Final = {
+    NOTED: "A few words, 150 passes",
+    "ten-seconds": "Ten seconds, 500 passes",
+    "telephone": "Through a telephone line",
+    "untargeted": "No target: what is said gets lost, at 30 dB",
+}
 
 
 def make() -> None:
@@ -41,15 +47,15 @@ def make() -> None:
     for name in ("beckett.wav", "two_cities.wav"):
         (results / name).unlink(missing_ok=True)
         (results / name).symlink_to(example().with_name(name))
-    if not (MADE / "quickstart.md").exists():
+    if not (results / NOTED).exists():
         page = notebook_page(run(NOTEBOOK, results), MADE)
-        (results / "quickstart-result").rename(results / NOTED)
         (MADE / "quickstart.md").write_text(page, encoding="utf-8")
+        (results / "quickstart-result").rename(results / NOTED)
     for name, words in COMMANDS.items():
         if not (results / name).exists():
             command = [sys.executable, "-m", "mondegreen", "attack", *shlex.split(words)]
             subprocess.run([*command, "--out", name], cwd=results, check=True)
-    for name in (NOTED, *COMMANDS):
+    for name in TITLES:
         _write(results / name, name)
 
 
@@ -65,8 +71,9 @@ def _write(item: Path, name: str) -> None:
 
 def players(names: list[str]) -> str:
     """The players of these results, or of all, as HTML in Markdown; none where none was made."""
-    found = [name for name in names or (NOTED, *COMMANDS) if (MADE / f"{name}.html").exists()]
-    return "\n\n".join(map(_player, found))
+    found = [name for name in names or TITLES if (MADE / f"{name}.html").exists()]
+    heads = {name: "" if names else f"### {TITLES[name]}\n\n" for name in found}
+    return "\n\n".join(heads[name] + _player(name) for name in found)
 
 
 def _player(name: str) -> str:
