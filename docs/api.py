@@ -152,7 +152,7 @@ class Reference:
 
     def _index(self) -> Iterator[str]:
         yield "# Python"
-        yield "All that the command line does, from Python. `import mondegreen as mg` has:"
+        yield "Attacks, results and measurements from Python. `import mondegreen as mg` has:"
         lines = []
         for name in self._package.exports or []:
             alias = self._package[str(name)]

@@ -13,7 +13,7 @@ def citation(file: Path) -> str:
     cff = yaml.safe_load(file.read_text(encoding="utf-8"))
     paper = cff["references"][0]
     software = {
-        "title": f"{{{cff['title']}}}: {' '.join(cff['abstract'].split())}",
+        "title": f"{{{cff['title']}}}",
         "author": f"{{{cff['authors'][0]['name']}}}",
         "version": cff["version"],
         "note": f"License: {cff['license']}",
@@ -36,9 +36,9 @@ def citation(file: Path) -> str:
             _bibtex("software", cff["title"], software),
             "The paper:",
             _bibtex("inproceedings", "qin2019imperceptible", conference),
-            "Say also which suite and version, which preset and how many passes your numbers are"
-            " from: every record and [card](docs/suites.md) has them. The same as a file that"
-            " reference managers read:",
+            "Say also which preset and how many passes your numbers are from, and of [a suite]"
+            "(docs/suites.md) its version: each record, and the card of a suite, has them.",
+            "The same as a file that reference managers read:",
             f'```yaml title="{file.name}"\n{file.read_text(encoding="utf-8").strip()}\n```',
         ]
     )
