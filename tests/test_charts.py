@@ -106,7 +106,7 @@ def some_clips(count: int, seed: int = 0) -> list[Entry]:
 
 
 def test_a_run_has_the_charts_that_its_records_tell(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run", {"a": a_record()}, {"b": "no"}, ["c"])
+    run = a_run(tmp_path / "run", {"a": a_record(), "d": a_record()}, {"b": "no"}, ["c"])
     assert [chart.name for chart in charts(read_series(run))] == ["passes", "quality"]
 
 
@@ -114,6 +114,15 @@ def test_rooms_and_several_series_have_charts_of_their_own() -> None:
     one, other = a_series(*some_clips(3)), a_series(*some_clips(2), label="other")
     assert [chart.name for chart in charts([one])] == ["passes", "quality", "rooms"]
     assert [chart.name for chart in charts([one, other])] == list(CHARTS)
+
+
+def test_charts_of_one_point_are_left_out_and_its_search_is_drawn_alone() -> None:
+    one = a_series(clip(snr_db=20.0, pesq_c2=3.0))
+    assert charts([one]) == charts([one, a_series(clip(snr_db=30.0), label="other")]) == []
+    curved = a_series(clip(losses={1: 50.0, 11: 5.0}, snr_db=20.0))
+    assert [chart.name for chart in charts([curved])] == ["passes"]
+    assert titles(drawn(draw_passes, curved)) == ["masking loss"]
+    assert [chart.name for chart in charts([a_series(clip(rooms=in_rooms(True)))])] == ["rooms"]
 
 
 def test_of_nothing_there_are_no_charts() -> None:
@@ -144,7 +153,7 @@ def test_masking_loss_is_drawn_with_the_middle_half() -> None:
 
 
 def test_a_masking_loss_of_nothing_stays_on_the_axis() -> None:
-    axes = drawn(draw_passes, a_series(clip(losses={1: 5.0, 11: 0.0}))).axes[1]
+    (axes,) = drawn(draw_passes, a_series(clip(losses={1: 5.0, 11: 0.0}))).axes
     assert axes.lines[0].get_ydata().tolist() == [5.0, 1e-3]
 
 
@@ -180,12 +189,30 @@ def test_of_very_many_clips_failures_have_a_thin_line() -> None:
     assert failed.get_linewidth() < verified.get_linewidth()
 
 
-@pytest.mark.parametrize("count", [1, DOTS + 1])
+@pytest.mark.parametrize("count", [2, DOTS + 1])
 def test_where_all_clips_failed_their_quality_is_drawn(count: int) -> None:
     failures = a_series(*[clip(False, snr_db=20.0)] * count)
     assert [chart.name for chart in charts([failures])] == ["passes", "quality"]
     *_, axes = drawn(draw_quality, failures).axes
     assert set(axes.lines[0].get_xdata()) == {20.0}
+
+
+def test_ratings_have_the_marks_of_the_verdict() -> None:
+    ratings = {"zimtohrli_mos": 4.5, "pesq_c2": 3.0, "snr_db": 20.0}
+    zimtohrli, pesq, *_, snr = drawn(draw_quality, a_series(clip(**ratings))).axes
+    dotted = [
+        [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"]
+        for axes in (zimtohrli, pesq, snr)
+    ]
+    assert dotted == [[4.0, 4.7], [3.5, 4.35], []]  # of docs/numbers.md
+
+
+def test_little_apart_does_not_fill_a_logarithmic_axis() -> None:
+    several = [a_series(*[clip(masking_loss=loss)] * 2) for loss in (100.0, 101.0)]
+    *_, axes = drawn(draw_methods, *several).axes
+    low, high = axes.get_xlim()
+    assert high / low == pytest.approx(10)
+    assert low * high == pytest.approx(100 * 101, rel=0.01)  # in its middle
 
 
 def test_only_what_was_measured_has_axes() -> None:
@@ -235,7 +262,7 @@ def test_series_differ_in_colour_marker_and_line() -> None:
 
 def test_a_series_keeps_its_colour_where_another_has_nothing() -> None:
     figure = drawn(draw_passes, a_series(clip()), a_series(clip(losses={1: 2.0}), label="b"))
-    assert [line.get_color() for line in figure.axes[1].lines] == [COLOURS[1]]
+    assert [line.get_color() for line in figure.axes[0].lines] == [COLOURS[1]]
 
 
 # ---- what a page gets
@@ -281,7 +308,7 @@ def test_a_label_that_begins_with_an_underscore_is_in_the_legend() -> None:
 def test_the_text_says_in_numbers_what_is_to_be_seen() -> None:
     clips = [clip(first=f, losses={1: 800.0, 91: 4.0}, snr_db=s) for f, s in [(5, 20.0), (9, 30.0)]]
     alts = {chart.name: chart.alt for chart in charts([a_series(*clips, clip(False, None))])}
-    assert "a run: 2 of 3 finished clips matched in the search" in alts["passes"]
+    assert "a run: 2 of 3 finished clips succeeded in the search" in alts["passes"]
     assert "half of these by pass 7, all by pass 9" in alts["passes"]
     assert "median masking loss 800 at pass 1, 4 at pass 91" in alts["passes"]
     assert "2 of 3 finished clips are verified" in alts["quality"]
@@ -290,11 +317,12 @@ def test_the_text_says_in_numbers_what_is_to_be_seen() -> None:
 
 def test_the_text_of_rooms_and_of_methods() -> None:
     rooms = clip(rooms=in_rooms(True, True, False, rt60=(0.5, 0.25, 1.0)))
-    alts = {chart.name: chart.alt for chart in charts([a_series(rooms), a_series(clip(False))])}
+    others = a_series(clip(False), clip(False))
+    alts = {chart.name: chart.alt for chart in charts([a_series(rooms), others])}
     assert "3 rooms with an RT60 from 0.25 to 1.00 s, in paper air; the target" in alts["rooms"]
     assert "the target is heard 2 of 3" in alts["rooms"]
     assert "verified 1 of 1, 100% (95 %: 21% to 100%)" in alts["methods"]
-    assert "verified 0 of 1, 0% (95 %: 0% to 79%)" in alts["methods"]
+    assert "verified 0 of 2, 0% (95 %: 0% to 66%)" in alts["methods"]
 
 
 # ---- what its reader sees

@@ -141,6 +141,7 @@ def test_judging(check: Check[Any], evidence: Any, state: str, told: str) -> Non
     finding = check.find(evidence)
     assert finding.state == state
     assert told in finding.detail
+    assert "target" not in finding.detail  # an untargeted attack has none
 
 
 # ---- cases

@@ -17,7 +17,8 @@ from toy import TARGET, linear_victim, speech
 from mondegreen import MondegreenError, attack
 from mondegreen.audio.pcm import save
 from mondegreen.measures.spectra import Spectra, levels
-from mondegreen.results.levels import Levels, read_levels
+from mondegreen.measures.spectra import spectra as measured
+from mondegreen.results.levels import Levels, levels_beside, read_levels
 
 AXES = {"frame_seconds": "0.032", "band_hertz": "31.25"}
 
@@ -179,3 +180,52 @@ def test_the_levels_of_an_attack_say_what_its_record_says(tmp_path: Path) -> Non
     assert read.decibels("clip").max() == 96.0  # the scale of eq. (13)
     assert (read.frame_seconds, read.band_hertz) == (512 / 16_000, 4 * 16_000 / 2048)
     assert read.seconds[-1] < 20_000 / 16_000 < read.seconds[-1] + 0.128
+
+
+# ---- of another sound, beside the original
+
+
+def a_sound(seconds: float, rate: int, seed: int = 0) -> NDArray[np.int16]:
+    """Noise that grows, so that every frame has its own level."""
+    random, count = np.random.default_rng(seed), round(seconds * rate)
+    return np.rint(random.normal(size=count) * np.linspace(10, 3000, count)).astype(np.int16)
+
+
+def its_levels(sound: NDArray[np.int16], rate: int, loudest: float = 0.0) -> Levels:
+    """As they are measured when an item is made."""
+    full_scale = (sound / 32768).astype(np.float32)
+    return levels(measured(full_scale, rate, full_scale, loudest=loudest))
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+@pytest.mark.parametrize("seconds", [0.1, 1.0])
+def test_the_original_beside_itself_has_its_own_levels(rate: int, seconds: float) -> None:
+    sound = a_sound(seconds, rate)
+    kept = its_levels(sound, rate)
+    found = levels_beside(kept, sound, sound, rate)
+    assert np.abs(found.astype(int) - kept.clip).max() <= 1  # half a decibel, by rounding
+
+
+def test_another_sound_is_on_the_scale_of_the_original() -> None:
+    sound = a_sound(1.0, 16_000)
+    kept = its_levels(sound, 16_000)
+    quieter = levels_beside(kept, sound, (sound / 10).astype(np.int16), 16_000)
+    lower = kept.clip.astype(int) - quieter
+    assert np.median(lower) == 40  # 20 dB
+
+
+def test_in_a_passage_the_loudest_bin_of_the_recording_may_be_elsewhere() -> None:
+    sound = a_sound(1.0, 16_000)
+    kept = its_levels(sound, 16_000, loudest=1.0)
+    assert kept.clip.max() < 2 * 96
+    found = levels_beside(kept, sound, sound, 16_000)
+    assert np.abs(found.astype(int) - kept.clip).max() <= 1
+
+
+@pytest.mark.parametrize(("frame_seconds", "band_hertz"), [(0.032, 1e-3), (1e3, 31.25), (0.0, 9.0)])
+def test_levels_of_another_sound_are_refused(frame_seconds: float, band_hertz: float) -> None:
+    sound = a_sound(1.0, 16_000)
+    array = its_levels(sound, 16_000).clip
+    other = Levels(frame_seconds, band_hertz, array, array, array, array)
+    with pytest.raises(ValueError, match="not of its sounds"):
+        levels_beside(other, sound, sound, 16_000)

@@ -164,16 +164,15 @@ def test_the_head_has_the_numbers_of_the_summary(tmp_path: Path) -> None:
         pending=["e"],
     )
     told = the_head(run)
-    assert told.lead == (
-        "In 3 of 4 clips, linear was made to transcribe the target, proved from the saved 16-bit"
-        " file: 75% (95 %: 30% to 95%)."  # Wilson, by hand: .3006, .9544
-    )
+    assert told.headline == "In 3 of 4 clips, linear was made to transcribe the target"
+    # Wilson, by hand: .3006, .9544
+    assert told.lead == "Proved from the saved 16-bit files: 75% (95 %: 30% to 95%)."
     assert told.audible == (
         "Of the verified clips, by these yardsticks: 0 probably inaudible, 1 audible on direct"
         " comparison, 2 plainly audible."
     )
+    assert told.bars == [("", [(0.0, 0.0), (0.0, 33.33), (33.33, 66.67)])]
     assert figures(run) == {
-        "Verified": "3 of 4",
         "Zimtohrli MOS, median of 3 verified": "4.40",
         "PESQ (Cor. 2), median of 3 verified": "3.00",
         "SNR, dB, median of 3 verified": "14.00",
@@ -185,19 +184,21 @@ def test_the_head_has_the_numbers_of_the_summary(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verified", "lead"),
+    ("verified", "told"),
     [
         (
             True,
-            "linear was made to transcribe the target, proved from the saved 16-bit file.",
+            ("linear was made to transcribe the target", "Proved from the saved 16-bit file."),
         ),
-        (False, "linear was not made to transcribe the target."),
+        (False, ("linear was not made to transcribe the target", "")),
     ],
 )
-def test_of_one_clip_there_are_no_medians(tmp_path: Path, verified: bool, lead: str) -> None:
-    told = the_head(sound_item(tmp_path / "a", verified=verified))
-    assert told.lead == lead
-    assert "median" not in str(told.figures)
+def test_of_one_clip_there_are_no_medians(
+    tmp_path: Path, verified: bool, told: tuple[str, str]
+) -> None:
+    found = the_head(sound_item(tmp_path / "a", verified=verified))
+    assert (found.headline, found.lead) == told
+    assert "median" not in str(found.figures)
 
 
 def test_method_and_data_are_told_in_words_and_paths_are_not(tmp_path: Path) -> None:
@@ -228,24 +229,24 @@ def test_a_manifest_that_tells_nothing_keeps_nobody_from_the_page(
 def test_a_run_without_a_finished_clip_says_so(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", errors={"a": "silent"}, pending=["b"])
     told = the_head(run)
-    assert told.lead.startswith("No clip is finished yet, of 2 clips")
+    assert told.headline == "No clip is finished yet, of 2 clips"
     assert told.figures == []
     assert "There are none" not in written(tmp_path, run)
 
 
 def test_a_run_without_clips_has_a_page_too(tmp_path: Path) -> None:
     page = written(tmp_path, a_run(tmp_path / "run"))
-    assert "The run has no clips." in page
+    assert "The run has no clips" in text_of(page)
     assert "There are none." in page
 
 
 def test_rooms_stand_beside_the_clean_clips(tmp_path: Path) -> None:
     clean = {"rooms": {**IN_ROOMS, "heard": 0.1}, "dry": DRY}
     run = sound_run(tmp_path / "run", {"a": {"bank": "b" * 64, "rooms": IN_ROOMS, "clean": clean}})
-    _, value, meaning = the_head(run).figures[1]
+    _, value, meaning = the_head(run).figures[0]
     assert value == "80%"
     assert meaning.endswith("in the original, in 10%")
-    assert "in at least half of the test rooms" in the_head(run).lead
+    assert "in at least half of the test rooms" in the_head(run).headline
     page = text_of(written(tmp_path, run))
     assert (
         "In paper air, the target is heard in 8 of 10 test rooms (80%; 95 %: 49% to 94%);"
@@ -257,8 +258,8 @@ def test_rooms_stand_beside_the_clean_clips(tmp_path: Path) -> None:
 def test_the_air_is_named_where_rooms_are(tmp_path: Path) -> None:
     real = REAL.model_dump(mode="json")
     run = sound_run(tmp_path / "run", {"a": {"bank": "b" * 64, "rooms": IN_ROOMS, "air": real}})
-    assert the_head(run).figures[1][0] == "Test rooms in real air"
-    assert "in at least half of the test rooms, in real air" in the_head(run).lead
+    assert the_head(run).figures[0][0] == "Test rooms in real air"
+    assert "in at least half of the test rooms, in real air" in the_head(run).headline
     page = text_of(written(tmp_path, run))
     assert "In real air, the target is heard in 8 of 10 test rooms" in page
 
@@ -360,15 +361,106 @@ def test_records_without_pesq_and_levels_have_a_page(tmp_path: Path) -> None:
 
 
 def test_the_verdict_leads_the_page_and_the_card(tmp_path: Path) -> None:
-    page = written(tmp_path, sound_run(tmp_path / "run", {"a": {"zimtohrli_mos": 3.2}}))
+    rated, other = {"zimtohrli_mos": 3.2}, {"verified": False}
+    page = written(tmp_path, sound_run(tmp_path / "run", {"a": rated, "b": other}))
     sentence = "Plainly audible by these yardsticks: Zimtohrli MOS 3.20 (below 4)."
     assert f'<p class="lead">{sentence}</p>' in page
     assert f"<p>{sentence}</p>" in page
 
 
+def story(page: str) -> tuple[str, list[str], str]:
+    """What a page of one result says first: its headline, its marks, and the texts that remain."""
+    headline = re.search(r"<h1 class=.story.>(.*?)</h1>", page, re.S)
+    texts = re.search(r'<dl class="texts">(.*?)</dl>', page, re.S)
+    assert headline is not None
+    marks = re.findall(r"<li class=\"\w+\">(.*?)</li>", page)
+    return text_of(headline[1]), marks, text_of(texts[1]) if texts else ""
+
+
+HEARD = "Original, heard as Nothing at all. → Adversarial, heard as"
+
+
+def test_a_page_of_one_result_begins_with_what_is_heard_and_how_audible_it_is(
+    tmp_path: Path,
+) -> None:
+    page = written(tmp_path, sound_run(tmp_path / "run", {"a": {"zimtohrli_mos": 4.5}}))
+    assert story(page) == (
+        f"{HEARD} Open the door.",
+        ["verified from the saved file", "audible on direct comparison"],
+        "",  # what is said, the target and both transcripts are in the headline
+    )
+    body = page[page.index("<body>") : page.index("<script>")]
+    assert body.index('class="player"') < body.index('class="drawings"')
+    assert body.index('class="drawings"') < body.index('class="gauges"')
+    assert "<table" not in body
+    assert "data-filter" not in body
+    assert "inaudible" not in page[page.index("<h1") : page.index("</ul>")]
+
+
+def test_a_headline_says_what_failed_and_leaves_the_differences_to_the_card(tmp_path: Path) -> None:
+    failed = {"verified": False, "heard": "open a door", "understood": False, "interrupted": True}
+    headline, marks, texts = story(written(tmp_path, sound_run(tmp_path / "run", {"a": failed})))
+    assert headline == f"{HEARD} open a door"
+    assert [marks[0], *marks[2:]] == [
+        *("not verified", "not understood before the attack", "interrupted"),
+    ]
+    assert "Target open the door" in texts
+    assert "not the target, WER 33.3%" in texts
+    stopped = {"verified": False, "heard": "", "interrupted": True}
+    run = sound_run(tmp_path / "stopped", {"a": stopped})
+    assert story(written(tmp_path, run))[0] == f"{HEARD} not transcribed"
+    silent = {"verified": False, "heard": "", "heard_clean": ""}
+    run = sound_run(tmp_path / "silent", {"a": silent})
+    assert story(written(tmp_path, run))[0].count("nothing") == 2
+
+
+def test_a_headline_in_rooms_and_without_a_target(tmp_path: Path) -> None:
+    rooms = {"bank": "b" * 64, "rooms": IN_ROOMS, "clean": {"rooms": IN_ROOMS, "dry": DRY}}
+    rooms |= {"quality_in_rooms": QUALITY_IN_ROOMS, "zimtohrli_mos": 4.25}
+    _, marks, _ = story(written(tmp_path, sound_run(tmp_path / "rooms", {"a": rooms})))
+    assert marks == [
+        "verified in 8 of 10 test rooms",
+        "plainly audible in the median room",
+        "audible on direct comparison as a file",
+    ]
+    lost = {"method": "untargeted", "target": None, "wer_target": None, "wer_original": 0.75}
+    lost |= {"heard_clean": "Open the door.", "heard": "Oh, penned."}
+    page = written(tmp_path, sound_run(tmp_path / "lost", {"a": lost}))
+    assert story(page)[1][:2] == ["verified from the saved file", "word error rate 75.0%"]
+    assert "the target" not in text_of(page)
+
+
+def test_a_headline_of_changed_files_and_of_hostile_texts(tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {"heard": HOSTILE, "heard_clean": "word " * 200}})
+    page = written(tmp_path, run)
+    headline, _, texts = story(page)
+    assert "<script>alert(1)</script>" in headline  # as text
+    assert page.count("<script>") == 1
+    assert "Transcript of the original word word" in texts  # all of it, as the headline is cut
+    (run / "items/a" / WAV).write_bytes(b"RIFF")
+    assert story(written(tmp_path, run))[1][0] == "files damaged"
+
+
+def test_what_others_heard_stays_beside_a_headline(tmp_path: Path) -> None:
+    run = sound_run(tmp_path / "run", {"a": {}})
+    keep_hearings(
+        run, Listening("b", 1, "float32", None), [a_claim(run, "Open the door.", True)], 1
+    )
+    assert story(written(tmp_path, run))[2] == "Transcript by b Open the door. the target"
+
+
+def test_filters_that_would_change_nothing_are_left_out(tmp_path: Path) -> None:
+    page = written(tmp_path, sound_run(tmp_path / "run", {"a": {}, "b": {}}))
+    assert "data-filter" not in page[page.index("<body>") : page.index("<script>")]
+    page = written(tmp_path, sound_run(tmp_path / "other", {"a": {}, "b": {"verified": False}}))
+    found = re.findall(r'data-filter="(\w*)".*?<span class="count">(\d+)</span>', page)
+    assert found == [("", "2"), ("verified", "1"), ("failed", "1")]
+
+
 def test_what_is_heard_in_rooms_leads_and_stands_beside_the_dry_figures(tmp_path: Path) -> None:
     there = {"quality_in_rooms": QUALITY_IN_ROOMS, "zimtohrli_mos": 4.25}
-    page = written(tmp_path, sound_run(tmp_path / "run", {"a": there}))
+    other = {"verified": False}
+    page = written(tmp_path, sound_run(tmp_path / "run", {"a": there, "b": other}))
     sentence = (
         "Plainly audible to a listener in the median room by these yardsticks: Zimtohrli MOS 3.50"
         " (below 4) and PESQ (Cor. 2) 3.25 (below 3.5). Without a room: audible on direct"
@@ -395,7 +487,7 @@ def test_a_page_of_untargeted_results_speaks_of_what_is_said(tmp_path: Path) -> 
     kept = {**how, "forbid": "door", "heard": "Open a door.", "verified": False}
     page = text_of(written(tmp_path, sound_run(tmp_path / "run", {"a": lost, "b": kept})))
     for told in (
-        "was made to mishear what is said, proved from the saved 16-bit file: 50%",
+        "In 1 of 2 clips, linear was made to mishear what is said Proved from the saved 16-bit",
         "Aim heard with at least 50% of its words wrong or without the word 'door'; wrong are 83",
         "compared with what is said, ignoring case and punctuation",
         "what was aimed for, WER to what is said > 100%",
@@ -413,7 +505,7 @@ def test_what_was_not_measured_says_why_on_its_card(tmp_path: Path) -> None:
 
 
 def test_other_levels_than_those_that_were_saved_are_not_drawn(tmp_path: Path) -> None:
-    run = sound_run(tmp_path / "run", {"a": {}})
+    run = sound_run(tmp_path / "run", {"a": {}, "b": {}})
     other = sound_item(tmp_path / "other", seconds=2.0) / "levels.safetensors"
     drawn = written(tmp_path, run).count("<img")
     (run / "items/a/levels.safetensors").write_bytes(other.read_bytes())
@@ -438,8 +530,8 @@ def test_an_item_inside_another_is_on_its_card(tmp_path: Path) -> None:
         written_page = write_report(sources, tmp_path / "page.html")
         assert written_page.clips == 1
         page = (tmp_path / "page.html").read_text()
-        assert len(re.findall(r"<tr data-kinds", page)) == 2
-        assert "robust : verified" in text_of(page)
+        for name in ("combined", "robust"):
+            assert text_of(page).count(f"{name} : verified") == 1
 
 
 def test_the_whole_record_is_there_and_can_be_read_back(tmp_path: Path) -> None:
@@ -591,12 +683,12 @@ def test_what_differs_besides_is_said_above_the_numbers(tmp_path: Path) -> None:
 
 def test_a_comparison_shows_the_numbers_of_every_run(tmp_path: Path) -> None:
     runs = [
-        sound_run(tmp_path / name, {"a": {"snr_db": snr}})
+        sound_run(tmp_path / name, {"a": {"snr_db": snr}, "b": {"snr_db": snr}})
         for name, snr in (("p", 11.5), ("q", 22.5))
     ]
     told = text_of(written(tmp_path, *runs))
     assert "SNR, dB, median 11.50 22.50" in told
-    assert told.count("p : verified") == 1
+    assert told.count("p : verified") == 2
 
 
 # ---- without what it does not need, and from the command line

@@ -19,9 +19,8 @@ from mondegreen import MondegreenError
 from mondegreen.audio.pcm import encode
 from mondegreen.errors import StorageError
 from mondegreen.report.page.exhibits import (
-    EXCESS,
+    COLOURS,
     HERTZ,
-    LEVEL,
     SECONDS,
     Tick,
     legend,
@@ -145,34 +144,34 @@ def one_band(*decibels: float, frame_seconds: float = 0.032) -> Levels:
 def test_low_frequencies_are_below_and_time_goes_to_the_right() -> None:
     array = np.array([[2, 4], [6, 8], [10, 12]], np.uint8)  # three frames of two bands
     levels = Levels(0.032, 31.25, array, array, array, array)
-    assert pixels(picture(levels, "clip", 0.0)).tolist() == [[2, 4, 6], [1, 3, 5]]
+    assert pixels(picture(array, levels, 0.0)).tolist() == [[2, 4, 6], [1, 3, 5]]
 
 
 def test_frames_stand_at_their_middles_and_the_ends_are_dark() -> None:
     # a window of 0.128 s: the first frame's middle is at 0.064 s, two columns of 0.032 s in
     levels = one_band(90, 90, 90)
-    assert pixels(picture(levels, "clip", 0.192)).tolist() == [[0, 0, 90, 90, 90, 0]]
+    assert pixels(picture(levels.clip, levels, 0.192)).tolist() == [[0, 0, 90, 90, 90, 0]]
 
 
 def test_levels_of_another_sound_ask_for_no_endless_picture() -> None:
-    wide = pixels(picture(one_band(90, 90, frame_seconds=1e-9), "clip", 60.0))
+    levels = one_band(90, 90, frame_seconds=1e-9)
+    wide = pixels(picture(levels.clip, levels, 60.0))
     assert wide.shape[1] <= 6
 
 
 def test_a_clip_of_one_frame_has_a_picture_of_one_column() -> None:
-    assert pixels(picture(one_band(90, frame_seconds=0.0), "clip", 0.1)).shape == (1, 1)
+    levels = one_band(90, frame_seconds=0.0)
+    assert pixels(picture(levels.clip, levels, 0.1)).shape == (1, 1)
 
 
 def test_colours_are_in_proportion_to_decibels_and_end_where_their_scale_does() -> None:
     levels = one_band(0, 0.5, 20, 96, 127)
-    assert pixels(picture(levels, "delta", 0.0)).tolist() == [[0, 0, 20, 96, 96]]
-    assert pixels(picture(levels, "excess", 0.0)).tolist() == [[0, 1, 40, 40, 40]]
+    assert pixels(picture(levels.delta, levels, 0.0)).tolist() == [[0, 0, 20, 96, 96]]
 
 
-@pytest.mark.parametrize("scale", [LEVEL, EXCESS])
-def test_the_legend_has_every_colour_once_from_dark_to_bright(scale) -> None:
-    image = Image.open(io.BytesIO(legend(scale)))
-    assert np.asarray(image).tolist() == [list(range(scale.colours))]
+def test_the_legend_has_every_colour_once_from_dark_to_bright() -> None:
+    image = Image.open(io.BytesIO(legend()))
+    assert np.asarray(image).tolist() == [list(range(COLOURS))]
     luma = np.asarray(image.convert("L"), int)[0]
     assert luma[0] == 0
     assert (np.diff(luma) >= 0).all()
@@ -180,10 +179,9 @@ def test_the_legend_has_every_colour_once_from_dark_to_bright(scale) -> None:
 
 
 def test_all_levels_have_one_palette() -> None:
-    palettes = {
-        bytes(Image.open(io.BytesIO(picture(some_levels(), of, 1.0))).palette.palette)
-        for of in ("clip", "theta", "delta")
-    }
+    levels = some_levels()
+    pngs = [picture(of, levels, 1.0) for of in (levels.clip, levels.theta, levels.delta)]
+    palettes = {bytes(Image.open(io.BytesIO(png)).palette.palette) for png in [*pngs, legend()]}
     assert len(palettes) == 1
 
 
@@ -197,8 +195,8 @@ def test_ticks_are_where_they_say() -> None:
     marks = ticks(257 * 31.25, HERTZ, 5, 1000)
     assert [tick.label for tick in marks] == ["0", "2", "4", "6", "8"]
     assert marks[-1].at == pytest.approx(8_000 / (257 * 31.25))
-    assert [tick.label for tick in scale_ticks(EXCESS)] == ["0", "5", "10", "15", "20+"]
-    assert [tick.at for tick in scale_ticks(LEVEL)] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert [tick.label for tick in scale_ticks()] == ["0", "24", "48", "72", "96"]
+    assert [tick.at for tick in scale_ticks()] == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 # ---- shelves

@@ -121,7 +121,8 @@ def test_keys_choose_and_play_while_the_player_has_the_focus(sound: Page) -> Non
     ]
     sound.keyboard.press("Space")
     assert sound.locator("audio").evaluate_all(PLAYING) == 0
-    sound.locator("#find").fill("1 2 3")  # elsewhere they are just characters
+    sound.locator("summary").first.focus()
+    sound.keyboard.press("1")  # elsewhere it is just a character
     expect(radios.nth(2)).to_be_checked()
 
 
@@ -135,7 +136,7 @@ def test_a_position_that_is_chosen_is_kept_before_anything_plays(sound: Page) ->
 
 
 def test_the_playhead_follows_and_a_picture_can_be_clicked(sound: Page) -> None:
-    image = sound.locator(".image").first
+    image = sound.locator(".drawings .image").first
     box = image.bounding_box()
     assert box is not None
     image.click(position={"x": box["width"] / 4, "y": 10})
@@ -144,7 +145,16 @@ def test_the_playhead_follows_and_a_picture_can_be_clicked(sound: Page) -> None:
         "heads => heads.map(h => (h.getBoundingClientRect().left"
         " - h.parentElement.getBoundingClientRect().left) / h.parentElement.clientWidth)"
     )
-    assert heads == pytest.approx([0.25] * 4, abs=0.01)
+    assert heads == pytest.approx([0.25] * 7, abs=0.01)  # of three waveforms, four spectrograms
+
+
+def test_a_waveform_can_be_clicked_to_hear_that_sound_from_there(sound: Page) -> None:
+    wave = sound.locator(".lane .image").nth(1)
+    box = wave.bounding_box()
+    assert box is not None
+    wave.click(position={"x": box["width"] / 2, "y": 10})
+    expect(sound.get_by_role("radio").nth(1)).to_be_checked()
+    assert float(sound.get_by_label("Position").input_value()) == pytest.approx(4.0, abs=0.05)
 
 
 def test_only_one_card_sounds(page: Page) -> None:
@@ -168,7 +178,8 @@ def test_media_beside_the_page_play_and_are_drawn(tab: Watched, pages: Path) -> 
     card(page)
     page.get_by_role("button", name="Play").click()
     until_it_plays(page)
-    widths = page.locator(".image img").evaluate_all("all => all.map(i => i.naturalWidth)")
+    pictures = page.locator(".drawings .image img")
+    widths = pictures.evaluate_all("all => all.map(i => i.naturalWidth)")
     assert widths == [250] * 4  # 8 s in columns of 32 ms
     assert tab.console == []
     assert all(address.startswith("file:") for address in tab.requests if "data:" not in address)
@@ -293,12 +304,19 @@ def test_a_thousand_clips_are_no_burden_until_they_are_opened(tab: Watched, tmp_
 # ---- for everybody
 
 
-def test_everything_can_be_reached_by_keyboard(tab: Watched, pages: Path) -> None:
-    page = tab.open(pages / "sound.html")
-    card(page)
-    page.evaluate("() => scrollTo(0, 0)")
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("sound.html", ("button", "radio", "range", "summary")),
+        ("many.html", ("search", "button", "scroll", "a", "summary")),
+    ],
+)
+def test_everything_can_be_reached_by_keyboard(
+    tab: Watched, pages: Path, name: str, kinds: tuple[str, ...]
+) -> None:
+    page = tab.open(pages / name)
     reached = []
-    for _ in range(40):
+    for _ in range(80):
         page.keyboard.press("Tab")
         reached.append(
             page.evaluate(
@@ -306,25 +324,27 @@ def test_everything_can_be_reached_by_keyboard(tab: Watched, pages: Path) -> Non
                 " return e.type || e.className || e.tagName.toLowerCase(); }"
             )
         )
-    for kind in ("search", "button", "radio", "range", "summary", "scroll", "a"):
+    for kind in kinds:
         assert kind in reached, (kind, reached)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(chromium: Browser, pages: Path, scheme: str) -> None:
+@pytest.mark.parametrize("name", ["kinds.html", "sound.html"])
+def test_axe_finds_nothing(chromium: Browser, pages: Path, scheme: str, name: str) -> None:
     with browser.watched(chromium, color_scheme=scheme) as seen:
-        page = seen.open(pages / "kinds.html")
+        page = seen.open(pages / name)
         page.locator("details").evaluate_all("all => all.forEach(d => { d.open = true; })")
-        for number in range(1, 13):
+        for number in range(1, 1 + page.locator(".card").count()):
             card(page, number)
         page.locator("details").evaluate_all("all => all.forEach(d => { d.open = true; })")
         assert seen.accessibility() == []
 
 
-@pytest.mark.parametrize("name", ["kinds.html", "compared.html"])
+@pytest.mark.parametrize("name", ["kinds.html", "sound.html", "compared.html"])
 def test_a_phone_has_nothing_to_scroll_sideways(chromium: Browser, pages: Path, name: str) -> None:
     with browser.watched(chromium, viewport={"width": 390, "height": 800}) as seen:
         page = seen.open(pages / name)
+        page.locator("details").evaluate_all("all => all.forEach(d => { d.open = true; })")
         for number in range(1, 1 + page.locator(".card").count()):
             card(page, number)
         page.locator("details").evaluate_all("all => all.forEach(d => { d.open = true; })")
@@ -334,7 +354,8 @@ def test_a_phone_has_nothing_to_scroll_sideways(chromium: Browser, pages: Path, 
 def test_a_laptop_shows_the_whole_table(chromium: Browser, pages: Path, tmp_path: Path) -> None:
     long = {"id": "LibriSpeech-test-clean-2961-960-0020", "heard": LONG, "target": LONG}
     worst = {"wer_target": 6.25, "snr_db": -23.45, "masking_loss": 2_838_964.0, "max_abs": 32_768.0}
-    run = sound_run(tmp_path / "a-run-of-clips", {"a": {**long, **worst, "passes": 142_000}})
+    worst = {**long, **worst, "passes": 142_000}
+    run = sound_run(tmp_path / "a-run-of-clips", {"a": worst, "b": worst})
     write_report([[run]], tmp_path / "long.html")
     write_report([[run], [pages / "kinds"]], tmp_path / "several.html")
     with browser.watched(chromium, viewport={"width": 1280, "height": 800}) as seen:
@@ -365,16 +386,22 @@ def test_without_script_there_are_head_charts_and_table(chromium: Browser, pages
         expect(page.locator("table.clips tbody tr")).to_have_count(12)
         expect(page.locator(".controls")).to_be_hidden()
         expect(page.get_by_text("allow this page to run its own script")).to_be_visible()
+        page = seen.open(pages / "sound.html")
+        expect(page.locator("audio")).to_have_count(3)
+        expect(page.locator("audio").first).to_be_visible()  # with the browser's own controls
+        expect(page.get_by_role("button", name="Play")).to_be_hidden()
+        expect(page.locator(".drawings img").first).to_be_visible()
 
 
 def test_printed_there_are_open_cards_and_nothing_to_press(tab: Watched, pages: Path) -> None:
     page = tab.open(pages / "kinds.html")
     page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
-    assert page.locator(".filled").count() == 12
+    assert page.locator(".filled").count() == 11  # that of the pending clip is closed
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(200)
-    drawn = page.locator(".image img").evaluate_all("all => all.map(i => i.naturalWidth > 0)")
+    pictures = page.locator(".drawings .image img")
+    drawn = pictures.evaluate_all("all => all.map(i => i.naturalWidth > 0)")
     assert drawn == [True] * 4 * 7  # those far below too
     expect(page.locator(".player").first).to_be_hidden()
     expect(page.locator(".controls")).to_be_hidden()

@@ -69,7 +69,7 @@ class Repetition:
     """Two transcripts and two losses of one sound."""
 
     heard: tuple[str, str]  # the transcripts
-    loss: tuple[float, float]  # of the target, in nats
+    loss: tuple[float, float]  # in nats
 
     @property
     def same_words(self) -> bool:
@@ -102,10 +102,10 @@ class Leak:
 
 @dataclass(frozen=True)
 class Rivalry:
-    """Examples made on another recogniser against a run's own, on the same clips and targets."""
+    """Examples made on another recogniser against a run's own, on the same clips and aims."""
 
     maker: str  # the recogniser that the others were made on
-    transferred: Count  # of theirs, those that the run's recogniser hears as the target
+    transferred: Count  # of theirs, those that succeed on the run's recogniser
     own: Count  # the same of the run's
 
 
@@ -198,11 +198,12 @@ def is_lost_in_16_bits(lost: Count) -> Verdict:
 
 
 def noise_succeeds(heard: Count) -> Verdict:
-    """Judge how many draws of random noise are heard as the target, where the attack's δ is.
+    """Judge how many draws of random noise do what the attack's δ is to do, in its place.
 
-    One is too many: a phrase of some words has next to no chance of being heard in random noise.
+    One is too many: a phrase of some words has next to no chance of being heard in random noise,
+    and where what is said is to be lost, noise that loses it shows that any change would have.
     """
-    return heard.hits > 0, f"{heard} draws of random noise are heard as the target"
+    return heard.hits > 0, f"{heard} draws of random noise succeed"
 
 
 def is_beaten_by_transfer(rivalries: Sequence[Rivalry]) -> Verdict:
@@ -229,7 +230,7 @@ def rooms_leak(leak: Leak) -> Verdict:
 def does_not_grow(sweep: Sweep) -> Verdict:
     """Judge whether the most that was allowed gives more successes than the least."""
     detail = (
-        f"heard as the target in {_listed(sweep.hits)} of {sweep.clips} clips"
+        f"the attack succeeds on {_listed(sweep.hits)} of {sweep.clips} clips"
         f" at {_listed(sweep.levels)} {sweep.unit}"
     )
     return sweep.hits[-1] <= sweep.hits[0], detail
@@ -237,7 +238,7 @@ def does_not_grow(sweep: Sweep) -> Verdict:
 
 def unbounded_fails(heard: Count) -> Verdict:
     """Judge how many clips an attack without a bound succeeds on."""
-    return heard.hits < heard.of, f"without a bound, {heard} clips are heard as the target"
+    return heard.hits < heard.of, f"without a bound, the attack succeeds on {heard} clips"
 
 
 def planted_is_not_found(hunts: Sequence[Hunt]) -> Verdict:

@@ -108,7 +108,7 @@ def repetitions(subject: Subject, on_done: OnDone) -> list[Repetition]:
 
 
 def in_white_noise(subject: Subject, on_done: OnDone) -> Count | NotMeasured:
-    """How many draws of white noise with δ's energy are heard as the target."""
+    """How many draws of white noise with δ's energy succeed."""
     if not subject.verified:
         return NotMeasured(NOTHING_VERIFIED)
     return Count.total(
@@ -138,7 +138,7 @@ def rivalries(subject: Subject, on_done: OnDone) -> list[Rivalry] | NotMeasured:
     own = _any_of((item.goal, item.heard_dry) for item in subject.items)
     common = [item for item in subject.others if item.goal in own]
     if not common:
-        return NotMeasured("the results on other recognisers are of other clips or targets")
+        return NotMeasured("the results on other recognisers are of other clips or aims")
     theirs: dict[str, list[tuple[Goal, bool]]] = {}
     for item in _each(common, on_done):
         outcome = item.goal, _is_heard(subject.victim, item)

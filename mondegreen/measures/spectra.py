@@ -13,7 +13,7 @@ from torch import Tensor
 from mondegreen.psychoacoustics.excess import normalised_power
 from mondegreen.psychoacoustics.spectrum import bin_frequencies
 from mondegreen.psychoacoustics.threshold import maskers, masking_threshold
-from mondegreen.results.levels import BINS_PER_BAND, STEPS_PER_DB, Levels
+from mondegreen.results.levels import BINS_PER_BAND, Levels, bands
 
 FLOOR_DB: Final = -20.0  # below this nothing is drawn; the clip's loudest bin is at 96 dB
 
@@ -74,14 +74,5 @@ def levels(spectra: Spectra) -> Levels:
     return Levels(
         float(spectra.seconds[1] - spectra.seconds[0]) if len(spectra.seconds) > 1 else 0.0,
         float(spectra.hertz[1] * BINS_PER_BAND),
-        *map(_bands, (spectra.clip, spectra.theta, spectra.delta, excess)),
+        *map(bands, (spectra.clip, spectra.theta, spectra.delta, excess)),
     )
-
-
-def _bands(decibels: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """[F, K] -> [F, ceil(K / BINS_PER_BAND)], the loudest of each band, in steps."""
-    steps = np.clip(np.rint(decibels * STEPS_PER_DB), 0, 255).astype(np.uint8)
-    missing = -steps.shape[1] % BINS_PER_BAND
-    padded = np.pad(steps, ((0, 0), (0, missing)))
-    loudest: NDArray[np.uint8] = padded.reshape(len(padded), -1, BINS_PER_BAND).max(2)
-    return loudest

@@ -1,6 +1,7 @@
 """What pictures of an item show: levels over time and frequency, small enough to keep beside it.
 
-Computed once, when the item is made, by `mondegreen.measures.spectra`; reading them needs no torch.
+Computed once, when the item is made, by `mondegreen.measures.spectra`; reading them needs no torch,
+and neither do the levels of the adversarial sound, which follow from its file.
 The level of a band is that of its loudest bin, so that nothing is hidden.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save as safetensors_bytes
 
+from mondegreen.audio.pcm import Pcm
 from mondegreen.errors import MondegreenError, reason
 from mondegreen.reading import parse_json, read_tensors
 from mondegreen.results.folder import LEVELS, hash_of
@@ -23,6 +25,7 @@ from mondegreen.results.record import Record
 STEPS_PER_DB: Final = 2  # levels are whole numbers of half decibels, 0 to 127.5 dB
 LARGEST: Final = 2**28  # bytes of the file
 BINS_PER_BAND: Final = 4  # 31 Hz at 16 kHz
+LONG: Final = 1e6  # seconds; no frame takes as long
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,42 @@ ARRAYS: Final = ("clip", "theta", "delta", "excess")
 AXES: Final = "axes"
 
 
+def bands(decibels: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """[F, K] -> [F, ceil(K / BINS_PER_BAND)], the loudest of each band, in steps."""
+    steps = np.clip(np.rint(decibels * STEPS_PER_DB), 0, 255).astype(np.uint8)
+    missing = -steps.shape[1] % BINS_PER_BAND
+    padded = np.pad(steps, ((0, 0), (0, missing)))
+    loudest: NDArray[np.uint8] = padded.reshape(len(padded), -1, BINS_PER_BAND).max(2)
+    return loudest
+
+
+def levels_beside(levels: Levels, original: Pcm, sound: Pcm, rate: int) -> NDArray[np.uint8]:
+    """[F, K] the levels of a sound [T] on the scale of the original's [T], at a rate in Hz.
+
+    Raises:
+        ValueError: the levels are not of that original.
+    """
+    window = round(BINS_PER_BAND * rate / levels.band_hertz)
+    hop = round(levels.frame_seconds * rate) or window  # a lone frame has no next one
+    frames = 1 + max(len(original) - window, 0) // hop
+    expected = frames, -(-(window // 2 + 1) // BINS_PER_BAND)
+    if window > rate or levels.clip.shape != expected:
+        raise ValueError("its levels are not of its sounds")
+    of_original, of_sound = (_decibels(one, window, hop) for one in (original, sound))
+    # of a passage, 96 dB is the loudest bin of all of the recording, which is not known here
+    loudest = float(levels.clip.max()) / STEPS_PER_DB
+    return bands(of_sound - of_original.max() + loudest)
+
+
+def _decibels(sound: Pcm, window: int, hop: int) -> NDArray[np.float64]:
+    """[F, bins] the power of each frame by eq. (12), but for a factor, in dB."""
+    padded = np.pad(sound, (0, max(window - len(sound), 0)))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
+    power = np.abs(np.fft.rfft(frames * np.hanning(window + 1)[:-1])) ** 2
+    levels: NDArray[np.float64] = 10 * np.log10(np.maximum(power, np.finfo(float).tiny))
+    return levels
+
+
 def levels_of(folder: Path, record: Record) -> Levels:
     """The levels beside a record.
 
@@ -105,6 +144,6 @@ def _checked(frame_seconds: float, band_hertz: float, arrays: dict[str, NDArray[
     clip = arrays["clip"]
     if len(shapes) != 1 or clip.dtype != np.uint8 or clip.ndim != 2 or not clip.size:
         raise ValueError("its arrays are not of one shape")
-    if not (0 <= frame_seconds < np.inf and 0 < band_hertz < np.inf):
+    if not (0 <= frame_seconds < LONG and 1 / LONG < band_hertz < np.inf):
         raise ValueError("its axes are not in seconds and hertz")
     return Levels(frame_seconds, band_hertz, **arrays)

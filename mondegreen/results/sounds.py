@@ -22,7 +22,6 @@ from mondegreen.results.item import check_files, read_delta, saved_pcm
 from mondegreen.results.record import Record
 
 PEAK: Final = FULL_SCALE // 2  # to which the perturbation is amplified
-PEAK_DB: Final = 20 * log10(PEAK / FULL_SCALE)  # dBFS
 
 
 @dataclass(frozen=True)

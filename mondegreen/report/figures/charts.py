@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from mondegreen.airs import air_name
 from mondegreen.report.figures.ink import COLUMN, INK, Draw, legend, log_axis, look, page_svg
 from mondegreen.report.numbers.series import (
+    Band,
     RoomShare,
     Series,
     fifths,
@@ -23,6 +24,7 @@ from mondegreen.report.numbers.series import (
     room_shares,
 )
 from mondegreen.report.numbers.summary_text import interval, one_line
+from mondegreen.results.verdict import RATINGS
 
 Keys = list[tuple[Line2D, str]]
 
@@ -47,25 +49,30 @@ SHOWN: Final = {  # what an axis shows at least, so that small differences do no
     "snr_db": (20.0, 30.0),
 }
 QUALITY: Final = tuple(SHOWN)
+MARKS: Final = {  # of the verdict, in what it goes by
+    one.name: [mark for mark in (one.plain, one.inaudible) if mark is not None] for one in RATINGS
+}
 MEDIANS: Final = ("zimtohrli_mos", "pesq_c2", "masking_loss", "snr_db")
 
 
 def draw_passes(figure: Figure, series: Sequence[Series]) -> None:
-    """Share of clips that had matched, and their masking loss, over gradient passes."""
+    """Share of clips that had succeeded, and their masking loss, over gradient passes.
+
+    Where there is one clip of each series, its success is but a point, and is left out if there is
+    something else.
+    """
     bands = [over_passes(some.records, "masking_loss") for some in series]
-    matched, *below = _panels(figure, [1.5] * (1 + any(bands)), _names(series))
-    for index, some in enumerate(series):
-        matched.step(*matched_by(some.records), where="post", **_line(index))
-    matched.set(title="clips that have matched the target", ylim=(-0.03, 1.03))
-    _percent(matched.yaxis)
-    for axes in below:
-        for index, band in enumerate(bands):
-            if band is not None:
-                low, median, high = (np.maximum(v, SMALLEST) for v in band[1:])
-                axes.plot(band.passes, median, **_line(index))
-                axes.fill_between(band.passes, low, high, color=look(index).color, alpha=0.15, lw=0)
-        axes.set(title="masking loss, median and quartiles")
-        log_axis(axes, "y")
+    curved, many = any(bands), _are_many(series)
+    succeeded = many or not curved
+    panels = _panels(figure, [1.5] * (succeeded + curved), _names(series))
+    if succeeded:
+        for index, some in enumerate(series):
+            panels[0].step(*matched_by(some.records), where="post", **_line(index))
+        panels[0].set(title="clips whose search has succeeded", ylim=(-0.03, 1.03))
+        _percent(panels[0].yaxis)
+    if curved:
+        _bands(panels[-1], bands)
+        panels[-1].set(title=f"masking loss{', median and quartiles' if many else ''}")
     last = max(axes.get_xlim()[1] for axes in figure.axes)
     for axes in figure.axes:
         axes.set_xlim(0, last)
@@ -77,10 +84,14 @@ def draw_quality(figure: Figure, series: Sequence[Series]) -> None:
     shown = [c for c in QUALITY if any(c in e.cells for some in series for e in some.entries)]
     many = max(len(some.records) for some in series) > DOTS
     keys = _names(series) + _kinds(series, many)
+    if set(shown) & set(MARKS):
+        keys.append((Line2D([], [], color=INK, lw=0.6, ls=":"), "marks of the verdict"))
     heights = [1.25 if many else 0.5 + 0.22 * len(series)] * len(shown)
     for axes, column in zip(_panels(figure, heights, keys), shown, strict=True):
         for index, some in enumerate(series):
             (_shares_below if many else _dots)(axes, index, some, column)
+        for mark in MARKS.get(column, ()):
+            axes.axvline(mark, color=INK, lw=0.6, ls=":", zorder=1)
         axes.set_title(TITLES[column])
         _widen(axes, column)
         _percent(axes.yaxis) if many else _rows(axes, len(series))
@@ -132,6 +143,15 @@ def draw_methods(figure: Figure, series: Sequence[Series]) -> None:
 
 
 # ---- parts of charts
+
+
+def _are_many(series: Sequence[Series]) -> bool:
+    """Whether there is a series of several clips, and not just a point of each."""
+    return any(len(some.records) > 1 for some in series)
+
+
+def _have_curves(series: Sequence[Series]) -> bool:
+    return any(over_passes(some.records, "masking_loss") for some in series)
 
 
 def _panels(figure: Figure, heights: Sequence[float], keys: Keys) -> list[Axes]:
@@ -197,6 +217,16 @@ def _shares_below(axes: Axes, index: int, some: Series, column: str) -> None:
             axes.step(x, y, where="post", **_line(index), lw=width)
 
 
+def _bands(axes: Axes, bands: Sequence[Band | None]) -> None:
+    """Medians with the middle half around them, on a logarithmic axis."""
+    for index, band in enumerate(bands):
+        if band is not None:
+            low, median, high = (np.maximum(v, SMALLEST) for v in band[1:])
+            axes.plot(band.passes, median, **_line(index))
+            axes.fill_between(band.passes, low, high, color=look(index).color, alpha=0.15, lw=0)
+    log_axis(axes, "y")
+
+
 def _interval(axes: Axes, row: int, low: float, middle: float, high: float) -> None:
     colour, marker, _ = look(row)
     axes.plot([low, high], [row, row], color=colour, ls="-")
@@ -230,6 +260,8 @@ class Kind(NamedTuple):
     describe: Callable[[Series], str]  # in words and numbers; empty where there is nothing to draw
     needs: str  # what has to be there, in a sentence
     least: int = 1  # of how many series there must be something
+    # whether there is more to see than a point of each, without which a page leaves it out
+    tells: Callable[[Sequence[Series]], bool] = _are_many
 
 
 class Chart(NamedTuple):
@@ -242,11 +274,11 @@ class Chart(NamedTuple):
 
 
 def charts(series: Sequence[Series]) -> list[Chart]:
-    """All the charts of some series that there is something to draw in."""
+    """All the charts of some series that there is something to see in."""
     return [
         Chart(name, kind.title, _alt(kind, series), page_svg(draw))
         for name, kind in CHARTS.items()
-        if (draw := drawing(name, series)) is not None
+        if kind.tells(series) and (draw := drawing(name, series)) is not None
     ]
 
 
@@ -270,7 +302,7 @@ def _passes(some: Series) -> str:
     if not some.records:
         return ""
     first = [r.first_match for r in some.records if r.first_match is not None]
-    text = f"{len(first):,} of {len(some.records):,} finished clips matched in the search"
+    text = f"{len(first):,} of {len(some.records):,} finished clips succeeded in the search"
     if first:
         text += f", half of these by pass {np.median(first):,.0f}, all by pass {max(first):,}"
     band = over_passes(some.records, "masking_loss")
@@ -328,13 +360,20 @@ def _number(value: float) -> str:
 
 CLIP: Final = "It needs a finished clip."
 CHARTS: Final[Mapping[str, Kind]] = {
-    "passes": Kind("Success and masking loss over gradient passes", draw_passes, _passes, CLIP),
+    "passes": Kind(
+        "The search over gradient passes",
+        draw_passes,
+        _passes,
+        CLIP,
+        tells=lambda series: _are_many(series) or _have_curves(series),
+    ),
     "quality": Kind("Audibility of the perturbations", draw_quality, _quality, CLIP),
     "rooms": Kind(
         "Rooms in which the target is heard",
         draw_room_shares,
         _rooms,
         "It needs results of a method in rooms whose RT60 is known.",
+        tells=lambda _: True,
     ),
     "methods": Kind(
         "Side by side",

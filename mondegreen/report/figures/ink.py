@@ -171,10 +171,16 @@ def shortened(text: str, cells: int) -> str:
 
 
 def log_axis(axes: Axes, which: str) -> None:
-    """Make the "x" or "y" axis of drawn axes logarithmic, with numbers instead of powers."""
+    """Make the "x" or "y" axis of drawn axes logarithmic, with numbers instead of powers.
+
+    It spans a factor of ten at least, so that small differences do not fill it.
+    """
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
     low, high = axis.get_view_interval()
+    if (wider := (10 * low / high) ** 0.5) > 1:
+        low, high = low / wider, high * wider
+        axes.set(**{f"{which}lim": (low, high)})
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 20 * low else (1,), numticks=6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())

@@ -232,7 +232,8 @@ def draw_curve(record: Record, path: Path) -> None:
         heard, *lines = figure.subplots(
             1 + len(shown), sharex=True, height_ratios=[0.6, *[1.0] * len(shown)]
         )
-        _heard(heard, record.curve)
+        what = "aim met" if record.target is None else "heard as the target"
+        _heard(heard, record.curve, what)
         for axes, field in zip(lines, shown, strict=True):
             _line(axes, record, field)
         for axes in figure.axes:
@@ -257,14 +258,14 @@ def _title(record: Record, begun: Sequence[tuple[str, int]]) -> str:
     return f"{one_line(record.id)}: {'; '.join([*parts, saved])}"
 
 
-def _heard(axes: Axes, points: Sequence[Point]) -> None:
-    """The share of what was judged that was heard as the target, filled where it was enough."""
+def _heard(axes: Axes, points: Sequence[Point], what: str) -> None:
+    """The share of what was judged that was as it should be, filled where it was enough."""
     for matched, inside in ((False, "none"), (True, COLOURS[0])):
         some = [point for point in points if point.matched is matched]
         shares = [p.hits / p.judged if p.judged else float(p.matched) for p in some]
         passes = [point.passes for point in some]
         axes.plot(passes, shares, "o", ms=2.5, mew=0.6, mfc=inside, color=COLOURS[0])
-    axes.set(title="heard as the target; filled: success", ylim=(-0.25, 1.25), yticks=[0, 1])
+    axes.set(title=f"{what}; filled: success", ylim=(-0.25, 1.25), yticks=[0, 1])
     several = any(point.judged > 1 for point in points)
     axes.set_yticklabels(["none", "all"] if several else ["no", "yes"])
 

@@ -12,6 +12,7 @@ from mondegreen.report.numbers.measures import MEASURES
 from mondegreen.report.numbers.sources import Gathered, TargetedClip
 from mondegreen.report.numbers.summary_text import UNKNOWN, one_line
 from mondegreen.report.page.exhibits import Exhibit, Spectrogram, Track, spectrograms, tracks
+from mondegreen.report.page.gauges import Gauge, gauges
 from mondegreen.report.page.media import Shelf
 from mondegreen.report.page.transcripts import Tone, Transcript, never_transcribed, transcripts
 from mondegreen.results.record import InRooms, Record
@@ -73,6 +74,7 @@ class Shown(NamedTuple):
     cells: Mapping[str, Any]  # what is shown of its row
     pictured: bool  # there are levels to draw
     verdict: str  # how audible it is, in a sentence; empty: not known
+    gauges: list[tuple[str, list[Gauge]]]  # why, by where it is heard
     unmeasured: str  # what was not measured, and why; empty: all was
     problem: str  # why something cannot be played or drawn; may be empty
     passage: str  # which one was attacked, in a sentence; empty: all was
@@ -92,6 +94,11 @@ class Card(NamedTuple):
     seconds: float  # how long its sounds are
     tracks: list[Track]
     spectrograms: list[Spectrogram]
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is more to show than that it is still to be attacked."""
+        return any(one.outcome.word != "pending" for one in self.attempts)
 
 
 def make_cards(gathered: Gathered, shelf: Shelf, on_card: OnCard | None = None) -> Iterator[Card]:
@@ -135,6 +142,7 @@ def _shown(part: int, found: Exhibit) -> Shown:
         cells,
         found.levels is not None,
         verdict_sentences(record) if record else "",
+        gauges(record) if record else [],
         _unmeasured(record),
         found.problem,
         _passage(record),

@@ -1,8 +1,8 @@
-"""What can be heard and seen of a clip: the tracks of its player, and its spectrograms.
+"""What can be heard and seen of a clip: the tracks of its player, waveforms, and spectrograms.
 
 Spectrograms are PNGs with a palette, a pixel for each frame and band of
-`mondegreen.results.levels`. All levels share one scale, and so do all excesses over the masking
-threshold, so that pictures can be compared by their colours.
+`mondegreen.results.levels`. All of them share one scale, so that they can be compared by their
+colours.
 """
 
 from __future__ import annotations
@@ -22,25 +22,13 @@ from mondegreen.errors import MondegreenError
 from mondegreen.report.figures.ink import HEAT
 from mondegreen.report.numbers.entries import Entry
 from mondegreen.report.page.media import Shelf
+from mondegreen.report.page.waves import CHANGE, SOUND, wave
 from mondegreen.results.folder import LEVELS
-from mondegreen.results.levels import STEPS_PER_DB, Levels, levels_of
-from mondegreen.results.sounds import PEAK_DB, Sounds, read_sounds
+from mondegreen.results.levels import STEPS_PER_DB, Levels, levels_beside, levels_of
+from mondegreen.results.sounds import Sounds, read_sounds
 
 HERTZ: Final = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
 SECONDS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
-
-
-class Scale(NamedTuple):
-    """What colours stand for."""
-
-    top_db: int  # the brightest colour; the darkest is 0 dB
-    step_db: float  # levels within a step have one colour
-    beyond: bool  # levels above the brightest colour occur
-
-    @property
-    def colours(self) -> int:
-        """How many there are."""
-        return round(self.top_db / self.step_db) + 1
 
 
 class Tick(NamedTuple):
@@ -50,24 +38,23 @@ class Tick(NamedTuple):
     label: str
 
 
-LEVEL: Final = Scale(96, 1.0, beyond=False)
-EXCESS: Final = Scale(20, 0.5, beyond=True)
-PICTURES: Final = {  # of `Levels`: what they show, and their scale
-    "clip": ("Original", LEVEL),
-    "theta": ("Masking threshold θ of the original", LEVEL),
-    "delta": ("Perturbation δ", LEVEL),
-    "excess": ("Perturbation above the threshold", EXCESS),
+TOP_DB: Final = 96  # the brightest colour; the darkest is 0 dB, and there is one for each dB
+COLOURS: Final = TOP_DB + 1
+PICTURES: Final = {  # what is drawn, in this order, and what it is called
+    "clip": "Original",
+    "adversarial": "Adversarial",
+    "delta": "Perturbation δ",
+    "theta": "Masking threshold θ of the original",
 }
 OF_THE_CLIP: Final = {"clip", "theta"}  # the same in all attempts
 
 
-def picture(levels: Levels, of: str, seconds: float) -> bytes:
-    """One of `PICTURES` as a PNG over the clip's whole length in s, low frequencies below.
+def picture(steps: NDArray[np.uint8], levels: Levels, seconds: float) -> bytes:
+    """Levels [F, K] as a PNG over the clip's whole length in s, low frequencies below.
 
-    Both ends, which no whole frame covers, are as dark as silence.
+    Both ends, which no whole frame covers, are as dark as silence. `levels` tells the axes.
     """
-    steps: NDArray[np.uint8] = getattr(levels, of)
-    return _png(np.pad(steps, (_missing(levels, seconds), (0, 0))).T[::-1], PICTURES[of][1])
+    return _png(np.pad(steps, (_missing(levels, seconds), (0, 0))).T[::-1])
 
 
 def _missing(levels: Levels, seconds: float) -> tuple[int, int]:
@@ -81,32 +68,29 @@ def _missing(levels: Levels, seconds: float) -> tuple[int, int]:
     return min(before, frames), min(missing - before, frames)
 
 
-def legend(scale: Scale) -> bytes:
-    """The colours of a scale from left to right, one pixel high."""
-    decibels = np.arange(scale.colours) * scale.step_db
-    return _png(np.rint(decibels * STEPS_PER_DB).astype(np.uint8)[None], scale)
+def legend() -> bytes:
+    """The colours from left to right, one pixel high."""
+    return _png((np.arange(COLOURS) * STEPS_PER_DB).astype(np.uint8)[None])
 
 
-def _png(steps: NDArray[np.uint8], scale: Scale) -> bytes:
-    index = steps // round(scale.step_db * STEPS_PER_DB)
-    image = Image.fromarray(np.minimum(index, scale.colours - 1).astype(np.uint8), "P")
-    image.putpalette(_palette(scale.colours))
+def _png(steps: NDArray[np.uint8]) -> bytes:
+    index = np.minimum(steps // STEPS_PER_DB, COLOURS - 1).astype(np.uint8)
+    image = Image.fromarray(index, "P")
+    image.putpalette(_palette())
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()
 
 
 @cache
-def _palette(colours: int) -> list[int]:
-    shades = colormaps[HEAT](np.linspace(0, 1, colours), bytes=True)
+def _palette() -> list[int]:
+    shades = colormaps[HEAT](np.linspace(0, 1, COLOURS), bytes=True)
     return [int(part) for part in np.asarray(shades)[:, :3].ravel()]
 
 
-def scale_ticks(scale: Scale) -> list[Tick]:
-    """Five marks along a scale, in decibels."""
-    labels = [f"{quarter * scale.top_db // 4}" for quarter in range(5)]
-    labels[-1] += "+" if scale.beyond else ""
-    return [Tick(quarter / 4, label) for quarter, label in enumerate(labels)]
+def scale_ticks() -> list[Tick]:
+    """Five marks along the colours, in decibels."""
+    return [Tick(quarter / 4, f"{quarter * TOP_DB // 4}") for quarter in range(5)]
 
 
 def ticks(length: float, steps: Sequence[float], most: int, unit: float = 1) -> list[Tick]:
@@ -128,6 +112,7 @@ class Exhibit(NamedTuple):
     entry: Entry
     sounds: Sounds | None = None
     levels: Levels | None = None
+    adversarial: NDArray[np.uint8] | None = None  # [F, K] levels of that; known where `levels` are
     problem: str = ""  # why something cannot be played or drawn
 
     @classmethod
@@ -143,9 +128,11 @@ class Exhibit(NamedTuple):
         if LEVELS not in record.files:
             return cls(label, entry, sounds)
         try:
-            return cls(label, entry, sounds, levels_of(folder, record))
-        except MondegreenError as error:
+            levels = levels_of(folder, record)
+            beside = levels_beside(levels, sounds.original, sounds.adversarial, sounds.rate)
+        except (MondegreenError, ValueError) as error:
             return cls(label, entry, sounds, problem=f"It cannot be drawn: {error}")
+        return cls(label, entry, sounds, levels, beside)
 
 
 class Track(NamedTuple):
@@ -154,6 +141,7 @@ class Track(NamedTuple):
     label: str
     detail: str
     medium: str
+    wave: str  # likewise, of its picture
 
 
 def tracks(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Track]:
@@ -162,25 +150,39 @@ def tracks(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Track]:
     The recording comes once, unless attempts were made on different samples.
     """
     heard = [(one.label, one.sounds) for one in exhibits if one.sounds is not None]
-    originals = [_track("Original", label, s.original, s.rate, shelf) for label, s in heard]
+    originals = [
+        _track("Original", label, s.original, s.rate, wave((s.original, SOUND)), shelf)
+        for label, s in heard
+    ]
     if len({track.medium for track in originals}) == 1:
         originals = [originals[0]._replace(detail="")]
     return [
         *originals,
-        *(_track("Adversarial", label, s.adversarial, s.rate, shelf) for label, s in heard),
+        *(
+            _track("Adversarial", label, s.adversarial, s.rate, _both(s), shelf)
+            for label, s in heard
+        ),
         *(track for label, s in heard for track in _perturbation(label, s, shelf)),
     ]
 
 
-def _track(what: str, label: str, pcm: Pcm, rate: int, shelf: Shelf) -> Track:
-    return Track(what, label, shelf.put(what.lower(), encode(pcm, rate, "FLAC"), "flac"))
+def _track(what: str, label: str, pcm: Pcm, rate: int, drawn: bytes, shelf: Shelf) -> Track:
+    kind = what.lower()
+    sound = shelf.put(kind, encode(pcm, rate, "FLAC"), "flac")
+    return Track(what, label, sound, shelf.put(kind, drawn, "svg"))
+
+
+def _both(sounds: Sounds) -> bytes:
+    """The waveform of the adversarial file, and over it what was changed."""
+    change = sounds.adversarial.astype(np.int32) - sounds.original
+    return wave((sounds.adversarial, SOUND), (change, CHANGE))
 
 
 def _perturbation(label: str, sounds: Sounds, shelf: Shelf) -> Iterator[Track]:
     if sounds.perturbation is not None:
-        gain = f"{sounds.gain_db:+.1f} dB, to a peak of {PEAK_DB:.0f} dB".replace("-", "−")
-        detail = f"{label}, {gain}" if label else gain
-        track = _track("Perturbation", detail, sounds.perturbation, sounds.rate, shelf)
+        gain = f"{sounds.gain_db:+.1f} dB".replace("-", "−")
+        detail, drawn = f"{label}, {gain}" if label else gain, wave((sounds.perturbation, CHANGE))
+        track = _track("Perturbation", detail, sounds.perturbation, sounds.rate, drawn, shelf)
         yield track._replace(label="Perturbation alone")
 
 
@@ -199,25 +201,31 @@ def spectrograms(exhibits: Sequence[Exhibit], shelf: Shelf) -> list[Spectrogram]
     seen: dict[tuple[str, str], Spectrogram] = {}
     for of in PICTURES:
         for one in exhibits:
-            if one.sounds and one.levels:
-                drawn = _spectrogram(of, one, one.sounds.seconds, one.levels, shelf)
+            if one.sounds and one.levels is not None and one.adversarial is not None:
+                steps = one.adversarial if of == "adversarial" else getattr(one.levels, of)
+                drawn = _spectrogram(of, steps, one, one.levels, one.sounds.seconds, shelf)
                 seen.setdefault((drawn.medium, drawn.title), drawn)
     return list(seen.values())
 
 
 def _spectrogram(
-    of: str, one: Exhibit, seconds: float, levels: Levels, shelf: Shelf
+    of: str,
+    steps: NDArray[np.uint8],
+    one: Exhibit,
+    levels: Levels,
+    seconds: float,
+    shelf: Shelf,
 ) -> Spectrogram:
-    title, over = PICTURES[of][0], f"over {seconds:.1f} s and all frequencies"
+    title, over = PICTURES[of], f"over {seconds:.1f} s and all frequencies"
     alt = f"Spectrogram: {title}, {over}."
-    if of == "excess" and one.entry.record:
+    if of == "delta" and one.entry.record:
         above = one.entry.record.quality.masking
         by = f"{above.max_excess_db:.0f} dB at most"
-        alt = f"{title}, {over}: in {above.share_above:.1%} of all bins, by {by}."
+        alt += f" It is above the masking threshold in {above.share_above:.1%} of bins, by {by}."
     return Spectrogram(
         title if of in OF_THE_CLIP or not one.label else f"{title}, {one.label}",
         alt,
-        shelf.put(of, picture(levels, of, seconds), "png"),
+        shelf.put(of, picture(steps, levels, seconds), "png"),
         ticks(seconds, SECONDS, 10),
         ticks(levels.clip.shape[1] * levels.band_hertz, HERTZ, 5, 1000),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -24,7 +25,7 @@ from mondegreen.report.numbers.summary_text import (
     verdicts,
 )
 from mondegreen.results.folder import MANIFEST, read_object
-from mondegreen.results.verdict import verdict_sentences
+from mondegreen.results.verdict import WORDS, verdict_sentences
 
 METHODS: Final[Mapping[str, str]] = {
     "imperceptible": "a perturbation that is transcribed as the target, pushed below the"
@@ -48,12 +49,21 @@ WORST: Final = {
 }
 
 
+class Bar(NamedTuple):
+    """How many of the verified clips have each verdict, by where they are heard."""
+
+    where: str
+    parts: list[tuple[float, float]]  # for each of `WORDS`, where it begins and how long it is, %
+
+
 class Head(NamedTuple):
     """What is said of one part of a page."""
 
     label: str
-    lead: str  # whether it worked, in a sentence
+    headline: str  # whether it worked, in a few words
+    lead: str  # how that is known, in a sentence; may be empty
     audible: str  # how audible the verified ones are, in a sentence; empty: not known
+    bars: list[Bar]  # the same of many, in pictures
     figures: list[tuple[str, str, str]]  # the numbers that are read first: name, value, meaning
     facts: dict[str, str]  # what was attacked, how, and at what cost
     verdict: str  # what `mondegreen sanity` found, in a sentence; see docs/checks.md
@@ -68,8 +78,9 @@ def head(part: Part, broken: int) -> Head:
     fired, skipped = ([c for c in checked if c.state == s] for s in ("fires", "skipped"))
     return Head(
         part.label,
-        _lead(summary),
+        *_lead(summary),
         _audible(part),
+        list(_bars(summary)),
         list(_figures(summary)),
         dict(_facts(part)),
         _verdict(summary, fired, len(skipped)),
@@ -83,19 +94,25 @@ def _victim(summary: Summary) -> str:
     return one_line(summary.victim or "the recogniser")
 
 
-def _lead(summary: Summary) -> str:
+def _lead(summary: Summary) -> tuple[str, str]:
+    """Whether it worked, and how that is known."""
     counts, victim = summary.counts, _victim(summary)
     if not counts.clips:
-        return "The run has no clips."
+        return "The run has no clips", ""
     if not counts.finished:
-        return f"No clip is finished yet, of {clips(counts.clips)}."
+        return f"No clip is finished yet, of {clips(counts.clips)}", ""
     where = f" in at least half of the test rooms, {airs_of(summary)}" if summary.rooms else ""
     heard = "mishear what is said" if summary.untargeted else "transcribe the target"
-    what, how = f"made to {heard}{where}", ", proved from the saved 16-bit file"
+    what = f"made to {heard}{where}"
     if counts.finished == 1:
-        return f"{victim} was {what}{how}." if counts.verified else f"{victim} was not {what}."
+        if not counts.verified:
+            return f"{victim} was not {what}", ""
+        return f"{victim} was {what}", "Proved from the saved 16-bit file."
     share = f"{summary.verified.share:.0%}{interval(summary.verified)}"
-    return f"In {counts.verified:,} of {clips(counts.finished)}, {victim} was {what}{how}: {share}."
+    return (
+        f"In {counts.verified:,} of {clips(counts.finished)}, {victim} was {what}",
+        f"Proved from the saved 16-bit files: {share}.",
+    )
 
 
 def _audible(part: Part) -> str:
@@ -111,11 +128,22 @@ def _audible(part: Part) -> str:
     return f"Of the verified clips, by these yardsticks: {lines}." if found else ""
 
 
+def _bars(summary: Summary) -> Iterator[Bar]:
+    several = bool(sum(summary.verdicts_in_rooms.values()))
+    for where, found in {
+        "in rooms": summary.verdicts_in_rooms,
+        "as files" if several else "": summary.verdicts,
+    }.items():
+        if all_of_them := sum(found.values()):
+            lengths = [100 * found[word] / all_of_them for word in WORDS]
+            begins = accumulate(lengths, initial=0.0)
+            yield Bar(
+                where, [(round(b, 2), round(n, 2)) for b, n in zip(begins, lengths, strict=False)]
+            )
+
+
 def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
-    verified, rooms, clean = summary.verified, summary.rooms, summary.clean_rooms
-    if verified.share is not None:
-        of = f"of finished clips{interval(verified)}"
-        yield "Verified", f"{verified.hits:,} of {verified.clips:,}", of
+    rooms, clean = summary.rooms, summary.clean_rooms
     if rooms is not None:
         control = f"; in the original, in {clean.mean:.0%}" if clean else ""
         meaning = f"in which the target is heard, on average{control}"

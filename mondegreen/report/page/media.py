@@ -17,8 +17,8 @@ from mondegreen.errors import StorageError
 from mondegreen.files import write_whole
 
 INSIDE: Final = 12_000_000  # bytes of media that a page holds itself; base64 adds a third
-TYPES: Final = {"flac": "audio/flac", "png": "image/png"}
-OURS: Final = re.compile(r"[a-z]+-[0-9a-f]{24}\.(flac|png)")
+TYPES: Final = {"flac": "audio/flac", "png": "image/png", "svg": "image/svg+xml"}
+OURS: Final = re.compile(r"[a-z]+-[0-9a-f]{24}\.(flac|png|svg)")
 
 
 class Shelf:

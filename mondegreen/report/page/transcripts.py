@@ -120,6 +120,7 @@ class Transcript(NamedTuple):
     pieces: list[Piece]  # the text, its differences marked; unmarked, one piece that is the same
     note: str = ""
     tone: Tone = "faint"  # of the note
+    again: bool = False  # it was heard later, by `mondegreen verify`
 
 
 def transcripts(named: Sequence[Named]) -> list[Transcript]:
@@ -132,7 +133,7 @@ def transcripts(named: Sequence[Named]) -> list[Transcript]:
         *_known("Not to be heard", "forbid", named),
         *(_adversarial(of, record) for of, record, _ in done),
         *(
-            _again(f"Transcript by {listener}", of, claim, record)
+            _again(f"Transcript by {listener}", of, claim, record)._replace(again=True)
             for of, record, claims in done
             for listener, claim in claims.items()
         ),

@@ -1,5 +1,6 @@
 /* Cards are empty until they come into view or are opened: then the content of their templates is
-   put in. On a large page the templates are still arriving when the script runs. */
+   put in. On a large page the templates are still arriving when the script runs. An only card is
+   there from the start. */
 
 function fill(details) {
   const template = document.getElementById(details.closest(".card").id.replace("clip", "inside"));
@@ -8,24 +9,28 @@ function fill(details) {
   // imported, not moved: the sounds of a template belong to a document that may not load any
   details.append(document.importNode(template.content, true));
   template.remove();
-  for (const tick of details.querySelectorAll("[data-at]")) {
+  liven(details);
+}
+
+function liven(content) {
+  for (const tick of content.querySelectorAll("[data-at]")) {
     tick.style.setProperty("--at", tick.dataset.at);
   }
-  const heads = [...details.querySelectorAll(".image .head")];
-  const root = details.querySelector(".player");
-  if (root) followPointer(details, new Player(root, heads));
+  const heads = [...content.querySelectorAll(".image .head")];
+  const root = content.querySelector(".player");
+  if (root) followPointer(content, new Player(root, heads));
 }
 
 /* A click on a picture goes to that time. */
-function followPointer(details, player) {
-  for (const image of details.querySelectorAll(".image")) {
+function followPointer(content, player) {
+  for (const image of content.querySelectorAll(".image")) {
     image.addEventListener("click", (event) => {
       const box = image.getBoundingClientRect();
       player.seek(player.seconds * (event.clientX - box.left) / box.width);
     });
   }
-  details.addEventListener("toggle", () => {
-    if (!details.open && player.plays) player.pause();
+  content.addEventListener("toggle", () => {
+    if (!content.open && player.plays) player.pause();
   });
 }
 
@@ -46,7 +51,8 @@ function watchCards() {
 function openNamed() {
   const card = document.getElementById(location.hash.slice(1));
   if (!card || !card.classList.contains("card")) return;
-  const details = card.querySelector("details");
+  const details = card.querySelector(":scope > details");
+  if (!details) return; // the only one is always open
   card.hidden = false;
   details.open = true;
   fill(details);

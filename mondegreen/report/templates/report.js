@@ -5,6 +5,7 @@ const table = document.querySelector("table.clips");
 if (table) {
   new ClipTable(table, document.querySelector(".controls"), document.getElementById("found"));
 }
+document.querySelectorAll(".alone").forEach(liven);
 openNamed();
 addEventListener("DOMContentLoaded", watchCards);
 addEventListener("hashchange", openNamed);

@@ -16,11 +16,15 @@ class ClipTable {
     this.headings.forEach((heading, at) => {
       heading.querySelector("button").addEventListener("click", () => this.sortBy(heading, at));
     });
+    if (controls) this.attend(controls);
+  }
+
+  attend(controls) {
     this.filters = [...controls.querySelectorAll("[data-filter]")];
     this.filters.forEach((button) => {
       button.addEventListener("click", () => this.show(button));
     });
-    controls.querySelector("input").addEventListener("input", (event) => {
+    controls.querySelector("input")?.addEventListener("input", (event) => {
       this.words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
       this.filter();
     });
