@@ -148,7 +148,8 @@ def named_air(name: str | Path | Air | None) -> Air:
     path = Path(name)
     if not is_file(path):
         raise OptionError(
-            f"{path} is no air and no file. Expected {', '.join(AIRS)}, or a TOML file of ranges."
+            f"{path} is neither an air nor a file. Expected {', '.join(AIRS)}, or a TOML"
+            " file of ranges."
         )
     try:
         given = read_toml(path)
@@ -169,7 +170,7 @@ def air_name(air: Air | None) -> str:
     """What an air is called: the name of a preset or of a file; None: the paper's.
 
     >>> air_name(REAL), air_name(Air(name="car.toml", gain_db=(-6, 0))), air_name(Air(rooms="real"))
-    ('real air', 'the air of car.toml', 'an air of its own')
+    ('real air', 'the air of car.toml', 'a custom air')
     """
     air = air or Air()
     plain = air.model_copy(
@@ -178,4 +179,4 @@ def air_name(air: Air | None) -> str:
     preset = next((name for name, one in AIRS.items() if one == plain), None)
     if preset:
         return f"{preset} air"
-    return f"the air of {air.name}" if air.name else "an air of its own"
+    return f"the air of {air.name}" if air.name else "a custom air"

@@ -63,8 +63,9 @@ def _devices() -> Iterator[Finding]:
 
 def _processors() -> str:
     return (
-        f"{os.cpu_count()} processors, {affinity()} by affinity, {processors()} with the quota of"
-        f" the control group; torch uses {number_of(torch.get_num_threads(), 'thread')}"
+        f"{processors()} of {number_of(os.cpu_count() or 1, 'processor')} may be used: {affinity()}"
+        f" by CPU affinity, {processors()} with the container's limit; torch uses"
+        f" {number_of(torch.get_num_threads(), 'thread')}"
     )
 
 

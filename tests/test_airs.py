@@ -24,7 +24,7 @@ def test_names_and_what_has_none() -> None:
     assert [air_name(air) for air in AIRS.values()] == ["paper air", "real air"]
     assert air_name(None) == "paper air"
     assert air_name(Air(rooms="paper")) == "paper air"  # other rooms, and nothing but a room
-    assert air_name(Air(rooms="real")) == "an air of its own"
+    assert air_name(Air(rooms="real")) == "a custom air"
 
 
 def test_what_a_file_says_is_the_air_and_what_it_leaves_out_does_not_happen(file: Path) -> None:
@@ -103,12 +103,12 @@ def test_what_is_no_air_is_refused_by_name(file: Path, text: str, told: str) -> 
 
 @pytest.mark.parametrize("name", ["reel", "missing/air.toml"])
 def test_a_name_that_is_none_is_told_what_there_is(name: str) -> None:
-    with pytest.raises(OptionError, match=r"no air and no file. Expected paper, real, or a TOML"):
+    with pytest.raises(OptionError, match=r"neither an air nor a file. Expected paper, real, or a TOML"):
         named_air(name)
 
 
 def test_a_folder_is_no_air(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="no air and no file"):
+    with pytest.raises(OptionError, match="neither an air nor a file"):
         named_air(tmp_path)
 
 

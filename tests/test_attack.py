@@ -469,8 +469,8 @@ def test_a_search_that_the_recogniser_ends_after_a_success_is_proved(
     found = attack(FailingLate("score", late), clip, TARGET, max_passes=60)
     assert (found.verified, found.record.passes, found.record.interrupted) == (True, late - 1, True)
     assert isinstance(found.fault, RecogniserError)
-    (said,) = [text for text in found.record.warnings if "ended by the recogniser" in text]
-    assert said.startswith("the search was ended by the recogniser: linear: ")
+    (said,) = [text for text in found.record.warnings if "the recogniser failed during the" in text]
+    assert said.startswith("the recogniser failed during the search: linear: ")
     assert "SystemExit: 0" in said
     assert record_of(found.save(tmp_path / "out"))["verified"] is True
 
@@ -484,8 +484,8 @@ def test_a_success_that_the_recogniser_fails_to_prove_is_kept_unproved(
     assert found.record.found_at is not None
     assert found.record.first_match == result.record.first_match
     assert np.abs(found.delta).max() > 0
-    (said,) = [text for text in found.record.warnings if "ended by the recogniser" in text]
-    assert said.startswith("the proof was ended by the recogniser: linear: ")
+    (said,) = [text for text in found.record.warnings if "the recogniser failed during the" in text]
+    assert said.startswith("the recogniser failed during the proof: linear: ")
     assert str(found.fault) in said
 
 

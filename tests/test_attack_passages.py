@@ -176,7 +176,7 @@ def test_a_record_of_another_passage_is_damage(
     copy = Path(shutil.copytree(item, tmp_path / "copy"))
     record = json.loads((copy / "record.json").read_text(encoding="utf-8"))
     (copy / "record.json").write_text(json.dumps(record | {"passage": passage}), encoding="utf-8")
-    with pytest.raises(MondegreenError, match="is no whole result"):
+    with pytest.raises(MondegreenError, match="is not a whole result"):
         read_item(copy)
     (claim,) = recheck(copy, victim())
     assert not claim.confirmed

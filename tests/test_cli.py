@@ -344,7 +344,7 @@ def test_doctor_says_what_was_taken(run, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(mondegreen.doctor, "affinity", lambda: 8)
     monkeypatch.setattr(mondegreen.doctor, "processors", lambda: 2)
     ran = run("doctor")
-    assert "64 processors, 8 by affinity, 2 with the quota of the control group" in ran.out
+    assert "2 of 64 processors may be used: 8 by CPU affinity, 2 with the container" in ran.out
 
 
 @pytest.mark.parametrize("command", ["transcribe", "threshold"])
@@ -382,6 +382,9 @@ def test_threshold_prints_and_draws(run, clip: Path, tmp_path: Path) -> None:
     assert summary["frames"] == 1 + (8192 - 2048) // 512
     assert summary["theta_min_db"] < summary["theta_mean_db"] < summary["theta_max_db"]
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+    told = run("threshold", clip, "--sample-rate", 8000).out
+    assert re.search(r"^sample rate +8,000 Hz$", told, re.M)
+    assert re.search(r"^threshold +-?\d+\.\d dB on average, .* loudest bin has 96 dB$", told, re.M)
 
 
 def test_threshold_takes_every_profile(run, clip: Path) -> None:
@@ -412,6 +415,7 @@ def test_doctor_finds_a_broken_torchaudio(run, monkeypatch, tmp_path: Path) -> N
     ran = run("doctor")
     assert ran.status == 1
     assert "pip uninstall torchaudio" in " ".join(ran.out.split())
+    assert "1 error: mondegreen does not work here until that is mended" in ran.err
 
 
 # ---- rooms
@@ -445,6 +449,7 @@ def test_check_victim_exits_with_1_where_a_check_fails(run, monkeypatch) -> None
     ran = run("check-victim", "mine:mine")
     assert ran.status == 1
     assert "fails" in ran.out
+    assert re.search(r"^\d+ checks? failed: attacks on it cannot be believed$", ran.err, re.M)
 
 
 @pytest.fixture

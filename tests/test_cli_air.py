@@ -119,5 +119,5 @@ def test_a_machine_without_devices_says_so(at: Path, monkeypatch: pytest.MonkeyP
 
 def test_what_is_no_sweep_is_refused(at: Path) -> None:
     save("a.wav", np.full(RATE, 0.25), RATE)
-    with pytest.raises(MondegreenError, match="no sweep"):
+    with pytest.raises(MondegreenError, match="not a sweep"):
         called("response", "a.wav", "--sweep", "a.wav", "--out", "b.wav")

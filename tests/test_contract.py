@@ -164,7 +164,7 @@ def forgetful(victim: Any) -> Wrapped:
         (lambda victim: Wrapped(victim, sample_rate=2_000), "sample rate"),
         (scoring(cut_gradient), "gradient finite"),
         (scoring(root_of_silence), "gradient finite"),
-        (scoring(anothers_gradient), "agrees with differences"),
+        (scoring(anothers_gradient), "finite differences"),
         (scoring(dither), "deterministic"),
         (forgetful, "deterministic"),
         (scoring(hear_padding), "ignores padding"),

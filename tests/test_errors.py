@@ -71,7 +71,9 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str) -> None:
 
 
 def test_a_folder_without_a_record_is_no_result(tmp_path: Path) -> None:
-    with pytest.raises(MondegreenError, match=r"is no result: there is no record\.json\. Expected"):
+    with pytest.raises(
+        MondegreenError, match=r"is not a result: there is no record\.json\. Expected"
+    ):
         read_item(tmp_path)
 
 

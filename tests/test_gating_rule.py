@@ -108,13 +108,13 @@ def test_limits_and_shares_are_read() -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("loudness:0", "names no yardstick"),
-        ("", "names no yardstick"),
-        ("margin", "price is no number"),
-        ("margin:", "price is no number"),
-        ("margin:quiet", "price is no number"),
-        ("margin:nan", "price is no number"),
-        ("margin:inf", "price is no number"),
+        ("loudness:0", "by which no price is taken"),
+        ("", "by which no price is taken"),
+        ("margin", "price is not a number"),
+        ("margin:", "price is not a number"),
+        ("margin:quiet", "price is not a number"),
+        ("margin:nan", "price is not a number"),
+        ("margin:inf", "price is not a number"),
     ],
 )
 def test_what_is_no_limit_is_refused(text: str, fault: str) -> None:

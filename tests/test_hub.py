@@ -160,7 +160,7 @@ def hub_at() -> Iterator[str]:
         ("gated/model", "terms first. Do so at https://huggingface.co/gated/model, then run: hf"),
         ("revised/model@v9", "it has no revision 'v9'"),
         ("empty/model", "it has no config.json, so it is no checkpoint"),
-        ("no such/model", "this is no ID of the model hub. Expected OWNER/NAME"),
+        ("no such/model", "this is not an ID of the model hub. Expected OWNER/NAME"),
     ],
 )
 def test_what_the_hub_refuses(

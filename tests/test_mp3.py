@@ -127,7 +127,7 @@ def test_damage_between_frames(path: Path, whole: bytes) -> None:
     frames = frames_of(whole)
     frames[50] = b"\x17" * len(frames[50])
     before = len(b"".join(frames[:50]))
-    refused(path, b"".join(frames), f"{len(frames[50])} bytes are no sound at byte {before}")
+    refused(path, b"".join(frames), f"{len(frames[50])} bytes are not sound at byte {before}")
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(24_000, 1), (16_000, 2)])

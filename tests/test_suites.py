@@ -82,9 +82,9 @@ def test_another_recording_in_the_place_of_one_is_refused(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("{}", "is no suite: look at name"),
-        ("[1]", "is no suite"),
-        ("no JSON", "is no suite"),
+        ("{}", "is not a suite: look at name"),
+        ("[1]", "is not a suite"),
+        ("no JSON", "is not a suite"),
     ],
 )
 def test_a_file_that_is_no_suite_is_refused(tmp_path: Path, text: str, why: str) -> None:

@@ -34,7 +34,7 @@ from mondegreen.victims.through import Through, ThroughVictim, through
 
 CPU = torch.device("cpu")
 FLOAT, DOUBLE = torch.float32, torch.float64
-DERIVATIVE = "agrees with differences"
+DERIVATIVE = "finite differences"
 EXAMPLE = Path(__file__).parents[1] / "examples" / "own_victim.py"
 LINEAR = "toy_victims:linear"
 OWN = """
@@ -108,7 +108,7 @@ def test_a_victim_behind_a_chain_keeps_the_contract(
     failed = [f for f in found if f.state == "fails" and f.id not in excused]
     assert not failed, "\n".join(f"{f.id}: {f.detail}" for f in failed)
     skipped = {f.id: f.detail for f in found if f.state == "skipped"} - {
-        "frontend equal": ""
+        "features equal": ""
     }.keys()
     exact = all(link.differentiable and not link.random for link in links_of(victim))
     assert (DERIVATIVE in skipped) is not exact

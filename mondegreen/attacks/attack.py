@@ -282,7 +282,7 @@ class Attack:
     def give_up(self, number: int, fault: RecogniserError) -> Result:
         """What was found for a clip, unproved: its victim cannot prove it."""
         clip, trajectory = self.clips[number], self._trajectory(number)
-        proven = unproved(clip, trajectory, f"the proof was ended by the recogniser: {fault}")
+        proven = unproved(clip, trajectory, f"the recogniser failed during the proof: {fault}")
         return replace(self._result(number, proven), fault=fault)
 
     def _trajectory(self, number: int) -> Trajectory:
@@ -358,7 +358,7 @@ class Attack:
         except KeyboardInterrupt:
             return tuple(found), "it was interrupted while its trail was proved: some of it is lost"
         except RecogniserError as fault:
-            return tuple(found), f"the proof of its trail was ended by the recogniser: {fault}"
+            return tuple(found), f"the recogniser failed during the proof of its trail: {fault}"
         return tuple(found), None
 
     def _warnings(
@@ -369,7 +369,7 @@ class Attack:
         if self.interrupted:
             yield "the search was interrupted"
         if self.fault is not None:
-            yield f"the search was ended by the recogniser: {self.fault}"
+            yield f"the recogniser failed during the search: {self.fault}"
         if stopped is not None:
             yield stopped
 

@@ -153,7 +153,7 @@ class _Frames:
         what = (
             "changes its sample rate or its channels"
             if again == at
-            else f"is damaged: {again - at} bytes are no sound"
+            else f"is damaged: {again - at} bytes are not sound"
         )
         raise AudioError(f"{self.name} {what} at byte {at}. Convert it to wav.")
 

@@ -12,11 +12,14 @@ from mondegreen.chain.text import chained
 from mondegreen.cli.app import (
     DEFAULT_VICTIM,
     AsJson,
+    AudioFile,
     Beams,
     Device,
     Examples,
+    Listener,
     Through,
     group_of,
+    rate_option,
 )
 from mondegreen.cli.console import err
 from mondegreen.cli.output import (
@@ -42,7 +45,6 @@ group = group_of(
 
 HIGHEST: Final = 20_000.0  # Hz
 LEAD, PAUSE = 0.5, 1.0  # s of silence before what is played, and after each time
-Rate = Annotated[int, typer.Option(min=1000, max=768_000, help="Sample rate, Hz.")]
 
 
 @group.command(
@@ -51,16 +53,18 @@ Rate = Annotated[int, typer.Option(min=1000, max=768_000, help="Sample rate, Hz.
 )
 def sweep(
     out: Annotated[Path, typer.Option(help="The WAV file to make.")],
-    seconds: Annotated[float, typer.Option(help="Duration; twice it is 3 dB less noise.")] = 10.0,
-    low: Annotated[float, typer.Option(help="Where it begins, Hz.")] = 50.0,
+    seconds: Annotated[
+        float, typer.Option(help="Duration, s. Twice as long: 3 dB less noise in the response.")
+    ] = 10.0,
+    low: Annotated[float, typer.Option(help="Lowest frequency, Hz.")] = 50.0,
     high: Annotated[
         float | None,
-        typer.Option(help="Where it ends, Hz. Default: 20,000, or half the sample rate."),
+        typer.Option(help="Highest frequency, Hz. Default: 20,000, or half the sample rate."),
     ] = None,
-    sample_rate: Rate = 48_000,
-    level: Annotated[float, typer.Option(help="Peak, dB of full scale.")] = -6.0,
+    sample_rate: Annotated[int, rate_option("Sample rate, Hz.")] = 48_000,
+    level: Annotated[float, typer.Option(help="Peak level, dBFS.")] = -6.0,
     tail: Annotated[
-        float, typer.Option(help="Silence after it, s: the longest response it can measure.")
+        float, typer.Option(help="Silence after it, s: the longest response that it can measure.")
     ] = 2.0,
     as_json: AsJson = False,
 ) -> None:
@@ -89,20 +93,17 @@ def sweep(
     "mondegreen air play result/adversarial.wav --record takes.wav --takes 5"
 )
 def play(
-    file: Annotated[Path, typer.Argument(help="A recording: wav, flac, ogg or mp3.")],
+    file: AudioFile,
     record: Annotated[Path, typer.Option(help="The WAV file to record to; it must be new.")],
-    takes: Annotated[int, typer.Option(min=1, max=100, help="Play it so many times.")] = 1,
+    takes: Annotated[int, typer.Option(min=1, max=100, help="How many times to play it.")] = 1,
     sample_rate: Annotated[
-        int | None,
-        typer.Option(
-            min=1000, max=768_000, help="Rate of the devices, Hz. Default: that of the file."
-        ),
+        int | None, rate_option("Rate of the devices, Hz. Default: that of the file.")
     ] = None,
     speaker: Annotated[
-        str | None, typer.Option(help="Part of the loudspeaker's name. Default: the usual one.")
+        str | None, typer.Option(help="Part of the loudspeaker's name. Default: the system's.")
     ] = None,
     microphone: Annotated[
-        str | None, typer.Option(help="Part of the microphone's name. Default: the usual one.")
+        str | None, typer.Option(help="Part of the microphone's name. Default: the system's.")
     ] = None,
 ) -> None:
     """Play a file on this machine's loudspeaker and record it by its microphone.
@@ -211,10 +212,7 @@ def score(
         Path | None,
         typer.Option(help="A recording of the clean clip, same place and volume, to compare with."),
     ] = None,
-    victim: Annotated[
-        str | None,
-        typer.Option(help="The recogniser. Default: the one that the result was made on."),
-    ] = None,
+    victim: Listener = None,
     through: Through = None,
     beams: Beams = 1,
     device: Device = "auto",

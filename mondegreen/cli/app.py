@@ -67,6 +67,12 @@ def group_of(name: str, about: str) -> typer.Typer:
     return group
 
 
+def rate_option(about: str) -> Any:
+    """An option for a sample rate, in Hz."""
+    return typer.Option(min=1000, max=768_000, help=about)
+
+
+AudioFile = Annotated[Path, typer.Argument(help="A recording: wav, flac, ogg or mp3.")]
 AudioFiles = Annotated[list[Path], typer.Argument(help="Recordings: wav, flac, ogg or mp3.")]
 VictimName = Annotated[
     str,
@@ -74,6 +80,9 @@ VictimName = Annotated[
         help="The recogniser: a name, a model hub's ID or ID@REVISION, a folder with a checkpoint,"
         " or module:function."
     ),
+]
+Listener = Annotated[
+    str | None, typer.Option(help="The recogniser. Default: the one that was attacked.")
 ]
 Through = Annotated[
     list[str] | None,
@@ -88,6 +97,7 @@ Beams = Annotated[
     int,
     typer.Option(min=1, max=MOST_BEAMS, help="Beam width of the decoder; 1 is greedy decoding."),
 ]
+Picture = Annotated[Path | None, typer.Option(help="Also draw it: a .png, .svg or .pdf file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.", rich_help_panel=ADVANCED)]
 Dtype = Annotated[
     Literal["float32", "float64"],

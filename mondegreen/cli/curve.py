@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mondegreen.cli.app import AsJson, Examples, app
+from mondegreen.cli.app import AsJson, Examples, Picture, app
 from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_fields, print_json, print_table
 from mondegreen.cli.progress import working
@@ -30,10 +30,11 @@ def curve(
     folders: Annotated[
         list[Path], typer.Argument(help="Folders of runs, or of any results.", metavar="RUN...")
     ],
-    by: Annotated[By, typer.Option(help="The yardstick that prices are taken by.")] = "margin",
-    plot: Annotated[
-        Path | None, typer.Option(help="Also draw it: a .png, .svg or .pdf file.")
-    ] = None,
+    by: Annotated[
+        By,
+        typer.Option(help="What prices are measured in, of five yardsticks: see docs/numbers.md."),
+    ] = "margin",
+    plot: Picture = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what share of clips is attackable at or below each price, with a 95 % band.

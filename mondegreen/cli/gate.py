@@ -28,13 +28,14 @@ def gate(
         str,
         typer.Option(
             metavar="YARDSTICK:PRICE",
-            help="What is attackable at this price or less audibly counts: margin, excess, snr,"
-            " pesq or zimtohrli, and a number, as margin:0. Fix it before you look.",
+            help="A clip counts if it is attackable at this price, or less audibly: margin, excess,"
+            " snr, pesq or zimtohrli, and a number, such as margin:0. Choose it before you look at"
+            " results.",
         ),
     ],
     allow: Annotated[
         str | None,
-        typer.Option(metavar="SHARE", help="At most this share of clips may count, as 5%."),
+        typer.Option(metavar="SHARE", help="Largest share of clips that may count, such as 5%."),
     ] = None,
     against: Annotated[
         Path | None,
@@ -44,7 +45,7 @@ def gate(
     ] = None,
     worse_by: Annotated[
         str | None,
-        typer.Option(metavar="SHARE", help="By at most this may the share have risen, as 3%."),
+        typer.Option(metavar="SHARE", help="Largest rise of the share since then, such as 3%."),
     ] = None,
     junit: Annotated[
         Path | None, typer.Option(help="Also write a JUnit file: a case for each clip.")
@@ -57,11 +58,10 @@ def gate(
 ) -> None:
     """Pass or fail a run by what share of its clips is attackable at or below a price.
 
-    It passes if the share is surely within what is allowed, and fails if it is surely above: by
-    95 % bounds, so that either is wrong in at most 5 of 100 runs. Exit status 0: it passes; 1: it
-    fails; 2: that cannot be judged, as with too few clips to tell (with 5 % allowed and none
-    attackable, 59 would do), sanity checks that fire or were not run, or no results at all. Files
-    are written each time.
+    It passes if, with 95 % confidence, the share is within what is allowed, and fails if it is
+    above: either is wrong in at most 5 of 100 runs. Exit status 0: it passes; 1: it fails; 2: it
+    cannot be judged: there are too few clips (with 5 % allowed and none attackable, 59 suffice) or
+    no results, or sanity checks fire or were not run. Files are written in each case.
     """
     if (against is None) != (worse_by is None):
         raise OptionError(

@@ -13,13 +13,16 @@ from mondegreen.chain.text import chained
 from mondegreen.cli.app import (
     DEFAULT_VICTIM,
     AsJson,
+    AudioFile,
     AudioFiles,
     Beams,
     Device,
     Examples,
+    Picture,
     Through,
     VictimName,
     app,
+    rate_option,
 )
 from mondegreen.cli.console import err, out
 from mondegreen.cli.output import print_fields, print_finding, print_json
@@ -27,6 +30,7 @@ from mondegreen.cli.progress import working
 from mondegreen.cli.refusals import check_picture, check_recogniser, check_recordings
 from mondegreen.errors import AudioError, RecogniserError
 from mondegreen.options import ThresholdProfile
+from mondegreen.wording import number_of
 
 
 @app.command(
@@ -122,7 +126,12 @@ def check_victim(
             status.update(f"checked: {finding.id}")
             findings.append(finding)
             print_finding(finding, as_json)
-    raise typer.Exit(1 if any(finding.state == "fails" for finding in findings) else 0)
+    failed = sum(finding.state == "fails" for finding in findings)
+    if failed:
+        err.say(f"{number_of(failed, 'check')} failed: attacks on it cannot be believed")
+    else:
+        err.say("no check failed: what attacks on it say can be believed")
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command(epilog=Examples + "mondegreen links --json")
@@ -141,24 +150,22 @@ def links(as_json: AsJson = False) -> None:
 
 @app.command(epilog=Examples + "mondegreen threshold clip.wav --plot threshold.png")
 def threshold(
-    clip: Annotated[Path, typer.Argument(help="A recording: wav, flac, ogg or mp3.")],
+    clip: AudioFile,
     profile: Annotated[
         ThresholdProfile,
         typer.Option(
-            help="paper; authors: as the authors' released code computes it; temporal: as paper,"
-            " and a sound masks what follows."
+            help="paper: as in the paper; authors: as the authors' released code computes it;"
+            " temporal: as paper, and a sound also masks what follows it."
         ),
     ] = "paper",
-    sample_rate: Annotated[
-        int, typer.Option(min=1000, max=768_000, help="Sample rate of the analysis, Hz.")
-    ] = 16_000,
-    plot: Annotated[
-        Path | None, typer.Option(help="Also draw it: a .png, .svg or .pdf file.")
-    ] = None,
+    sample_rate: Annotated[int, rate_option("Sample rate of the analysis, Hz.")] = 16_000,
+    plot: Picture = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the masking threshold of a clip, and draw it."""
     check_picture(plot)
+    import numpy as np
+
     from mondegreen.audio.pcm import load
 
     sound = load(clip, sample_rate)
@@ -169,20 +176,33 @@ def threshold(
         from mondegreen.report.figures.pictures import draw_threshold
 
         draw_threshold(seen, plot, clip.name)
-    audible = seen.theta[:, seen.heard]
+    audible, maskers = seen.theta[:, seen.heard], float(seen.maskers.sum(1).mean())
+    mean, least, most = (float(of(audible)) for of in (np.mean, np.min, np.max))
+    if as_json:
+        print_json(
+            {
+                "audio": str(clip),
+                "profile": profile,
+                "sample_rate": sample_rate,
+                "frames": len(seen.seconds),
+                "maskers_per_frame": round(maskers, 3),
+                "theta_mean_db": round(mean, 3),
+                "theta_min_db": round(least, 3),
+                "theta_max_db": round(most, 3),
+                "plot": str(plot) if plot else None,
+            }
+        )
+        return
     print_fields(
         {
-            "audio": str(clip),
+            "clip": clip,
             "profile": profile,
-            "sample_rate": sample_rate,
-            "frames": len(seen.seconds),
-            "maskers_per_frame": round(float(seen.maskers.sum(1).mean()), 3),
-            "theta_mean_db": round(float(audible.mean()), 3),
-            "theta_min_db": round(float(audible.min()), 3),
-            "theta_max_db": round(float(audible.max()), 3),
-            "plot": str(plot) if plot else None,
-        },
-        as_json,
+            "sample rate": f"{sample_rate:,} Hz",
+            "frames": f"{len(seen.seconds):,}, with {maskers:.1f} maskers each on average",
+            "threshold": f"{mean:.1f} dB on average, {least:.1f} dB to {most:.1f} dB, where the"
+            " clip's loudest bin has 96 dB",
+            **({"picture": plot} if plot else {}),
+        }
     )
 
 
@@ -194,4 +214,11 @@ def doctor(as_json: AsJson = False) -> None:
     findings = examine()
     for finding in findings:
         print_finding(finding, as_json)
-    raise typer.Exit(1 if any(f.state == "error" for f in findings) else 0)
+    broken, worse = (sum(f.state == state for f in findings) for state in ("error", "warning"))
+    if broken:
+        err.say(f"{number_of(broken, 'error')}: mondegreen does not work here until that is mended")
+    elif worse:
+        err.say(f"everything needed is there; {number_of(worse, 'warning')}: some parts are not")
+    else:
+        err.say("everything is there")
+    raise typer.Exit(1 if broken else 0)

@@ -19,6 +19,7 @@ from mondegreen.cli.app import (
     Device,
     Dtype,
     Examples,
+    Listener,
     Seed,
     Through,
     app,
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
 SAMPLE: Final = 3  # clips drawn for the checks that cost passes
 Results = Annotated[Path, typer.Argument(help="The folder of a run, or of any results.")]
 Folders = Annotated[list[Path], typer.Argument(help="Folders of runs, or of any results.")]
-Listener = Annotated[
-    str | None, typer.Option(help="The recogniser. Default: the one that was attacked.")
-]
 BankName = Annotated[
     str | None,
     typer.Option(
@@ -276,7 +274,7 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set several runs side by side, and say in what else they differ."""
+    """Compare runs side by side, and list what else differs between them."""
     from mondegreen.report.numbers.contrast import contrast
     from mondegreen.report.numbers.sources import gather_to_compare
     from mondegreen.report.numbers.summary_text import side_by_side

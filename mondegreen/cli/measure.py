@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mondegreen.cli.app import AsJson, Examples, app
+from mondegreen.cli.app import AsJson, AudioFile, Examples, app
 from mondegreen.cli.output import (
     print_fields,
     print_json,
@@ -36,7 +36,7 @@ Rating = tuple[float | None, str | None]  # a score; and why there is none
     "mondegreen measure clip.wav other.wav --json"
 )
 def measure(
-    original: Annotated[Path, typer.Argument(help="A recording: wav, flac, ogg or mp3.")],
+    original: AudioFile,
     other: Annotated[
         Path, typer.Argument(help="Another version of it, which begins at the same moment.")
     ],
@@ -44,8 +44,8 @@ def measure(
         bool,
         typer.Option(
             "--curve",
-            help="Also turn the difference up and down by 1 dB, and print at which level each"
-            " yardstick crosses its mark.",
+            help="Also turn the difference up and down by 1 dB, and print at which level each of"
+            " the three yardsticks that have a mark crosses it.",
         ),
     ] = False,
     visqol: Annotated[
@@ -139,4 +139,4 @@ def _line(of: Margin) -> str:
 def _change(level: int) -> str:
     if level < 0:
         return f"it would have to be {-level} dB quieter to be probably inaudible"
-    return f"it could be {level} dB louder" if level else "as loud as it may be, to the dB"
+    return f"it could be {level} dB louder" if level else "at its mark, to the nearest dB"

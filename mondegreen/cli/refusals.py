@@ -108,7 +108,7 @@ def check_new(path: Path) -> None:
     """Raises OptionError for a file that is there already, or StorageError for its folder."""
     if is_there(path):
         raise OptionError(
-            f"{path} exists, and recordings are never overwritten. Choose another name, or move it"
+            f"{path} exists already, and is never overwritten. Choose another name, or move it"
             " away."
         )
     check_place(path.parent)

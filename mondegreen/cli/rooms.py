@@ -18,9 +18,12 @@ from mondegreen.cli.app import (
     Beams,
     Device,
     Examples,
+    Listener,
+    Picture,
     Through,
     app,
     group_of,
+    rate_option,
 )
 from mondegreen.cli.console import err
 from mondegreen.cli.output import (
@@ -71,7 +74,7 @@ def make(
         ),
     ] = "fast",
     counts: Annotated[
-        str, typer.Option(help="Responses to attack with, to choose with, and to prove with.")
+        str, typer.Option(help="How many responses to search in, to choose by, and to prove in.")
     ] = "1000,100,100",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed.")] = 0,
     source: Annotated[
@@ -81,12 +84,12 @@ def make(
             help="Read measured responses instead: one, a folder, or a CSV with path,room_id.",
         ),
     ] = None,
-    sample_rate: Annotated[
-        int, typer.Option(min=1000, max=768_000, help="The recogniser's rate, Hz.")
-    ] = 16_000,
+    sample_rate: Annotated[int, rate_option("The recogniser's rate, Hz.")] = 16_000,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_THREADS, help="Processes; by default one for each processor."),
+        typer.Option(
+            min=1, max=MOST_THREADS, help="Number of processes. Default: one per processor."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -115,9 +118,7 @@ def make(
 @group.command(epilog=Examples + "mondegreen rooms show paper.rooms --plot paper.png")
 def show(
     bank: Annotated[Path, typer.Argument(help="A bank that `rooms make` made.")],
-    plot: Annotated[
-        Path | None, typer.Option(help="Also draw it: a .png, .svg or .pdf file.")
-    ] = None,
+    plot: Picture = None,
     as_json: AsJson = False,
 ) -> None:
     """Describe the rooms of a bank, and draw them; with --json, room by room."""
@@ -153,7 +154,7 @@ def evaluate(
     ] = None,
     air: AirName = None,
     split: Annotated[
-        str, typer.Option(help="Which rooms of the bank: an attack never uses those of test.")
+        str, typer.Option(help="Which rooms of the bank; attacks never use those of test.")
     ] = "test",
     target: Annotated[
         str | None, typer.Option(help="The phrase. Default: the result's own.")
@@ -164,10 +165,7 @@ def evaluate(
             help="What was said. Default, for a result: the transcript of its clean clip."
         ),
     ] = None,
-    victim: Annotated[
-        str | None,
-        typer.Option(help="The recogniser. Default: the one that the result was made on."),
-    ] = None,
+    victim: Listener = None,
     through: Through = None,
     beams: Beams = 1,
     device: Device = "auto",
@@ -193,7 +191,7 @@ def evaluate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count in how many unseen rooms a sound is transcribed as the target, and its clean clip.
+    """Count in how many unseen rooms a sound, and its clean clip, are transcribed as the target.
 
     With --rooms none, score the sound as it is. Exit status 0: it is the target in at least half of
     the rooms, or as it is, and no room or recogniser was left out.

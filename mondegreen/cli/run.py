@@ -207,7 +207,7 @@ def merge(
     folder: Annotated[Path, typer.Option("--out", help="The folder of the whole run.")],
     as_json: AsJson = False,
 ) -> None:
-    """Put the shards of a run together: it is then as if one machine had run it.
+    """Merge the shards of a run: the result is as if one machine had run it.
 
     Exit status 1: some clips remain. The same `run` without --shard attacks them.
     """
@@ -273,5 +273,5 @@ def print_tally(tally: Tally, folder: Path, as_json: bool) -> None:
         err.say(f"why clips could not be attacked: {folder / 'errors'}")
     if left:
         err.print("stopped; run the same command again to resume")
-    elif not as_json:
+    elif tally.errors < tally.clips and not as_json:
         err.say(f"next: mondegreen verify {folder}, then sanity and summary")

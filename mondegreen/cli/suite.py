@@ -62,7 +62,7 @@ def list_suites(as_json: AsJson = False) -> None:
             "about": one.about,
             "clips": one.clips,
             "passes_a_clip": sum(stage.passes for stage in stages_for(one.options)),
-            "yardstick": one.by,
+            "priced_by": one.by,
             "needs": one.data or "nothing else",
         }
         if number and not as_json:
@@ -94,7 +94,7 @@ def show(
             "suite": f"{found.name}, version {found.version}",
             "key": found.identity.key,
             "about": found.about,
-            "yardstick": found.by,
+            "priced by": found.by,
             "options": _chosen(found.options),
             "clips": len(found.clips),
         }
@@ -220,7 +220,9 @@ def make(
     limit: Annotated[
         int | None, typer.Option(min=1, help="A random sample of this many clips.")
     ] = None,
-    by: Annotated[By, typer.Option(help="The yardstick that the score is taken by.")] = "margin",
+    by: Annotated[
+        By, typer.Option(help="What the score, a price, is measured in: see `mondegreen curve`.")
+    ] = "margin",
     *,
     chosen: dict[str, Any],
 ) -> None:

@@ -46,7 +46,7 @@ class Limit:
         by = next((one for one in YARDSTICKS.values() if one.name == name), None)
         if by is None:
             raise OptionError(
-                f"Got {text!r:.60} for --below, which names no yardstick. Expected one of:"
+                f"Got {text!r:.60} for --below, by which no price is taken. Expected one of:"
                 f" {', '.join(YARDSTICKS)}; then a price, as margin:0."
             )
         price = _number(number)
@@ -57,7 +57,7 @@ class Limit:
             )
         if price is None:
             raise OptionError(
-                f"Got {text!r:.60} for --below, whose price is no number. Expected one after the"
+                f"Got {text!r:.60} for --below, whose price is not a number. Expected one after the"
                 f" colon, as {name}:0."
             )
         return cls(by, price)

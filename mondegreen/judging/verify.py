@@ -159,7 +159,9 @@ def _in_batches(
     folders: Sequence[Path], victim: Recogniser, batch: int, check: Check
 ) -> Iterator[Claim]:
     if not isinstance(victim, Victim):
-        raise OptionError(f"{victim.name} only transcribes; leave out the batch size.")
+        raise OptionError(
+            f"{victim.name} only transcribes, so it cannot score batches: leave out --batch."
+        )
     for first in range(0, len(folders), batch):
         yield from _together(folders[first : first + batch], victim, check)
 
@@ -222,11 +224,11 @@ def _check_way(
             f" {recogniser.sample_rate} Hz. Choose one of the same rate."
         )
     if batch is not None and record.options.untargeted:
-        raise OptionError("Untargeted results are transcribed one by one: no batch size.")
+        raise OptionError("Untargeted results are transcribed one by one: leave out --batch.")
     if record.bank is None:
         return
     if batch is not None:
-        raise OptionError("Results of methods in rooms are heard one by one: no batch size.")
+        raise OptionError("Results of methods in rooms are heard one by one: leave out --batch.")
     if bank is None or bank.key != record.bank:
         raise OptionError(
             f"{record.id} was proved in the rooms of another bank. Name that one: --rooms BANK"

@@ -117,7 +117,7 @@ def read_card(path: Path) -> Card:
     known = data.pop(HASH, None)
     if data.get("format") != FORMAT:
         raise MondegreenError(
-            f"{path} is no card that this version of mondegreen reads (format"
+            f"{path} is not a card that this version of mondegreen reads (format"
             f" {data.get('format')!s:.60}, expected {FORMAT}). Expected a card.json that"
             " `mondegreen suite run` wrote."
         )
@@ -129,4 +129,4 @@ def read_card(path: Path) -> Card:
     try:
         return typed(Card, data)
     except MondegreenError as error:
-        raise MondegreenError(f"{path} is no card: {error}") from None
+        raise MondegreenError(f"{path} is not a card: {error}") from None

@@ -82,8 +82,8 @@ def read_item(path: str | PathLike[str]) -> Item:
     folder = path.parent if is_file(path) else path
     if not is_there(folder / RECORD):
         raise MondegreenError(
-            f"{path} is no result: there is no {RECORD}. Expected the folder that an attack wrote,"
-            f" with {WAV}, {DELTA} and {RECORD}."
+            f"{path} is not a result: there is no {RECORD}. Expected the folder that an attack"
+            f" wrote, with {WAV}, {DELTA} and {RECORD}."
         )
     record = read_record(folder)
     try:
@@ -94,7 +94,7 @@ def read_item(path: str | PathLike[str]) -> Item:
             raise ValueError("its audio and its perturbation are not of one length")
     except (MondegreenError, OSError, ValueError, KeyError) as error:
         raise MondegreenError(
-            f"{path} is no whole result ({reason(error)}). Expected the folder that an attack"
+            f"{path} is not a whole result ({reason(error)}). Expected the folder that an attack"
             f" wrote, with {WAV}, {DELTA} and {RECORD}."
         ) from error
     return Item(folder, record, adversarial, delta)

@@ -154,7 +154,9 @@ def read_config(path: Path | None, flags: Mapping[str, Any]) -> RunConfig:
     links = _links(given.pop("through", []))
     for name, value in given.items():
         if isinstance(value, str) and ("\0" in value or not is_utf8(value)):
-            raise OptionError(f"Got {name} = {value!r:.60}, which is no UTF-8 text. Type it again.")
+            raise OptionError(
+                f"Got {name} = {value!r:.60}, which is not UTF-8 text. Type it again."
+            )
     config = RunConfig(**{name: _in_full(name, value) for name, value in given.items()})
     return config.model_copy(update={"victim": chained(links, config.victim)})
 

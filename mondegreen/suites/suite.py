@@ -85,7 +85,7 @@ def read_suite(path: Path) -> Suite:
         suite = typed(Suite, read_object(path))
     except MondegreenError as error:
         raise MondegreenError(
-            f"{path} is no suite: {error}. Expected a file that `mondegreen suite make` made."
+            f"{path} is not a suite: {error}. Expected a file that `mondegreen suite make` made."
         ) from None
     ids = [clip.id for clip in suite.clips]
     if not ids or len(set(ids)) < len(ids):

@@ -89,7 +89,7 @@ def examine(victim: Victim, speech: Tensor) -> Iterator[Finding]:
     try:
         probe = Probe.of(attackable(victim), speech)
     except Exception as error:
-        yield Finding("can be spoken to", "error", "fails", _said(error))
+        yield Finding("can be called", "error", "fails", _said(error))
         return
     for name, check in CHECKS.items():
         try:
@@ -129,7 +129,8 @@ def gradient_finite(probe: Probe) -> Outcome:
     hard["a pause of zeros"] = torch.cat([clip[: len(clip) // 2] * 0, clip[len(clip) // 2 :]])
     sizes = {name: float(probe.gradient(sound)[1].abs().max()) for name, sound in hard.items()}
     good = all(size < float("inf") for size in sizes.values()) and sizes["speech"] > 0
-    return _judged(good, ", ".join(f"{name} {size:.1e}" for name, size in sizes.items()))
+    told = ", ".join(f"{name} {size:.1e}" for name, size in sizes.items())
+    return _judged(good, f"largest value on {told}")
 
 
 def finite_differences(probe: Probe) -> Outcome:
@@ -150,7 +151,7 @@ def finite_differences(probe: Probe) -> Outcome:
         slope = (losses[0].double() - losses[1].double()) / (2 * step.double())
         errors.append(float((slope / size.double() - 1).abs()))
     error = min(filter(math.isfinite, errors), default=math.inf)
-    return _judged(error < GRADIENT_ERROR, f"relative error {error:.1e}")
+    return _judged(error < GRADIENT_ERROR, f"relative error {error:.1e} (below {GRADIENT_ERROR:g})")
 
 
 def deterministic(probe: Probe) -> Outcome:
@@ -161,7 +162,7 @@ def deterministic(probe: Probe) -> Outcome:
         return "fails", f"transcribes {probe.transcripts[0]!r}, then {again!r}"
     gaps = _gap(first, second), float((first_g - second_g).abs().max() / first_g.abs().max())
     gap = math.nan if any(map(math.isnan, gaps)) else max(gaps)
-    return _judged(gap < SAME, f"largest relative difference {gap:.1e}")
+    return _judged(gap < SAME, f"largest relative difference {_small(gap)}")
 
 
 def padding_invariant(probe: Probe) -> Outcome:
@@ -180,7 +181,8 @@ def padding_invariant(probe: Probe) -> Outcome:
         [probe.score([c.detach()], [t]).loss[0] for c, t in zip(clips, targets, strict=True)]
     )
     gap, leak = _gap(together, alone), float(rows.grad[~real].abs().max())  # type: ignore[index]
-    return _judged(gap < SAME and leak == 0, f"loss differs by {gap:.1e}, gradient {leak:.0e}")
+    told = f"loss differs by {_small(gap)}; gradient in the padding {leak:.1g}"
+    return _judged(gap < SAME and leak == 0, told)
 
 
 def batch_invariant(probe: Probe) -> Outcome:
@@ -194,7 +196,7 @@ def batch_invariant(probe: Probe) -> Outcome:
             [probe.score([c], [t]).loss[0] for c, t in zip(clips, targets, strict=True)]
         )
     gap = max(_gap(pair, alone), _gap(turned, alone))
-    return _judged(gap < SAME, f"loss differs by {gap:.1e}")
+    return _judged(gap < SAME, f"loss differs by {_small(gap)}")
 
 
 def matched_agrees(probe: Probe) -> Outcome:
@@ -219,9 +221,9 @@ def matched_agrees(probe: Probe) -> Outcome:
         return "skipped", "never matched, so agreement could not be tested"
     if not right and (asked := getattr(probe.victim, "stricter", None)) is not None:
         return "skipped", f"{missed} transcribed, but a match also asks for {asked}"
-    counts = f"agrees: {right} matched, {wrong} not"
+    counts = f"{right} times both, {wrong} times neither"
     if missed:
-        counts += f"; {missed} transcribed but not matched"
+        counts += f"; {missed} times transcribed but not matched"
     return _judged(right > 0, counts)
 
 
@@ -241,7 +243,12 @@ def seconds_per_pass(probe: Probe) -> Outcome:
         probe.gradient(clip)[1].sum().item()
         spent.append(time.perf_counter() - begun)
     seconds = len(clip) / probe.victim.sample_rate
-    return "ok", f"{statistics.median(spent):.3f} s for {seconds:.1f} s of sound"
+    return "ok", f"takes {statistics.median(spent):.3f} s for {seconds:.1f} s of sound"
+
+
+def _small(gap: float) -> str:
+    """A difference, and below what it should be."""
+    return f"{gap:.1e} (below {SAME:g})" if gap else "0"
 
 
 def _gap(a: Tensor, b: Tensor) -> float:
@@ -251,11 +258,11 @@ def _gap(a: Tensor, b: Tensor) -> float:
 CHECKS: Final[dict[str, Callable[[Probe], Outcome]]] = {
     "sample rate": sample_rate,
     "gradient finite": gradient_finite,
-    "agrees with differences": finite_differences,
+    "finite differences": finite_differences,
     "deterministic": deterministic,
     "ignores padding": padding_invariant,
     "ignores the batch": batch_invariant,
     "matched is what it hears": matched_agrees,
-    "frontend equal": frontend_equal,
+    "features equal": frontend_equal,
     "a gradient pass": seconds_per_pass,
 }

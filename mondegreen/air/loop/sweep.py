@@ -149,7 +149,7 @@ def read_sweep(path: Path) -> Sweep:
         except ValidationError:
             why = "the parameters in its comment are damaged"
     raise AudioError(
-        f"{name} is no sweep that can be undone ({why}). Expected the file that `mondegreen air"
+        f"{name} is not a sweep that can be undone ({why}). Expected the file that `mondegreen air"
         " sweep` wrote, not a recording of it."
     )
 

@@ -60,10 +60,10 @@ def check_found(name: str, source: str, revision: str | None) -> None:
     except EntryNotFoundError:
         raise _refused(
             name,
-            f"it has no config.json, so it is no checkpoint of transformers. Expected {NEEDED}",
+            f"it has no config.json, so it is not a checkpoint of transformers. Expected {NEEDED}",
         ) from None
     except HFValidationError:
-        raise _refused(name, "this is no ID of the model hub. Expected OWNER/NAME") from None
+        raise _refused(name, "this is not an ID of the model hub. Expected OWNER/NAME") from None
 
 
 def _refused(name: str, why: str) -> VictimError:
