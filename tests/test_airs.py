@@ -103,7 +103,9 @@ def test_what_is_no_air_is_refused_by_name(file: Path, text: str, told: str) -> 
 
 @pytest.mark.parametrize("name", ["reel", "missing/air.toml"])
 def test_a_name_that_is_none_is_told_what_there_is(name: str) -> None:
-    with pytest.raises(OptionError, match=r"neither an air nor a file. Expected paper, real, or a TOML"):
+    with pytest.raises(
+        OptionError, match=r"neither an air nor a file. Expected paper, real, or a TOML"
+    ):
         named_air(name)
 
 

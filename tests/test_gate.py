@@ -171,7 +171,7 @@ def unjudged(*arguments: str | Path) -> str:
 def test_runs_without_a_price_cannot_be_judged(tmp_path: Path) -> None:
     failed = a_run(tmp_path / "failed", {}, {"c1": "no"})
     assert "none is finished" in unjudged(failed)
-    assert "is not there" in unjudged(tmp_path / "nowhere")
+    assert "does not exist" in unjudged(tmp_path / "nowhere")
     bare = made(tmp_path / "bare", 3, 3, temporal=None, unmeasured={"temporal": "it failed"})
     assert "it failed (c000)" in unjudged(bare)
 

@@ -23,6 +23,7 @@ from mondegreen.findings import Finding
 from mondegreen.text import matches
 from mondegreen.victims.base import Score, Victim
 from mondegreen.victims.guard import attackable, slope
+from mondegreen.wording import number_of
 
 PHRASES: Final = ("good morning", "yes", "a", "e", "o")  # if no transcript can be a target
 GRADIENT_ERROR: Final = 0.02  # relative, of a directional derivative by differences
@@ -221,9 +222,9 @@ def matched_agrees(probe: Probe) -> Outcome:
         return "skipped", "never matched, so agreement could not be tested"
     if not right and (asked := getattr(probe.victim, "stricter", None)) is not None:
         return "skipped", f"{missed} transcribed, but a match also asks for {asked}"
-    counts = f"{right} times both, {wrong} times neither"
+    counts = f"matched and transcribed {number_of(right, 'time')}, neither {wrong}"
     if missed:
-        counts += f"; {missed} times transcribed but not matched"
+        counts += f", transcribed but not matched {missed}"
     return _judged(right > 0, counts)
 
 
