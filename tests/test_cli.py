@@ -446,7 +446,7 @@ def test_check_victim_exits_with_1_where_a_check_fails(run, monkeypatch) -> None
     victim = toy.linear_victim()
     monkeypatch.setattr(victim, "transcribe", lambda audio: str(float(audio.sum())))
     monkeypatch.setattr(mondegreen.victims, "load_victim", lambda *_, **__: victim)
-    ran = run("check-victim", "mine:mine")
+    ran = run("check-victim", "toy:linear_victim")
     assert ran.status == 1
     assert "fails" in ran.out
     assert re.search(r"^\d+ checks? failed: attacks on it cannot be believed$", ran.err, re.M)

@@ -148,7 +148,7 @@ def test_reading_reports_its_progress(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(MondegreenError, match="not there"):
+    with pytest.raises(MondegreenError, match="does not exist"):
         gathered(tmp_path / "nowhere")
 
 

@@ -126,7 +126,7 @@ def test_what_is_no_take_is_refused(item: Path, tmp_path: Path) -> None:
     take = recorded(tmp_path / "a.wav", known.adversarial)
     with pytest.raises(AudioError, match="has the adversarial file"):
         score(Scripted("x"), [take], item, clean=take)
-    with pytest.raises(MondegreenError, match="no result"):
+    with pytest.raises(MondegreenError, match="is not a result"):
         score(Scripted("x"), [take], tmp_path)
 
 

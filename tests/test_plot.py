@@ -328,7 +328,7 @@ def test_other_formats_are_refused(item: Path, tmp_path: Path, name: str) -> Non
 
 
 def test_a_folder_that_is_not_there_is_said(item: Path, tmp_path: Path) -> None:
-    with pytest.raises(MondegreenError, match="not there"):
+    with pytest.raises(MondegreenError, match="does not exist"):
         plot([tmp_path / "none"], tmp_path / "x.png")
     with pytest.raises(MondegreenError, match="could not be written"):
         plot([item], tmp_path / "none" / "x.png")

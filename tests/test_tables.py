@@ -423,7 +423,7 @@ def test_a_list_of_clips_that_is_damaged_leaves_no_table(run: Path) -> None:
 def test_only_runs_have_tables(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="not the folder of a run"):
         collect(tmp_path)
-    with pytest.raises(MondegreenError, match="not there"):
+    with pytest.raises(MondegreenError, match="does not exist"):
         list(entries(tmp_path / "nowhere"))
 
 

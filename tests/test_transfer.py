@@ -184,8 +184,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run the entry point with toy recognisers; servers, by their names, as they are."""
     toys = {
         "moonshine-tiny": named(),  # whom the item was made on
-        "other_ear": Ear("other_ear", "Open the door!", "Nothing [at] all."),
-        "deaf": Deaf(VictimError("it is down")),
+        "own/other_ear": Ear("other_ear", "Open the door!", "Nothing [at] all."),
+        "own/deaf": Deaf(VictimError("it is down")),
     }
     load_recogniser: Callable[..., object] = mondegreen.victims.load_recogniser
 
@@ -205,7 +205,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 
 
 def test_it_is_printed_below_the_rooms(run, item: Path, bank: Path) -> None:
-    status, out, _ = run("evaluate", item, "--rooms", bank, "--with", "other_ear")
+    status, out, _ = run("evaluate", item, "--rooms", bank, "--with", "own/other_ear")
     assert status == 0
     assert out.endswith(
         "recogniser         other_ear\n"
@@ -217,7 +217,7 @@ def test_it_is_printed_below_the_rooms(run, item: Path, bank: Path) -> None:
 
 
 def test_it_is_in_the_json(run, item: Path, bank: Path) -> None:
-    _, out, _ = run("evaluate", item, "--rooms", bank, "--with", "other_ear", "--json")
+    _, out, _ = run("evaluate", item, "--rooms", bank, "--with", "own/other_ear", "--json")
     clean = {
         "transcript": "Nothing [at] all.",
         "matched": False,
@@ -239,7 +239,7 @@ def test_an_ear_that_has_not_heard_it_is_told_by_the_exit_status(
 ) -> None:
     assert run("evaluate", item, "--rooms", bank)[0] == 0
     status, out, err = run(
-        *("evaluate", item, "--rooms", bank), "--with", "deaf", "--with", "other_ear"
+        *("evaluate", item, "--rooms", bank), "--with", "own/deaf", "--with", "own/other_ear"
     )
     assert status == 1
     assert "recogniser         other_ear" in out
@@ -248,7 +248,10 @@ def test_an_ear_that_has_not_heard_it_is_told_by_the_exit_status(
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("no-such-ear", "pocketsphinx"), ("http://127.0.0.1:1/v1#model", "--i-am-authorised")],
+    [
+        ("no-such-ear", "There is no recogniser"),
+        ("http://127.0.0.1:1/v1#model", "--i-am-authorised"),
+    ],
 )
 def test_an_ear_that_cannot_be_had_is_refused_before_anything_is_heard(
     run, item: Path, bank: Path, name: str, message: str

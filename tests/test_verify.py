@@ -155,7 +155,7 @@ def test_a_target_that_cannot_be_written_is_one_claim(results: Path, tmp_path: P
 def test_nothing_to_hear_is_said(tmp_path: Path) -> None:
     with pytest.raises(MondegreenError, match="no results"):
         made_on(tmp_path)
-    with pytest.raises(MondegreenError, match="not there"):
+    with pytest.raises(MondegreenError, match="does not exist"):
         made_on(tmp_path / "none")
 
 
