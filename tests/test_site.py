@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, expect
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+WAIT = 30_000  # ms, on a busy machine
 LOOKED_AT = ("index", "ship", "gallery", "numbers", "api/attacks")
 
 
@@ -161,7 +162,7 @@ def test_a_search_finds_a_word_and_leads_to_it(address: str, tab: Watched) -> No
     page.keyboard.press("/")
     page.keyboard.type("mishear score")
     hit = page.get_by_role("option").filter(has_text="Glossary").first
-    expect(hit).to_be_visible(timeout=30_000)
+    expect(hit).to_be_visible(timeout=WAIT)
     # the theme's own: grey paths, and a list that is gone through from the field, not by itself
     assert {one["id"] for one in tab.accessibility()} <= {
         "color-contrast",
@@ -170,4 +171,4 @@ def test_a_search_finds_a_word_and_leads_to_it(address: str, tab: Watched) -> No
     assert tab.console == []
     hit.click()
     page.wait_for_url("**/glossary.html**")
-    expect(page.get_by_role("heading", name="Mishear score")).to_be_in_viewport()
+    expect(page.get_by_role("heading", name="Mishear score")).to_be_in_viewport(timeout=WAIT)
