@@ -2,6 +2,9 @@
 
 What goes wrong is an OSError or a ValueError, for `mondegreen.errors.reason`: the caller knows what
 the file should have been, and says so.
+
+On a machine of a cluster that does not see the user's files, copies of them are read; they go by
+their names all the same, in records too. See `lying_at`.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ import json
 import os
 import stat
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -25,15 +29,34 @@ MOST_VALUES: Final = 4_000_000  # of JSON or TOML: Python takes up to 100 bytes 
 DEEPEST: Final = 50  # lists and objects within each other; what is written here has five
 TOO_DEEP: Final = f"it is nested more than {DEEPEST} deep"
 
+_copies: dict[Path, Path] = {}  # where the copies of files and folders lie, by the originals' names
+
+
+def here(path: str | os.PathLike[str]) -> Path:
+    """Where a file or folder is to be read: where it is said to be, or where its copy lies."""
+    return _copies.get(Path(path), Path(path))
+
+
+@contextmanager
+def lying_at(copies: Mapping[str, Path]) -> Iterator[None]:
+    """For this long, read these copies in place of the files and folders of these names."""
+    before = dict(_copies)
+    _copies.update({Path(path): copy for path, copy in copies.items()})
+    try:
+        yield
+    finally:
+        _copies.clear()
+        _copies.update(before)
+
 
 def is_file(path: str | os.PathLike[str]) -> bool:
     """Whether there is a regular file; `Path.is_file` raises where a name is too long."""
-    return os.path.isfile(path)  # noqa: PTH113
+    return os.path.isfile(here(path))  # noqa: PTH113
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:
     """Whether there is a folder; `Path.is_dir` raises where a name is too long."""
-    return os.path.isdir(path)  # noqa: PTH112
+    return os.path.isdir(here(path))  # noqa: PTH112
 
 
 def is_there(path: str | os.PathLike[str]) -> bool:
@@ -48,6 +71,7 @@ def in_full(path: str | os.PathLike[str]) -> Path:
 
 def open_file(path: Path) -> BufferedReader:
     """Open a regular file; reading from a pipe or a device may never end."""
+    path = here(path)
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise ValueError("it is a folder")
@@ -112,7 +136,7 @@ def read_tensors(
         if os.fstat(file.fileno()).st_size > at_most:
             raise ValueError(_too_large(at_most))
     try:
-        with safe_open(path, framework=framework) as tensors:
+        with safe_open(here(path), framework=framework) as tensors:
             names = tensors.keys()
             return tensors.metadata() or {}, {name: tensors.get_tensor(name) for name in names}
     except SafetensorError as error:

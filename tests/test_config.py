@@ -129,3 +129,21 @@ def test_the_papers_experiments_are_configurations(path: Path) -> None:
     assert found.preset == "paper"
     assert found.targets == "paper"
     assert found.limit in (100, 1000)
+
+
+def test_a_checkpoint_goes_by_its_full_name_and_others_by_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("letters", "owner/model", "moonshine-tiny"):
+        (tmp_path / name).mkdir(parents=True)
+    expected = {
+        "letters": str(tmp_path / "letters"),
+        "./letters": str(tmp_path / "letters"),
+        "telephone > ./letters": f"telephone > {tmp_path / 'letters'}",
+        "owner/other": "owner/other",  # of the hub
+        "moonshine-tiny": "moonshine-tiny",  # the one that comes along
+        "my.module:function": "my.module:function",
+    }
+    for given_as, name in expected.items():
+        assert read_config(None, {"clips": "c", "victim": given_as}).victim == name

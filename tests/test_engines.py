@@ -53,16 +53,6 @@ def test_ray_and_processes_give_the_same_records_and_lose_the_same_clip(tmp_path
     assert found["ray"] == found["local"]
 
 
-@pytest.mark.slow
-def test_batches_of_several_clips_are_the_same_by_either_engine(tmp_path: Path) -> None:
-    pytest.importorskip("ray")
-    clips = make_clips(tmp_path / "clips", 4)
-    for engine in ("local", "ray"):
-        arguments = ("run", clips, *QUICK, *HOW, "--batch", "3", "--engine", engine)
-        assert mondegreen(*arguments, "--out", tmp_path / engine).returncode == 0
-    assert records(tmp_path / "ray") == records(tmp_path / "local")
-
-
 LOADED = Attacked("toy", "w" * 64, 16_000, None, None, "s" * 16, ("cpu",))
 JOB = Job((), frozenset("a"))
 

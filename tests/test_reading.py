@@ -27,8 +27,12 @@ from mondegreen.listening.answers import read_answers
 from mondegreen.listening.key import read_key
 from mondegreen.reading import (
     LONGEST_LINE,
+    here,
     in_full,
+    is_file,
+    is_folder,
     json_lines,
+    lying_at,
     open_file,
     parse_json,
     read_bytes,
@@ -352,3 +356,22 @@ def test_a_measured_response_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rooms.csv").write_text("path,room_id\na.wav,hall\n")
     with pytest.raises(MondegreenError, match="it is a pipe"):
         contents(find_recordings(tmp_path / "rooms.csv"))
+
+
+def test_copies_are_read_under_the_names_of_their_originals(tmp_path: Path) -> None:
+    original, copy = Path("/not/there.toml"), tmp_path / "copy"
+    copy.write_text("a = 1")
+    (tmp_path / "other").write_text("a = 2")
+    save_file({"x": np.arange(3)}, tmp_path / "tensors")
+    with lying_at(
+        {"/not/there.toml": copy, "/nor/this": tmp_path / "tensors", "/folder": tmp_path}
+    ):
+        assert read_toml(original) == {"a": 1}
+        assert sha256(original) == sha256(copy)
+        assert read_tensors(Path("/nor/this"), 1000)[1]["x"].tolist() == [0, 1, 2]
+        assert (is_file(original), is_folder("/folder"), is_folder(original)) == (True, True, False)
+        with lying_at({"/not/there.toml": tmp_path / "other"}):
+            assert read_toml(original) == {"a": 2}
+        assert read_toml(original) == {"a": 1}
+    assert here(original) == original
+    assert not is_file(original)

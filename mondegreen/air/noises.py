@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import torch
@@ -17,7 +16,7 @@ from mondegreen.audio.batch import unpadded
 from mondegreen.audio.pcm import load
 from mondegreen.errors import AudioError, OptionError
 from mondegreen.files import key_of
-from mondegreen.reading import is_file, is_folder, sha256
+from mondegreen.reading import here, is_file, is_folder, sha256
 
 SUFFIXES: Final = (".wav", ".flac", ".ogg", ".mp3")
 LONGEST: Final = 120.0  # s of a recording
@@ -72,7 +71,7 @@ def read_noises(folder: str, sample_rate: int) -> tuple[tuple[Tensor, ...], str]
     if not is_folder(folder):
         raise OptionError(f"The noise's folder {folder} is not there. Name one with recordings.")
     paths = sorted(
-        path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES and is_file(path)
+        path for path in here(folder).iterdir() if path.suffix.lower() in SUFFIXES and is_file(path)
     )
     if not paths:
         raise OptionError(

@@ -14,13 +14,14 @@ from typing import Any, Final, Literal
 import tomli_w
 from pydantic import Field, field_validator
 
-from mondegreen.chain.text import chained
+from mondegreen.chain.text import chained, unchained
 from mondegreen.data.plain_text import is_utf8
 from mondegreen.errors import OptionError, reason
+from mondegreen.names import EMBEDDED
 from mondegreen.options import Options
-from mondegreen.plugins import ENGINES, plugins
+from mondegreen.plugins import ENGINES, VICTIMS, plugins
 from mondegreen.processors import MOST_THREADS
-from mondegreen.reading import in_full, read_toml
+from mondegreen.reading import in_full, is_folder, read_toml
 
 HOW: Final = frozenset(
     {"engine", "workers", "threads", "batch", "device", "checkpoint_seconds", "ray_address"}
@@ -158,7 +159,11 @@ def read_config(path: Path | None, flags: Mapping[str, Any]) -> RunConfig:
                 f"Got {name} = {value!r:.60}, which is not UTF-8 text. Type it again."
             )
     config = RunConfig(**{name: _in_full(name, value) for name, value in given.items()})
-    return config.model_copy(update={"victim": chained(links, config.victim)})
+    before, recogniser = unchained(config.victim)
+    named = (*EMBEDDED, *plugins(VICTIMS))
+    if recogniser not in named and is_folder(recogniser):  # a checkpoint
+        recogniser = str(in_full(recogniser))
+    return config.model_copy(update={"victim": chained([*links, *before], recogniser)})
 
 
 def _links(given: Any) -> list[str]:

@@ -296,7 +296,7 @@ def _driven(
         write_manifest(folder, config, attacked, len(rows))
         finished, complaints = ledger.survey(rows, partial(on_work, "checking items"))
         drive = Drive(ledger, engine, rows, finished, config.batch, on_news)
-        drive.tally.notes += complaints
+        drive.tally.notes += [*engine.notes, *complaints]
         if aside is not None:
             drive.tally.notes.append(f"the run that was here is now {aside}")
         if parts := sum(row.is_part for row in rows):

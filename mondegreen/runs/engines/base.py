@@ -61,6 +61,7 @@ class Engine(ABC, Generic[H]):
         self.workers = [self.launch(self.assignment)]
         self.stopping = False
         self.failed_starts = 0  # in a row
+        self.notes: list[str] = []  # for the user, on where the workers are
 
     @abstractmethod
     def launch(self, assignment: Assignment) -> H:

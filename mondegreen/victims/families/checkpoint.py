@@ -24,7 +24,7 @@ from huggingface_hub.utils.tqdm import (
 )
 
 from mondegreen.errors import MondegreenError, VictimError, reason
-from mondegreen.reading import read_json
+from mondegreen.reading import here, is_folder, read_json
 from mondegreen.victims.families.hub import NEEDED, check_found
 from mondegreen.victims.families.inspection import Fetch, Weights, check_settings
 from mondegreen.victims.families.pretrained import Pretrained
@@ -46,10 +46,10 @@ def load_checkpoint(name: str, device: torch.device, dtype: torch.dtype) -> Pret
         VictimError: it is not available, not of a supported family, needs its own code, has pickled
             weights, lacks weights, or has features that cannot be reproduced.
     """
-    if Path(name).is_dir():
+    if Path(name).is_dir():  # a copy goes by the name of its original
         name = str(Path(name).resolve())  # a record may be read elsewhere
     source, revision = _parts(name)
-    if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or source.count("/") > 1):
+    if not is_folder(name) and (name.startswith((".", "/", "~")) or source.count("/") > 1):
         raise VictimError(f"there is no folder {name}; name the folder of a checkpoint")
     try:
         with _by_itself(), _without_progress_bars():
@@ -62,7 +62,7 @@ def load_checkpoint(name: str, device: torch.device, dtype: torch.dtype) -> Pret
 
 def pinned(name: str, commit: str | None) -> str:
     """The name that finds the same again: ID@COMMIT; a folder, or without a commit, the name."""
-    if commit is None or Path(name).is_dir():
+    if commit is None or is_folder(name):
         return name
     return f"{_parts(name)[0]}@{commit}"
 
@@ -73,7 +73,7 @@ def _load(
     import transformers
 
     where = {"revision": revision, "trust_remote_code": False}
-    if not Path(name).is_dir():
+    if not is_folder(name):
         check_found(name, source, revision)
     fetch = partial(_fetched, source, revision)
     family = _family(name, fetch)
@@ -81,7 +81,7 @@ def _load(
         raise VictimError(f"cannot load {name}: {_unweighted(source)}")
     check_settings(fetch, weights)
     config = transformers.AutoConfig.from_pretrained(source, **where)
-    commit = None if Path(name).is_dir() else _commit(source, revision)
+    commit = None if is_folder(name) else _commit(source, revision)
     if commit:
         where["revision"] = commit  # a branch may move on between two files
     auto = getattr(transformers, family.auto_classes[config.model_type])
@@ -166,9 +166,9 @@ def _without_progress_bars() -> Iterator[None]:
 
 
 def _parts(name: str) -> tuple[str, str | None]:
-    """The folder or id, and the revision."""
-    if Path(name).is_dir():
-        return name, None
+    """The folder where it is to be read, or the id; and the revision."""
+    if is_folder(name):
+        return str(here(name)), None
     source, _, revision = name.partition("@")
     return source, revision or None
 
