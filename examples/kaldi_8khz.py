@@ -58,13 +58,15 @@ class Telephone:
         features, frames = self.features(audio, lengths)
         logits = [self.network(f[:n]) for f, n in zip(features, frames.tolist(), strict=True)]
         counts = torch.tensor([len(clip) for clip in logits], device=self.device)
-        return score_ctc(pad_sequence(logits, batch_first=True), counts, targets, blank=0)
+        padded = pad_sequence(logits, batch_first=True)
+        return score_ctc(padded, counts, targets, blank=0, delimiter=LETTERS.index(" "))
 
     @torch.no_grad()
     def transcribe(self, audio):
         clip = audio.to(self.device, self.dtype)[None]
         features, _ = self.features(clip, torch.tensor([len(audio)], device=self.device))
-        return "".join(LETTERS[symbol] for symbol in best_path(self.network(features[0]), blank=0))
+        symbols = best_path(self.network(features[0]), blank=0)
+        return " ".join("".join(LETTERS[symbol] for symbol in symbols).split())
 
 
 def victim(device, dtype):

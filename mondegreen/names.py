@@ -25,6 +25,7 @@ LINKS: Final = (
     *("bandpass", "average", "median", "mel", "lpc", "gate", "smooth", "vad"),
 )
 ALSO: Final = "also"  # before a link: see `mondegreen.chain.also`
+CHUNKS: Final = "chunks"  # in place of a link: see `mondegreen.victims.chunks`
 HALVES: Final = "halves"  # in place of a link: see `mondegreen.victims.halves`
 DISAGREE, TEMPORAL = "disagree", "temporal"  # detectors, the first of a link: `judging.detectors`
 
@@ -35,7 +36,7 @@ def check_link(spec: str) -> None:
     Raises:
         OptionError: there is no such link.
     """
-    if spec != HALVES:
+    if spec != HALVES and spec.partition(":")[0] != CHUNKS:
         _check(spec, "link", ALSO)
 
 
@@ -60,7 +61,11 @@ def _check(spec: str, kind: str, before: str) -> None:
 
 def unknown_link(spec: str, kind: str = "link") -> OptionError:
     """What to say of a name that no link has; `kind` may also be "defence"."""
-    more = (f"{ALSO}:LINK", HALVES) if kind == "link" else (f"{DISAGREE}:LINK", TEMPORAL)
+    more = (
+        (f"{ALSO}:LINK", HALVES, f"{CHUNKS}:SECONDS")
+        if kind == "link"
+        else (f"{DISAGREE}:LINK", TEMPORAL)
+    )
     near = _why(spec, (*LINKS, *plugins(DEFENCES), *more))
     return OptionError(
         f"There is no {kind} {spec!r:.60}{near}. Expected one that `mondegreen links` lists, or"

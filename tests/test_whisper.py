@@ -23,7 +23,7 @@ from seq2seq_clauses import (
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from mondegreen.errors import AudioError, TargetError, VictimError
+from mondegreen.errors import TargetError, VictimError
 from mondegreen.victims.families.whisper import Whisper
 
 KINDS = ("english", "multilingual")
@@ -394,10 +394,27 @@ def test_a_processor_of_another_rate_is_refused(tmp_path: Path) -> None:
         load(Whisper, folder)
 
 
-def test_a_clip_longer_than_the_window_is_refused(tmp_path: Path) -> None:
+def test_a_clip_longer_than_the_window_is_not_attacked(tmp_path: Path) -> None:
     victim = load(Whisper, tiny.whisper(tmp_path / "whole", seconds=30))
     assert len(victim.encode("open", 480_000)) == 3
-    with pytest.raises(TargetError, match=r"30\.50 s.*takes 30 s.*split the clip"):
+    with pytest.raises(TargetError, match=r"30\.50 s.*takes 30 s.*attack a passage of it"):
         victim.encode("open", 488_000)
-    with pytest.raises(AudioError, match="split the clip"):
-        victim.transcribe(torch.zeros(480_001))
+
+
+def test_a_clip_longer_than_the_window_is_heard_in_the_models_long_form(tmp_path: Path) -> None:
+    said = {}
+    for conditioned in (False, True):
+        free = {"suppress_tokens": None, "begin_suppress_tokens": None}  # timestamps, too
+        folder = tmp_path / f"{conditioned}"
+        victim = load(Whisper, tiny.whisper(folder, condition_on_prev_tokens=conditioned, **free))
+        clip = torch.cat(tiny.sounds(3))[: 2 * victim.window + 99]
+        long = {"truncation": False, "padding": "longest", "return_attention_mask": True}
+        inputs = victim.processor(clip.numpy(), sampling_rate=16_000, return_tensors="pt", **long)
+        ids = victim.model.generate(
+            **inputs,
+            **{"return_timestamps": True, "language": "en", "task": "transcribe", "num_beams": 1},
+            condition_on_prev_tokens=conditioned,
+        )
+        said[conditioned] = victim.processor.batch_decode(ids, skip_special_tokens=True)[0]
+        assert victim.transcribe(clip) == said[conditioned]
+    assert said[False] != said[True]

@@ -27,6 +27,7 @@ from mondegreen.wording import number_of
 
 PHRASES: Final = ("good morning", "yes", "a", "e", "o")  # if no transcript can be a target
 GRADIENT_ERROR: Final = 0.02  # relative, of a directional derivative by differences
+LONGEST: Final = 20.0  # seconds that are heard in chunks
 SAME: Final = 1e-3  # relative, of losses that should differ only by rounding
 
 
@@ -39,6 +40,7 @@ class Probe:
     clips: tuple[Tensor, ...]
     transcripts: tuple[str, ...]  # of the clips
     targets: tuple[str, ...]  # a phrase that it can encode for each
+    speech: Tensor  # what they are pieces of, up to `LONGEST`, float32 in main memory
 
     @classmethod
     def of(cls, victim: Victim, speech: Tensor, seconds: float = 2.0) -> Probe:
@@ -55,7 +57,8 @@ class Probe:
         targets = tuple(
             _spelled(victim, t, len(c)) for t, c in zip(transcripts, clips, strict=True)
         )
-        return cls(victim, clips, transcripts, targets)
+        some = speech[: int(LONGEST * victim.sample_rate)].float().cpu()
+        return cls(victim, clips, transcripts, targets, some)
 
     def score(self, clips: list[Tensor], targets: list[str], padding: float = 0.0) -> Score:
         """Score clips as one batch."""
@@ -228,6 +231,22 @@ def matched_agrees(probe: Probe) -> Outcome:
     return _judged(right > 0, counts)
 
 
+def chunks_equal_whole(probe: Probe) -> Outcome:
+    """What is heard chunk by chunk is what is heard at once, of recognisers that say both.
+
+    One that is scored as it hears, in chunks, may differ: it is told by how much.
+    """
+    ways = [getattr(probe.victim, name, None) for name in ("in_chunks", "at_once")]
+    if None in ways:
+        return "skipped", "it does not hear in chunks"
+    chunks, whole = (way(probe.speech).log_softmax(-1) for way in ways if way is not None)
+    if chunks.shape != whole.shape:
+        return "fails", f"frames and symbols {list(chunks.shape)}, at once {list(whole.shape)}"
+    gap, others = _gap(chunks, whole), int((chunks.argmax(-1) != whole.argmax(-1)).sum())
+    detail = f"log p differs by {gap:.1e}, the best symbol in {others} of {len(whole)} frames"
+    return _judged(gap < SAME or getattr(probe.victim, "scores_chunks", False), detail)
+
+
 def frontend_equal(probe: Probe) -> Outcome:
     """Features in the graph equal those of the model's own processor; measured on loading."""
     error = getattr(probe.victim, "frontend_error", None)
@@ -264,6 +283,7 @@ CHECKS: Final[dict[str, Callable[[Probe], Outcome]]] = {
     "ignores padding": padding_invariant,
     "ignores the batch": batch_invariant,
     "matched is what it hears": matched_agrees,
+    "chunked equals whole": chunks_equal_whole,
     "features equal": frontend_equal,
     "a gradient pass": seconds_per_pass,
 }

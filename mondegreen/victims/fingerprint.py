@@ -12,6 +12,7 @@ from torch import Tensor
 from mondegreen.chain.also import Also
 from mondegreen.chain.own import Own
 from mondegreen.victims.base import Recogniser
+from mondegreen.victims.chunks import Chunked
 from mondegreen.victims.guard import bare
 from mondegreen.victims.halves import Halves
 from mondegreen.victims.through import Through
@@ -42,14 +43,14 @@ def _own_code(recogniser: Recogniser) -> Iterator[bytes]:
         inner = one.inner if isinstance(one, Also) else one
         if isinstance(inner, Own):
             yield inner.code
-    if isinstance(found, Through | Halves):
+    if isinstance(found, Chunked | Halves | Through):
         yield from _own_code(found.recogniser)
 
 
 def _alone(recogniser: Recogniser) -> Recogniser:
     """A recogniser without its border and what stands before it."""
     found = bare(recogniser)
-    return _alone(found.recogniser) if isinstance(found, Through | Halves) else found
+    return _alone(found.recogniser) if isinstance(found, Chunked | Halves | Through) else found
 
 
 def _tensors(held: object, name: str, home: str, seen: set[int]) -> Iterator[tuple[str, Tensor]]:

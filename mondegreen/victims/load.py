@@ -16,9 +16,10 @@ from mondegreen.chain.names import link
 from mondegreen.chain.text import check_chain, unchained
 from mondegreen.errors import VictimError, first_line
 from mondegreen.foreign import SPEC, theirs
-from mondegreen.names import EMBEDDED, HALVES
+from mondegreen.names import CHUNKS, EMBEDDED, HALVES
 from mondegreen.plugins import VICTIMS, plugins
 from mondegreen.victims.base import Recogniser, Victim
+from mondegreen.victims.chunks import seconds_of
 from mondegreen.victims.ears import load_ear
 from mondegreen.victims.embedded import load_embedded
 from mondegreen.victims.guard import attackable, guarded
@@ -71,7 +72,9 @@ def load_recogniser(
     check_chain(name)
     links, name = unchained(name)
     for one in links:  # refused before the recogniser is loaded, which takes longer
-        if one != HALVES:
+        if one.partition(":")[0] == CHUNKS:
+            seconds_of(one)
+        elif one != HALVES:
             link(one, ANY_RATE)
     with theirs(name):
         ear = load_ear(name, authorised=authorised)

@@ -25,9 +25,10 @@ from mondegreen.chain.names import link
 from mondegreen.chain.text import chained
 from mondegreen.chain.vote import vote
 from mondegreen.errors import OptionError
-from mondegreen.names import HALVES
+from mondegreen.names import CHUNKS, HALVES
 from mondegreen.victims.base import Recogniser, Score
 from mondegreen.victims.batching import Remembered
+from mondegreen.victims.chunks import Chunked
 from mondegreen.victims.guard import GuardedVictim, attackable, guarded
 from mondegreen.victims.halves import Halves
 
@@ -45,10 +46,17 @@ def through(recogniser: Recogniser, *links: str | Link) -> Recogniser:
         OptionError: a link of another rate, or as `mondegreen.chain.names.link`.
         VictimError: what a link needs is not there.
     """
-    if HALVES in links:
-        at = links.index(HALVES)
-        halved = Halves(attackable(through(recogniser, *links[at + 1 :])))
-        return through(halved, *links[:at])
+    for at, one in enumerate(links):
+        if one == HALVES:
+            halved = Halves(attackable(through(recogniser, *links[at + 1 :])))
+            return through(halved, *links[:at])
+        if isinstance(one, str) and one.partition(":")[0] == CHUNKS:
+            if one is not links[-1]:
+                raise OptionError(
+                    f"Got {one} before {links[at + 1]}, expected chunks directly before the"
+                    f" recogniser: {links[at + 1]} > {one} > NAME"
+                )
+            return through(Chunked(attackable(recogniser), one), *links[:at])
     inner = guarded(recogniser)
     if not links:
         return inner

@@ -90,6 +90,7 @@ class MoonshineCTC:
     """Moonshine's encoder and a head of letters, on the same device, as a victim."""
 
     sample_rate = SAMPLE_RATE
+    stride = 64 * 3 * 2  # samples from one frame to the next: of the encoder's three convolutions
 
     def __init__(self, name: str, moonshine: Moonshine, head: Letters) -> None:
         self.name = name
@@ -97,7 +98,8 @@ class MoonshineCTC:
         self.device, self.dtype = moonshine.device, moonshine.dtype
         self.head = head.requires_grad_(False).eval()
         self.beams = 1
-        self._alignment = Remembered(self._align)
+        self._alignment = Remembered(self.align)
+        self._frames = Remembered(moonshine.frames)
 
     def encode(self, target: str, length: int) -> Tensor:
         """Letters of `target`; see `Victim.encode`."""
@@ -108,11 +110,17 @@ class MoonshineCTC:
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """CTC loss, and whether the best path is the target; see `Victim.score`."""
-        states, mask = self.moonshine.encode_audio(audio, lengths)
-        return self._alignment(lengths, *targets).score(self.head(states, mask))
+        logits, frames = self.logits(audio, lengths)
+        return self._alignment(frames, *targets).score(logits)
 
-    def _align(self, lengths: Tensor, *targets: Tensor) -> Alignment:
-        return Alignment(self.moonshine.frames(lengths), targets, BLANK, _SPACE)
+    def logits(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [B, F, 29] of a padded batch [B, T], and how many frames of each are real, [B]."""
+        states, mask = self.moonshine.encode_audio(audio, lengths)
+        return self.head(states, mask), self._frames(lengths)
+
+    def align(self, frames: Tensor, *targets: Tensor) -> Alignment:
+        """Targets laid out for clips of so many frames, [B]."""
+        return Alignment(frames, targets, BLANK, _SPACE)
 
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
@@ -120,9 +128,18 @@ class MoonshineCTC:
 
         The encoder runs through its own `forward`, unlike in `score`.
         """
+        return self.read(self.own_logits(audio))
+
+    def own_logits(self, audio: Tensor) -> Tensor:
+        """Logits [F, 29] of one clip [T]."""
         encoder = self.moonshine.model.model.encoder
         states = encoder(audio.to(self.device, self.dtype)[None]).last_hidden_state
-        return _read(decode(self.head(states)[0], BLANK, self.beams))
+        logits: Tensor = self.head(states)[0]
+        return logits
+
+    def read(self, logits: Tensor) -> str:
+        """What logits [F, 29] say."""
+        return _read(decode(logits, BLANK, self.beams))
 
 
 def load_head(device: torch.device, dtype: torch.dtype) -> Letters:

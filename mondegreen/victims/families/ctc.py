@@ -53,12 +53,21 @@ class CTC(Pretrained):
         self._check_reading(name)
         self.delimiter = self.printed.delimiter
         self._codes = self.printed.codes().to(self.device)
-        self._alone, self._alignment = Unpadded(self._logits), Remembered(self._align)
+        self._alone, self._alignment = Unpadded(self._logits), Remembered(self.align)
 
     @classmethod
     def processor_class(cls, model_type: str) -> str:
         """Without the language model that some checkpoints bring, which needs further packages."""
         return "AutoProcessor" if model_type == "parakeet_ctc" else "Wav2Vec2Processor"
+
+    @property
+    def stride(self) -> int:
+        """Samples from one frame of logits to the next."""
+        config = self.model.config
+        if config.model_type != "parakeet_ctc":
+            return int(config.inputs_to_logits_ratio)
+        hop = self.processor.feature_extractor.hop_length
+        return int(hop * config.encoder_config.subsampling_factor)
 
     def encode(self, target: str, length: int) -> Tensor:
         """Symbols of `target`, in the case that the model writes; see `Victim.encode`."""
@@ -69,11 +78,16 @@ class CTC(Pretrained):
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """CTC loss, and whether the best path is the target; see `Victim.score`."""
-        features, counts = self.frontend(audio.to(self.dtype), lengths)
-        logits, frames = self._alone(features, counts)
+        logits, frames = self.logits(audio, lengths)
         return self._alignment(frames, *targets).score(logits)
 
-    def _align(self, frames: Tensor, *targets: Tensor) -> Alignment:
+    def logits(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [B, F, V] of a padded batch [B, T], and how many frames of each are real, [B]."""
+        features, counts = self.frontend(audio.to(self.dtype), lengths)
+        return self._alone(features, counts)
+
+    def align(self, frames: Tensor, *targets: Tensor) -> Alignment:
+        """Targets laid out for clips of so many frames, [B]."""
         return Alignment(frames, targets, self.blank, codes=self._codes)
 
     def _check_reading(self, name: str) -> None:
@@ -92,16 +106,22 @@ class CTC(Pretrained):
     @torch.no_grad()
     def transcribe(self, audio: Tensor) -> str:
         """Best path, or prefix beam search with `beams` over one; audio [T] in [-1, 1]."""
-        inputs = self.features(audio)
-        if self.beams > 1:
-            logits = self.model(**inputs).logits[0, : self._frames(audio.shape[-1])]
-            symbols = prefix_beam_search(logits.log_softmax(-1), self.blank, self.beams)
-            text = self.processor.tokenizer.decode(symbols, group_tokens=False)
-        elif self.model.can_generate():  # Parakeet: it sets padded frames to blank
-            text = self._read(self.model.generate(**inputs)[0].tolist())
-        else:
-            text = self._read(self.model(**inputs).logits[0].argmax(-1).tolist())
-        return " ".join(str(text).split())  # a repeated delimiter is two spaces
+        if self.beams == 1 and self.model.can_generate():  # Parakeet: padded frames become blank
+            path = self.model.generate(**self.features(audio))[0]
+            return _spaced(self._read(path.tolist()))
+        return self.read(self.own_logits(audio))
+
+    def own_logits(self, audio: Tensor) -> Tensor:
+        """Logits [F, V] of one clip [T], of the checkpoint's own processor and model."""
+        logits: Tensor = self.model(**self.features(audio)).logits
+        return logits[0, : self._frames(audio.shape[-1])]
+
+    def read(self, logits: Tensor) -> str:
+        """What logits [F, V] say, as `transcribe` reads them."""
+        if self.beams == 1:
+            return _spaced(self._read(logits.argmax(-1).tolist()))
+        symbols = prefix_beam_search(logits.log_softmax(-1), self.blank, self.beams)
+        return _spaced(str(self.processor.tokenizer.decode(symbols, group_tokens=False)))
 
     def _logits(self, features: Tensor) -> Tensor:
         """[B, F, V] of features without padding."""
@@ -114,3 +134,8 @@ class CTC(Pretrained):
             counts = torch.tensor([length // self.processor.feature_extractor.hop_length])
             return int(self.model._get_subsampling_output_length(counts))
         return int(self.model._get_feat_extract_output_lengths(torch.tensor(length)))
+
+
+def _spaced(text: str) -> str:
+    """A text with single spaces: a repeated delimiter is two."""
+    return " ".join(text.split())

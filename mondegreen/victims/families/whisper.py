@@ -1,8 +1,8 @@
 """Whisper (Radford et al. 2022): the log-mel spectrogram of a 30 s window in, sequence to sequence.
 
 The encoder has a place for every frame of the window and attends to all of them, silence included,
-so a smaller window would be another input. Each clip costs the whole window, and none may be
-longer.
+so a smaller window would be another input. Each clip costs the whole window, and none that is
+scored may be longer.
 
 The decoder's prompt (start, language, task, no timestamps) does not depend on the audio. It is read
 once from the model's own `generate`, and language and task are those that it is set to; where it
@@ -22,7 +22,7 @@ from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
-from mondegreen.errors import AudioError, TargetError, VictimError, reason
+from mondegreen.errors import TargetError, VictimError, reason
 from mondegreen.victims.base import Score
 from mondegreen.victims.families.seq2seq import Seq2Seq
 from mondegreen.victims.tokens.generation import GREEDY, longest, refuse_other_settings
@@ -74,14 +74,31 @@ class Whisper(Seq2Seq):
         return forced.score(self.model.proj_out(forced.predicting(hidden)), self._barred)
 
     def transcribe(self, audio: Tensor) -> str:
-        """Short-form generation without timestamps; audio [T] in [-1, 1], at most one window.
+        """Generation without timestamps; of more than a window, the checkpoint's long form.
 
-        Raises:
-            AudioError: the clip is longer than the window.
+        That generates with timestamps, window by window, each of which begins where the last whole
+        segment ended; and after what was said before, if `condition_on_prev_tokens` is set in the
+        generation config. Audio [T] in [-1, 1].
         """
-        if audio.shape[-1] > self.window:
-            raise AudioError(self._too_long(audio.shape[-1]))
-        return super().transcribe(audio)
+        if audio.shape[-1] <= self.window:
+            return super().transcribe(audio)
+        return self._long_form(audio)
+
+    @torch.no_grad()
+    def _long_form(self, audio: Tensor) -> str:
+        inputs = self.processor.feature_extractor(
+            audio.numpy(),
+            sampling_rate=self.sample_rate,
+            truncation=False,
+            padding="longest",
+            return_attention_mask=True,
+            return_tensors="pt",
+        )
+        settings = self._by | {"return_timestamps": True}
+        ids = self.model.generate(
+            **inputs.to(self.device, self.dtype), **settings, **GREEDY, num_beams=self.beams
+        )
+        return self._vocabulary.decode(ids[0].tolist())
 
     @torch.no_grad()
     def _prompt(self, settings: dict[str, Any]) -> list[int]:
@@ -110,7 +127,7 @@ class Whisper(Seq2Seq):
         seconds, window = length / self.sample_rate, self.window / self.sample_rate
         return (
             f"the clip lasts {seconds:.2f} s, but this recogniser takes {window:g} s at a time;"
-            " split the clip"
+            " attack a passage of it (--from, --to)"
         )
 
 
