@@ -243,7 +243,9 @@ def chunks_equal_whole(probe: Probe) -> Outcome:
     if chunks.shape != whole.shape:
         return "fails", f"frames and symbols {list(chunks.shape)}, at once {list(whole.shape)}"
     gap, others = _gap(chunks, whole), int((chunks.argmax(-1) != whole.argmax(-1)).sum())
-    detail = f"log p differs by {gap:.1e}, the best symbol in {others} of {len(whole)} frames"
+    detail = (
+        f"log p differs by a relative {gap:.1e}, the best symbol in {others} of {len(whole)} frames"
+    )
     return _judged(gap < SAME or getattr(probe.victim, "scores_chunks", False), detail)
 
 
