@@ -6,10 +6,11 @@
     python -m bench --only page              # only the page
 
 Tables of clips have the columns id, audio (relative to the table) and target; two recordings in the
-recogniser's wheel are always there. Which clips `fast` is found on and which it is judged on stands
-in `bench/subjects.py`. Parts are measured in one process with one thread, unless they say
-otherwise. Several processes may run at once and merge their results, but timings should run alone.
-Quality that was measured with the same stages and target is kept, unless --again is given.
+recogniser's wheel are always there. Whisper tiny.en is in the folder MONDEGREEN_WHISPER. Which
+clips `fast` is found on and which it is judged on stands in `bench/subjects.py`. Parts are measured
+in one process with one thread, unless they say otherwise. Several processes may run at once and
+merge their results, but timings should run alone. Quality that was measured with the same stages
+and target is kept, unless --again is given.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from typing import Any
 import torch
 
 from bench import in_rooms, memory, page, passes, quality, results, rooms, threshold
-from bench.subjects import SETS, VICTIMS, WHISPER, WORDS, Subject, subjects
+from bench.subjects import SETS, VICTIMS, WHISPER, WORDS, Subject, loaded, subjects
 from mondegreen.attacks.setup import Setup
 from mondegreen.options import Options
-from mondegreen.victims import Victim, load_victim
+from mondegreen.victims import Victim
 
 PEERS = Path(__file__).with_name("work") / "peers"
 QUICK_CLIPS, QUICK_BUDGET = 1, 500  # of a sample: the shortest clip, and passes at most
@@ -52,9 +53,6 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--again", action="store_true", help="measure again what is already known")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--victim", nargs="+", choices=(*VICTIMS, WHISPER), default=list(VICTIMS))
-    parser.add_argument(
-        "--whisper", type=Path, default=WHISPER, help="folder of the checkpoint whisper-tiny.en"
-    )
     parser.add_argument(
         "--method", nargs="+", default=["combined"], help="methods of the part in-rooms"
     )
@@ -116,7 +114,7 @@ def measure_in_rooms(options: argparse.Namespace) -> None:
 
 def time_passes(options: argparse.Namespace) -> None:
     for name in options.victim:
-        for row in passes.split(load_victim(name), options.turns):
+        for row in passes.split(loaded(name), options.turns):
             keep("passes", row, options)
 
 
@@ -124,7 +122,7 @@ def time_batches(options: argparse.Namespace) -> None:
     """On all cores: this measures what one machine gets done."""
     torch.set_num_threads(os.cpu_count() or 1)
     for name in options.victim:
-        for row in passes.throughput(load_victim(name), max(3, options.turns // 3)):
+        for row in passes.throughput(loaded(name), max(3, options.turns // 3)):
             keep("batches", row, options)
     torch.set_num_threads(1)
 
@@ -141,7 +139,7 @@ def time_threshold(options: argparse.Namespace) -> None:
 
 
 def time_rooms(options: argparse.Namespace) -> None:
-    for row in rooms.measure(load_victim(WORDS), turns=max(3, options.turns // 3)):
+    for row in rooms.measure(loaded(WORDS), turns=max(3, options.turns // 3)):
         keep("rooms", row, options)
 
 
@@ -161,13 +159,7 @@ def victims(options: argparse.Namespace) -> Iterator[tuple[Victim, list[Subject]
     quick = not options.full and not options.clip and not options.budgets
     for name in options.victim:
         clips = [one for one in subjects(options.tables, name, options.clip) if one.clip in asked]
-        yield loaded(name, options.whisper), clips[:QUICK_CLIPS] if quick else clips
-
-
-def loaded(name: str, whisper: Path) -> Victim:
-    victim: Any = load_victim(str(whisper) if name == WHISPER else name)
-    victim.name = name  # not where it lies on this machine
-    return victim
+        yield loaded(name), clips[:QUICK_CLIPS] if quick else clips
 
 
 def is_known(part: str, options: argparse.Namespace, head: results.Row) -> bool:

@@ -28,18 +28,18 @@ def peak(victim: str, size: int) -> Row:
 
 def main() -> None:
     from bench.passes import recordings, steps
+    from bench.subjects import loaded
     from mondegreen.search.presets import PRESETS
-    from mondegreen.victims import load_victim
 
     name, size = sys.argv[1], int(sys.argv[2])
-    victim = load_victim(name)
-    loaded = resident_peak()
+    victim = loaded(name)
+    before = resident_peak()
     clips = recordings(size, victim.sample_rate)
     for stage in PRESETS["imperceptible"]["paper"]:
         step = steps(victim, clips, stage)
         for _ in range(STEPS):
             step()
-    print(json.dumps({"loaded_gib": loaded, "peak_gib": resident_peak()}))
+    print(json.dumps({"loaded_gib": before, "peak_gib": resident_peak()}))
 
 
 def resident_peak() -> float:

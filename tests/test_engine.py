@@ -93,12 +93,14 @@ def stage(name: str, victim: Victim) -> Stage:
     return dataclasses.replace(kinds[name], steps=steps)
 
 
-def search(victim: Victim, clips: Sequence[Tensor], target: str | None = None) -> Search:
+def search(
+    victim: Victim, clips: Sequence[Tensor], target: str | None = None, whole_every: int = 1
+) -> Search:
     audio, lengths = pad(clips)
     threshold = masking_threshold(audio, lengths, victim.sample_rate)
     target = target or TARGETS.get(victim.name, "Open the door.")
     tokens = [victim.encode(target, len(clip)) for clip in clips]
-    return Search(victim, clips, tokens, threshold)
+    return Search(victim, clips, tokens, threshold, whole_every=whole_every)
 
 
 def clips_of(victim: Victim) -> list[Tensor]:
@@ -110,12 +112,14 @@ def clips_of(victim: Victim) -> list[Tensor]:
     return [quantise(0.1 * torch.randn(n, generator=generator)).to(victim.dtype) for n in lengths]
 
 
-def waits_of_steps(victim: Victim, stage: Stage, target: str | None = None) -> list[list[str]]:
+def waits_of_steps(
+    victim: Victim, stage: Stage, target: str | None = None, whole_every: int = 1
+) -> list[list[str]]:
     """What each step waits for, but the first two, which lay out, and the last: clips leave."""
     clips, found = clips_of(victim), []
     search(victim, clips, target)  # the frequency axis is prepared, and kept, in main memory
     with counted() as waits:
-        steps = search(victim, clips, target).run([stage])
+        steps = search(victim, clips, target, whole_every).run([stage])
         for _ in range(2):
             next(steps)
         for _ in range(stage.steps - 3):
@@ -149,6 +153,14 @@ def test_a_step_of_any_family_waits_once(family: str, tmp_path: Path) -> None:
     victim = load_victim(str(tiny.BUILDERS[family](tmp_path)), device="cpu")
     for waits in waits_of_steps(victim, stage("bounded", victim), target="a"):
         assert waits == ["cpu"]
+
+
+@pytest.mark.parametrize("kind", ["bounded", "in a norm of hearing"])
+def test_a_step_waits_once_be_its_pass_near_or_whole(kind: str, tmp_path: Path) -> None:
+    victim = load_victim(str(tiny.BUILDERS["whisper"](tmp_path)), device="cpu")
+    how = dataclasses.replace(stage(kind, victim), steps=9)
+    waits = waits_of_steps(victim, how, target="a", whole_every=3)
+    assert waits == [["cpu"]] * 6
 
 
 @pytest.mark.gpu

@@ -39,6 +39,7 @@ from mondegreen.text import word_errors
 from mondegreen.victims.away import aimed
 from mondegreen.victims.base import Victim
 from mondegreen.victims.guard import attackable
+from mondegreen.victims.near import whole_every
 
 OnPoint = Callable[[str, Point], object]  # the first half of `OnNews`
 
@@ -217,6 +218,7 @@ class Attack:
             setup.options.seed,
             [None if c.start is None else c.around.placed(c.start.to(*here)) for c in clips],
             None if whole else [(one.begin, one.end) for one in around],
+            whole_every(victim, setup.options),
         )
 
     @property

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from mondegreen.findings import Finding
-from mondegreen.victims.contract import SAME
+from mondegreen.victims.near import SAME
 
 
 @dataclass(frozen=True)

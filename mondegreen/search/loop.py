@@ -54,6 +54,8 @@ class Search:
         starts: B perturbations [T_b] to start from, None for clips that start at zero.
         passages: of each clip, the first sample that the victim hears and that may be changed, and
             the one after the last; None: all of all clips.
+        whole_every: every how many steps the victim hears the sounds whole, so that a success is
+            one; the others are near passes (see `mondegreen.victims.near`).
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class Search:
         seed: int = 0,
         starts: Sequence[Tensor | None] | None = None,
         passages: Sequence[tuple[int, int]] | None = None,
+        whole_every: int = 1,
     ) -> None:
-        self.scorer, self.threshold = Scorer(victim, list(targets), seed, passages), threshold
+        self.scorer = Scorer(victim, list(targets), seed, passages, whole_every)
+        self.threshold = threshold
         self.audio, self.lengths = pad(clips)
         own = passages or [(0, len(clip)) for clip in clips]
         begin, end = torch.tensor(own, device=self.audio.device).T[..., None]
@@ -131,6 +135,7 @@ class Search:
             mean=torch.zeros_like(start),
             square=torch.zeros_like(start),
             average=torch.zeros_like(start),
+            near=torch.zeros_like(start),
             fastest=stage.fastest(self._size(stage, start).cpu()),
             eps=stage.bound.begins(before) if stage.bound else row * torch.inf,
             alpha=row * (stage.masking.alpha if stage.masking else 0.0),
@@ -183,22 +188,28 @@ class Search:
         over = beyond(stage, batch, limits)
         outcome = StepOutcome.of(score, batch.delta, penalty, weighed, over, judged)
         matched = outcome.success(stage.over)
+        success = matched if score.whole else torch.zeros_like(matched)
+        believed = matched & (success | self._has_succeeded(batch.index))
         if step == 0 and outcome.cost is not None and stage.keep != "quietest":
             batch.quietest = outcome.cost
-        self._keep(stage, batch, outcome, matched, averaged(stage, step, batch))
-        adapt(stage, step, batch, outcome.peak, matched)
+        self._keep(stage, batch, outcome, success, averaged(stage, step, batch))
+        adapt(stage, step, batch, outcome.peak, believed)
         if stage.masking and penalty is not None and outcome.audible is not None:
             weight = stage.masking.weight(batch.alpha, outcome.audible)
             push = a_clip(weight, gradient) * penalty[1]
             gradient = gradient + torch.where(push.isfinite(), push, 0)
-        progress = Progress.of(stage, step, batch, outcome, matched)
+        progress = Progress.of(stage, step, batch, outcome, success)
         batch.still = (batch.still + 1).masked_fill(~outcome.stuck, 0)
-        self._count(progress, outcome, batch.still == STUCK)
+        self._count(progress, outcome, batch.still == STUCK, score.looks)
         move(stage, step, batch, gradient, limits, weighed, outcome)
         batch.left = (batch.left - 1).masked_fill(batch.still == STUCK, 0)
         if stage.enough is not None:
             batch.left = batch.left.masked_fill(batch.quietest <= stage.enough, 0)
         return progress
+
+    def _has_succeeded(self, index: Tensor) -> Tensor:
+        """Clips whose ε and α also follow near passes: there is a success to go back to, [A]."""
+        return torch.tensor([bool(self.trajectories[b].candidates) for b in index.tolist()])
 
     def _keep(
         self, stage: Stage, batch: Batch, outcome: StepOutcome, matched: Tensor, deltas: Tensor
@@ -219,12 +230,12 @@ class Search:
             passes = trajectory.passes + stage.over.draws
             trajectory.add(Candidate(delta, eps, passes, trajectory.steps + 1, stage.name), APART)
 
-    def _count(self, progress: Progress, outcome: StepOutcome, stuck: Tensor) -> None:
+    def _count(self, progress: Progress, outcome: StepOutcome, stuck: Tensor, looks: int) -> None:
         for row, b in enumerate(progress.index.tolist()):
             trajectory = self.trajectories[b]
             trajectory.steps += 1
             trajectory.passes += progress.passes
-            trajectory.looks += progress.judged - progress.passes
+            trajectory.looks += progress.judged - progress.passes + looks
             if trajectory.first_match is None and progress.matched[row]:
                 trajectory.first_match = trajectory.passes
             trajectory.note(outcome.not_finite(row))

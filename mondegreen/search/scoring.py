@@ -15,6 +15,7 @@ from mondegreen.search.state import Batch
 from mondegreen.victims.base import Score, Victim
 from mondegreen.victims.batching import Remembered
 from mondegreen.victims.guard import slope
+from mondegreen.victims.near import NearVictim
 
 AT_ONCE = 1_000_000  # samples of draws in one pass of the victim, to bound its memory
 
@@ -28,6 +29,8 @@ class StepScore:
     hits: Tensor  # [A] draws that matched
     lost: Tensor  # [A] words that are wrong, over all draws, where that is the aim; otherwise 0
     wild: Tensor  # [A] samples at most at which the victim's gradient was not finite
+    whole: bool = True  # loss and hits are what the victim's own pass says
+    looks: int = 0  # whole forward passes of near ones, which only look whether it is heard
 
 
 class Scorer:
@@ -39,6 +42,8 @@ class Scorer:
         seed: of the draws.
         passages: of each clip, the first sample that is heard and the one after the last; None: all
             of all clips.
+        whole_every: every how many steps sounds are heard whole; the others are near passes, which
+            the victim must have. What meets a transformation is always heard whole.
     """
 
     def __init__(
@@ -47,10 +52,12 @@ class Scorer:
         targets: Sequence[Tensor],
         seed: int,
         passages: Sequence[tuple[int, int]] | None = None,
+        whole_every: int = 1,
     ) -> None:
         self.victim, self.targets, self.seed, self.passages = victim, targets, seed, passages
+        self.whole_every = whole_every
         self._layout, self._places = Remembered(self._repeated), Remembered(self._placed)
-        self._known = Remembered(Tensor.cpu)
+        self._known, self._nearby = Remembered(Tensor.cpu), Remembered(self._cut, latest=1)
 
     def score(
         self, over: Expectation, when: tuple[int, int], batch: Batch, looks: int
@@ -67,11 +74,14 @@ class Scorer:
             looks: how many draws are scored in all.
         """
         sound = quantise(batch.audio + batch.delta).requires_grad_()
+        near, whole = self._near(over), when[1] % self.whole_every == 0
+        if near and whole:
+            batch.near = sound.detach()
         gradient, loss = torch.zeros_like(sound), sound.new_zeros(len(sound))
         hits = wild = lost = batch.lengths.new_zeros(len(sound))
         for first, count in at_once(0, over.draws, sound):
             rows, lengths = self._drawn(over, when, batch, sound, first, count)
-            score = self._score(rows, lengths, batch, count)
+            score = self._score(rows, lengths, batch, count, near)
             steepness = slope(self.victim, score.loss.sum() / over.draws, rows)
             finite = steepness.isfinite()
             wild = wild.maximum((~finite).view(len(sound), count, -1).any(1).sum(1))
@@ -83,7 +93,11 @@ class Scorer:
             for first, count in at_once(over.draws, looks, sound):
                 rows, lengths = self._drawn(over, when, batch, sound, first, count)
                 hits = hits + self._score(rows, lengths, batch, count).matched.sum(1)
-        return StepScore(gradient, loss, hits, lost, wild)
+        return StepScore(gradient, loss, hits, lost, wild, whole or not near, int(whole and near))
+
+    def _near(self, over: Expectation) -> bool:
+        """Whether a stage's steps are near passes, at whole ones from the sound itself."""
+        return self.whole_every > 1 and over == Expectation()
 
     def _drawn(
         self,
@@ -99,9 +113,17 @@ class Scorer:
         draws = Draws.of((self.seed, *when), len(heard), count, first)
         return apply(over.of, heard, self._known(lengths), draws).flatten(0, 1), lengths
 
-    def _score(self, rows: Tensor, lengths: Tensor, batch: Batch, count: int) -> Score:
+    def _score(
+        self, rows: Tensor, lengths: Tensor, batch: Batch, count: int, near: bool = False
+    ) -> Score:
         """Scores [A, count] of `count` draws of every clip, [A * count, T]."""
-        score = self.victim.score(rows, *self._layout(batch.index, lengths, count))
+        given = rows, *self._layout(batch.index, lengths, count)
+        if near:
+            assert isinstance(self.victim, NearVictim)
+            nearby = self._nearby(batch.near, batch.index, batch.lengths)
+            score = self.victim.score_near(*given, nearby)
+        else:
+            score = self.victim.score(*given)
         wrong = None if score.wrong is None else score.wrong.view(-1, count)
         return Score(score.loss.view(-1, count), score.matched.view(-1, count), wrong)
 
@@ -109,8 +131,15 @@ class Scorer:
         """What is heard of sounds [A, T], each from its first sample on, and its lengths [A]."""
         if self.passages is None:
             return sound, batch.lengths
-        places, lengths = self._places(batch.index, batch.lengths)
-        return without_padding(sound.gather(1, places), lengths), lengths
+        _, lengths = self._places(batch.index, batch.lengths)
+        return self._cut(sound, batch.index, batch.lengths), lengths
+
+    def _cut(self, sound: Tensor, index: Tensor, lengths: Tensor) -> Tensor:
+        """What is heard of sounds [A, T] of clips [A] that are `lengths` [A] long."""
+        if self.passages is None:
+            return sound
+        places, heard = self._places(index, lengths)
+        return without_padding(sound.gather(1, places), heard)
 
     def _placed(self, index: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Where the samples of each passage are in its clip, [A, longest], and its length [A]."""

@@ -38,6 +38,7 @@ class Batch:
     mean: Tensor  # [A, T] Adam's first moment
     square: Tensor  # [A, T] Adam's second moment
     average: Tensor  # [A, T] of δ over the steps, where the stage keeps it
+    near: Tensor  # [A, T] the sound that was heard whole last; see `mondegreen.victims.near`
     fastest: Tensor  # [A] the largest rate in this stage
     eps: Tensor  # [A]
     alpha: Tensor  # [A]

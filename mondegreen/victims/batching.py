@@ -30,11 +30,12 @@ class Remembered(Generic[Made]):
 
     Args:
         make: the function; its result must not be changed, and carries no gradient.
+        latest: how many results are kept.
     """
 
-    def __init__(self, make: Callable[..., Made]) -> None:
+    def __init__(self, make: Callable[..., Made], latest: int = LATEST) -> None:
         self._make = make
-        self._kept: deque[tuple[Sequence[Tensor | int], list[int], Made]] = deque(maxlen=LATEST)
+        self._kept: deque[tuple[Sequence[Tensor | int], list[int], Made]] = deque(maxlen=latest)
 
     def __call__(self, *given: Tensor | int) -> Made:
         """The result for `given`, computed now or before."""

@@ -23,12 +23,11 @@ from mondegreen.findings import Finding
 from mondegreen.text import matches
 from mondegreen.victims.base import Score, Victim
 from mondegreen.victims.guard import attackable, slope
+from mondegreen.victims.near import PHRASES, SAME, has_near_pass, nearness, writable
 from mondegreen.wording import number_of
 
-PHRASES: Final = ("good morning", "yes", "a", "e", "o")  # if no transcript can be a target
 GRADIENT_ERROR: Final = 0.02  # relative, of a directional derivative by differences
 LONGEST: Final = 20.0  # seconds that are heard in chunks
-SAME: Final = 1e-3  # relative, of losses that should differ only by rounding
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Probe:
         clips = tuple(speech[start : start + length] for start, length in starts)
         transcripts = tuple(victim.transcribe(clip.float().cpu()) for clip in clips)
         targets = tuple(
-            _spelled(victim, t, len(c)) for t, c in zip(transcripts, clips, strict=True)
+            writable(victim, (t, *PHRASES), len(c)) for t, c in zip(transcripts, clips, strict=True)
         )
         some = speech[: int(LONGEST * victim.sample_rate)].float().cpu()
         return cls(victim, clips, transcripts, targets, some)
@@ -72,17 +71,6 @@ class Probe:
         clip = clip.clone().requires_grad_()
         loss = self.score([clip], [self.targets[0]]).loss[0]
         return loss.detach(), slope(self.victim, loss, clip)
-
-
-def _spelled(victim: Victim, transcript: str, length: int) -> str:
-    for phrase in (transcript, *PHRASES):
-        try:
-            victim.encode(phrase, length)
-        except TargetError as error:
-            refused = error
-        else:
-            return phrase
-    raise refused
 
 
 def examine(victim: Victim, speech: Tensor) -> Iterator[Finding]:
@@ -257,6 +245,15 @@ def frontend_equal(probe: Probe) -> Outcome:
     return "ok", f"relative error {error:.1e}"
 
 
+def near_pass(probe: Probe) -> Outcome:
+    """At the sound itself, a near pass has the same loss and match, and nearly the gradient."""
+    if not has_near_pass(probe.victim):
+        return "skipped", "it has none"
+    found = nearness(probe.victim, probe.clips[0], probe.targets[0])
+    same = f"loss differs by {found.loss:.1e}, matched {'the same' if found.matched else 'not'}"
+    return _judged(found.holds, f"{same}, cosine of the gradients {found.cosine:.3f}")
+
+
 def seconds_per_pass(probe: Probe) -> Outcome:
     """The cost of one pass forward and back; it cannot fail."""
     clip, spent = probe.clips[0], []
@@ -287,5 +284,6 @@ CHECKS: Final[dict[str, Callable[[Probe], Outcome]]] = {
     "matched is what it hears": matched_agrees,
     "chunked equals whole": chunks_equal_whole,
     "features equal": frontend_equal,
+    "a near pass": near_pass,
     "a gradient pass": seconds_per_pass,
 }

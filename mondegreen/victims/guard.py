@@ -170,22 +170,31 @@ class GuardedVictim(Guarded):
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """Score a padded batch; see `Victim.score`. Only shapes and types are looked at."""
-        score = self._call("score", audio, lengths, targets)
+        return self._scored("score", audio, lengths, targets)
+
+    def score_near(
+        self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor], near: Tensor
+    ) -> Score:
+        """The same by a near pass, if it has one: see `mondegreen.victims.near`."""
+        return self._scored("score_near", audio, lengths, targets, near)
+
+    def _scored(self, method: str, audio: Tensor, *given: object) -> Score:
+        score = self._call(method, audio, *given)
         if not isinstance(score, Score):
-            self._refuse("score", f"returned {_described(score)}, expected a Score(loss, matched)")
+            self._refuse(method, f"returned {_described(score)}, expected a Score(loss, matched)")
         for name, value in (("loss", score.loss), ("matched", score.matched)):
             if not isinstance(value, Tensor) or value.shape != (len(audio),):
                 expected = f"expected a tensor [{len(audio)}], one number per clip"
-                self._refuse("score", f"returned the {name} {_described(value)}, {expected}")
+                self._refuse(method, f"returned the {name} {_described(value)}, {expected}")
             if value.device != audio.device:
                 where = f"on {value.device}, but the audio is on {audio.device}"
-                self._refuse("score", f"returned the {name} {where}")
+                self._refuse(method, f"returned the {name} {where}")
         if not score.loss.is_floating_point():
-            self._refuse("score", f"returned a loss of {score.loss.dtype}, expected floats")
+            self._refuse(method, f"returned a loss of {score.loss.dtype}, expected floats")
         if score.matched.dtype != torch.bool:
-            self._refuse("score", f"returned matched of {score.matched.dtype}, expected bool")
+            self._refuse(method, f"returned matched of {score.matched.dtype}, expected bool")
         if torch.is_grad_enabled() and audio.requires_grad and not score.loss.requires_grad:
-            self._refuse("score", CUT)
+            self._refuse(method, CUT)
         return score
 
 

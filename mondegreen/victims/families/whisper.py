@@ -25,6 +25,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from mondegreen.errors import TargetError, VictimError, reason
 from mondegreen.victims.base import Score
 from mondegreen.victims.families.seq2seq import Seq2Seq
+from mondegreen.victims.families.whisper_near import Beginning
 from mondegreen.victims.tokens.generation import GREEDY, longest, refuse_other_settings
 
 _LANGUAGE: Final = "<|en|>"  # where the checkpoint names none
@@ -54,6 +55,7 @@ class Whisper(Seq2Seq):
         self._generates(prompt, _longest(model, len(prompt)), prefix=" ", **settings)
         # without a cache, the decoder reads its positions to see whether several texts share a row
         self._unused = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        self._beginning = Beginning(model, self.frontend, self._unused)
 
     def encode(self, target: str, length: int) -> Tensor:
         """Tokens of `target` as the model writes it, and the end; see `Victim.encode`."""
@@ -71,6 +73,14 @@ class Whisper(Seq2Seq):
             past_key_values=self._unused,
             use_cache=False,
         ).last_hidden_state
+        return forced.score(self.model.proj_out(forced.predicting(hidden)), self._barred)
+
+    def score_near(
+        self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor], near: Tensor
+    ) -> Score:
+        """`score`, as far as the beginning of the window goes; see `mondegreen.victims.near`."""
+        forced = self._forced(*targets)
+        hidden = self._beginning.decoded(audio.to(self.dtype), lengths, near, forced.inputs)
         return forced.score(self.model.proj_out(forced.predicting(hidden)), self._barred)
 
     def transcribe(self, audio: Tensor) -> str:

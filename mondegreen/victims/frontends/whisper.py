@@ -39,16 +39,25 @@ class WhisperMel(Frontend):
 
     def extract(self, audio: Tensor, lengths: Tensor) -> Tensor:
         """See `Frontend.extract`."""
-        mel = self.filters.to(audio.dtype) @ self._power(audio, lengths)
+        return self.beginning(audio, lengths, self.samples // self.hop)
+
+    def beginning(self, audio: Tensor, lengths: Tensor, frames: int) -> Tensor:
+        """The first `frames` of the features, [B, mels, frames]; arguments as `Frontend.extract`.
+
+        They are those of the whole window if all frames that a clip reaches are among them.
+        """
+        frames = min(frames, self.samples // self.hop)
+        mel = self.filters.to(audio.dtype) @ self._power(audio, lengths, frames)
         log = mel.clamp(min=FLOOR).log10()
         log = torch.maximum(log, log.amax((1, 2), keepdim=True) - RANGE)
         return (log + 4) / 4
 
-    def _power(self, audio: Tensor, lengths: Tensor) -> Tensor:
+    def _power(self, audio: Tensor, lengths: Tensor, frames: int) -> Tensor:
         """Power spectra around every `hop`-th sample of the window, [B, bins, frames]."""
-        audio = audio[:, : self.samples]
-        audio = torch.nn.functional.pad(audio, (0, self.samples - audio.shape[-1]))
-        audio = torch.where(first(lengths, self.samples), audio, self.padding_value)
         window = self.window.to(audio.dtype)
+        samples = min(self.samples, frames * self.hop + len(window))
+        audio = audio[:, :samples]
+        audio = torch.nn.functional.pad(audio, (0, samples - audio.shape[-1]))
+        audio = torch.where(first(lengths, samples), audio, self.padding_value)
         spectrum = torch.stft(audio, len(window), self.hop, window=window, return_complex=True)
-        return power(spectrum[..., :-1])
+        return power(spectrum[..., :frames])
