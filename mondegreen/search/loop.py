@@ -189,11 +189,10 @@ class Search:
         outcome = StepOutcome.of(score, batch.delta, penalty, weighed, over, judged)
         matched = outcome.success(stage.over)
         success = matched if score.whole else torch.zeros_like(matched)
-        believed = matched & (success | self._has_succeeded(batch.index))
         if step == 0 and outcome.cost is not None and stage.keep != "quietest":
             batch.quietest = outcome.cost
         self._keep(stage, batch, outcome, success, averaged(stage, step, batch))
-        adapt(stage, step, batch, outcome.peak, believed)
+        adapt(stage, step, batch, outcome.peak, matched, success)
         if stage.masking and penalty is not None and outcome.audible is not None:
             weight = stage.masking.weight(batch.alpha, outcome.audible)
             push = a_clip(weight, gradient) * penalty[1]
@@ -206,10 +205,6 @@ class Search:
         if stage.enough is not None:
             batch.left = batch.left.masked_fill(batch.quietest <= stage.enough, 0)
         return progress
-
-    def _has_succeeded(self, index: Tensor) -> Tensor:
-        """Clips whose ε and α also follow near passes: there is a success to go back to, [A]."""
-        return torch.tensor([bool(self.trajectories[b].candidates) for b in index.tolist()])
 
     def _keep(
         self, stage: Stage, batch: Batch, outcome: StepOutcome, matched: Tensor, deltas: Tensor

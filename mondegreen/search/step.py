@@ -125,13 +125,18 @@ def a_clip(values: Tensor, like: Tensor) -> Tensor:
     return values.to(like.device, non_blocking=True)[:, None]
 
 
-def adapt(stage: Stage, step: int, batch: Batch, peak: Tensor, matched: Tensor) -> None:
-    """Adapt ε and α to the outcome of update `step - 1`."""
+def adapt(
+    stage: Stage, step: int, batch: Batch, peak: Tensor, matched: Tensor, success: Tensor
+) -> None:
+    """Adapt ε and α to the outcome of update `step - 1`.
+
+    What only a near pass has `matched` is no `success`: ε, which may never grow back, stays.
+    """
     update = step - 1
     if update < 0:
         return
     if stage.bound and update % stage.bound.every == 0:
-        batch.eps = stage.bound.moved(batch.eps, peak, matched)
+        batch.eps = stage.bound.moved(batch.eps, peak, success)
     if stage.masking:
         batch.alpha = stage.masking.adapted(batch.alpha, matched, update)
 
