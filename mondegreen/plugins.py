@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Final
 
 from mondegreen.errors import OptionError
@@ -44,6 +43,8 @@ def plugins(group: str) -> Mapping[str, Plugin]:
     Raises:
         OptionError: two packages give the same name to different things.
     """
+    from importlib.metadata import entry_points  # which `--help` does without
+
     found: dict[str, Plugin] = {}
     for point in entry_points(group=group):
         package = point.dist

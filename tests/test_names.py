@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from mondegreen.chain.names import LINKS as CLASSES
+from mondegreen.cli import app
 from mondegreen.errors import MondegreenError, OptionError, VictimError
 from mondegreen.names import (
     EARS,
@@ -104,6 +106,14 @@ def test_one_s_own_module_is_looked_for_in_this_folder_and_not_run(
     (tmp_path / "ears_here.py").write_text("raise SystemExit(3)")
     check_recogniser("ears_here:mine")
     check_link("ears_here:mine")
+
+
+def test_the_list_says_who_can_be_attacked_and_fits_a_terminal() -> None:
+    shown = CliRunner().invoke(app, ["list"], env={"COLUMNS": "80"}).stdout.splitlines()
+    assert sum(line.startswith("name ") for line in shown) == 1  # one table
+    rows = {line.split()[0]: " ".join(line.split()[1:4]) for line in shown}
+    assert rows["moonshine-tiny"] == "recogniser: attack, judge"
+    assert rows["pocketsphinx"] == "recogniser: judge only"
 
 
 def test_ears_without_their_model_are_none() -> None:

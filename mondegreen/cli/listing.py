@@ -35,7 +35,8 @@ def list_installed(as_json: AsJson = False) -> None:
         for row in rows:
             print_json(row._asdict())
         return
-    print_table(["name", "kind", "use", "comes with"], rows)
+    shown = [[one.name, f"{one.kind}: {one.use}", one.origin] for one in rows]
+    print_table(["name", "what for", "comes with"], shown)
 
 
 def _installed() -> Iterator[Installed]:
