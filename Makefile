@@ -5,7 +5,7 @@ BIN := .venv/bin
 BASE := .venv/.base
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test fuzz check docs site sounds bench bench-full bench-peers
+.PHONY: install demo test fuzz check docs site sounds bench bench-full bench-peers gpu-check
 
 install: $(INSTALLED)
 
@@ -77,3 +77,7 @@ bench-full: $(INSTALLED)
 bench-peers:
 	bench/peers/run.sh $(CLIPS) --victim $(LETTERS)
 	bench/peers/run.sh $(CLIPS) --victim $(WORDS)
+
+# For whoever has a GPU: ten minutes of what is only true on one. Without, it says so.
+gpu-check: $(INSTALLED)
+	$(BIN)/python -m bench.gpu
