@@ -12,9 +12,12 @@ from typing import Final
 from mondegreen.errors import OptionError, VictimError
 from mondegreen.foreign import SPEC, is_module
 from mondegreen.plugins import DEFENCES, VICTIMS, plugins
-from mondegreen.reading import is_folder
+from mondegreen.reading import is_there
 
 EMBEDDED: Final = ("moonshine-tiny", "moonshine-tiny-ctc", "moonshine-tiny-int8")
+STORED: Final = (  # checkpoints in folders and files
+    *("FOLDER", "WHISPER.pt", "ggml-WHISPER.bin", "CTRANSLATE2_FOLDER"),
+)
 EARS: Final = (  # in capitals what is to be filled in
     *("pocketsphinx", "faster-whisper:SIZE_OR_FOLDER", "vosk:FOLDER", "https://HOST/v1#MODEL"),
 )
@@ -74,7 +77,7 @@ def unknown_link(spec: str, kind: str = "link") -> OptionError:
 
 
 def check_recogniser(name: str) -> None:
-    """Check the name of a recogniser; whether a folder or a hub has it is seen on loading.
+    """Check the name of a recogniser; whether a folder, a file or a hub has it is seen on loading.
 
     Raises:
         VictimError: there is none of that name.
@@ -82,12 +85,12 @@ def check_recogniser(name: str) -> None:
     known = (*EMBEDDED, *plugins(VICTIMS), *(ear for ear in EARS if "://" not in ear))
     kind, _, model = name.partition(":")
     is_ear = model and any(ear.startswith(f"{kind}:") for ear in EARS)
-    elsewhere = "/" in name or name.startswith((".", "~")) or is_folder(name)
+    elsewhere = "/" in name or name.startswith((".", "~")) or is_there(name)
     if name not in known and not is_ear and not elsewhere and not _is_own(name):
         raise VictimError(
             f"There is no recogniser {name!r:.60}{_why(name, known)}. Expected one that"
-            " `mondegreen list` lists, a folder with a checkpoint (./NAME), a model hub's ID"
-            " (OWNER/NAME), or module:function for your own."
+            " `mondegreen list` lists, a folder with a checkpoint (./NAME), a file of Whisper, a"
+            " model hub's ID (OWNER/NAME), or module:function for your own."
         )
 
 

@@ -66,7 +66,7 @@ PROGRESS = 20.0  # s between two lines of progress
 MEMORY = 2**30  # bytes that a process may hold, with all that it has imported
 LONGEST = 4_000  # characters of an error
 SHARES = {"audio": 40, "manifest": 12, "configuration": 10, "record": 12, "item": 6, "run": 6}
-SHARES |= {"bank": 4, "answers": 10}
+SHARES |= {"bank": 4, "answers": 10, "whisper": 1}
 
 
 @dataclass(frozen=True)
@@ -339,9 +339,42 @@ class Answers(Kind):
         score(key, read_answers([path], key))
 
 
+class Formats(Kind):
+    """Whisper as others keep it: OpenAI's archive, CTranslate2's and whisper.cpp's files."""
+
+    def make(self) -> None:
+        import torch
+        import whisper_files as wf
+
+        model = wf.whisper()
+        archive = io.BytesIO()
+        torch.save(wf.openai_checkpoint(model), archive)
+        folder = wf.ct2_folder(self.folder / "folder", model, torch.int8)
+        names = ("model.bin", "config.json", "vocabulary.json")
+        self.whole = {f"folder/{name}": (folder / name).read_bytes() for name in names}
+        others = {
+            "tiny.pt": archive.getvalue(),
+            "ggml.bin": wf.ggml_bytes(model, "q5_1", wf.mel_filters(), wf.pieces(False)),
+        }
+        self.seeds = {**self.whole, **others}
+        (self.folder / "tokenizer.json").write_text(json.dumps(wf.tokenizer_json(False)))
+
+    def write(self, rng: Random) -> Path:
+        for name, content in self.whole.items():
+            (self.folder / name).write_bytes(content)
+        path = super().write(rng)
+        return path if path.parent == self.folder else path.parent
+
+    def read(self, path: Path) -> None:
+        from mondegreen.victims.load import load_victim
+
+        load_victim(str(path), device="cpu")
+
+
 KINDS: dict[str, type[Kind]] = {
     **{"audio": Audio, "manifest": Manifest, "configuration": Configuration, "record": Records},
     **{"item": Item, "run": Run, "bank": Bank, "answers": Answers},
+    "whisper": Formats,
 }
 
 

@@ -184,7 +184,7 @@ def test_a_name_that_is_nothing(no_network: None) -> None:
 
 @pytest.mark.parametrize("name", ["./tiny", "/no/tiny", "~/tiny", ".tiny", "a/b/c", "a/b/c@main"])
 def test_a_folder_that_is_not_there(name: str) -> None:
-    with pytest.raises(VictimError, match=f"there is no folder {name}"):
+    with pytest.raises(VictimError, match=f"there is no folder or file {name}"):
         load_recogniser(name, device="cpu")
 
 

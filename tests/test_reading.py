@@ -51,6 +51,7 @@ from mondegreen.runs.config import read_config
 from mondegreen.runs.ledger import Ledger
 from mondegreen.runs.manifest import check_same
 from mondegreen.runs.plan import read_rows
+from mondegreen.victims.load import load_victim
 
 DEEP = "[" * 50_000 + "]" * 50_000
 RECORD = json.dumps(DRY.to_json())
@@ -114,6 +115,8 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "answer": ("answer.json", first_answer),
     "sweep": ("sweep.wav", lambda at: read_sweep(at / "sweep.wav")),
     "recording of a sweep": ("take.wav", lambda at: read_recorded(at / "take.wav")),
+    "Whisper": ("tiny.bin", lambda at: load_victim(str(at / "tiny.bin"))),
+    "CTranslate2": ("model.bin", lambda at: load_victim(str(at))),
 }
 
 

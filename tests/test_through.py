@@ -338,7 +338,7 @@ def test_a_record_alone_may_have_links_made_but_no_code_run(name: str, loaded: b
 
 
 def test_a_checkpoint_that_is_gone_is_asked_for_behind_its_chain() -> None:
-    with pytest.raises(OptionError, match="--victim 'pcm:8 > FOLDER'"):
+    with pytest.raises(OptionError, match="--victim 'pcm:8 > PATH'"):
         may_be_loaded("pcm:8 > /no/such/folder", "record")
 
 

@@ -78,7 +78,7 @@ VictimName = Annotated[
     str,
     typer.Option(
         help="The recogniser: a name, a model hub's ID or ID@REVISION, a folder with a checkpoint,"
-        " or module:function."
+        " a file of Whisper, or module:function."
     ),
 ]
 Listener = Annotated[

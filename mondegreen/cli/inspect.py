@@ -97,7 +97,8 @@ def check_victim(
     spec: Annotated[
         str,
         typer.Argument(
-            help="A name, a model hub's ID or ID@REVISION, a folder, or module:function."
+            help="A name, a model hub's ID or ID@REVISION, a folder, a file of Whisper, or"
+            " module:function."
         ),
     ] = DEFAULT_VICTIM,
     through: Through = None,

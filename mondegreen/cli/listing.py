@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from mondegreen.cli.app import AsJson, Examples, app
 from mondegreen.cli.output import print_json, print_table
-from mondegreen.names import EARS, EMBEDDED, ONLY_JUDGE
+from mondegreen.names import EARS, EMBEDDED, ONLY_JUDGE, STORED
 
 ATTACKED, JUDGES = "attack, judge", "judge only"
 UNKNOWN: Final = "see check-victim"  # of a package's recogniser, before it is loaded
@@ -44,7 +44,9 @@ def _installed() -> Iterator[Installed]:
     from mondegreen.plugins import DEFENCES, ENGINES, METRICS, VICTIMS, plugins
     from mondegreen.results.prices import YARDSTICKS
 
-    judges = {name: JUDGES if name in ONLY_JUDGE else ATTACKED for name in (*EMBEDDED, *EARS)}
+    judges = {
+        name: JUDGES if name in ONLY_JUDGE else ATTACKED for name in (*EMBEDDED, *STORED, *EARS)
+    }
     own: dict[str, tuple[dict[str, str], str, str]] = {
         "recogniser": (judges, VICTIMS, UNKNOWN),
         "link": ({entry.form: "--through" for entry in entries()}, DEFENCES, "--through"),

@@ -31,7 +31,7 @@ from mondegreen.measures.survival import survival, survives
 from mondegreen.measures.transfer import Transfer, transfer
 from mondegreen.names import EMBEDDED
 from mondegreen.plugins import VICTIMS, plugins
-from mondegreen.reading import is_folder
+from mondegreen.reading import is_file, is_folder
 from mondegreen.results.item import is_item, read_item
 from mondegreen.results.record import InRooms, QualityInRooms, Record, Survival
 from mondegreen.text import given_target
@@ -214,12 +214,13 @@ def may_be_loaded(name: str, source: str | PathLike[str]) -> str:
     """
     links, recogniser = unchained(name)
     own = any(map(is_own, links))
-    if not own and (recogniser in (*EMBEDDED, *plugins(VICTIMS)) or is_folder(recogniser)):
+    stored = is_folder(recogniser) or is_file(recogniser)
+    if not own and (recogniser in (*EMBEDDED, *plugins(VICTIMS)) or stored):
         return name
     if not own and Path(recogniser).is_absolute():
         raise OptionError(
             f"{source} was made on the checkpoint {recogniser}, which is not there. Say where it"
-            f" is: --victim {shlex.quote(chained(links, 'FOLDER'))}"
+            f" is: --victim {shlex.quote(chained(links, 'PATH'))}"
         )
     raise OptionError(
         f"{source} was made on {name}. A record alone may not run code or fetch models; if you"

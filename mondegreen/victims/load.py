@@ -1,13 +1,12 @@
 """Loads recognisers by name.
 
-A name is one of `EMBEDDED`, an ear (see `ears`), that of a plug-in, a folder with a checkpoint,
-`module:function` for your own recogniser, or an id of the model hub; behind links, as in
-`mondegreen.chain.text`, it stands last.
+A name is one of `EMBEDDED`, an ear (see `ears`), that of a plug-in, a folder with a checkpoint, a
+Whisper of another format (see `formats`), `module:function` for your own recogniser, or an id of
+the model hub; behind links, as in `mondegreen.chain.text`, it stands last.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import torch
@@ -18,10 +17,12 @@ from mondegreen.errors import VictimError, first_line
 from mondegreen.foreign import SPEC, theirs
 from mondegreen.names import CHUNKS, EMBEDDED, HALVES
 from mondegreen.plugins import VICTIMS, plugins
+from mondegreen.reading import is_there
 from mondegreen.victims.base import Recogniser, Victim
 from mondegreen.victims.chunks import seconds_of
 from mondegreen.victims.ears import load_ear
 from mondegreen.victims.embedded import load_embedded
+from mondegreen.victims.formats import is_stored, load_stored
 from mondegreen.victims.guard import attackable, guarded
 from mondegreen.victims.own import load_own
 from mondegreen.victims.through import through
@@ -35,8 +36,8 @@ def load_victim(
     """Load a recogniser that can be attacked.
 
     Args:
-        name: one of `EMBEDDED`, or of an installed plug-in; a folder; ID or ID@REVISION of the
-            model hub; or module:function. Behind links: "telephone > moonshine-tiny".
+        name: one of `EMBEDDED`, or of an installed plug-in; a folder or file; ID or ID@REVISION of
+            the model hub; or module:function. Behind links: "telephone > moonshine-tiny".
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1".
         dtype: floating type of weights and audio.
 
@@ -89,7 +90,7 @@ def load_recogniser(
 def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
     if name not in EMBEDDED and name in plugins(VICTIMS):
         return load_own(plugins(VICTIMS)[name].spec, device, dtype)
-    if name not in EMBEDDED and not Path(name).is_dir() and SPEC.fullmatch(name):
+    if name not in EMBEDDED and not is_there(name) and SPEC.fullmatch(name):
         return load_own(name, device, dtype)
     if dtype not in (torch.float32, torch.float64):
         raise VictimError(
@@ -98,6 +99,8 @@ def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
         )
     if name in EMBEDDED:
         return load_embedded(name, device, dtype)
+    if is_stored(name):
+        return load_stored(name, device, dtype)
     from mondegreen.victims.families.checkpoint import load_checkpoint
 
     return load_checkpoint(name, device, dtype)

@@ -50,9 +50,12 @@ def load_checkpoint(name: str, device: torch.device, dtype: torch.dtype) -> Pret
         name = str(Path(name).resolve())  # a record may be read elsewhere
     source, revision = _parts(name)
     if not is_folder(name) and (name.startswith((".", "/", "~")) or source.count("/") > 1):
-        raise VictimError(f"there is no folder {name}; name the folder of a checkpoint")
+        raise VictimError(
+            f"there is no folder or file {name}; name the folder of a checkpoint, or a file of"
+            " Whisper"
+        )
     try:
-        with _by_itself(), _without_progress_bars():
+        with by_itself(), without_progress_bars():
             return _load(name, source, revision, device, dtype)
     except MondegreenError:
         raise
@@ -132,7 +135,7 @@ def _check_complete(name: str, missing: set[str], mismatched: set[tuple[str, Any
 
 
 @contextmanager
-def _by_itself() -> Iterator[None]:
+def by_itself() -> Iterator[None]:
     """Load without asking the hub to convert pickled weights, and without messages on the way."""
     loggers = [logging.getLogger(name) for name in ("huggingface_hub", "transformers")]
     levels, setting = [logger.level for logger in loggers], os.environ.get(_NO_CONVERSION)
@@ -151,7 +154,7 @@ def _by_itself() -> Iterator[None]:
 
 
 @contextmanager
-def _without_progress_bars() -> Iterator[None]:
+def without_progress_bars() -> Iterator[None]:
     """Hide progress bars, then restore them; transformers' and the hub's may be set apart."""
     from transformers.utils import logging as bars
 
@@ -201,6 +204,11 @@ def _family(name: str, fetch: Fetch) -> type[Pretrained]:
         raise VictimError(
             f"cannot load {name}: it needs its own code, which is never run; wrap it as"
             " module:function instead"
+        )
+    if isinstance(settings, dict) and "suppress_ids" in settings:
+        raise VictimError(
+            f"cannot load {name}: it is a model of CTranslate2, which is read from a folder with"
+            " all of its files, model.bin too; download them"
         )
     raise VictimError(
         f"{name} is a {model_type!r} model, which is not supported; supported are"
