@@ -181,7 +181,7 @@ def test_it_keeps_the_contract_and_says_how_far_it_is_from_the_whole(
 def test_the_embedded_letters_are_attacked_in_chunks(beckett: Path, tmp_path: Path) -> None:
     save(tmp_path / "clip.wav", load(beckett, 16_000)[: 4 * 16_000], 16_000)
     victim = load_victim("chunks:2:0.5 > moonshine-tiny-ctc", device="cpu")
-    made = attack(victim, tmp_path / "clip.wav", "open the door", max_passes=60)
+    made = attack(victim, tmp_path / "clip.wav", "open the door", max_passes=200)
     assert made.record.verified
     assert made.record.victim == "chunks:2:0.5 > moonshine-tiny-ctc"
 
