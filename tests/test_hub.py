@@ -159,7 +159,7 @@ def hub_at() -> Iterator[str]:
         ("missing/model", "the model hub has no such model, or it is private"),
         ("gated/model", "terms first. Do so at https://huggingface.co/gated/model, then run: hf"),
         ("revised/model@v9", "it has no revision 'v9'"),
-        ("empty/model", "it has no config.json, so it is no checkpoint"),
+        ("empty/model", "it has no config.json, so it is not a checkpoint of transformers"),
         ("no such/model", "this is not an ID of the model hub. Expected OWNER/NAME"),
     ],
 )
