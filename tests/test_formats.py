@@ -50,7 +50,11 @@ def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openai, "find_spec", lambda name: None)
 
 
-def of_transformers(model: Any, filters: Tensor | None = None) -> Any:
+def of_transformers(
+    model: Any,
+    filters: Tensor | None = None,
+    extract: Callable[..., Any] = hf.WhisperFeatureExtractor,
+) -> Any:
     """The victim of the same model, with a tokenizer of the merges themselves."""
     known = wf.tokens(multilingual=False)
     end, plain = known.index("<|endoftext|>"), known.index("<|notimestamps|>")
@@ -70,10 +74,26 @@ def of_transformers(model: Any, filters: Tensor | None = None) -> Any:
     )
     model = copy.deepcopy(model)
     model.generation_config = hf.GenerationConfig(**settings)
-    extractor = hf.WhisperFeatureExtractor(feature_size=wf.MELS, chunk_length=wf.SECONDS)
+    extractor = extract(feature_size=wf.MELS, chunk_length=wf.SECONDS)
     if filters is not None:
         extractor.mel_filters = filters.T.double().numpy()
     return Whisper("of transformers", model, hf.WhisperProcessor(extractor, tokenizer))
+
+
+class FilledByHand(hf.WhisperFeatureExtractor):
+    """A clip's own frames, one more than whole hops, then zeros: as faster-whisper 1.2 fills it."""
+
+    zeros_follow = True
+
+    def __call__(self, raw_speech: Any, **settings: Any) -> Any:
+        found = super().__call__(raw_speech, **settings)
+        clips = raw_speech if isinstance(raw_speech, list) else [raw_speech]
+        for row, clip in enumerate(clips):
+            found["input_features"][row][:, 1 + len(clip) // 160 :] = 0
+            if "attention_mask" in found:
+                found["attention_mask"][row] = 0
+                found["attention_mask"][row][: 1 + len(clip) // 160] = 1
+        return found
 
 
 def in_type(model: Any, change: Callable[[str, Tensor], Tensor]) -> Any:
@@ -195,8 +215,11 @@ FORMATS: dict[str, Callable[[Path, Any], str]] = {
 
 @pytest.fixture(scope="module")
 def theirs(model: Any, filters: Tensor) -> dict[str, Any]:
-    plain = of_transformers(model)
-    return {"pt": plain, "ctranslate2": plain, "ggml": of_transformers(model, filters=filters)}
+    return {
+        "pt": of_transformers(model),
+        "ctranslate2": of_transformers(model, extract=FilledByHand),
+        "ggml": of_transformers(model, filters=filters),
+    }
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -216,6 +239,28 @@ def test_it_hears_scores_and_spells_as_transformers_does(
     audio = torch.stack(clips[:2])
     mine, its = own.score(audio, lengths, targets), other.score(audio, lengths, targets)
     torch.testing.assert_close(mine.loss, its.loss, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize(("length", "frames"), [(1599, 10), (1600, 11), (1601, 11)])
+def test_zeros_follow_the_clip_in_a_folder_of_ctranslate2(
+    model: Any, tmp_path: Path, length: int, frames: int
+) -> None:
+    clip, lengths = sounds(1)[0][:length][None], torch.tensor([length])
+    folder = FORMATS["ctranslate2"](tmp_path, model)
+    filled, counts = bare(load_victim(folder, device="cpu")).frontend(clip, lengths)
+    usual, _ = of_transformers(model).frontend(clip, lengths)
+    assert counts.tolist() == [frames]
+    assert torch.equal(filled[..., :frames], usual[..., :frames])
+    assert not filled[..., frames:].any()
+    assert usual[..., frames:].any()
+
+
+def test_near_passes_know_of_the_zeros(model: Any, tmp_path: Path) -> None:
+    victim = load_victim(FORMATS["ctranslate2"](tmp_path, model), device="cpu")
+    clip = sounds(1)[0][None]
+    given = clip, torch.tensor([clip.shape[1]]), [victim.encode("open the pen", clip.shape[1])]
+    whole, near = victim.score(*given), bare(victim).score_near(*given, clip)
+    torch.testing.assert_close(near.loss, whole.loss, rtol=1e-5, atol=0)
 
 
 def test_it_is_named_by_its_whole_path_and_known_by_its_weights(

@@ -321,7 +321,7 @@ def test_only_the_same_clips_and_targets_are_compared(sound: Path, tmp_path: Pat
     assert finding.detail == "made on another: 1 of 1 succeed, of the run's own 1 of 1"
     rewrite(others, 2, id="clip-8")
     finding = found("transfer-wins", sound, linear_victim(), transfers=[others])
-    assert (finding.state, "other clips or targets" in finding.detail) == ("skipped", True)
+    assert (finding.state, "other clips or aims" in finding.detail) == ("skipped", True)
 
 
 def test_an_example_in_rooms_is_compared_by_what_is_heard_without_them(

@@ -43,7 +43,13 @@ def read(folder: Path) -> Stored:
     tensors = dict(weights.named())
     weights.check_used()
     suppressed = [_numbers(config, key) for key in ("suppress_ids", "suppress_ids_begin")]
-    return Stored(tensors, said, _tokens(folder), suppressed=(suppressed[0], suppressed[1]))
+    return Stored(
+        tensors,
+        said,
+        _tokens(folder),
+        suppressed=(suppressed[0], suppressed[1]),
+        zeros_follow=True,
+    )
 
 
 def _variables(binary: Binary) -> dict[str, Tensor]:

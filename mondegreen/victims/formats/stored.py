@@ -22,3 +22,4 @@ class Stored:
     filters: Tensor | None = None  # [mels, bins]; None: those of every Whisper
     # symbols that are never said, and those that no output begins with; None: every Whisper's
     suppressed: tuple[Sequence[int], Sequence[int]] | None = None
+    zeros_follow: bool = False  # its engine fills the window so, see `formats.filled`

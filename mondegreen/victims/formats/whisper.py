@@ -16,6 +16,7 @@ from transformers.models.whisper.configuration_whisper import (
 
 from mondegreen.victims.families.whisper import Whisper
 from mondegreen.victims.formats import tokens as vocabulary
+from mondegreen.victims.formats.filled import ZerosFollow
 from mondegreen.victims.formats.stored import Stored
 
 _HF: Final[Any] = transformers  # typed in places only
@@ -37,7 +38,7 @@ def whisper(name: str, stored: Stored, device: torch.device, dtype: torch.dtype)
     config = _config(stored, ids)
     model = _model(config, stored.tensors)
     model.generation_config = _generation(ids, stored.suppressed, config.max_target_positions)
-    extractor = _extractor(config, stored.filters)
+    extractor = _extractor(config, stored)
     processor = _HF.WhisperProcessor(extractor, vocabulary.tokenizer(ids))
     return Whisper(name, model.to(device, dtype), processor)
 
@@ -151,9 +152,10 @@ def _suppressed(ids: Mapping[str, int]) -> tuple[list[int], list[int]]:
     return never, [ids["Ġ"], end]
 
 
-def _extractor(config: Any, filters: Tensor | None) -> Any:
-    seconds = config.max_source_positions // _PLACES
-    made = _HF.WhisperFeatureExtractor(feature_size=config.num_mel_bins, chunk_length=seconds)
+def _extractor(config: Any, stored: Stored) -> Any:
+    seconds, filters = config.max_source_positions // _PLACES, stored.filters
+    kind = ZerosFollow if stored.zeros_follow else _HF.WhisperFeatureExtractor
+    made = kind(feature_size=config.num_mel_bins, chunk_length=seconds)
     if filters is not None:
         if filters.T.shape != made.mel_filters.shape:
             bins, mels = made.mel_filters.shape

@@ -11,7 +11,7 @@ from mondegreen.victims.frontends.gate import check_equal
 from mondegreen.victims.frontends.kaldi import KaldiFbank
 from mondegreen.victims.frontends.parakeet import ParakeetMel
 from mondegreen.victims.frontends.waveform import Waveform
-from mondegreen.victims.frontends.whisper import WhisperMel
+from mondegreen.victims.frontends.whisper import MelThenZeros, WhisperMel
 
 __all__ = ["Frontend", "check_equal", "frontend_of"]
 
@@ -26,6 +26,8 @@ def frontend_of(extractor: Any) -> Frontend:
     """
     import transformers  # takes seconds to import, but an extractor has done so already
 
+    if getattr(extractor, "zeros_follow", False):
+        return MelThenZeros(extractor)
     kinds: dict[type, Callable[[Any], Frontend]] = {
         transformers.Wav2Vec2FeatureExtractor: Waveform,
         transformers.WhisperFeatureExtractor: WhisperMel,

@@ -1,4 +1,8 @@
-"""WhisperFeatureExtractor: the log-mel spectrogram of a window of fixed length, 30 s by default."""
+"""WhisperFeatureExtractor: the log-mel spectrogram of a window of fixed length, 30 s by default.
+
+What follows the clip in the window is heard, too, and engines differ in it: transformers has the
+features of silence there, faster-whisper zeros.
+"""
 
 from __future__ import annotations
 
@@ -61,3 +65,19 @@ class WhisperMel(Frontend):
         audio = torch.where(first(lengths, samples), audio, self.padding_value)
         spectrum = torch.stft(audio, len(window), self.hop, window=window, return_complex=True)
         return power(spectrum[..., :frames])
+
+
+class MelThenZeros(WhisperMel):
+    """As faster-whisper fills a window: after the clip come zeros, in place of features of silence.
+
+    Its count has one frame more where a clip is a whole number of hops.
+    """
+
+    def counts(self, lengths: Tensor) -> Tensor:
+        """See `Frontend.counts`."""
+        return (lengths // self.hop + 1).clamp(max=self.samples // self.hop)
+
+    def beginning(self, audio: Tensor, lengths: Tensor, frames: int) -> Tensor:
+        """See `WhisperMel.beginning`."""
+        features = super().beginning(audio, lengths, frames)
+        return torch.where(first(self.counts(lengths), frames)[:, None], features, 0)
