@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import toy
+from records import QUALITY
 from typer.testing import CliRunner
 
 from mondegreen.audio.pcm import save
 from mondegreen.cli import app
+from mondegreen.cli.output import margin_fields
 from mondegreen.errors import AudioError, MeasureError, OptionError
 from mondegreen.measures import curve, ratings
 from mondegreen.results.verdict import MASKING, PESQ, ZIMTOHRLI
@@ -45,6 +48,14 @@ def test_the_panel_is_printed(pair: list[Path]) -> None:
     assert lines["how audible"].startswith("Audible on direct comparison by these yardsticks: Zimt")
     assert lines["Zimtohrli MOS"] == "4.10"
     assert 39 < float(lines["signal to noise"].removesuffix(" dB")) < 41
+
+
+def test_the_margin_and_the_edges_are_lines() -> None:
+    lines = margin_fields(QUALITY)  # of the loss with temporal masking: the other has none
+    assert lines["margin"].startswith("-6.5 dB, as scores and gates count it: it would have to be")
+    assert lines["margin"].endswith("6.5 dB quieter for a temporal masking loss of 0.5")
+    assert lines["edges"].startswith("0.0 dB above the threshold")
+    assert margin_fields(replace(QUALITY, temporal=None))["margin"] == "not measured"
 
 
 def test_json_is_one_object(pair: list[Path]) -> None:

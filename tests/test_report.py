@@ -611,6 +611,7 @@ def test_a_search_that_never_matched_says_so(tmp_path: Path) -> None:
     run = sound_run(tmp_path / "run", {"a": never}, errors={"b": "the recording is silent"})
     broken, failed = make_cards(gather([[run]]), Shelf(tmp_path / "page.html", 10**9))
     assert dict(failed.numbers)["first match"] == ["never heard"]
+    assert dict(failed.numbers)["margin, dB"] == ["-6.50"]
     assert broken.numbers == []
 
 

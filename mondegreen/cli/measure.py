@@ -12,6 +12,7 @@ import typer
 
 from mondegreen.cli.app import AsJson, AudioFile, Examples, app
 from mondegreen.cli.output import (
+    margin_fields,
     print_fields,
     print_json,
     quality_fields,
@@ -97,6 +98,7 @@ def measure(
             **({"note": " ".join(pair.notes)} if pair.notes else {}),
             "how audible": verdict_line(quality),
             **quality_fields(quality),
+            **margin_fields(quality),
             **({"ViSQOL": rating(*wide)} if wide else {}),
             **_lines(found),
         }

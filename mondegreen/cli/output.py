@@ -114,6 +114,7 @@ def print_result(result: Result, folder: Path) -> None:
         **_verdicts(record),
         "passes": f"{record.passes} in {record.seconds:.0f} s, {first}",
         **quality_fields(quality),
+        **margin_fields(quality),
     }
     if (bound := record.options.bound) is not None:
         kept = "kept" if quality.masking.max_excess_db <= bound else "NOT kept"
@@ -207,6 +208,21 @@ def quality_fields(quality: Quality) -> dict[str, str]:
         "largest change": f"{quality.max_abs:.0f} of {FULL_SCALE}{peak}",
         **{name: number(value) for name, value in quality.others.items()},
     }
+
+
+def margin_fields(quality: Quality) -> dict[str, str]:
+    """The margin that scores and gates go by, and what is heard at the edges, a line each."""
+    from mondegreen.results.verdict import MASKING
+
+    margin = quality.temporal.margin_db if quality.temporal else None
+    line = "not measured"
+    if margin is not None:
+        change = "louder" if margin >= 0 else "quieter"
+        must = "could be" if margin >= 0 else "would have to be"
+        line = f"{margin:.1f} dB, as scores and gates count it: it {must} {abs(margin):.1f} dB"
+        line += f" {change} for a {MASKING.label} of {MASKING.inaudible:g}"
+    edges = f"{quality.masking.edges_db:.1f} dB above the threshold at most, at start and end"
+    return {"margin": line, "edges": edges}
 
 
 def in_rooms_fields(seen: QualityInRooms) -> dict[str, str]:

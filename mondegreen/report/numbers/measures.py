@@ -99,6 +99,12 @@ SPREADS: Final[Mapping[str, Measure]] = {  # those whose distribution is of inte
 }
 MEASURES: Final[Mapping[str, Measure]] = {  # by the columns of the tables
     **SPREADS,
+    "temporal_margin_db": Measure(
+        "margin, dB", _number, "how much louder it could be, of the temporal masking loss"
+    ),
+    "masking_edges_db": Measure(
+        "edges, dB", _number, "how far it exceeds the threshold at the clip's start and end"
+    ),
     "wer_target": Measure(
         "WER to target",
         error_rate,
