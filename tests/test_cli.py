@@ -92,6 +92,14 @@ def test_attack_writes_and_prints_what_it_proved(run, clip: Path, tmp_path: Path
         assert (tmp_path / "out" / name).is_file()
 
 
+def test_attack_says_before_it_begins_which_result_it_will_replace(
+    run, clip: Path, tmp_path: Path
+) -> None:
+    here = ("attack", clip, "--target", "open the door", "--out", tmp_path / "out")
+    assert "earlier result" not in run(*here, "--max-passes", "1").err
+    assert "an earlier result (not verified, 1 pass)" in run(*here, "--max-passes", "1").err
+
+
 def test_a_log_gets_a_line_every_10_seconds_and_one_at_the_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,6 +216,8 @@ def test_attack_that_ran_and_failed_exits_with_1(run, clip: Path, tmp_path: Path
     )
     assert ran.status == 1
     assert "NO" in ran.out
+    assert "how audible" not in ran.out  # there is no attack that it could be said of
+    assert "try more passes (--max-passes) or a shorter target" in ran.err
 
 
 def test_ctrl_c_leaves_the_clips_that_remain_and_exits_with_1(

@@ -79,7 +79,7 @@ def test_the_price_decides_what_counts(tmp_path: Path) -> None:
     ("findings", "why"),
     [
         ([Finding("noise-succeeds", "error", "fires", "it does")], "fires: noise-succeeds"),
-        (None, "were not run"),
+        (None, "; run mondegreen sanity RUN"),
     ],
 )
 def test_what_cannot_be_believed_is_not_judged(

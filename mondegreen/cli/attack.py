@@ -32,6 +32,7 @@ from mondegreen.cli.output import (
     print_warnings,
     verdict_in_rooms_json,
     verdict_json,
+    warn_of_earlier,
 )
 from mondegreen.cli.progress import Bars, working
 from mondegreen.cli.refusals import (
@@ -121,7 +122,8 @@ def attack(
     """Make recordings that the recogniser mishears, each proved from its saved file.
 
     Writes adversarial.wav, delta.safetensors, levels.safetensors and record.json, and a page to
-    listen to and look at, report.html. Ctrl-C or SIGTERM keeps the best result so far.
+    listen to and look at, report.html, in place of an earlier result in the folder. Ctrl-C or
+    SIGTERM keeps the best result so far.
     With --from or --to, adversarial.wav is all of the recording, which may last up to an hour.
     """
     from mondegreen.audio.passage import Passage
@@ -138,6 +140,7 @@ def attack(
     check_place(out)
     if start is not None:
         check_results(start)
+    warn_of_earlier(_folders(out, audio))
     import torch
 
     from mondegreen.attacks.clip import prepare
@@ -156,7 +159,7 @@ def attack(
         attacked = load_victim(behind, device=device, dtype=getattr(torch, dtype))
     setup = set_up(options, attacked.sample_rate, rooms, air)
     # every clip is checked before any time is spent on the first
-    starts = None if start is None else _starts(start, audio)
+    starts = None if start is None else _folders(start, audio)
     clips = prepare(attacked, recordings, [target] * len(audio), options, starts)
     folders = [make_folder(out if len(clips) == 1 else out / clip.id) for clip in clips]
     for clip in clips:
@@ -187,8 +190,8 @@ def attack(
     raise typer.Exit(0 if verified else 1)
 
 
-def _starts(folder: Path, audio: list[Path]) -> list[Path]:
-    """Where an attack on the same recordings, in the same order, has left its results."""
+def _folders(folder: Path, audio: list[Path]) -> list[Path]:
+    """Where an attack on these recordings, in this order, leaves its results."""
     from mondegreen.attacks.recording import distinct_names
 
     if len(audio) == 1:
@@ -211,6 +214,7 @@ def demo(
     In rooms with a reduced budget and few rooms: expect weaker results.
     """
     check_place(out)
+    warn_of_earlier([out])
     from mondegreen.attacks.clip import prepare
     from mondegreen.attacks.result import make_folder
     from mondegreen.report.figures.plots import draw_item

@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from mondegreen.cli.console import err, one_line, out
+from mondegreen.errors import MondegreenError
+from mondegreen.reading import is_there
 from mondegreen.report.numbers.measures import ABOVE_ONE, OVER, error_rate
 from mondegreen.wording import number_of
 
@@ -111,7 +113,7 @@ def print_result(result: Result, folder: Path) -> None:
         **_words_wrong(record),
         **_passage(record),
         "verified": proof if record.verified else "NO",
-        **_verdicts(record),
+        **(_verdicts(record) if record.verified else {}),
         "passes": f"{record.passes} in {record.seconds:.0f} s, {first}",
         **quality_fields(quality),
         **margin_fields(quality),
@@ -130,6 +132,12 @@ def print_result(result: Result, folder: Path) -> None:
     fields["files"] = " ".join(str(folder / name) for name in own)
     print_fields(fields)
     print_warnings(record.id, record.warnings)
+    if record.first_match is None and not record.interrupted:
+        shorter = "" if record.target is None else " or a shorter target"
+        err.say(
+            f"hint: try more passes (--max-passes){shorter}; mondegreen check-victim tells whether"
+            " the recogniser's gradient is right"
+        )
 
 
 def aim_field(target: str | None, aim: str) -> dict[str, str]:
@@ -347,6 +355,23 @@ def print_warnings(name: str, warnings: Sequence[str]) -> None:
     """Reasons to doubt a result, on stderr."""
     for warning in warnings:
         err.print(f"[yellow]warning:[/yellow] {escape(one_line(f'{name}: {warning}'))}")
+
+
+def warn_of_earlier(folders: Sequence[Path]) -> None:
+    """Say, while there is time to stop, which earlier results new ones will take the place of."""
+    from mondegreen.results.folder import RECORD
+    from mondegreen.results.item import read_record
+
+    for folder in folders:
+        if is_there(folder / RECORD):
+            try:
+                earlier = read_record(folder)
+                verified = "verified" if earlier.verified else "not verified"
+                what = f"{verified}, {number_of(earlier.passes, 'pass', 'passes')}"
+            except MondegreenError:
+                what = "one that cannot be read"
+            kept = "the new one takes its place; to keep it, stop now and choose another --out"
+            print_warnings(str(folder), [f"it holds an earlier result ({what}): {kept}"])
 
 
 def number(value: float | None, unit: str = "") -> str:

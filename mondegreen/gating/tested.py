@@ -139,7 +139,10 @@ def _recordings(run: Path) -> Iterator[tuple[str, str]]:
 def doubt(kept: Sanity | None) -> str | None:
     """Why the checks of a run do not let its numbers be believed; None: they do."""
     if kept is None:
-        return "its sanity checks were not run, or not on the results that it has now"
+        return (
+            "its sanity checks were not run, or not on the results that it has now; run"
+            " mondegreen sanity RUN"
+        )
     fired = [one.id for one in kept.findings if (one.severity, one.state) == ("error", "fires")]
     return f"a sanity check fires: {', '.join(fired)}" if fired else None
 
