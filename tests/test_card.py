@@ -60,6 +60,20 @@ def test_a_card_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_card(tmp_path / "card.json") == card
 
 
+def test_a_card_says_that_understanding_was_not_checked() -> None:
+    told = b"not checked | whether it understands the clean clips"
+    assert told not in card_text(a_card(1.0))
+    assert told in card_text(replace(a_card(1.0), understood=0, texts=0))
+
+
+def test_two_cards_of_one_name_are_told_apart_by_their_files(tmp_path: Path) -> None:
+    for name, margins in (("last", (1.0, 2.0)), ("this", (3.0, 4.0))):
+        write_card(a_card(*margins), tmp_path / f"{name}.json")
+    both = [str(tmp_path / f"{name}.json") for name in ("last", "this")]
+    ran = CliRunner().invoke(app, ["suite", "compare", *both], env={"COLUMNS": "400"})
+    assert all(f"model ({path})" in ran.stdout for path in both), ran.stdout
+
+
 def test_a_card_edited_by_hand_is_refused(tmp_path: Path) -> None:
     write_card(a_card(1.5), tmp_path / "card.json")
     data = json.loads((tmp_path / "card.json").read_text())

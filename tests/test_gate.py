@@ -75,6 +75,14 @@ def test_the_price_decides_what_counts(tmp_path: Path) -> None:
     assert gate(run, "--allow", "5%", "--below", "margin:1.6").exit_code == 0
 
 
+def test_clips_without_a_text_leave_open_whether_they_are_understood(tmp_path: Path) -> None:
+    known = gate(made(tmp_path / "known", 0, 59, understood=True), "--allow", "5%", *BELOW)
+    bare = gate(made(tmp_path / "bare", 0, 59, understood=None), "--allow", "5%", *BELOW)
+    assert (known.exit_code, bare.exit_code) == (0, 0)
+    assert "whether it understands the clean clips" in bare.stdout
+    assert "whether it understands the clean clips" not in known.stdout
+
+
 @pytest.mark.parametrize(
     ("findings", "why"),
     [

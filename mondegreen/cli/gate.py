@@ -113,6 +113,8 @@ def _print(verdict: Verdict) -> None:
     for one in verdict.rulings:
         print_fields({"rule": one.rule, WORDS[one.outcome]: one.why})
     print_fields({"the gate": verdict.words})
+    if clips.clips and not verdict.understanding:
+        print_fields({"not checked": "whether it understands the clean clips: they have no text"})
     if verdict.attackable:
         rows = [[one.id, verdict.price(one), one.aim, one.path or ""] for one in verdict.attackable]
         print_table(["attackable", verdict.limit.by.label, "heard", "in"], rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
@@ -179,7 +179,7 @@ def _carded(folder: Path, name: str, device: str, as_json: bool) -> Card | None:
 def _print_card(card: Card, folder: Path, as_json: bool) -> None:
     from mondegreen.results.folder import CARD, CARD_TEXT
     from mondegreen.results.prices import YARDSTICKS
-    from mondegreen.suites.text import score_text
+    from mondegreen.suites.text import UNCHECKED, score_text
 
     if as_json:
         print_json({**asdict(card.score), "card": str(folder / CARD), "doubt": card.doubt})
@@ -194,6 +194,7 @@ def _print_card(card: Card, folder: Path, as_json: bool) -> None:
             " attackable",
             "heard as asked": f"{heard} of {number_of(len(card.clips), 'clip')}",
             "believed": "yes, no sanity check fires" if card.doubt is None else f"no: {card.doubt}",
+            **({} if card.texts else {"not checked": UNCHECKED}),
             "card": f"{folder / CARD}, and as text {folder / CARD_TEXT}",
         }
     )
@@ -277,25 +278,28 @@ def compare(
     from mondegreen.results.card import read_card
     from mondegreen.suites.compare import rank
 
-    ranked = rank([read_card(path) for path in cards])
+    read = [read_card(path) for path in cards]
+    ranked = rank(read)
     if as_json:
         for one in ranked:
             found = {"harder": one.harder, "easier": one.easier, "p": one.p}
             print_json({"recogniser": one.card.model.name, **asdict(one.card.score), **found})
         return
-    _print_ranked(ranked)
+    _print_ranked(ranked, {id(card): path for card, path in zip(read, cards, strict=True)})
 
 
-def _print_ranked(ranked: Sequence[Any]) -> None:
+def _print_ranked(ranked: Sequence[Any], paths: Mapping[int, Path]) -> None:
     from mondegreen.results.prices import YARDSTICKS
     from mondegreen.suites.text import cost_text
 
     rows = []
+    alike = len({one.card.model.name for one in ranked}) < len(ranked)
     for place, (card, harder, easier, p) in enumerate(ranked, 1):
         by, score = YARDSTICKS[card.score.by], card.score
         ends = f"{cost_text(score.least_audible, by)} to {cost_text(score.most_audible, by)}"
         told = "" if p is None else f"{harder} harder, {easier} easier, p = {p:.3f}"
-        rows.append([f"{place}. {card.model.name}", cost_text(score.at, by), ends, told])
+        name = f"{card.model.name} ({paths[id(card)]})" if alike else card.model.name
+        rows.append([f"{place}. {name}", cost_text(score.at, by), ends, told])
     by = YARDSTICKS[ranked[0].card.score.by]
     print_table(["easiest first", by.label, "95 % interval", "than the one above"], rows)
     if doubts := [one.card for one in ranked if one.card.doubt is not None]:

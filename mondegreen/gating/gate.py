@@ -25,6 +25,7 @@ class Verdict:
     clips: PricedClips
     limit: Limit
     rulings: tuple[Ruling, ...]  # of each rule
+    understanding: bool = True  # whether it was checked that it understands the clean clips
 
     @property
     def outcome(self) -> Outcome:
@@ -88,7 +89,7 @@ def judge(
         rulings.append(Ruling(f"the numbers of {before.clips.label}", "unclear", before.doubt))
     if before is not None and not (now.doubt or before.doubt):
         rulings.append(_against(now, before, limit, worse_by))
-    return Verdict(now.clips, limit, tuple(rulings))
+    return Verdict(now.clips, limit, tuple(rulings), understanding=now.texts > 0)
 
 
 def _against(now: Tested, before: Tested, limit: Limit, worse_by: float) -> Ruling:

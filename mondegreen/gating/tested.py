@@ -32,6 +32,7 @@ class Tested:
     how: Mapping[str, Any]  # the options, the stages and the bank of rooms
     recordings: Mapping[str, str] = field(default_factory=dict)  # their SHA-256 by the clips' ids
     doubt: str | None = None  # why there are no numbers that can be believed
+    texts: int = 0  # clips of which it is known what is said, and so whether they are understood
 
 
 def read_tested(run: Path, by: Yardstick) -> Tested:
@@ -68,6 +69,7 @@ def tested_card(card: Card, by: Yardstick) -> Tested:
         card.how,
         {one.id: one.sha256 for one in card.clips if one.sha256 is not None},
         card.doubt,
+        card.texts,
     )
 
 
@@ -95,6 +97,7 @@ def _read(run: Path, by: Yardstick) -> Tested:
         _how(run, found),
         dict(_recordings(run)),
         doubt(read_findings(run)),
+        sum(one.understood is not None for one in found),
     )
 
 

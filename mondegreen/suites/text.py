@@ -13,6 +13,7 @@ from mondegreen.results.card import Card, Cost
 from mondegreen.results.prices import YARDSTICKS, Yardstick
 
 SHARES: Final = (0.1, 0.25, 0.5, 0.75, 0.9)
+UNCHECKED: Final = "whether it understands the clean clips: the suite has no text of them"
 SHOWN: Final = ("mondegreen", "torch", "transformers")
 
 
@@ -68,6 +69,8 @@ def _facts(card: Card, clips: PricedClips) -> Iterator[tuple[str, str]]:
     if (mark := clips.by.mark) is not None:
         yield f"attackable at {clips.by.text(mark)}, the mark", f"{clips.attackable(mark)}"
     yield "may be believed", "yes, no sanity check fires" if card.doubt is None else card.doubt
+    if not card.texts:
+        yield "not checked", UNCHECKED
     yield "cost", f"{spent.passes:,} gradient passes, {spent.hours:g} hours of searching"
     yield "machine", code(spent.machine)
     versions = (f"{name} {card.versions[name]}" for name in SHOWN if name in card.versions)
