@@ -83,12 +83,20 @@ def check_recogniser(name: str) -> None:
         VictimError: there is none of that name.
     """
     known = (*EMBEDDED, *plugins(VICTIMS), *(ear for ear in EARS if "://" not in ear))
+    if name.lower().endswith(".onnx"):
+        raise VictimError(
+            f"{name!r:.60} is of the format ONNX, which has no gradients: it cannot be attacked."
+            " Expected the checkpoint that it was made from."
+        )
     kind, _, model = name.partition(":")
     is_ear = model and any(ear.startswith(f"{kind}:") for ear in EARS)
     elsewhere = "/" in name or name.startswith((".", "~")) or is_there(name)
-    if name not in known and not is_ear and not elsewhere and not _is_own(name):
+    python = name.endswith(".py")
+    if name not in known and not is_ear and (python or not elsewhere) and not _is_own(name):
+        whisper = name.lower().startswith("whisper")  # near to names of what cannot be attacked
+        near = " (did you mean openai/whisper-tiny?)" if whisper else _why(name, known)
         raise VictimError(
-            f"There is no recogniser {name!r:.60}{_why(name, known)}. Expected one that"
+            f"There is no recogniser {name!r:.60}{near}.{_file_of(name)} Expected one that"
             " `mondegreen list` lists, a folder with a checkpoint (./NAME), a file of Whisper, a"
             " model hub's ID (OWNER/NAME), or module:function for your own."
         )
@@ -103,6 +111,13 @@ def meant(name: str, known: Iterable[str]) -> str:
     forms = {one.partition(":")[0]: one for one in known}
     near = [forms[one] for one in get_close_matches(name.lower(), forms, n=2)]
     return f" (did you mean {' or '.join(near)}?)" if near else ""
+
+
+def _file_of(name: str) -> str:
+    """That a name is of a Python file here, which needs the function too; empty if it is not."""
+    module = name.removesuffix(".py")
+    here = module.isidentifier() and is_there(f"{module}.py")
+    return f" {module}.py is here: give {module}:FUNCTION." if here else ""
 
 
 def _is_own(spec: str) -> bool:

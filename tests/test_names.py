@@ -97,6 +97,21 @@ def test_a_folder_may_be_called_as_it_likes(
     check_recogniser("mine")
 
 
+def test_what_was_given_in_place_of_a_name_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("")
+    for name, told in (
+        ("mine", r"mine\.py is here: give mine:FUNCTION"),
+        ("mine.py", r"mine\.py is here: give mine:FUNCTION"),
+        ("model.onnx", "ONNX, which has no gradients"),
+        ("whisper", "did you mean openai/whisper-tiny"),
+    ):
+        with pytest.raises(VictimError, match=told):
+            check_recogniser(name)
+
+
 def test_one_s_own_module_is_looked_for_in_this_folder_and_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,11 @@ def check_victim(
             status.update(f"checked: {finding.id}")
             findings.append(finding)
             print_finding(finding, as_json)
+    if ":" in spec and not through and victim.name != spec:
+        err.say(
+            f"note: its name is {victim.name}; call it {spec}, so that verify and sanity can say"
+            " how to load it again"
+        )
     failed = sum(finding.state == "fails" for finding in findings)
     if failed:
         err.say(f"{number_of(failed, 'check')} failed: attacks on it cannot be believed")

@@ -224,7 +224,8 @@ def may_be_loaded(name: str, source: str | PathLike[str]) -> str:
         )
     raise OptionError(
         f"{source} was made on {name}. A record alone may not run code or fetch models; if you"
-        f" trust it, name the recogniser yourself: --victim {shlex.quote(name)}"
+        f" trust it, name the recogniser yourself, as you did for the attack: --victim"
+        f" {shlex.quote(name) if own or '/' in name or ':' in name else 'NAME'}"
     )
 
 
