@@ -178,9 +178,12 @@ def forgetful(victim: Any) -> Wrapped:
 def test_planted_faults_are_caught(
     fault: Faulty, caught: str, example: Any, speech: Tensor
 ) -> None:
-    found = states(examine(fault(example), speech))
+    findings = list(examine(fault(example), speech))
+    found = states(findings)
     assert set(found) == set(CHECKS)
     assert found[caught] == "fails"
+    if caught == "deterministic":
+        assert any("is dropout on?" in finding.detail for finding in findings)
 
 
 def test_a_victim_that_cannot_be_spoken_to_fails_at_once(example: Any, speech: Tensor) -> None:

@@ -774,6 +774,12 @@ def test_compare_says_in_what_else_runs_differ(command, tmp_path: Path) -> None:
     assert [json.loads(line)["differences"] for line in out.splitlines()] == [said] * 2
 
 
+def test_a_report_of_two_folders_is_asked_of_compare(command) -> None:
+    status, _, told = command("report", "one", "two")
+    assert status == 2
+    assert "mondegreen compare one two --html PAGE" in told
+
+
 def test_a_report_of_what_is_not_there_blames_the_results_and_not_the_page(
     command, tmp_path: Path
 ) -> None:

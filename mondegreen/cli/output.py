@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 FULL_SCALE = 32_768  # of 16-bit samples
 NAMES = 18  # characters of the names of fields, unless one is longer
 NARROWEST, GAP = 16, 2  # characters of a column that can still be read, and between two
+LARGE = 1e7  # from which on a loss has no digits after the point
 NO_VERDICT = "none: neither Zimtohrli nor PESQ (Cor. 2) was measured"
 STATES = {
     "ok": "green",
@@ -152,7 +153,7 @@ def _words_wrong(record: Record) -> dict[str, str]:
     before = 0.0 if record.wer_clean is None else record.wer_clean
     to = "what was heard in the original" if record.text is None else "what is said"
     lost = f"{error_rate(record.wer_original)} of {to}"
-    return {"words wrong": f"{lost}; of the original, {error_rate(before)}"}
+    return {"words wrong": f"{lost} (before the attack {error_rate(before)})"}
 
 
 def verdict_line(quality: Quality) -> str:
@@ -200,14 +201,14 @@ def verdict_in_rooms_json(seen: QualityInRooms | None) -> dict[str, Any]:
 def quality_fields(quality: Quality) -> dict[str, str]:
     """The panel: names, and a line for each number, or why it is missing."""
     masking, why = quality.masking, quality.unmeasured
-    temporal = f", {quality.temporal.loss:.2f} with temporal masking" if quality.temporal else ""
+    temporal = f", {_loss(quality.temporal.loss)} with temporal masking" if quality.temporal else ""
     peak = f", {20 * log10(quality.max_abs / FULL_SCALE):.0f} dBFS" if quality.max_abs else ""
     return {
         "Zimtohrli MOS": rating(quality.zimtohrli_mos, why.get("zimtohrli")),
         "PESQ (Cor. 2)": rating(quality.pesq_c2, why.get("pesq_c2")),
         "PESQ (2007)": rating(quality.pesq, why.get("pesq")),
         "STOI": rating(quality.stoi, why.get("stoi")),
-        "masking loss": f"{masking.loss:.2f}{temporal} (0 = below the masking threshold"
+        "masking loss": f"{_loss(masking.loss)}{temporal} (0 = below the masking threshold"
         " everywhere)",
         "above threshold": f"{masking.share_above:.1%} of time-frequency bins, by"
         f" {masking.mean_excess_db:.1f} dB on average and {masking.max_excess_db:.1f} dB at most"
@@ -216,6 +217,11 @@ def quality_fields(quality: Quality) -> dict[str, str]:
         "largest change": f"{quality.max_abs:.0f} of {FULL_SCALE}{peak}",
         **{name: number(value) for name, value in quality.others.items()},
     }
+
+
+def _loss(value: float) -> str:
+    """A masking loss; of a large one, which spans orders of magnitude, as 2.2e11."""
+    return f"{value:.2f}" if value < LARGE else f"{value:.1e}".replace("e+", "e")
 
 
 def margin_fields(quality: Quality) -> dict[str, str]:

@@ -15,6 +15,7 @@ from mondegreen.cli.console import out as stdout
 from mondegreen.cli.output import print_json
 from mondegreen.cli.progress import Bars, working
 from mondegreen.cli.refusals import check_picture, check_results
+from mondegreen.errors import OptionError
 
 if TYPE_CHECKING:
     from mondegreen.report.page.write import Written
@@ -27,10 +28,11 @@ PAGE: Final = "report.html"
     "mondegreen report mondegreen-out --out for-a-colleague.html"
 )
 def report(
-    folder: Annotated[
-        Path,
+    folders: Annotated[
+        list[Path],
         typer.Argument(
-            help="The folder of a run, of any results, or of one result; or its record.json."
+            help="The folder of a run, of any results, or of one result; or its record.json.",
+            metavar="FOLDER",
         ),
     ],
     page: Annotated[
@@ -44,6 +46,13 @@ def report(
     """
     from mondegreen.results.folder import RECORD, check_there
 
+    if len(folders) > 1:
+        names = " ".join(map(str, folders))
+        raise OptionError(
+            f"Got {len(folders)} folders, expected one. For a page of several:"
+            f" mondegreen compare {names} --html PAGE"
+        )
+    (folder,) = folders
     folder = folder.parent if folder.name == RECORD else folder
     check_there(folder)
     written = write_page([[folder]], page or folder / PAGE)

@@ -146,15 +146,19 @@ def finite_differences(probe: Probe) -> Outcome:
     return _judged(error < GRADIENT_ERROR, f"relative error {error:.1e} (below {GRADIENT_ERROR:g})")
 
 
+RANDOM: Final = " (is dropout on? call .eval() on the model)"
+
+
 def deterministic(probe: Probe) -> Outcome:
     """The same sound gives the same loss, gradient and transcript."""
     (first, first_g), (second, second_g) = (probe.gradient(probe.clips[0]) for _ in range(2))
     again = probe.victim.transcribe(probe.clips[0].float().cpu())
     if again != probe.transcripts[0]:
-        return "fails", f"transcribes {probe.transcripts[0]!r}, then {again!r}"
+        return "fails", f"transcribes {probe.transcripts[0]!r}, then {again!r}{RANDOM}"
     gaps = _gap(first, second), float((first_g - second_g).abs().max() / first_g.abs().max())
     gap = math.nan if any(map(math.isnan, gaps)) else max(gaps)
-    return _judged(gap < SAME, f"largest relative difference {_small(gap)}")
+    same = gap < SAME
+    return _judged(same, f"largest relative difference {_small(gap)}{'' if same else RANDOM}")
 
 
 def padding_invariant(probe: Probe) -> Outcome:

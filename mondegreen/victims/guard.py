@@ -50,6 +50,11 @@ def guarded(recogniser: Recogniser, who: str | None = None) -> Recogniser:
     with theirs(who):
         missing = lacking(recogniser, HEARS)
         victim = not lacking(recogniser, ATTACKED_BY)
+    if missing and isinstance(recogniser, str):
+        raise VictimError(
+            f"{recogniser!r:.60} is the name of a recogniser, expected the recogniser itself: use"
+            f" mondegreen.load_victim({recogniser!r:.60})"
+        )
     if missing:
         raise VictimError(
             f"{who} is of the type {type(recogniser).__name__}, which has no {', '.join(missing)};"
