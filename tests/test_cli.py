@@ -460,6 +460,7 @@ def test_check_victim_exits_with_1_where_a_check_fails(run, monkeypatch) -> None
     assert ran.status == 1
     assert "fails" in ran.out
     assert re.search(r"^\d+ checks? failed: attacks on it cannot be believed$", ran.err, re.M)
+    assert re.search(r"^note: its name is \S+; call it toy:linear_victim, so", ran.err, re.M)
 
 
 @pytest.fixture

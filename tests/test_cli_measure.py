@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from mondegreen.audio.pcm import save
 from mondegreen.cli import app
-from mondegreen.cli.output import margin_fields
+from mondegreen.cli.output import margin_fields, quality_fields
 from mondegreen.errors import AudioError, MeasureError, OptionError
 from mondegreen.measures import curve, ratings
 from mondegreen.results.verdict import MASKING, PESQ, ZIMTOHRLI
@@ -56,6 +56,14 @@ def test_the_margin_and_the_edges_are_lines() -> None:
     assert lines["margin"].endswith("6.5 dB quieter for a temporal masking loss of 0.5")
     assert lines["edges"].startswith("0.0 dB above the threshold")
     assert margin_fields(replace(QUALITY, temporal=None))["margin"] == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("loss", "line"), [(3117708.504, "3117708.50, "), (224044173675.01, "2.2e11, ")]
+)
+def test_a_loss_of_many_digits_is_rounded(loss: float, line: str) -> None:
+    masking = replace(QUALITY.masking, loss=loss)
+    assert quality_fields(replace(QUALITY, masking=masking))["masking loss"].startswith(line)
 
 
 def test_json_is_one_object(pair: list[Path]) -> None:
