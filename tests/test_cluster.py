@@ -120,6 +120,6 @@ def in_rooms(folder: Path) -> tuple[str | Path, ...]:
     (folder / "air.toml").write_text('[noise]\nsnr_db = [20, 20]\nfolder = "noises"\n')
     toy_bank({"attack": 3, "validate": 2, "test": 2}).save(folder / "bank.rooms")
     files = ("--rooms", folder / "bank.rooms", "--air", folder / "air.toml")
-    what = (*QUICK, "--victim", "toy_victims:slow", "--method", "robust", "--max-passes", "20")
+    what = (*QUICK, "--victim", "toy_victims:slow", "--method", "robust", "--max-passes", "60")
     how = ("--workers", "1", "--threads", "1", "--batch", "2", "--checkpoint-seconds", "0.05")
     return "run", clips, *files, *what, *how, "--json"

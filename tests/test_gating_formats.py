@@ -111,4 +111,4 @@ def test_all_of_them_say_why_there_is_nothing_to_judge(tmp_path: Path) -> None:
     ((notified,), found) = (run["invocations"][0]["toolExecutionNotifications"], run["results"])
     assert (run["invocations"][0]["executionSuccessful"], found) == (False, [])
     for text in (ran.stdout, told.message, notified["message"]["text"], summary):
-        assert "nowhere is not there" in text
+        assert "nowhere does not exist" in text

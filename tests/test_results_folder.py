@@ -56,7 +56,7 @@ def test_what_a_run_has_moved_aside_is_no_result(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MondegreenError, match="none is not there"):
+    with pytest.raises(MondegreenError, match="none does not exist"):
         item_folders(tmp_path / "none")
 
 

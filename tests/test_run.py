@@ -66,6 +66,7 @@ class Scripted:
         self.does, self.workers = does, workers
         self.given: list[Job] = []
         self.waiting: list[Event] = []
+        self.notes: list[str] = []
         self.busy = 0
         self.stopped = self.opened = self.closed = False
 

@@ -482,7 +482,7 @@ def test_a_folder_without_results_is_refused(tmp_path: Path, sound: Path) -> Non
         examine(tmp_path, linear_victim())
     with pytest.raises(OptionError, match="holds no results"):
         examine(sound, linear_victim(), transfers=[tmp_path])
-    with pytest.raises(MondegreenError, match="is not there"):
+    with pytest.raises(MondegreenError, match="does not exist"):
         examine(tmp_path / "missing", linear_victim())
 
 
