@@ -15,12 +15,12 @@ from typing import Final
 
 from docs.notebook import notebook_page, run
 from mondegreen.audio.pcm import encode
-from mondegreen.notebook import example
 from mondegreen.report.page.write import write_report
 from mondegreen.results.item import read_record
 from mondegreen.results.record import Record
 from mondegreen.results.sounds import read_sounds
 from mondegreen.results.verdict import verdict_sentences
+from mondegreen.victims.embedded.bundled import asset
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 NOTEBOOK: Final = ROOT / "examples" / "quickstart.ipynb"
@@ -46,7 +46,7 @@ def make() -> None:
     results.mkdir(parents=True, exist_ok=True)
     for name in ("beckett.wav", "two_cities.wav"):
         (results / name).unlink(missing_ok=True)
-        (results / name).symlink_to(example().with_name(name))
+        (results / name).symlink_to(asset(f"moonshine_voice/assets/{name}"))
     if not (results / NOTED).exists():
         page = notebook_page(run(NOTEBOOK, results), MADE)
         (MADE / "quickstart.md").write_text(page, encoding="utf-8")

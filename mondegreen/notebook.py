@@ -13,11 +13,17 @@ from typing import Final
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from mondegreen.attacks.result import Result
+from mondegreen.audio.passage import read_part
+from mondegreen.audio.pcm import encode
+from mondegreen.errors import StorageError, reason
+from mondegreen.files import cache_folder, write_whole
 from mondegreen.reading import read_bytes
 from mondegreen.report.page.write import write_report
 from mondegreen.results.record import OnNews, Point, Record
 from mondegreen.victims.embedded.bundled import RECORDING, asset
 
+RATE: Final = 16_000  # Hz, of the recording that comes along
+WORDS: Final = 54_400  # samples: its first four words end before, where the speaker pauses
 HEIGHT: Final = 900  # px of the frame; the page scrolls in it
 INSIDE: Final = 2**30  # bytes of sounds and pictures: all of them, since a notebook is one file
 
@@ -43,12 +49,25 @@ def shown(result: Result) -> str:
 
 
 def example() -> Path:
-    """A recording to try things on, of ten seconds; it comes with the embedded recogniser.
+    """A recording to try things on: "Ever tried, ever failed", in 3.4 seconds.
+
+    It is the beginning of one that comes with the embedded recogniser, as a file in the cache, so
+    that all of what is attacked and saved is short.
 
     Raises:
-        VictimError: that is not installed.
+        VictimError: that recogniser is not installed.
+        StorageError: the file cannot be written.
     """
-    return asset(RECORDING)
+    path = cache_folder() / "ever-tried.wav"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{path.parent} could not be made: {reason(error)}. Set MONDEGREEN_CACHE to a folder"
+            " that you may write to."
+        ) from error
+    write_whole(path, encode(read_part(asset(RECORDING), RATE, (0, WORDS)), RATE))
+    return path
 
 
 def watch() -> OnNews:

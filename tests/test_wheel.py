@@ -57,3 +57,12 @@ def test_the_readme_s_lines_run_from_the_wheel_alone(wheel: Path, tmp_path: Path
     assert Path(where).is_relative_to(here)
     assert verified == "True"
     assert (tmp_path / "result" / "record.json").is_file()
+    heard = subprocess.run(  # all of the saved file, as anybody would check it
+        [sys.executable, "-m", "mondegreen", "transcribe", "result/adversarial.wav"],
+        env=os.environ | {"PYTHONPATH": str(here)},
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert heard.stdout == "result/adversarial.wav: Good evening everyone.\n"
