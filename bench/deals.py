@@ -19,7 +19,7 @@ import numpy as np
 from mondegreen.report.numbers.prices import PricedClip, PricedClips
 from mondegreen.results.prices import YARDSTICKS, By
 from mondegreen.suites.score import mishear_score
-from mondegreen.suites.text import cost_text
+from mondegreen.suites.text import cost_text, interval_text
 
 ROWS = Path(__file__).with_name("deals.jsonl")
 DRAWS, CLIPS = 2000, 20
@@ -47,8 +47,8 @@ def scores(rows: Sequence[Row]) -> None:
     for (deal, victim), some in groupby(rows, key=lambda row: (row["deal"], row["victim"])):
         clips = tuple(PricedClip(row["clip"], row["target"], None, row["margin"]) for row in some)
         found = mishear_score(PricedClips(victim, by, clips))
-        ends = [cost_text(end, by) for end in (found.most_audible, found.least_audible)]
-        print(f"{deal:<8} {victim:<20} {len(clips)} clips: {cost_text(found.at, by)} ({ends})")
+        told = f"{cost_text(found.at, by)} ({interval_text(found)})"
+        print(f"{deal:<8} {victim:<20} {len(clips)} clips: {told}")
 
 
 def steadiness(rows: Sequence[Row]) -> None:

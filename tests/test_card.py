@@ -15,6 +15,7 @@ from mondegreen.gating.tested import read_tested
 from mondegreen.results.card import (
     Card,
     CardClip,
+    Cost,
     MishearScore,
     Model,
     Spent,
@@ -25,7 +26,8 @@ from mondegreen.results.card import (
 from mondegreen.results.folder import items_in
 from mondegreen.results.prices import YARDSTICKS
 from mondegreen.suites.compare import rank
-from mondegreen.suites.text import card_text
+from mondegreen.suites.text import card_text, interval_text
+from mondegreen.wording import By
 
 
 def a_card(*margins: float | None, name: str = "model", at: float | str = 0.0) -> Card:
@@ -187,6 +189,21 @@ def test_what_is_not_comparable_is_refused(other: dict[str, object], why: str) -
 
 
 # ---- as text
+
+
+@pytest.mark.parametrize(
+    ("by", "least", "most", "told"),
+    [
+        ("margin", 0.31, -2.4, "-2.4 to 0.3"),  # the less audible, the larger the margin
+        ("margin", 14.0, "beyond", "beyond to 14.0"),
+        ("excess", 3.0, 12.5, "3.0 to 12.5"),  # the less audible, the smaller the excess
+        ("excess", 3.0, "beyond", "3.0 to beyond"),
+    ],
+)
+def test_an_interval_goes_from_the_lower_number_to_the_higher(
+    by: By, least: Cost, most: Cost, told: str
+) -> None:
+    assert interval_text(MishearScore(by, 0.0, least, most)) == told
 
 
 def test_a_card_as_text_says_what_a_reader_needs() -> None:

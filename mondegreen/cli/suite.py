@@ -290,16 +290,15 @@ def compare(
 
 def _print_ranked(ranked: Sequence[Any], paths: Mapping[int, Path]) -> None:
     from mondegreen.results.prices import YARDSTICKS
-    from mondegreen.suites.text import cost_text
+    from mondegreen.suites.text import cost_text, interval_text
 
     rows = []
     alike = len({one.card.model.name for one in ranked}) < len(ranked)
     for place, (card, harder, easier, p) in enumerate(ranked, 1):
         by, score = YARDSTICKS[card.score.by], card.score
-        ends = f"{cost_text(score.least_audible, by)} to {cost_text(score.most_audible, by)}"
         told = "" if p is None else f"{harder} harder, {easier} easier, p = {p:.3f}"
         name = f"{card.model.name} ({paths[id(card)]})" if alike else card.model.name
-        rows.append([f"{place}. {name}", cost_text(score.at, by), ends, told])
+        rows.append([f"{place}. {name}", cost_text(score.at, by), interval_text(score), told])
     by = YARDSTICKS[ranked[0].card.score.by]
     print_table(["easiest first", by.label, "95 % interval", "than the one above"], rows)
     if doubts := [one.card for one in ranked if one.card.doubt is not None]:

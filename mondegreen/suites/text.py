@@ -9,7 +9,7 @@ from typing import Final
 from mondegreen.gating.markdown import code, table
 from mondegreen.gating.tested import tested_card
 from mondegreen.report.numbers.prices import PricedClips
-from mondegreen.results.card import Card, Cost
+from mondegreen.results.card import Card, Cost, MishearScore
 from mondegreen.results.prices import YARDSTICKS, Yardstick
 
 SHARES: Final = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -35,8 +35,8 @@ def card_text(card: Card) -> bytes:
         *table(["share of clips", *(f"{share:.0%}" for share in SHARES)], [_curve(clips)]),
         "",
         "White-box, targeted, one file at a time, and nothing between the file and the recogniser:"
-        " what an attacker can do who has the model. A high price is no proof of robustness: it"
-        " says what this search found within its passes.",
+        f" what an attacker can do who has the model. A {'low' if by.rising else 'high'} score is"
+        " no proof of robustness: it says what this search found within its passes.",
     ]
     return ("\n".join(lines) + "\n").encode("utf-8", "replace")
 
@@ -44,8 +44,14 @@ def card_text(card: Card) -> bytes:
 def score_text(card: Card) -> str:
     """A score with its interval."""
     by, score = YARDSTICKS[card.score.by], card.score
-    ends = f"{cost_text(score.least_audible, by)} to {cost_text(score.most_audible, by)}"
-    return f"{cost_text(score.at, by)} (95 % interval: {ends})"
+    return f"{cost_text(score.at, by)} (95 % interval: {interval_text(score)})"
+
+
+def interval_text(score: MishearScore) -> str:
+    """The interval of a score, its lower number first."""
+    by = YARDSTICKS[score.by]
+    ends = [cost_text(end, by) for end in (score.least_audible, score.most_audible)]
+    return " to ".join(reversed(ends) if by.rising else ends)
 
 
 def cost_text(cost: Cost, by: Yardstick) -> str:
