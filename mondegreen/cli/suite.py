@@ -288,6 +288,11 @@ def compare(
     _print_ranked(ranked, {id(card): path for card, path in zip(read, cards, strict=True)})
 
 
+def _short(path: Path) -> str:
+    """A card's file and folder, which fit into a table where a whole path does not."""
+    return str(Path(*path.absolute().parts[-2:]))
+
+
 def _print_ranked(ranked: Sequence[Any], paths: Mapping[int, Path]) -> None:
     from mondegreen.results.prices import YARDSTICKS
     from mondegreen.suites.text import cost_text, interval_text
@@ -297,7 +302,7 @@ def _print_ranked(ranked: Sequence[Any], paths: Mapping[int, Path]) -> None:
     for place, (card, harder, easier, p) in enumerate(ranked, 1):
         by, score = YARDSTICKS[card.score.by], card.score
         told = "" if p is None else f"{harder} harder, {easier} easier, p = {p:.3f}"
-        name = f"{card.model.name} ({paths[id(card)]})" if alike else card.model.name
+        name = card.model.name + (f" ({_short(paths[id(card)])})" if alike else "")
         rows.append([f"{place}. {name}", cost_text(score.at, by), interval_text(score), told])
     by = YARDSTICKS[ranked[0].card.score.by]
     print_table(["easiest first", by.label, "95 % interval", "than the one above"], rows)
