@@ -1,6 +1,6 @@
 """A processor that fills Whisper's window as faster-whisper does.
 
-Its features are those of transformers, to rounding, in the frames that a clip reaches; then come
+Its features are those of transformers, to rounding, for every hop that a clip fills; then come
 zeros, where transformers has the features of silence. The model hears the difference: an example
 that was made for one filling is mostly not heard with the other (docs/whisper.md).
 """
@@ -20,7 +20,7 @@ _EXTRACTOR: Final[Any] = transformers.WhisperFeatureExtractor  # untyped
 
 
 class ZerosFollow(_EXTRACTOR):  # type: ignore[misc]
-    """WhisperFeatureExtractor, with zeros after the last frame that a clip reaches."""
+    """WhisperFeatureExtractor, with zeros after the last hop that a clip fills."""
 
     zeros_follow = True
 
@@ -28,9 +28,8 @@ class ZerosFollow(_EXTRACTOR):  # type: ignore[misc]
         """Features as tensors; arguments as those of WhisperFeatureExtractor."""
         found = super().__call__(raw_speech, **(settings | {"return_tensors": "pt"}))
         features = found["input_features"]
-        own = first(
-            torch.tensor([n // self.hop_length + 1 for n in _sizes(raw_speech)]), features.shape[-1]
-        )
+        whole_hops = torch.tensor([n // self.hop_length for n in _sizes(raw_speech)])
+        own = first(whole_hops, features.shape[-1])
         found["input_features"] = features * own[:, None]
         if "attention_mask" in found:
             found["attention_mask"] = own.long()

@@ -70,12 +70,12 @@ class WhisperMel(Frontend):
 class MelThenZeros(WhisperMel):
     """As faster-whisper fills a window: after the clip come zeros, in place of features of silence.
 
-    Its count has one frame more where a clip is a whole number of hops.
+    A last hop that the clip does not fill is among the zeros.
     """
 
     def counts(self, lengths: Tensor) -> Tensor:
         """See `Frontend.counts`."""
-        return (lengths // self.hop + 1).clamp(max=self.samples // self.hop)
+        return lengths // self.hop
 
     def beginning(self, audio: Tensor, lengths: Tensor, frames: int) -> Tensor:
         """See `WhisperMel.beginning`."""
