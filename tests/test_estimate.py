@@ -60,3 +60,24 @@ def test_a_run_of_which_no_clip_can_be_attacked_is_refused(tmp_path: Path) -> No
     (tmp_path / "clips" / "x.wav").write_bytes(b"no sound")
     with pytest.raises(OptionError, match=r"No clip of .* can be attacked"):
         estimate(RunConfig(clips=str(tmp_path / "clips"), **ASKED))
+
+
+@pytest.mark.parametrize(
+    "during",
+    [
+        "mondegreen.attacks.proof._heard",
+        "mondegreen.attacks.attack.trail",
+        "mondegreen.attacks.result.rated",
+        "mondegreen.attacks.result.levels",
+    ],
+)
+def test_an_estimate_that_is_stopped_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, during: str
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    clips = make_clips(tmp_path / "clips", 1)
+    monkeypatch.setattr(during, stopped)
+    with pytest.raises(KeyboardInterrupt):
+        estimate(RunConfig(clips=str(clips), **ASKED))

@@ -36,7 +36,7 @@ def made(
         for n in range(clips)
     }
     run = a_run(folder, records)
-    keep_findings(run, [SOUND] if findings is None else findings, sample=1, seed=0, whole=True)
+    keep_findings(run, [SOUND] if findings is None else findings, sample=1, seed=0)
     return run
 
 

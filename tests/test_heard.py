@@ -74,6 +74,17 @@ def test_the_same_listening_again_replaces_what_it_left(run: Path, item: Path) -
     assert heard == {"moonshine-tiny": "second", "other": "other"}
 
 
+def test_an_interrupted_listening_leaves_what_was_heard_before_in_the_others(run: Path) -> None:
+    keep_hearings(run, GREEDY, [a_claim("a", "first"), a_claim("b", "first")], 2)
+    keep_hearings(run, GREEDY, [a_claim("a", "second")], 2)
+    (found,) = read_hearings(run)
+    assert (found.whole, found.items) == (False, 2)
+    assert {claim.item: claim.transcript for claim in found.claims} == {"a": "second", "b": "first"}
+    keep_hearings(run, GREEDY, [a_claim("b", "third")], 1)  # all that there is now
+    (found,) = read_hearings(run)
+    assert [claim.item for claim in found.claims] == ["b"]
+
+
 def test_an_item_alone_keeps_what_was_heard_in_it(item: Path, monkeypatch) -> None:
     monkeypatch.chdir(item)
     keep_hearings(Path(), GREEDY, [a_claim(Path())], 1)

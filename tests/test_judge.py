@@ -22,6 +22,7 @@ from mondegreen.cli import output
 from mondegreen.findings import Finding
 from mondegreen.results.heard import Listening, read_hearings
 from mondegreen.results.item import read_record
+from mondegreen.results.sanity import keep_findings
 
 
 @pytest.fixture
@@ -183,7 +184,7 @@ def test_sanity_prints_and_keeps_what_it_finds(
     assert "noise-succeeds" in out
 
 
-def test_sanity_interrupted_keeps_what_it_has(
+def test_sanity_interrupted_leaves_what_was_found_before(
     run, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def examine(*_: object, **__: object):
@@ -191,11 +192,15 @@ def test_sanity_interrupted_keeps_what_it_has(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("mondegreen.judging.sanity.examine", examine)
-    status, _, err = run("sanity", results)
+    status, out, err = run("sanity", results)
     assert status == 1
+    assert "gradient-zero" in out
     assert "interrupted" in err
-    assert len(json.loads((results / "sanity.json").read_text())["findings"]) == 1
     assert "not run" in run("summary", results)[1]  # in part is not at all
+    before = [Finding("noise-succeeds", "error", "fires", "2 of 2 clips")]
+    keep_findings(results, before, sample=3, seed=0)
+    assert run("sanity", results)[0] == 1
+    assert "noise-succeeds" in run("summary", results)[1]
 
 
 def test_sanity_on_a_healthy_victim_asks_every_check(run, results: Path) -> None:

@@ -268,7 +268,7 @@ def checked(run: Path, *findings: tuple[str, Any, Any]) -> Path:
     found = [
         Finding(name, severity, state, f"detail of {name}") for name, severity, state in findings
     ]
-    keep_findings(run, found, sample=3, seed=0, whole=True)
+    keep_findings(run, found, sample=3, seed=0)
     return run
 
 

@@ -26,8 +26,8 @@ def put(folder: Path, name: str, clip: str = "clip") -> Path:
     return folder
 
 
-def keep(folder: Path, whole: bool = True) -> None:
-    keep_findings(folder, FINDINGS, sample=2, seed=3, whole=whole)
+def keep(folder: Path) -> None:
+    keep_findings(folder, FINDINGS, sample=2, seed=3)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def results(tmp_path: Path) -> Path:
 def test_findings_are_read_as_they_were_kept(results: Path) -> None:
     keep(results)
     found = read_findings(results)
-    assert found == Sanity(True, found.items if found else {}, 2, 3, FINDINGS)
+    assert found == Sanity(found.items if found else {}, 2, 3, FINDINGS)
     assert list(found.items) == ["a", "b"]
 
 
@@ -68,12 +68,7 @@ def test_nor_for_one_that_was_replaced_or_is_gone(results: Path) -> None:
     assert read_findings(results) is None
 
 
-def test_an_examination_that_was_interrupted_is_none(results: Path) -> None:
-    keep(results, whole=False)
-    assert read_findings(results) is None
-
-
-@pytest.mark.parametrize("damage", ["{", "[]", "{}", '{"whole": true, "items": {}}'])
+@pytest.mark.parametrize("damage", ["{", "[]", "{}", '{"items": {}}'])
 def test_damaged_findings_are_none(results: Path, damage: str) -> None:
     (results / "sanity.json").write_text(damage)
     assert read_findings(results) is None

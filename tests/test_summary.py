@@ -315,16 +315,14 @@ def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
 # ---- controls
 
 
-def test_a_check_in_part_or_of_other_items_is_none(tmp_path: Path) -> None:
-    runs = [a_run(tmp_path / name, {"a": a_record()}) for name in ("part", "others")]
-    for run in runs:
-        keep_findings(run, [], sample=1, seed=0, whole=run.name != "part")
-    write_item(runs[1] / "items" / "b", a_record())
-    (runs[1] / "clips.jsonl").write_text(
+def test_checks_of_other_items_are_none(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", {"a": a_record()})
+    keep_findings(run, [], sample=1, seed=0)
+    write_item(run / "items" / "b", a_record())
+    (run / "clips.jsonl").write_text(
         "".join(json.dumps({"key": k, "id": k, "audio_filepath": k}) + "\n" for k in "ab")
     )
-    for run in runs:
-        assert summarise([run])[0].findings == {str(run): None}
+    assert summarise([run])[0].findings == {str(run): None}
 
 
 def test_what_sanity_found_is_kept_by_folder(tmp_path: Path) -> None:
@@ -332,12 +330,12 @@ def test_what_sanity_found_is_kept_by_folder(tmp_path: Path) -> None:
     (before,) = summarise(runs)
     assert before.findings == {str(run): None for run in runs}
     found = [Finding("deaf", "warning", state, "hears nothing") for state in ("ok", "fires")]
-    keep_findings(runs[0], found, sample=1, seed=0, whole=True)
+    keep_findings(runs[0], found, sample=1, seed=0)
     (after,) = summarise(runs)
     assert after.findings == {str(runs[0]): tuple(found), str(runs[1]): None}
 
 
-_WHOLE = '{"whole": true, "items": {}, "sample": 1, "seed": 0, "findings": %s}'
+_WHOLE = '{"items": {}, "sample": 1, "seed": 0, "findings": %s}'
 
 
 @pytest.mark.parametrize("text", ["{", "{}", _WHOLE % "[{}]", _WHOLE % "7"])
@@ -551,12 +549,12 @@ def test_findings_are_told(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", {"a": a_record()})
     states = ("ok", "fires", "skipped")
     found = [Finding(f"is-{state}", "warning", state, "hears\nnothing") for state in states]
-    keep_findings(run, found, sample=1, seed=0, whole=True)
+    keep_findings(run, found, sample=1, seed=0)
     other = a_run(tmp_path / "other", {"a": a_record()})
     (summary,) = summarise([run, other])
     told = describe(summary)["sanity checks"]
     assert told == f"is-fires (warning): hears nothing; not run in {other}"
-    keep_findings(run, [], sample=1, seed=0, whole=True)
+    keep_findings(run, [], sample=1, seed=0)
     assert describe(summarise([run])[0])["sanity checks"] == "none fired"
 
 

@@ -214,7 +214,7 @@ def examined(
     device: str = "auto",
     as_json: bool = False,
 ) -> tuple[list[Finding], bool]:
-    """Make every check, print and keep what is found; and whether all were made."""
+    """Make every check, print what is found, and whether all were made; then it is kept."""
     from mondegreen.judging.sanity import examine
     from mondegreen.judging.verify import bank_of
     from mondegreen.results.sanity import keep_findings
@@ -232,9 +232,10 @@ def examined(
             found.append(finding)
             print_finding(finding, as_json)
         whole = True
-    keep_findings(folder, found, sample=sample, seed=seed, whole=whole)
-    if not whole:
-        err.print("interrupted; the remaining checks were not made")
+    if whole:
+        keep_findings(folder, found, sample=sample, seed=seed)
+    else:  # earlier findings, of every check, are worth more than some
+        err.print("interrupted; the remaining checks were not made, and nothing is kept")
     return found, whole
 
 

@@ -97,6 +97,8 @@ class Hearings:
 def keep_hearings(folder: Path, how: Listening, claims: Sequence[Claim], items: int) -> Path:
     """Write what was heard into the folder, in place of what the same listening left before.
 
+    Of the items that an interrupted one did not come to, what was heard before stays.
+
     Args:
         folder: the run, the folder of items, or the item.
         how: the way of listening.
@@ -115,9 +117,19 @@ def keep_hearings(folder: Path, how: Listening, claims: Sequence[Claim], items: 
             " in a folder that can be written to."
         ) from error
     named = tuple(replace(claim, item=in_full(claim.item).name) for claim in claims)
-    kept = asdict(Hearings(how, len(claims) == items, items, named))
-    write_whole(path, as_json(kept))
+    whole = len(claims) == items
+    earlier = () if whole else _not_among(named, path)
+    write_whole(path, as_json(asdict(Hearings(how, whole, items, (*named, *earlier)))))
     return path
+
+
+def _not_among(claims: Sequence[Claim], path: Path) -> tuple[Claim, ...]:
+    """What an earlier listening left of other items."""
+    heard = {claim.item for claim in claims}
+    with suppress(MondegreenError):
+        before = typed(Hearings, read_object(path)).claims
+        return tuple(claim for claim in before if claim.item not in heard)
+    return ()
 
 
 def read_hearings(folder: Path) -> Iterator[Hearings]:

@@ -18,7 +18,6 @@ from mondegreen.results.record import typed
 class Sanity:
     """The findings of a folder, and what they are of."""
 
-    whole: bool  # every check was made; else it was interrupted
     # the hash of each item's record, which has those of its files, by its path
     items: Mapping[str, str]
     sample: int  # clips that were drawn for the checks that cost passes
@@ -26,15 +25,13 @@ class Sanity:
     findings: tuple[Finding, ...]  # one for each check
 
 
-def keep_findings(
-    folder: Path, findings: Sequence[Finding], *, sample: int, seed: int, whole: bool
-) -> None:
-    """Write the findings into the folder, in place of earlier ones.
+def keep_findings(folder: Path, findings: Sequence[Finding], *, sample: int, seed: int) -> None:
+    """Write the findings of every check into the folder, in place of earlier ones.
 
     Raises:
         StorageError: they cannot be written.
     """
-    kept = Sanity(whole, _items(folder), sample, seed, tuple(findings))
+    kept = Sanity(_items(folder), sample, seed, tuple(findings))
     write_whole(folder / SANITY, as_json(asdict(kept)))
 
 
@@ -48,7 +45,7 @@ def read_findings(folder: Path) -> Sanity | None:
         return None
     try:
         kept = typed(Sanity, read_object(folder / SANITY))
-        return kept if kept.whole and kept.items == _items(folder) else None
+        return kept if kept.items == _items(folder) else None
     except MondegreenError:
         return None
 

@@ -47,6 +47,8 @@ class Estimate:
 def estimate(config: RunConfig, on_work: OnWork = lambda *_: None) -> Estimate:
     """Look at all clips, and attack one for a few steps.
 
+    Ctrl-C ends it without an estimate, wherever it comes.
+
     Raises:
         OptionError: no clip can be attacked.
         MondegreenError: the clips, the recogniser or the rooms are not available.
@@ -82,6 +84,8 @@ def _measured(config: RunConfig, rows: list[Row], folder: Path, on_work: OnWork)
     seconds = fmean(more or [first])  # the first step also warms up
     began = time.monotonic()
     result = attack.conclude(0).measured(setup.rooms)
+    if result.record.interrupted:
+        raise KeyboardInterrupt  # which the attack has taken for its end: less than all was timed
     after = time.monotonic() - began
     (folder / "item").mkdir()
     result.write(folder / "item")
