@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from importlib.metadata import version
@@ -24,6 +25,7 @@ import mondegreen.air.rooms.cached
 import mondegreen.doctor
 import mondegreen.victims
 from mondegreen import cli
+from mondegreen.attacks import proof
 from mondegreen.audio.pcm import load as load_audio
 from mondegreen.audio.pcm import save
 from mondegreen.psychoacoustics.profiles import PROFILES
@@ -232,6 +234,29 @@ def test_ctrl_c_leaves_the_clips_that_remain_and_exits_with_1(
     assert "were not attacked" in ran.err
     saved = [p.parent.name for p in (tmp_path / "out").glob("*/record.json")]
     assert saved == ["clip"]
+
+
+@pytest.mark.parametrize("during", ["search", "proof"])
+def test_ctrl_c_takes_no_earlier_result_away(
+    run, monkeypatch: pytest.MonkeyPatch, clip: Path, tmp_path: Path, during: str
+) -> None:
+    def stop(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    attack = ("attack", clip, "--target", "open the door", "--out", tmp_path / "out")
+    assert run(*attack, "--max-passes", "60").status == 0
+    files = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    stopped = {"search": (cli.progress, "state"), "proof": (proof, "_heard")}
+    monkeypatch.setattr(*stopped[during], stop)
+    ran = run(*attack, "--max-passes", "50")
+    assert ran.status == 130
+    assert f"the earlier result in {tmp_path / 'out'} is kept" in " ".join(ran.err.split())
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == files
+    found = list(elsewhere.iterdir())  # a success that was not proved is not lost either
+    assert [(folder / "record.json").is_file() for folder in found] == [True] * (during == "proof")
 
 
 def test_a_recogniser_that_fails_late_costs_the_status_and_not_the_result(

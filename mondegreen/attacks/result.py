@@ -146,11 +146,11 @@ class Result:
                 with locked(folder / LOCK, LOCKED), replacing(folder) as part:
                     self.write(part)
             except Exception as error:  # whatever it is, a search may have taken hours
-                raise StorageError(f"{str(error).rstrip('.')}. {self._rescued()}") from error
+                raise StorageError(f"{str(error).rstrip('.')}. {self.rescued()}") from error
         return folder
 
-    def _rescued(self) -> str:
-        """Save it in the first place that takes it, and say where that is."""
+    def rescued(self) -> str:
+        """Save it in a new folder, in the first place that takes it, and say where that is."""
         places: tuple[Callable[[], object], ...] = (tempfile.gettempdir, Path.home, Path.cwd)
         for place in places:
             folder: str | None = None

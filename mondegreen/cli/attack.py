@@ -47,6 +47,7 @@ from mondegreen.cli.refusals import (
 from mondegreen.cli.report import PAGE, report_of_results
 from mondegreen.options import Method, Options
 from mondegreen.processors import MOST_THREADS, check_threads
+from mondegreen.reading import is_there
 
 if TYPE_CHECKING:
     from mondegreen.air.rooms import RoomBank
@@ -123,7 +124,7 @@ def attack(
 
     Writes adversarial.wav, delta.safetensors, levels.safetensors and record.json, and a page to
     listen to and look at, report.html, in place of an earlier result in the folder. Ctrl-C or
-    SIGTERM keeps the best result so far.
+    SIGTERM saves the best result so far; an earlier one gives way only to one that is verified.
     With --from or --to, adversarial.wav is all of the recording, which may last up to an hour.
     """
     from mondegreen.audio.passage import Passage
@@ -166,28 +167,36 @@ def attack(
         print_warnings(clip.id, clip.warnings)
     verified = True
     saved: list[Path] = []
-    for clip, folder in zip(clips, folders, strict=True):
-        result = attack_one(attacked, clip, setup, folder)
-        if setup.rooms is not None and not saved:  # not before: an earlier result has its own
-            setup.rooms.save(out / BANK)
-        saved.append(folder)
-        verified &= result.verified
-        if as_json:
-            print_json(
-                verdict_json(result.record.quality)
-                | verdict_in_rooms_json(result.record.quality_in_rooms)
-                | result.record.to_json()
-            )
-        else:
-            print_result(result, folder)
-        if result.record.interrupted and clip is not clips[-1]:
-            err.print("interrupted; the remaining clips were not attacked")
-            verified = False
-            break
-    report_of_results(saved, out / PAGE, aside=as_json)
-    if result.fault is not None:
-        raise result.fault
+    try:
+        for clip, folder in zip(clips, folders, strict=True):
+            result = attack_one(attacked, clip, setup, folder)
+            if setup.rooms is not None and not saved:  # not before: an earlier result has its own
+                setup.rooms.save(out / BANK)
+            saved.append(folder)
+            verified &= result.verified
+            _print(result, folder, as_json)
+            if result.fault is not None:
+                raise result.fault
+            if result.record.interrupted and clip is not clips[-1]:
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        if not saved:
+            raise
+        verified = False
+        err.print("interrupted; the remaining clips were not attacked")
+    finally:
+        if saved:
+            report_of_results(saved, out / PAGE, aside=as_json)
     raise typer.Exit(0 if verified else 1)
+
+
+def _print(result: Result, folder: Path, as_json: bool) -> None:
+    """Print a result, with how audible it is."""
+    if not as_json:
+        print_result(result, folder)
+        return
+    quality, in_rooms = result.record.quality, result.record.quality_in_rooms
+    print_json(verdict_json(quality) | verdict_in_rooms_json(in_rooms) | result.record.to_json())
 
 
 def _folders(folder: Path, audio: list[Path]) -> list[Path]:
@@ -269,13 +278,23 @@ def attack_one(victim: Victim, clip: Clip, setup: Setup, folder: Path) -> Result
     """Attack one clip under a bar of gradient passes, and one for each kind of listening.
 
     What was found is saved, and only then measured: it is safe whatever that comes to.
+
+    Raises:
+        KeyboardInterrupt: it was stopped with nothing that an earlier result would give way to.
+        RecogniserError: the recogniser has failed, likewise.
     """
     from mondegreen.attacks.attack import attack_clips
+    from mondegreen.results.folder import RECORD
     from mondegreen.search.presets import stages_for
 
     stages = stages_for(setup.options, started=clip.start is not None)
     with Bars(clip.path.name, sum(stage.passes for stage in stages)) as bars:
         (found,) = attack_clips(victim, [clip], setup, bars.step, bars.count)
+        if found.record.interrupted and not found.verified and is_there(folder / RECORD):
+            err.say(f"stopped with nothing verified: the earlier result in {folder} is kept")
+            if found.record.found_at is not None:  # a success, which may have taken hours
+                err.say(found.rescued())
+            raise found.fault or KeyboardInterrupt
         found.save(folder)
         result = found.measured(setup.rooms, bars.count)
         result.save(folder)

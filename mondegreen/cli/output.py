@@ -376,7 +376,8 @@ def warn_of_earlier(folders: Sequence[Path]) -> None:
                 what = f"{verified}, {number_of(earlier.passes, 'pass', 'passes')}"
             except MondegreenError:
                 what = "one that cannot be read"
-            kept = "the new one takes its place; to keep it, stop now and choose another --out"
+            kept = "the new one takes its place when it is done; to keep this one, stop now and"
+            kept += " choose another --out"
             print_warnings(str(folder), [f"it holds an earlier result ({what}): {kept}"])
 
 
