@@ -15,6 +15,7 @@ import torch
 
 from mondegreen.audio import pcm
 from mondegreen.audio.batch import quantise
+from mondegreen.audio.passage import read_whole
 from mondegreen.errors import AudioError, StorageError
 
 RATE = 16_000
@@ -238,9 +239,23 @@ def test_one_step_is_not_silence(tmp_path: Path) -> None:
     assert pcm.load(tmp_path / "a.wav", RATE)[100] == -1 / 32768
 
 
-def test_channels_that_cancel_are_silence(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", np.stack([tone(440), -tone(440)], axis=1), RATE)
-    refused(tmp_path / "a.wav", "silent")
+@pytest.mark.parametrize("gain", [1.0, 1.1, 0.9])
+def test_channels_that_cancel_are_refused(tmp_path: Path, gain: float) -> None:
+    soundfile.write(tmp_path / "a.wav", np.stack([tone(440), -gain * tone(440)], axis=1), RATE)
+    refused(tmp_path / "a.wav", r"The channels of .*a\.wav cancel each other")
+    with pytest.raises(AudioError, match="cancel each other"):
+        read_whole(tmp_path / "a.wav", RATE)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [[], [tone(440)], [np.zeros(RATE)], [np.zeros(RATE)] * 7, [tone(441)], [-0.7 * tone(440)]],
+)
+def test_channels_that_do_not_cancel_are_mixed(tmp_path: Path, others: list[np.ndarray]) -> None:
+    channels = np.stack([tone(440), *others], axis=1)
+    soundfile.write(tmp_path / "a.wav", channels, RATE, subtype="FLOAT")
+    mixed = channels.mean(axis=1)
+    np.testing.assert_allclose(pcm.load(tmp_path / "a.wav", RATE), mixed, atol=1e-6)
 
 
 def test_shortest_and_longest(tmp_path: Path) -> None:

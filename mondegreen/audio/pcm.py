@@ -32,6 +32,7 @@ MIN_SECONDS: Final = 0.1
 MAX_SAMPLES: Final = 2**26  # frames x channels held at once: 256 MB as float32
 BLOCK: Final = 2**20  # frames x channels decoded at once of a recording that is read in blocks,
 BLOCK_SECONDS: Final = 20  # and seconds: at a higher rate, they are more samples
+CANCELLED: Final = 0.01  # of the power that a mix of unrelated channels has: their mix has less
 MAX_PEAK: Final = 2.0  # lossy codecs overshoot full scale slightly; other units exceed this
 ADVERSARIAL_MARK: Final = "adversarial=true; made with mondegreen"
 
@@ -54,7 +55,8 @@ def load(
 
     Raises:
         AudioError: the file is missing, a folder, empty, damaged or not audio; is shorter than
-            0.1 s or longer than `max_seconds`; holds NaN or infinity, or only silence.
+            0.1 s or longer than `max_seconds`; holds NaN or infinity, or only silence; or its
+            channels cancel each other.
     """
     name = printable(path)
     with opened(path, max_seconds) as file:
@@ -66,13 +68,15 @@ def converted(name: str, frames: Samples, rate: int, sample_rate: int) -> Sample
     """Frames `[T, channels]` at `rate` as a clip `[T]` at `sample_rate`; see `load`.
 
     Raises:
-        AudioError: what was called so holds NaN or infinity, or only silence.
+        AudioError: what was called so holds NaN or infinity, or only silence, or channels that
+            cancel each other.
 
     >>> converted("a", np.full((800, 2), [0.5, 0.0], np.float32), 8_000, 8_000)[:2].tolist()
     [0.25, 0.25]
     """
-    _check_values(name, frames)
-    mono = frames.mean(axis=1, dtype=np.float32)
+    mix = _Mix(name)
+    mono = mix.of(frames)
+    mix.check()
     audio = np.clip(resample(mono, rate, sample_rate), -1.0, 1.0)
     if np.abs(audio).max() * FULL_SCALE <= 0.5:  # half a step is rounded to zero
         raise AudioError(f"{name} is silent (no sample reaches one 16-bit step), expected speech.")
@@ -213,12 +217,38 @@ def blocks(path: str | PathLike[str], file: soundfile.SoundFile) -> Iterator[Sam
     # Otherwise each read ends with a seek to where it is, after which an mp3 goes on inexactly.
     file.seekable = lambda: False
     name = printable(path)
+    mix = _Mix(name)
     read, most = 0, min(BLOCK // file.channels, BLOCK_SECONDS * file.samplerate)
     while len(frames := file.read(min(most, file.frames - read), "float32", always_2d=True)):
-        _check_values(name, frames)
         read += len(frames)
-        yield frames.mean(axis=1, dtype=np.float32)
+        yield mix.of(frames)
     _check_whole(name, file, read)
+    mix.check()
+
+
+class _Mix:
+    """A recording's channels as one, and whether they cancel: where a wire is swapped, they do."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._before = self._after = 0.0  # power, added up over samples and channels
+
+    def of(self, frames: Samples) -> Samples:
+        """The mean [T] of some frames' channels [T, channels]."""
+        _check_values(self._name, frames)
+        mono = frames.mean(axis=1, dtype=np.float32)
+        # were the channels unrelated, the power of their mean would be this
+        self._before += float(np.square(frames, dtype=np.float64).sum()) / frames.shape[1] ** 2
+        self._after += float(np.square(mono, dtype=np.float64).sum())
+        return mono
+
+    def check(self) -> None:
+        """Refuse channels of whose mix hardly anything is left."""
+        if self._after < CANCELLED * self._before:
+            raise AudioError(
+                f"The channels of {self._name} cancel each other: mixed to one, they are nearly"
+                " silent. One of them may be of inverted polarity; make a file of one channel."
+            )
 
 
 def _check_header(name: str, file: soundfile.SoundFile, max_seconds: float) -> None:
