@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from records import IN_ROOMS
 from toy import speech
 from typer import TyperException
@@ -117,6 +119,8 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("troubled")
     save(folder / "clip.wav", speech(length=32_000), 16_000)
     save(folder / "silence.wav", 0 * speech(length=32_000), 16_000)
+    both = np.stack([channel := speech(length=32_000).numpy(), -channel], axis=1)
+    soundfile.write(folder / "swapped.wav", both, 16_000)
     save(folder / "long.wav", speech(length=130 * 8_000), 8_000)
     (folder / "cut.wav").write_bytes((folder / "clip.wav").read_bytes()[:20_000])
     (folder / "talk.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(200))

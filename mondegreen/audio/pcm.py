@@ -236,7 +236,7 @@ class _Mix:
     def of(self, frames: Samples) -> Samples:
         """The mean [T] of some frames' channels [T, channels]."""
         _check_values(self._name, frames)
-        mono = frames.mean(axis=1, dtype=np.float32)
+        mono: Samples = frames.mean(axis=1, dtype=np.float32)
         # were the channels unrelated, the power of their mean would be this
         self._before += float(np.square(frames, dtype=np.float64).sum()) / frames.shape[1] ** 2
         self._after += float(np.square(mono, dtype=np.float64).sum())
