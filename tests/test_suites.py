@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from math import comb
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import toy
@@ -102,6 +104,27 @@ def test_a_suite_has_clips_each_with_its_own_id(tmp_path: Path, count: int) -> N
 
 
 # ---- those that come with mondegreen
+
+
+@pytest.mark.parametrize(
+    ("change", "copies"),
+    [
+        ({}, True),
+        ({"target": "Open the door!"}, True),
+        ({"target": "close the door"}, False),
+        ({"sha256": "0" * 64}, False),
+        ({"offset": 0.1}, False),
+    ],
+)
+def test_a_suite_does_not_count_copies(
+    tmp_path: Path, change: dict[str, Any], copies: bool
+) -> None:
+    suite = a_suite(tmp_path / "here")
+    other = replace(suite.clips[0], id="b", **change)
+    write_suite(replace(suite, clips=(*suite.clips, other)), tmp_path / "two.suite")
+    told = pytest.raises(OptionError, match="b is a copy of a") if copies else nullcontext()
+    with told:
+        read_suite(tmp_path / "two.suite")
 
 
 def test_each_clip_of_quick_asks_for_what_is_said_in_its_partner(tmp_path: Path) -> None:

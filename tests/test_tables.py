@@ -65,7 +65,8 @@ def a_record(**changes: Any) -> dict[str, Any]:
         **{"others": {}, "unmeasured": {}},
         **{"temporal": {**MASKING, "profile": "temporal", "loss": 2.5}},
         **{"rooms": None, "dry": None, "clean": None, "curve": [POINT] * 3},
-        **{"key": None, "passage": None, "heard_whole": None, "files": {}, "trail": []},
+        **{"key": None, "clip_sha256": None, "passage": None, "heard_whole": None},
+        **{"files": {}, "trail": []},
         "quality_in_rooms": None,
         **changes,
     }
@@ -249,7 +250,7 @@ def test_nothing_that_an_attack_records_is_forgotten(tmp_path: Path) -> None:
 
 NO_NUMBERS = [None, "1", True, [], {}, float("nan"), float("inf"), -float("inf"), 10**400]
 TEXTS = {name for name, value in a_record().items() if isinstance(value, str)}
-MAYBE_TEXTS = {"bank", "key", "heard_whole"}
+MAYBE_TEXTS = {"bank", "key", "clip_sha256", "heard_whole"}
 MAY_BE_NONE = {"text", "stage", "understood", "adversarial"}
 NOT_OF_ITS_TYPE = [
     *({name: 7} for name in sorted(TEXTS | MAYBE_TEXTS)),
@@ -289,7 +290,8 @@ def test_a_record_that_lacks_something_is_damaged(tmp_path: Path) -> None:
         write_item(tmp_path / name, {n: v for n, v in a_record().items() if n != name})
     whole = {entry.cells["key"] for entry in entries(tmp_path) if entry.record}
     later = {"pesq_c2", "zimtohrli", "zimtohrli_mos", "temporal", "others", "unmeasured"}
-    optional = {"key", "passage", "heard_whole", "quality_in_rooms", "trail", "files", *later}
+    later |= {"clip_sha256", "passage", "heard_whole", "quality_in_rooms"}
+    optional = {"key", "trail", "files", *later}
     assert whole == {"adversarial", *optional, *Options.model_fields}
 
 

@@ -334,6 +334,7 @@ class Attack:
                 *told(trajectory.not_finite, trajectory.steps, trajectory.stuck),
             ),
             curve=tuple(trajectory.curve),
+            clip_sha256=clip.hash,
             passage=(clip.excerpt.begin, clip.excerpt.end) if clip.excerpt else None,
             heard_whole=hear_whole(victim, clip, proven.adversarial),
             trail=tuple(waypoint.success for waypoint in waypoints),

@@ -113,8 +113,8 @@ def _print(verdict: Verdict) -> None:
     for one in verdict.rulings:
         print_fields({"rule": one.rule, WORDS[one.outcome]: one.why})
     print_fields({"the gate": verdict.words})
-    if clips.clips and not verdict.understanding:
-        print_fields({"not checked": "whether it understands the clean clips: they have no text"})
+    if verdict.not_checked is not None:
+        print_fields({"not checked": verdict.not_checked})
     if verdict.attackable:
         rows = [[one.id, verdict.price(one), one.aim, one.path or ""] for one in verdict.attackable]
         print_table(["attackable", verdict.limit.by.label, "heard", "in"], rows)
@@ -131,6 +131,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "at_any_price": len(verdict.clips.clips) - verdict.clips.beyond,
         "rules": [vars(one) for one in verdict.rulings],
         "attackable": [vars(one) for one in verdict.attackable],
+        "not_checked": verdict.not_checked,
         "not_known": list(verdict.clips.unknown),
         "clips": len(verdict.clips.clips) + len(verdict.clips.unknown),
     }

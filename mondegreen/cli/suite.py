@@ -177,9 +177,10 @@ def _carded(folder: Path, name: str, device: str, as_json: bool) -> Card | None:
 
 
 def _print_card(card: Card, folder: Path, as_json: bool) -> None:
+    from mondegreen.gating.gate import UNDERSTANDING
     from mondegreen.results.folder import CARD, CARD_TEXT
     from mondegreen.results.prices import YARDSTICKS
-    from mondegreen.suites.text import UNCHECKED, score_text
+    from mondegreen.suites.text import score_text
 
     if as_json:
         print_json({**asdict(card.score), "card": str(folder / CARD), "doubt": card.doubt})
@@ -194,7 +195,7 @@ def _print_card(card: Card, folder: Path, as_json: bool) -> None:
             " attackable",
             "heard as asked": f"{heard} of {number_of(len(card.clips), 'clip')}",
             "believed": "yes, no sanity check fires" if card.doubt is None else f"no: {card.doubt}",
-            **({} if card.texts else {"not checked": UNCHECKED}),
+            **({} if card.texts else {"not checked": UNDERSTANDING}),
             "card": f"{folder / CARD}, and as text {folder / CARD_TEXT}",
         }
     )
@@ -250,7 +251,7 @@ def make(
     from mondegreen.data.targets import choose_targets, limited
     from mondegreen.files import cache_folder
     from mondegreen.suites.named import suite_clips
-    from mondegreen.suites.suite import Suite, write_suite
+    from mondegreen.suites.suite import Suite, check_distinct, write_suite
 
     found = read_clips(clips, cache_folder() / "recordings")
     given = choose_targets(found, target=target, targets=targets, seed=options.seed)
@@ -259,6 +260,7 @@ def make(
             limited(given, limit, options.seed),
             lambda done, total: bars.count("reading recordings", done, total),
         )
+    check_distinct(path, own)
     suite = Suite(name, version, about, by, options, tuple(own))
     write_suite(suite, path)
     print_fields({"suite": str(path), "clips": len(own), "key": suite.identity.key})

@@ -16,6 +16,8 @@ WORDS: Final[dict[Outcome, str]] = {
     "fail": "fails",
     "unclear": "cannot be judged",
 }
+# what nobody can check of clips without a text
+UNDERSTANDING: Final = "whether it understands the clean clips: they have no text"
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Verdict:
     clips: PricedClips
     limit: Limit
     rulings: tuple[Ruling, ...]  # of each rule
-    understanding: bool = True  # whether it was checked that it understands the clean clips
+    texts: int  # clips of which it is known what is said, and so whether they are understood
 
     @property
     def outcome(self) -> Outcome:
@@ -42,6 +44,11 @@ class Verdict:
     def words(self) -> str:
         """As "cannot be judged"."""
         return WORDS[self.outcome]
+
+    @property
+    def not_checked(self) -> str | None:
+        """What this says nothing of, though one might think so; None: there is no such thing."""
+        return UNDERSTANDING if self.clips.clips and not self.texts else None
 
     @property
     def attackable(self) -> tuple[PricedClip, ...]:
@@ -89,7 +96,7 @@ def judge(
         rulings.append(Ruling(f"the numbers of {before.clips.label}", "unclear", before.doubt))
     if before is not None and not (now.doubt or before.doubt):
         rulings.append(_against(now, before, limit, worse_by))
-    return Verdict(now.clips, limit, tuple(rulings), understanding=now.texts > 0)
+    return Verdict(now.clips, limit, tuple(rulings), now.texts)
 
 
 def _against(now: Tested, before: Tested, limit: Limit, worse_by: float) -> Ruling:

@@ -2,6 +2,7 @@
 
 The file is red where the gate is: an attackable clip is a failure where the gate does not pass, and
 skipped, with its price, where so many are allowed. A rule that cannot be judged is an error.
+What was not checked is a case that was skipped.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ def junit(verdict: Verdict) -> bytes:
     counted = set(verdict.attackable)
     for one in verdict.rulings:
         _case(suite, "gate", one.rule, RED.get(one.outcome), one.why)
+    if verdict.not_checked is not None:
+        _case(suite, "gate", "not checked", "skipped", verdict.not_checked)
     for clip in verdict.clips.clips:
         what = attackable if clip in counted else None
         _case(suite, verdict.clips.label, clip.id, what, verdict.sentence(clip))

@@ -21,6 +21,8 @@ def markdown(verdict: Verdict) -> bytes:
         "",
         *table(["", "rule", "why"], [[WORDS[r.outcome], r.rule, r.why] for r in verdict.rulings]),
     ]
+    if verdict.not_checked is not None:
+        lines += ["", f"Not checked: {verdict.not_checked}."]
     if verdict.attackable:
         rows = [
             [code(one.id), verdict.price(one), code(one.aim), code(one.path or "")]

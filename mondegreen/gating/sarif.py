@@ -1,7 +1,8 @@
 """The verdict as a SARIF 2.1.0 file: a result for each rule that is not kept, and for each clip.
 
 Results are errors where the gate does not pass, and notes where it does. Where it cannot be judged,
-the invocation was not successful, and its notifications say why.
+the invocation was not successful, and its notifications say why. What was not checked is a warning
+among them.
 """
 
 from __future__ import annotations
@@ -41,11 +42,18 @@ def _invocation(verdict: Verdict) -> dict[str, Any]:
         "executionSuccessful": verdict.outcome != "unclear",
         "exitCode": verdict.status,
         "toolExecutionNotifications": [
-            {"level": "error", "message": {"text": f"{one.rule} cannot be judged: {one.why}"}}
-            for one in verdict.rulings
-            if one.outcome == "unclear"
+            {"level": level, "message": {"text": text}} for level, text in _notified(verdict)
         ],
     }
+
+
+def _notified(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """What is to be known of the judgement itself, and how grave it is."""
+    for one in verdict.rulings:
+        if one.outcome == "unclear":
+            yield "error", f"{one.rule} cannot be judged: {one.why}"
+    if verdict.not_checked is not None:
+        yield "warning", f"not checked: {verdict.not_checked}"
 
 
 def _results(verdict: Verdict) -> Iterator[dict[str, Any]]:

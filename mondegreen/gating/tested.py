@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,9 @@ class Tested:
     clips: PricedClips
     targets: Mapping[str, str]  # of each clip whose price is known or not measured, by its id
     how: Mapping[str, Any]  # the options, the stages and the bank of rooms
-    recordings: Mapping[str, str] = field(default_factory=dict)  # their SHA-256 by the clips' ids
-    doubt: str | None = None  # why there are no numbers that can be believed
-    texts: int = 0  # clips of which it is known what is said, and so whether they are understood
+    recordings: Mapping[str, str]  # their SHA-256 by the clips' ids
+    doubt: str | None  # why there are no numbers that can be believed; None: they can be
+    texts: int  # clips of which it is known what is said, and so whether they are understood
 
 
 def read_tested(run: Path, by: Yardstick) -> Tested:
@@ -46,7 +46,7 @@ def read_tested(run: Path, by: Yardstick) -> Tested:
     except StorageError:
         raise
     except MondegreenError as error:
-        return Tested(PricedClips(str(run), by, ()), {}, {}, doubt=str(error))
+        return Tested(PricedClips(str(run), by, ()), {}, {}, {}, str(error), 0)
 
 
 def tested_card(card: Card, by: Yardstick) -> Tested:
@@ -79,7 +79,7 @@ def _read(run: Path, by: Yardstick) -> Tested:
     Raises:
         MondegreenError: there are no results, or no price by this yardstick.
         OptionError: they are of several recognisers, methods or presets, clips have no names of
-            their own, or they were not all attacked alike.
+            their own or are copies of others, or they were not all attacked alike.
     """
     gathered = gather([[run]])
     if len(gathered.parts) > 1:
@@ -91,6 +91,7 @@ def _read(run: Path, by: Yardstick) -> Tested:
     (part,) = gathered.parts
     clips = priced(part.label, part.entries, by)
     found = [entry.record for entry in part.entries if entry.record is not None]
+    _check_copies(run, found)
     return Tested(
         clips,
         _targets(run, found),
@@ -109,6 +110,18 @@ def _targets(run: Path, found: Iterable[Record]) -> Mapping[str, str]:
             " every clip an id of its own."
         )
     return {one.id: words_only(one.target or "") for one in found}
+
+
+def _check_copies(run: Path, found: Iterable[Record]) -> None:
+    """Refuse a clip that is there twice: the gate takes clips for a sample of independent ones."""
+    first: dict[str, str] = {}
+    for one in found:
+        if one.clip_sha256 is not None and first.setdefault(one.clip_sha256, one.id) != one.id:
+            raise OptionError(
+                f"{one.id} in {run} is a copy of {first[one.clip_sha256]}: the same samples with"
+                " the same target. Clips count as independent of each other: leave the copies out,"
+                " and run the others again."
+            )
 
 
 def _how(run: Path, found: Iterable[Record]) -> Mapping[str, Any]:

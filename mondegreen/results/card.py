@@ -127,6 +127,13 @@ def read_card(path: Path) -> Card:
             " Use the original, or run the suite again."
         )
     try:
-        return typed(Card, data)
+        card = typed(Card, data)
     except MondegreenError as error:
         raise MondegreenError(f"{path} is not a card: {error}") from None
+    ids = {clip.id for clip in card.clips}
+    if len(ids) < len(card.clips):
+        raise MondegreenError(
+            f"{path} has {len(card.clips)} clips, {len(ids)} with an id of their own, which"
+            " mondegreen does not write. Run the suite again."
+        )
+    return card

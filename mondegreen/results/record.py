@@ -243,6 +243,9 @@ class Record:
     # a point every ten steps; see `mondegreen.search.trajectory.Trajectory`
     curve: tuple[Point, ...]
     key: str | None = None  # names the item in its run; None: it is of none
+    # SHA-256 of what was attacked: the clip's samples, those around them, and what they were to be
+    # heard as; two results that have it in common are of one clip. None: not known
+    clip_sha256: str | None = None
     # the first sample of the saved file that was attacked, and the one after the last; all above is
     # of that passage alone. None: all of it was, like the next
     passage: tuple[Count, Count] | None = None
@@ -357,7 +360,8 @@ def _known(numbers: Mapping[str, float | None]) -> dict[str, float]:
 
 
 LAST: Final = (
-    *("clean", "curve", "key", "passage", "heard_whole", "quality_in_rooms", "trail", "files"),
+    *("clean", "curve", "key", "clip_sha256", "passage", "heard_whole", "quality_in_rooms"),
+    *("trail", "files"),
 )
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "options": tuple(Options.model_fields),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from math import inf
 from typing import Final, NamedTuple
 
@@ -29,13 +29,16 @@ def rank(cards: Sequence[Card]) -> list[Ranked]:
     """Cards from the easiest to fool to the hardest, by their scores.
 
     Raises:
-        OptionError: there are fewer than two, or two of them cannot be compared, and why.
+        OptionError: there are fewer than two, or one is there twice, or two of them cannot be
+            compared, and why.
     """
     if len(cards) < 2:
         raise OptionError(
             f"Got {number_of(len(cards), 'card')}, expected two or more to compare. Name another"
             " card.json."
         )
+    if any(one == other for one, other in combinations(cards, 2)):
+        raise OptionError("Two of these cards are one and the same. Name each once.")
     first = cards[0]
     for other in cards[1:]:
         _check(first, other)

@@ -7,6 +7,7 @@ two results can be compared only if their suites have the same one.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mondegreen.reading import in_full
 from mondegreen.results.card import SuiteName
 from mondegreen.results.folder import read_object
 from mondegreen.results.record import Count, typed
+from mondegreen.text import words_only
 from mondegreen.wording import By, number_of
 
 
@@ -79,7 +81,7 @@ def read_suite(path: Path) -> Suite:
 
     Raises:
         MondegreenError: it is none.
-        OptionError: it has no clips, or has one twice.
+        OptionError: as `check_distinct`.
     """
     try:
         suite = typed(Suite, read_object(path))
@@ -87,12 +89,29 @@ def read_suite(path: Path) -> Suite:
         raise MondegreenError(
             f"{path} is not a suite: {error}. Expected a file that `mondegreen suite make` made."
         ) from None
-    ids = [clip.id for clip in suite.clips]
+    check_distinct(path, suite.clips)
+    folder = in_full(path).parent
+    clips = (replace(one, audio=os.path.normpath(folder / one.audio)) for one in suite.clips)
+    return replace(suite, clips=tuple(clips))
+
+
+def check_distinct(path: Path, clips: Sequence[SuiteClip]) -> None:
+    """Check that a suite has clips, and each of them once: a score takes them for independent.
+
+    Raises:
+        OptionError: it has not.
+    """
+    ids = [clip.id for clip in clips]
     if not ids or len(set(ids)) < len(ids):
         raise OptionError(
             f"{path} has {number_of(len(ids), 'clip')}, {len(set(ids))} with an id of their own;"
             " expected one or more, each with its own. Make it again: mondegreen suite make"
         )
-    folder = in_full(path).parent
-    clips = (replace(one, audio=os.path.normpath(folder / one.audio)) for one in suite.clips)
-    return replace(suite, clips=tuple(clips))
+    first: dict[object, str] = {}
+    for clip in clips:
+        what = clip.sha256, clip.offset or 0.0, clip.duration, words_only(clip.target)
+        if (same := first.setdefault(what, clip.id)) != clip.id:
+            raise OptionError(
+                f"In {path}, {clip.id} is a copy of {same}: the same recording with the same"
+                " target. Expected clips that differ; leave the copies out."
+            )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import Final
 
+from mondegreen.gating.gate import UNDERSTANDING
 from mondegreen.gating.markdown import code, table
 from mondegreen.gating.tested import tested_card
 from mondegreen.report.numbers.prices import PricedClips
@@ -13,7 +14,6 @@ from mondegreen.results.card import Card, Cost, MishearScore
 from mondegreen.results.prices import YARDSTICKS, Yardstick
 
 SHARES: Final = (0.1, 0.25, 0.5, 0.75, 0.9)
-UNCHECKED: Final = "whether it understands the clean clips: the suite has no text of them"
 SHOWN: Final = ("mondegreen", "torch", "transformers")
 
 
@@ -76,7 +76,7 @@ def _facts(card: Card, clips: PricedClips) -> Iterator[tuple[str, str]]:
         yield f"attackable at {clips.by.text(mark)}, the mark", f"{clips.attackable(mark)}"
     yield "may be believed", "yes, no sanity check fires" if card.doubt is None else card.doubt
     if not card.texts:
-        yield "not checked", UNCHECKED
+        yield "not checked", UNDERSTANDING
     yield "cost", f"{spent.passes:,} gradient passes, {spent.hours:g} hours of searching"
     yield "machine", code(spent.machine)
     versions = (f"{name} {card.versions[name]}" for name in SHOWN if name in card.versions)
