@@ -86,9 +86,9 @@ def levels_beside(levels: Levels, original: Pcm, sound: Pcm, rate: int) -> NDArr
     """
     window = round(BINS_PER_BAND * rate / levels.band_hertz)
     hop = round(levels.frame_seconds * rate) or window  # a lone frame has no next one
-    frames = 1 + max(len(original) - window, 0) // hop
+    frames = 1 + max(len(original) - window, 0) // max(hop, 1)
     expected = frames, -(-(window // 2 + 1) // BINS_PER_BAND)
-    if window > rate or levels.clip.shape != expected:
+    if not 0 < window <= min(rate, 4 * hop) or levels.clip.shape != expected:
         raise ValueError("its levels are not of its sounds")
     of_original, of_sound = (_decibels(one, window, hop) for one in (original, sound))
     # of a passage, 96 dB is the loudest bin of all of the recording, which is not known here

@@ -28,6 +28,7 @@ _DTYPES: Final = (  # by their numbers in the file
     torch.float16,
     torch.bfloat16,
 )
+_SHARED: Final = 2  # times the file: the embeddings, at most all of it, are the output layer too
 _OUTPUT: Final = "decoder/projection/weight"  # another name of the embeddings
 _NOT_COMPUTED_WITH: Final = "decoder/alignment_heads"  # for timestamps of words
 
@@ -63,19 +64,21 @@ def _variables(binary: Binary) -> dict[str, Tensor]:
     if (spec := _text(binary)) != _SPEC:
         raise ValueError(f"it is a {spec!r:.100} of CTranslate2, expected a {_SPEC}")
     binary.number("I")  # the revision of the specification
-    found = {}
+    found, size = {}, binary.left
     for _ in range(binary.number("I")):
         name = _text(binary)
         shape = binary.numbers(f"{binary.number('B')}I")
-        number, size = binary.numbers("BI")
+        number, taken = binary.numbers("BI")
         if number >= len(_DTYPES):
             raise ValueError(f"its {name:.100} is of type {number}, which is not known")
         found[name] = tensor = binary.tensor(_DTYPES[number], shape)
-        if tensor.nbytes != size:
-            raise ValueError(f"its {name:.100} has {size:,} bytes, expected {tensor.nbytes:,}")
+        if tensor.nbytes != taken:
+            raise ValueError(f"its {name:.100} has {taken:,} bytes, expected {tensor.nbytes:,}")
     for _ in range(binary.number("I")):
         alias, name = _text(binary), _text(binary)
         found[alias] = found[name]
+    if sum(tensor.nbytes for tensor in found.values()) > _SHARED * size:
+        raise ValueError("it is damaged: too many of its weights are one tensor")
     return found
 
 

@@ -1,7 +1,8 @@
 """OpenAI's own files, such as tiny.en.pt: torch.save of `dims` and `model_state_dict`.
 
-They are zip archives of a pickle and of bytes. The pickle is read by torch's reader for weights
-alone, which knows tensors and plain values, and refuses whatever else a pickle may ask for.
+They are zip archives of a pickle and of bytes. The pickle may name nothing but tensors of bytes in
+the archive, and is read by torch's reader for weights alone: that runs no code, but would also make
+arrays as large as a pickle says.
 The vocabulary is not in the file; it comes along with the package openai-whisper.
 """
 
@@ -9,10 +10,12 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from pickletools import genops
 from typing import Any, Final
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
@@ -20,7 +23,7 @@ import torch
 from torch import Tensor
 
 from mondegreen.errors import VictimError, first_line
-from mondegreen.reading import LARGEST, is_file, open_file, read_bytes, read_json
+from mondegreen.reading import is_file, open_file, read_bytes, read_json
 from mondegreen.victims.formats.stored import Stored
 from mondegreen.victims.formats.tokens import MULTILINGUAL, byte_level, with_markers
 
@@ -37,6 +40,11 @@ HEADER: Final = {  # names of OpenAI's, and of transformers' WhisperConfig
     "n_text_layer": "decoder_layers",
     "n_mels": "num_mel_bins",
 }
+_NAMED: Final = re.compile(
+    r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch \w+Storage"
+)
+_PICKLE: Final = 2**22  # bytes at most; that of the largest Whisper has a twentieth
+_FLOATS: Final = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _RENAMED: Final = {
     "blocks": "layers",
     "attn": "self_attn",
@@ -67,8 +75,9 @@ def renamed(name: str) -> str:
 
 def read(path: Path) -> Stored:
     """What a file holds; see `load_stored` for what may be raised."""
-    size = _check_archive(path)
-    try:  # mapped, because sizes in the pickle are then held against the file's
+    try:
+        size = _check_archive(path)
+        # mapped, because sizes in the pickle are then held against the file's
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
         raise VictimError(
@@ -86,20 +95,36 @@ def read(path: Path) -> Stored:
 
 
 def _check_archive(path: Path) -> int:
-    """The size of an archive in which nothing is compressed, as torch.save writes them."""
+    """The size of an archive as torch.save writes them, in which nothing is compressed.
+
+    Raises UnpicklingError for a pickle in it that asks for more than tensors.
+    """
     with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         try:
-            entries = ZipFile(file).infolist()
+            archive = ZipFile(file)
+            entries = archive.infolist()
+            pickles = [entry for entry in entries if entry.filename.lower().endswith(".pkl")]
+            packed = any(entry.compress_type != ZIP_STORED for entry in entries)
+            packed = packed or sum(entry.file_size for entry in pickles) > _PICKLE
+            if packed or sum(entry.file_size for entry in entries) > size:
+                raise ValueError("it is packed otherwise than torch.save does")
+            for entry in pickles:
+                _check_pickle(archive.read(entry))
         except (BadZipFile, NotImplementedError) as error:
             raise ValueError(
                 "it is cut short or damaged: it is no zip archive to its end"
             ) from error
-    pickles = sum(entry.file_size for entry in entries if entry.filename.endswith(".pkl"))
-    packed = any(entry.compress_type != ZIP_STORED for entry in entries)
-    if packed or sum(entry.file_size for entry in entries) > size or pickles > LARGEST:
-        raise ValueError("it is packed otherwise than torch.save does")
     return size
+
+
+def _check_pickle(content: bytes) -> None:
+    try:
+        named = [str(value) for code, value, _ in genops(content) if code.name == "GLOBAL"]
+    except ValueError as error:
+        raise pickle.UnpicklingError from error
+    if not all(map(_NAMED.fullmatch, named)):
+        raise pickle.UnpicklingError
 
 
 def _parts(found: Any) -> tuple[Mapping[str, int], Mapping[str, Tensor]]:
@@ -113,17 +138,9 @@ def _parts(found: Any) -> tuple[Mapping[str, int], Mapping[str, Tensor]]:
             " transformers are folders)"
         ) from error
     for name, tensor in weights.items():
-        if not isinstance(tensor, Tensor) or not _plain(tensor):
-            raise ValueError(f"its {name:.100} is not a plain tensor of floats")
+        if not isinstance(tensor, Tensor) or tensor.dtype not in _FLOATS:
+            raise ValueError(f"its {name:.100} is not a tensor of floats")
     return dims, weights
-
-
-def _plain(tensor: Tensor) -> bool:
-    return (
-        tensor.layout == torch.strided
-        and tensor.device.type == "cpu"
-        and tensor.dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-    )
 
 
 def _tokens(path: Path, symbols: int) -> Sequence[str]:

@@ -16,6 +16,7 @@ PLAIN: Final = "<|notimestamps|>"
 TASKS: Final = ("translate", "transcribe")
 MULTILINGUAL: Final = 51_865  # symbols; English-only models have one less
 _STAMPS: Final = 1_501  # every 0.02 s of 30 s
+_LONGEST: Final = 256  # characters of a symbol; the longest have half as many
 
 
 def byte_level(pieces: Iterable[bytes]) -> list[str]:
@@ -52,11 +53,13 @@ def numbers(tokens: Sequence[str]) -> dict[str, int]:
     """The number of every symbol of a whole vocabulary.
 
     Raises:
-        ValueError: a marker is missing, or something is there twice.
+        ValueError: a marker is missing, or something is there twice or very long.
     """
     found = {token: number for number, token in enumerate(tokens)}
     if missing := [name for name in (END, START, PLAIN) if name not in found]:
         raise ValueError(f"its vocabulary has no {missing[0]}, as every Whisper's has")
+    if longest := next((token for token in tokens if len(token) > _LONGEST), None):
+        raise ValueError(f"its vocabulary has a symbol of {len(longest):,} characters")
     if len(found) != len(tokens):
         raise ValueError(f"its vocabulary of {len(tokens):,} symbols has some of them twice")
     return found
