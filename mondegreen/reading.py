@@ -69,6 +69,12 @@ def in_full(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(path))
 
 
+def in_place(path: str | os.PathLike[str]) -> Path:
+    """The same of a folder; of a file, the name that it goes by here: others may lie beside it."""
+    given = Path(path)
+    return in_full(given) if is_folder(given) else in_full(given.parent) / given.name
+
+
 def open_file(path: Path) -> BufferedReader:
     """Open a regular file; reading from a pipe or a device may never end."""
     path = here(path)

@@ -233,5 +233,9 @@ def test_what_is_sent_is_what_the_configuration_names_and_is_there(tmp_path: Pat
     victim = str(tmp_path / "letters")
     of = RunConfig(clips="none", victim=f"telephone > {victim}", rooms=bank, air=air)
     assert inputs(of) == [victim, bank, air, f"{tmp_path}/airs/../noises"]
+    (tmp_path / "tiny.pt").touch()
+    (tmp_path / "tokenizer.json").touch()
+    of = RunConfig(clips="none", victim=f"{tmp_path}/tiny.pt")
+    assert inputs(of) == [f"{tmp_path}/tiny.pt", f"{tmp_path}/tokenizer.json"]
     assert inputs(RunConfig(clips="none", rooms="fast", air="real")) == []
     assert inputs(RunConfig(clips="none", victim="/not/there", rooms="/nor/this")) == []

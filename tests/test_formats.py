@@ -255,9 +255,10 @@ def test_zeros_follow_the_clip_in_a_folder_of_ctranslate2(
     assert usual[..., frames:].any()
 
 
-def test_near_passes_know_of_the_zeros(model: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [24_000, 16_000 * wf.SECONDS])
+def test_near_passes_know_of_the_zeros(model: Any, tmp_path: Path, length: int) -> None:
     victim = load_victim(FORMATS["ctranslate2"](tmp_path, model), device="cpu")
-    clip = sounds(1)[0][None]
+    clip = sounds(1, length)[0][None]
     given = clip, torch.tensor([clip.shape[1]]), [victim.encode("open the pen", clip.shape[1])]
     whole, near = victim.score(*given), bare(victim).score_near(*given, clip)
     torch.testing.assert_close(near.loss, whole.loss, rtol=1e-5, atol=0)
@@ -281,6 +282,20 @@ def test_it_is_named_by_its_whole_path_and_known_by_its_weights(
     with lying_at({"/elsewhere/tiny.pt": tmp_path / "tiny.en.pt"}):
         copied = load_victim("/elsewhere/tiny.pt", device="cpu")
     assert (copied.name, fingerprint(copied)) == ("/elsewhere/tiny.pt", fingerprint(file))
+
+
+def test_a_link_has_its_vocabulary_where_the_link_is(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("store", "links"):
+        (tmp_path / name).mkdir()
+    pt(tmp_path / "links" / "tiny.pt", model).rename(tmp_path / "store" / "0123")
+    (tmp_path / "links" / "tiny.pt").symlink_to(tmp_path / "store" / "0123")
+    (tmp_path / "latest").symlink_to(tmp_path / "links")
+    monkeypatch.chdir(tmp_path / "latest")
+    name = f"{tmp_path}/links/tiny.pt"
+    assert load_victim("./tiny.pt", device="cpu").name == name
+    assert read_config(None, {"clips": "a.csv", "victim": "./tiny.pt"}).victim == name
 
 
 def test_many_languages_are_those_of_the_vocabulary(tmp_path: Path) -> None:
@@ -447,6 +462,19 @@ def longer_than_it_is(model: Any, path: Path) -> None:
             new.writestr(entry, data)
 
 
+def recased(write: Callable[[Any, Path], None]) -> Callable[[Any, Path], None]:
+    """The same archive; torch finds the pickle in it all the same."""
+
+    def rewrite(model: Any, path: Path) -> None:
+        write(model, path)
+        plain = io.BytesIO(path.read_bytes())
+        with zipfile.ZipFile(plain) as old, zipfile.ZipFile(path, "w") as new:
+            for entry in old.namelist():
+                new.writestr(entry.replace("data.pkl", "DATA.PKL"), old.read(entry))
+
+    return rewrite
+
+
 HOSTILE_PT: dict[str, tuple[Callable[[Any, Path], None], str]] = {
     "no dims": (saved(dims=None), "does not hold dims and model_state_dict"),
     "no weights": (saved(model_state_dict=[1]), "does not hold dims and model_state_dict"),
@@ -459,12 +487,18 @@ HOSTILE_PT: dict[str, tuple[Callable[[Any, Path], None], str]] = {
     "text": (one_size("n_mels", "many"), "does not hold dims and model_state_dict"),
     "whole numbers": (
         one_weight("decoder.ln.weight", lambda w: w.int()),
-        "its decoder.ln.weight is not a plain tensor of floats",
+        "its decoder.ln.weight is not a tensor of floats",
     ),
-    "a list": (one_weight("decoder.ln.weight", lambda w: [1.0]), "not a plain tensor"),
+    "a list": (one_weight("decoder.ln.weight", lambda w: [1.0]), "not a tensor of floats"),
+    # which could be of any size
+    "an array": (saved(more=bytearray(3)), "its pickle holds more than weights and plain values"),
+    "an array under another name": (
+        recased(saved(more=bytearray(3))),
+        "its pickle holds more than weights and plain values",
+    ),
     "sparse": (
         one_weight("decoder.blocks.0.mlp.0.weight", lambda w: w.float().to_sparse()),
-        "not a plain tensor of floats",
+        "its pickle holds more than weights and plain values",
     ),
     "huge and empty": (
         one_weight("decoder.token_embedding.weight", lambda w: torch.zeros(1).expand(10**9, 10**3)),
@@ -641,6 +675,10 @@ HOSTILE_CT2: dict[str, tuple[Callable[[Any], bytes], str]] = {
         ct2(put_in("decoder/projection/weight", torch.ones(1)), aliases={}),
         "its output layer is not its embeddings",
     ),
+    "one weight many times": (
+        ct2(len, aliases={f"encoder/layer_{i}/ffn/linear_0/weight": FC1 for i in range(1, 100)}),
+        "too many of its weights are one tensor",
+    ),
     "endless aliases": (lambda m: changed(-58, "I", 2**32 - 1)(SOUND(m)), "bytes should follow"),
 }
 
@@ -660,6 +698,11 @@ def test_a_hostile_folder_of_ctranslate2_is_refused(model: Any, tmp_path: Path, 
         ("vocabulary.json", "{}", "its vocabulary.json is no list of texts"),
         ("vocabulary.json", '["a", 1]', "its vocabulary.json is no list of texts"),
         ("vocabulary.json", '["a"]', "its vocabulary has no <|endoftext|>"),
+        (
+            "vocabulary.json",
+            json.dumps(["a" * 257, *wf.tokens(False)[1:]]),
+            "has a symbol of 257 characters",
+        ),
         (
             "vocabulary.json",
             json.dumps(wf.tokens(False)[:-1]),

@@ -195,11 +195,12 @@ def test_a_clock_drifts_behind_what_is_drawn_several_times() -> None:
         assert score.loss.isfinite().all()
 
 
-def test_a_folder_may_be_called_as_it_likes(tmp_path: Path) -> None:
-    folder = tmp_path / "a > b"
-    folder.mkdir()
-    name = chained(["pcm:8"], str(folder))
-    assert unchained(name) == (["pcm:8"], str(folder))
+def test_a_folder_or_a_file_may_be_called_as_it_likes(tmp_path: Path) -> None:
+    (tmp_path / "a > b").mkdir()
+    (tmp_path / "a > c").touch()
+    for path in map(str, tmp_path.iterdir()):
+        assert unchained(chained(["pcm:8"], path)) == (["pcm:8"], path)
+    assert unchained(f"pcm:8 > {'a' * 9_000}") == (["pcm:8"], "a" * 9_000)
     with pytest.raises(VictimError, match="ends with a recogniser"):
         load_victim("telephone >")
 

@@ -6,11 +6,11 @@ Kept apart from what the names stand for, which needs torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from mondegreen.errors import VictimError
 from mondegreen.names import check_link, check_recogniser
+from mondegreen.reading import is_file, is_folder
 
 BEFORE: Final = ">"  # between what a sound goes through, and what it comes to next
 
@@ -29,13 +29,13 @@ def chained(links: Sequence[str], recogniser: str) -> str:
 def unchained(name: str) -> tuple[list[str], str]:
     """The links of a name, and the recogniser behind them.
 
-    A folder may be called as it likes.
+    A folder or a file may be called as it likes.
 
     >>> unchained("telephone > moonshine-tiny")
     (['telephone'], 'moonshine-tiny')
     """
     links: list[str] = []
-    while BEFORE in name and not Path(name).is_dir():
+    while BEFORE in name and not (is_folder(name) or is_file(name)):
         first, _, name = (part.strip() for part in name.partition(BEFORE))
         links.append(first)
     return links, name

@@ -21,7 +21,7 @@ from mondegreen.names import EMBEDDED
 from mondegreen.options import Options
 from mondegreen.plugins import ENGINES, VICTIMS, plugins
 from mondegreen.processors import MOST_THREADS
-from mondegreen.reading import in_full, is_file, is_folder, read_toml
+from mondegreen.reading import in_full, in_place, is_file, is_folder, read_toml
 
 HOW: Final = frozenset(
     {"engine", "workers", "threads", "batch", "device", "checkpoint_seconds", "ray_address"}
@@ -162,7 +162,7 @@ def read_config(path: Path | None, flags: Mapping[str, Any]) -> RunConfig:
     before, recogniser = unchained(config.victim)
     named = (*EMBEDDED, *plugins(VICTIMS))
     if recogniser not in named and (is_folder(recogniser) or is_file(recogniser)):  # a checkpoint
-        recogniser = str(in_full(recogniser))
+        recogniser = str(in_place(recogniser))
     return config.model_copy(update={"victim": chained([*links, *before], recogniser)})
 
 

@@ -24,7 +24,7 @@ from mondegreen.airs import named_air
 from mondegreen.chain.text import unchained
 from mondegreen.errors import StorageError
 from mondegreen.files import write_new, write_whole
-from mondegreen.reading import is_folder, is_there, lying_at, open_file, sha256
+from mondegreen.reading import is_file, is_folder, is_there, lying_at, open_file, sha256
 from mondegreen.results.folder import BANK, ITEMS, MANIFEST, SEARCHES
 from mondegreen.runs.config import RunConfig
 from mondegreen.runs.job import Job
@@ -51,7 +51,10 @@ def inputs(config: RunConfig) -> list[str]:
     Raises:
         OptionError: there is no such air.
     """
-    named = [unchained(config.victim)[1], config.rooms]
+    victim = unchained(config.victim)[1]
+    named = [victim, config.rooms]
+    if is_file(victim):  # beside it may be its vocabulary
+        named.append(str(Path(victim).with_name("tokenizer.json")))
     if config.air is not None:
         noise = named_air(config.air).noise
         named += [config.air, noise.folder if noise else None]

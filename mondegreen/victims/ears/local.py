@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from mondegreen.audio.pcm import to_pcm16
 from mondegreen.errors import VictimError
+from mondegreen.reading import is_folder
 
 
 class PocketSphinx:
@@ -92,7 +92,7 @@ class Vosk:
         self.name = name
         self._library = _optional("vosk", "vosk>=0.3.45")
         self._library.SetLogLevel(-1)  # otherwise Kaldi logs to stderr
-        if not Path(folder).is_dir():
+        if not is_folder(folder):
             raise VictimError(
                 f"vosk needs a model's folder, and {folder!r} is not a folder; unpack one"
             )

@@ -24,7 +24,7 @@ from huggingface_hub.utils.tqdm import (
 )
 
 from mondegreen.errors import MondegreenError, VictimError, reason
-from mondegreen.reading import here, is_folder, read_json
+from mondegreen.reading import here, in_full, is_folder, is_there, read_json
 from mondegreen.victims.families.hub import NEEDED, check_found
 from mondegreen.victims.families.inspection import Fetch, Weights, check_settings
 from mondegreen.victims.families.pretrained import Pretrained
@@ -46,8 +46,8 @@ def load_checkpoint(name: str, device: torch.device, dtype: torch.dtype) -> Pret
         VictimError: it is not available, not of a supported family, needs its own code, has pickled
             weights, lacks weights, or has features that cannot be reproduced.
     """
-    if Path(name).is_dir():  # a copy goes by the name of its original
-        name = str(Path(name).resolve())  # a record may be read elsewhere
+    if is_there(name) and is_folder(name):  # a copy goes by the name of its original
+        name = str(in_full(name))  # a record may be read elsewhere
     source, revision = _parts(name)
     if not is_folder(name) and (name.startswith((".", "/", "~")) or source.count("/") > 1):
         raise VictimError(
@@ -218,15 +218,14 @@ def _family(name: str, fetch: Fetch) -> type[Pretrained]:
 
 def _unweighted(source: str) -> str:
     """What to do about a checkpoint without safetensors."""
-    folder = Path(source)
-    if folder.is_dir() and not any(folder.glob("*.bin")):
+    if is_folder(source) and not any(Path(source).glob("*.bin")):
         return f"it has no model.safetensors{_advice(source)}"
     return _PICKLED
 
 
 def _advice(source: str) -> str:
     """Which files are needed, and where to get them."""
-    if Path(source).is_dir():
+    if is_folder(source):
         return f" (a folder must hold {NEEDED})"
     return (
         f". If there is no network here, download it elsewhere (hf download {_parts(source)[0]}"

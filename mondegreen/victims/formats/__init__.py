@@ -16,7 +16,7 @@ import torch
 
 from mondegreen.errors import MondegreenError, VictimError, reason
 from mondegreen.foreign import in_a_line
-from mondegreen.reading import here, in_full, is_file, is_folder, is_there, open_file
+from mondegreen.reading import here, in_place, is_file, is_folder, is_there, open_file
 
 if TYPE_CHECKING:
     from mondegreen.victims.families.whisper import Whisper
@@ -45,7 +45,7 @@ def load_stored(name: str, device: torch.device, dtype: torch.dtype) -> Whisper:
     from mondegreen.victims.formats.whisper import whisper
 
     if is_there(name):  # a copy goes by the name of its original
-        name = str(in_full(name))  # a record may be read elsewhere
+        name = str(in_place(name))  # a record may be read elsewhere
     path = here(name)
     try:
         with by_itself():

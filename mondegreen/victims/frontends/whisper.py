@@ -80,4 +80,5 @@ class MelThenZeros(WhisperMel):
     def beginning(self, audio: Tensor, lengths: Tensor, frames: int) -> Tensor:
         """See `WhisperMel.beginning`."""
         features = super().beginning(audio, lengths, frames)
-        return torch.where(first(self.counts(lengths), frames)[:, None], features, 0)
+        own = first(self.counts(lengths), features.shape[-1])
+        return torch.where(own[:, None], features, 0)
