@@ -22,7 +22,7 @@ from mondegreen.audio.pcm import load, save
 from mondegreen.errors import OptionError, TargetError, VictimError
 from mondegreen.victims.base import Score
 from mondegreen.victims.chunks import pieces, seconds_of
-from mondegreen.victims.contract import examine
+from mondegreen.victims.contract import Probe, chunks_equal_whole, examine
 from mondegreen.victims.ctc_loss import Alignment, best_path
 from mondegreen.victims.families.checkpoint import load_checkpoint
 from mondegreen.victims.fingerprint import fingerprint
@@ -92,6 +92,15 @@ def test_what_is_kept_of_chunks_is_the_sound_in_its_order(
         assert piece.right == (0 if piece is found[-1] else context)
 
 
+def test_too_short_an_end_goes_with_the_chunk_before() -> None:
+    assert [tuple(one) for one in pieces(1_000, 600, 0, least=400)] == [
+        (0, 600, 0, 0),
+        (600, 1_000, 0, 0),
+    ]
+    assert [tuple(one) for one in pieces(999, 600, 0, least=400)] == [(0, 999, 0, 0)]
+    assert pieces(999, 600, 200, least=400) == pieces(999, 600, 200)
+
+
 @pytest.mark.parametrize(
     "spec", ["chunks", "chunks:", "chunks:0", "chunks:x", "chunks:2:1", "chunks:nan", "chunks:121",
              "chunks:4:-1", "chunks:4:1:1", "chunks:inf"],
@@ -136,6 +145,17 @@ def test_without_context_a_frame_at_a_cut_hears_silence_beyond_it() -> None:
     torch.testing.assert_close(chunked.in_chunks(clip), parts)  # type: ignore[attr-defined]
     apart = (parts - whole.own_logits(clip)).abs().amax(1)
     assert apart.nonzero().flatten().tolist() == [49, 50, 99, 100]
+
+
+def test_what_is_too_short_to_be_heard_alone_is_heard_with_the_chunk_before() -> None:
+    chunked, whole, clip = through(Local(), "chunks:1:0"), Local(), noise(32_001)
+    with pytest.raises(RuntimeError, match="maximum size"):
+        whole.own_logits(clip[32_000:])
+    parts = torch.cat([whole.own_logits(clip[:16_000]), whole.own_logits(clip[16_000:])])
+    torch.testing.assert_close(chunked.in_chunks(clip), parts)  # type: ignore[attr-defined]
+    score = chunked.score(clip[None], torch.tensor([32_001]), [whole.encode("bad", 32_001)])  # type: ignore[attr-defined]
+    expected = whole.align(torch.tensor([len(parts)]), whole.encode("bad", 32_001))
+    torch.testing.assert_close(score.loss, expected.score(parts[None]).loss)
 
 
 def test_clips_of_a_batch_are_heard_one_by_one() -> None:
@@ -202,6 +222,20 @@ def test_the_streaming_example_keeps_the_contract(beckett: Path) -> None:
     found = {f.id: f for f in examine(streaming(), torch.from_numpy(load(beckett, 16_000)))}
     assert not [f"{f.id}: {f.detail}" for f in found.values() if f.state == "fails"]
     assert "the best symbol in 0 of 4" in found["chunked equals whole"].detail
+
+
+def test_a_symbol_that_is_never_said_is_no_difference() -> None:
+    class Barred(type(streaming())):  # type: ignore[misc]
+        def at_once(self, audio: Tensor) -> Tensor:
+            return super().at_once(audio).index_fill(1, torch.tensor([3]), -torch.inf)  # type: ignore[no-any-return]
+
+        def in_chunks(self, audio: Tensor) -> Tensor:
+            return super().in_chunks(audio).index_fill(1, torch.tensor([3]), -torch.inf)  # type: ignore[no-any-return]
+
+    victim = streaming()
+    victim.__class__ = Barred
+    state, detail = chunks_equal_whole(Probe(victim, (), (), (), noise(20_000)))
+    assert state == "ok", detail
 
 
 def test_a_cache_that_is_lost_is_found(beckett: Path) -> None:

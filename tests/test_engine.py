@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -266,6 +267,21 @@ def test_what_is_made_in_inference_serves_a_search_as_well() -> None:
     x = torch.ones(2, requires_grad=True)
     (gradient,) = torch.autograd.grad((x * remembered(weight)).square().sum(), x)
     assert gradient.tolist() == [8, 8]
+
+
+def test_what_has_to_go_is_gone_before_another_is_made() -> None:
+    made: list[weakref.ref[Tensor]] = []
+
+    def large(number: int) -> Tensor:
+        assert all(one() is None for one in made)
+        found = torch.ones(3)
+        made.append(weakref.ref(found))
+        return found
+
+    remembered = Remembered(large, latest=1)
+    for number in range(3):
+        remembered(number)
+    assert len(made) == 3
 
 
 def test_few_are_kept() -> None:

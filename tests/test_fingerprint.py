@@ -69,6 +69,13 @@ def test_parts_in_lists_and_mappings_count() -> None:
     assert found[0] == found[1] != found[2] != fingerprint(Parts())
 
 
+def test_a_part_that_is_held_twice_counts_once() -> None:
+    parts = Parts()
+    parts.words = [parts.network, parts.scale]
+    parts.whole = torch.nn.ModuleList([parts.network, parts.norm])
+    assert fingerprint(parts) == fingerprint(Parts())
+
+
 def test_where_a_tensor_lies_in_memory_is_no_part_of_it() -> None:
     parts = Parts()
     parts.scale = torch.ones(2, 2)[:, 0]

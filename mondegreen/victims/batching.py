@@ -40,9 +40,11 @@ class Remembered(Generic[Made]):
     def __call__(self, *given: Tensor | int) -> Made:
         """The result for `given`, computed now or before."""
         states = [_state(value) for value in given]
-        for known, known_states, made in self._kept:
-            if known_states == states and all(map(_same, known, given)):
-                return made
+        same = (k for k in self._kept if k[1] == states and all(map(_same, k[0], given)))
+        if (found := next(same, None)) is not None:
+            return found[2]
+        if len(self._kept) == self._kept.maxlen:  # before another takes its memory
+            self._kept.popleft()
         with torch.inference_mode(False), torch.no_grad():  # usable by every later caller
             made = self._make(*given)
         self._kept.append((given, states, made))

@@ -28,6 +28,7 @@ from mondegreen.victims.guard import bare, lacking
 
 SHARE: Final = 6  # of a chunk is its context at either end, if nothing is said of it
 LONGEST: Final = 120.0  # seconds of a chunk
+SHORTEST: Final = 0.1  # seconds: what is shorter at the end goes with the chunk before
 MEMBERS: Final = ("stride", "logits", "own_logits", "align", "read")  # of `Framewise`
 
 
@@ -69,17 +70,19 @@ class Piece(NamedTuple):
         return slice(self.left // stride, min(stop, frames))
 
 
-def pieces(length: int, size: int, context: int) -> list[Piece]:
-    """The chunks of `size` samples that cover a sound of `length`, the last of which is shorter.
+def pieces(length: int, size: int, context: int, least: int = 0) -> list[Piece]:
+    """The chunks of `size` samples that cover a sound of `length`.
+
+    The last one is shorter or, where less than `least` samples would be left for it, longer.
 
     >>> [tuple(piece) for piece in pieces(1000, 600, 100)]
     [(0, 600, 0, 100), (400, 1000, 100, 0)]
     """
-    found = []
-    for begin in range(0, length, size - 2 * context):
-        last = begin + size >= length
-        end, left, right = min(begin + size, length), context if begin else 0, context
-        found.append(Piece(begin, end, left, 0 if last else right))
+    found, step = [], size - 2 * context
+    for begin in range(0, length, step):
+        last = length - begin - step <= max(2 * context, least - 1)
+        end, left = length if last else begin + size, context if begin else 0
+        found.append(Piece(begin, end, left, 0 if last else context))
         if last:
             break
     return found
@@ -146,6 +149,7 @@ class Chunked:
         )
         if self._size <= 2 * self._context:
             raise refused(spec)
+        self._least = int(SHORTEST * recogniser.sample_rate)
         self._laid_out, self._places = Remembered(self._layout), Remembered(self._stitches)
         self._alignment = Remembered(self._inner.align)
 
@@ -176,7 +180,7 @@ class Chunked:
     def in_chunks(self, audio: Tensor) -> Tensor:
         """Logits [F, V] of a clip [T], chunk by chunk, through the recogniser's own pipeline."""
         found = []
-        for piece in pieces(len(audio), self._size, self._context):
+        for piece in self._pieces(len(audio)):
             logits = self._inner.own_logits(audio[piece.begin : piece.end])
             found.append(logits[piece.kept(len(logits), self._inner.stride)])
         return torch.cat(found)
@@ -187,12 +191,15 @@ class Chunked:
         logits: Tensor = self._inner.own_logits(audio)
         return logits
 
+    def _pieces(self, length: int) -> list[Piece]:
+        return pieces(length, self._size, self._context, self._least)
+
     def _layout(self, lengths: Tensor) -> tuple[list[tuple[int, Piece]], Tensor]:
         """The chunks of clips, each with its clip's place in the batch, and their lengths."""
         laid_out = [
             (b, piece)
             for b, length in enumerate(lengths.tolist())
-            for piece in pieces(length, self._size, self._context)
+            for piece in self._pieces(length)
         ]
         return laid_out, lengths.new_tensor([piece.end - piece.begin for _, piece in laid_out])
 

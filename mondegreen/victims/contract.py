@@ -28,6 +28,7 @@ from mondegreen.wording import number_of
 
 GRADIENT_ERROR: Final = 0.02  # relative, of a directional derivative by differences
 LONGEST: Final = 20.0  # seconds that are heard in chunks
+NEVER: Final = -1e4  # log p of a symbol that is barred, which would be minus infinity
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,8 @@ def chunks_equal_whole(probe: Probe) -> Outcome:
     ways = [getattr(probe.victim, name, None) for name in ("in_chunks", "at_once")]
     if None in ways:
         return "skipped", "it does not hear in chunks"
-    chunks, whole = (way(probe.speech).log_softmax(-1) for way in ways if way is not None)
+    logits = [way(probe.speech) for way in ways if way is not None]
+    chunks, whole = (frames.log_softmax(-1).clamp(min=NEVER) for frames in logits)
     if chunks.shape != whole.shape:
         return "fails", f"frames and symbols {list(chunks.shape)}, at once {list(whole.shape)}"
     gap, others = _gap(chunks, whole), int((chunks.argmax(-1) != whole.argmax(-1)).sum())

@@ -19,7 +19,7 @@ from mondegreen.victims.through import Through
 
 
 def fingerprint(recogniser: Recogniser) -> str:
-    """SHA-256 over every tensor of a recogniser, and the code of your own links before it.
+    """SHA-256 over every tensor of a recogniser, once, and the code of your own links before it.
 
     Follows attributes, lists and mappings, and the attributes of objects of this package or the
     recogniser's own; other links have no weights. A recogniser without tensors (an ONNX
@@ -61,7 +61,7 @@ def _tensors(held: object, name: str, home: str, seen: set[int]) -> Iterator[tup
         yield name, held
     elif isinstance(held, torch.nn.Module):
         for key, tensor in (*held.named_parameters(), *held.named_buffers()):
-            yield f"{name}.{key}", tensor
+            yield from _tensors(tensor, f"{name}.{key}", home, seen)
     elif isinstance(held, (list, tuple, Mapping)):
         parts = held.values() if isinstance(held, Mapping) else held
         for place, part in enumerate(parts):
