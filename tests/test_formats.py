@@ -492,6 +492,11 @@ HOSTILE_PT: dict[str, tuple[Callable[[Any, Path], None], str]] = {
     "a list": (one_weight("decoder.ln.weight", lambda w: [1.0]), "not a tensor of floats"),
     # which could be of any size
     "an array": (saved(more=bytearray(3)), "its pickle holds more than weights and plain values"),
+    # with such in each other, a key of a few bytes would never be hashed
+    "a tuple twice": (
+        saved(more=[(1, 2, 3, 4)] * 2),
+        "its pickle holds more than weights and plain values",
+    ),
     "an array under another name": (
         recased(saved(more=bytearray(3))),
         "its pickle holds more than weights and plain values",

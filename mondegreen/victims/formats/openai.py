@@ -119,12 +119,19 @@ def _check_archive(path: Path) -> int:
 
 
 def _check_pickle(content: bytes) -> None:
+    """Refuse other names, and tuples that are there twice: some would take ages to hash."""
+    tuples, latest = set[Any](), ""  # their places in the memo, and what was last made
     try:
-        named = [str(value) for code, value, _ in genops(content) if code.name == "GLOBAL"]
+        for code, value, _ in genops(content):
+            if code.name.endswith("BINPUT"):
+                tuples |= {value} if latest.startswith("TUPLE") else set()
+                continue
+            again = code.name.endswith("BINGET") and value in tuples
+            if again or (code.name == "GLOBAL" and not _NAMED.fullmatch(str(value))):
+                raise pickle.UnpicklingError
+            latest = code.name
     except ValueError as error:
         raise pickle.UnpicklingError from error
-    if not all(map(_NAMED.fullmatch, named)):
-        raise pickle.UnpicklingError
 
 
 def _parts(found: Any) -> tuple[Mapping[str, int], Mapping[str, Tensor]]:
