@@ -222,6 +222,17 @@ def test_in_a_passage_the_loudest_bin_of_the_recording_may_be_elsewhere() -> Non
     assert np.abs(found.astype(int) - kept.clip).max() <= 1
 
 
+def test_of_silence_the_scale_is_that_of_the_change() -> None:
+    silence, sound = np.zeros(16_000, np.int16), a_sound(1.0, 16_000)
+    change = (sound / 32768).astype(np.float32)
+    kept = levels(measured(silence.astype(np.float32), 16_000, change))
+    assert 0 < kept.delta.max() < 2 * 96
+    found = levels_beside(kept, silence, sound, 16_000)
+    assert np.abs(found.astype(int) - kept.delta).max() <= 1
+    unchanged = levels(measured(silence.astype(np.float32), 16_000, 0 * change))
+    assert not levels_beside(unchanged, silence, silence, 16_000).any()
+
+
 @pytest.mark.parametrize(
     ("frame_seconds", "band_hertz"),
     [(0.032, 1e-3), (1e3, 31.25), (0.0, 9.0), (0.0, 1e9), (1e-9, 1e9), (1e-4, 31.25)],

@@ -90,13 +90,15 @@ def levels_beside(levels: Levels, original: Pcm, sound: Pcm, rate: int) -> NDArr
     expected = frames, -(-(window // 2 + 1) // BINS_PER_BAND)
     if not 0 < window <= min(rate, 4 * hop) or levels.clip.shape != expected:
         raise ValueError("its levels are not of its sounds")
-    of_original, of_sound = (_decibels(one, window, hop) for one in (original, sound))
-    # of a passage, 96 dB is the loudest bin of all of the recording, which is not known here
-    loudest = float(levels.clip.max()) / STEPS_PER_DB
-    return bands(of_sound - of_original.max() + loudest)
+    # of a passage, 96 dB is the loudest bin of all of the recording, which is not known here; of
+    # silence nothing is on the scale but what was changed
+    change = sound.astype(np.int32) - original
+    known, seen = (original, levels.clip) if levels.clip.any() else (change, levels.delta)
+    loudest = _decibels(known, window, hop).max() - float(seen.max()) / STEPS_PER_DB
+    return bands(_decibels(sound, window, hop) - loudest)
 
 
-def _decibels(sound: Pcm, window: int, hop: int) -> NDArray[np.float64]:
+def _decibels(sound: NDArray[np.integer], window: int, hop: int) -> NDArray[np.float64]:
     """[F, bins] the power of each frame by eq. (12), but for a factor, in dB."""
     padded = np.pad(sound, (0, max(window - len(sound), 0)))
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
