@@ -2,9 +2,10 @@
 
 python -m bench.gpu [RECOGNISER ...] [--device cuda]
 
-For each recogniser: its contract; whether it hears the same as on the CPU; how often a step of the
-search waits for the device; passes per second and memory by batch size. Then a run is killed and
-goes on. Without a GPU it says so and ends well; `--device cpu` tries its own code.
+For each recogniser: its contract; whether it hears the same as on the CPU; how near it is to itself
+in half precision; how often a step of the search waits for the device; passes per second and memory
+by batch size, exact, near and in half precision. Then a run is killed and goes on. Without a GPU it
+says so and ends well; `--device cpu` tries its own code, with the two smallest batches.
 """
 
 from __future__ import annotations
@@ -28,14 +29,18 @@ import torch
 
 from bench.passes import recordings, steps, target
 from mondegreen.audio.pcm import save
+from mondegreen.errors import VictimError
 from mondegreen.names import EMBEDDED
 from mondegreen.search.presets import PRESETS
 from mondegreen.victims import Victim, load_victim
 from mondegreen.victims.contract import SAME, examine
+from mondegreen.victims.mixed import HALF_TYPES
+from mondegreen.victims.near import EVERY, follows, in_half, nearness, trial
 
 VICTIMS = tuple(name for name in EMBEDDED if "int8" not in name)
 SIZES = (1, 2, 4, 8, 16, 32)
-SECONDS = 5.0  # of a measurement
+SECONDS = 3.0  # of a measurement
+HALF = torch.bfloat16  # in which speed is measured; what accelerates it accelerates float16 alike
 CLIPS, PATIENCE = 4, 150.0  # of the run that is killed; seconds for each of its three parts
 RUN = ("--method", "carlini-wagner", "--max-passes", "100", "--checkpoint-seconds", "0.2")
 
@@ -61,8 +66,14 @@ def check(name: str, device: str, sizes: Sequence[int] = SIZES) -> Iterator[Row]
     failed = [finding.id for finding in examine(victim, speech) if finding.state == "fails"]
     yield Row(name, "contract", ", ".join(failed) or "kept", not failed)
     yield same_as_on_the_cpu(name, victim)
+    for half in sorted(HALF_TYPES, key=str):
+        yield near(name, victim, half)
     yield waits(name, victim)
     yield from throughput(name, victim, sizes)
+    if follows(victim):
+        yield from throughput(name, victim, sizes, "near ", EVERY)
+    with contextlib.suppress(VictimError):  # refused, which stands above
+        yield from throughput(name, in_half(victim, HALF), sizes, f"{_named(HALF)} ", EVERY)
 
 
 def same_as_on_the_cpu(name: str, victim: Victim) -> Row:
@@ -82,6 +93,19 @@ def same_as_on_the_cpu(name: str, victim: Victim) -> Row:
     said = "the same transcript" if same == heard else f"{same[1]!r} instead of {heard[1]!r}"
     told = f"loss differs by {apart:.1e}, gradient by {turned:.1e} of its length; {said}"
     return Row(name, "as on the CPU", told, apart < SAME and same == heard)
+
+
+def near(name: str, victim: Victim, half: torch.dtype) -> Row:
+    """How near it is to itself in half precision: whether `--dtype` takes that."""
+    try:
+        found = nearness(victim, *trial(victim), half)
+    except VictimError as error:
+        return Row(name, _named(half), f"cannot be tried: {error}")
+    return Row(name, _named(half), f"{found}{'' if found.holds else ', so it is refused'}")
+
+
+def _named(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def waits(name: str, victim: Victim) -> Row:
@@ -108,32 +132,39 @@ def _warning() -> Iterator[None]:
         torch.cuda.set_sync_debug_mode("default")
 
 
-def throughput(name: str, victim: Victim, sizes: Sequence[int]) -> Iterator[Row]:
-    """Passes of stage 2 on ten-second clips, until memory does not suffice."""
+def throughput(
+    name: str, victim: Victim, sizes: Sequence[int], kind: str = "", every: int = 1
+) -> Iterator[Row]:
+    """Passes of stage 2 on ten-second clips, until memory does not suffice.
+
+    Every so many steps, sounds are heard whole; other passes are near ones.
+    """
     cuda = victim.device.type == "cuda"
     for size in sizes:
         if cuda:
             torch.cuda.reset_peak_memory_stats(victim.device)
         try:
-            rate = _rate(victim, size)
+            rate = _rate(victim, size, every)
         except torch.OutOfMemoryError:
-            yield Row(name, f"passes, batch of {size}", "memory does not suffice")
+            yield Row(name, f"{kind}passes, batch of {size}", "memory does not suffice")
             return
         held = torch.cuda.max_memory_allocated(victim.device) / 2**30 if cuda else None
         memory = "" if held is None else f", {held:.2f} GiB"
-        yield Row(name, f"passes, batch of {size}", f"{rate:.1f} a second{memory}")
+        yield Row(name, f"{kind}passes, batch of {size}", f"{rate:.1f} a second{memory}")
 
 
-def _rate(victim: Victim, size: int) -> float:
-    """Passes a second, of one clip each; the first two steps are not counted."""
+def _rate(victim: Victim, size: int, every: int) -> float:
+    """Passes a second, of one clip each, in whole rounds of `every`; the first is not counted."""
     stage = PRESETS["imperceptible"]["paper"][1]
-    step, done = steps(victim, recordings(size, victim.sample_rate), stage), 0
-    for _ in range(2):
+    step, done = steps(victim, recordings(size, victim.sample_rate), stage, every), 0
+    rounds = max(2, every)
+    for _ in range(rounds):
         step()
     began = _now(victim)
-    while done < 3 or (done < stage.steps - 3 and time.perf_counter() - began < SECONDS):
-        step()
-        done += 1
+    while done < 3 or (done < stage.steps - 2 * rounds and time.perf_counter() - began < SECONDS):
+        for _ in range(every):
+            step()
+        done += every
     return size * done / (_now(victim) - began)
 
 
@@ -166,9 +197,7 @@ def _run(here: Path, out: Path, name: str, device: str, until: int = CLIPS + 1) 
 
     One that is left in peace ends by itself.
     """
-    asked = [*("run", here / "clips", "--victim", name, "--device", device), *RUN]
-    asked += ["--target", "send the money", "--workers", "1", "--out", out]
-    command = [sys.executable, "-m", "mondegreen", *map(str, asked)]
+    command = [sys.executable, "-m", "mondegreen", *_asked(here, out, name, device)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, start_new_session=True, **quiet)
     late = time.monotonic() + PATIENCE
@@ -181,6 +210,13 @@ def _run(here: Path, out: Path, name: str, device: str, until: int = CLIPS + 1) 
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _asked(here: Path, out: Path, name: str, device: str) -> list[str]:
+    """The arguments of the run."""
+    asked = ["run", here / "clips", "--victim", name, "--device", device, *RUN]
+    asked += ["--target", "send the money", "--workers", "1", "--out", out]
+    return [*map(str, asked)]
 
 
 def _records(run: Path) -> dict[str, dict[str, Any]]:
@@ -199,11 +235,12 @@ def main(asked: Sequence[str] | None = None) -> int:
         print("python -m bench.gpu moonshine-tiny-ctc --device cpu")
         return 0
     cuda = chosen.device.startswith("cuda")
+    sizes = SIZES if cuda else SIZES[:2]
     on = torch.cuda.get_device_name(chosen.device) if cuda else "the CPU"
     print(
         f"On {on}, torch {torch.__version__}:\n\n| recogniser | what | found | |\n|---|---|---|---|"
     )
-    rows = [row for name in chosen.victims for row in _shown(check(name, chosen.device))]
+    rows = [row for name in chosen.victims for row in _shown(check(name, chosen.device, sizes))]
     rows += _shown(iter([killed_and_resumed(chosen.victims[0], chosen.device)]))
     return int(any(row.good is False for row in rows))
 

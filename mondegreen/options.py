@@ -18,12 +18,19 @@ from mondegreen.errors import OptionError
 Method = Literal["imperceptible", "carlini-wagner", "robust", "combined", "untargeted"]
 Preset = Literal["fast", "paper"]
 Band = Literal["full", "keep"]
+Dtype = Literal["float32", "float64", "bfloat16", "float16"]
 ThresholdProfile = Literal["paper", "authors", "temporal"]  # `mondegreen.psychoacoustics.profiles`
 
 # the share of wrong words from which on a clip counts as not understood, before an attack or after
 MIN_WER: Final = 0.5
 IN_ROOMS: Final = frozenset({"robust", "combined"})  # their losses are means over rooms
 BOUNDED: Final = frozenset({"imperceptible", "untargeted"})  # can keep a bound above the threshold
+HALF: Final = frozenset({"bfloat16", "float16"})
+DTYPE: Final = (
+    "Floating type of weights and audio. bfloat16, float16: those are float32, but four of five"
+    " passes of the search are in half precision, where that is near enough; otherwise refused."
+    " For the preset fast, outside rooms and for a target."
+)
 STARTS_FROM: Final[Mapping[str, str]] = {"imperceptible": "carlini-wagner", "combined": "robust"}
 
 
@@ -146,6 +153,23 @@ class Options(Checked):
         return self.method in IN_ROOMS
 
     @property
+    def nearly(self) -> bool:
+        """Whether the search may follow near passes; see `mondegreen.victims.near`."""
+        return self.preset == "fast" and not self.in_rooms and not self.untargeted
+
+    def check_dtype(self, dtype: str) -> None:
+        """Refuse half precision where no pass is a near one.
+
+        Raises:
+            OptionError: it was asked for.
+        """
+        if dtype in HALF and not self.nearly:
+            raise OptionError(
+                f"{dtype} is for searches by the preset fast, outside rooms and for a target, and"
+                f" this one is {self.method} by {self.preset}; use float32"
+            )
+
+    @property
     def untargeted(self) -> bool:
         """Whether what is said is pushed away, and no phrase is to be heard."""
         return self.method == "untargeted"
@@ -188,7 +212,7 @@ def _complaint(found: Mapping[str, Any], model: type[BaseModel]) -> str:
         return f"No {name} were given; name them"
     if found["type"] == "value_error":
         cause = found["ctx"]["error"]
-        if isinstance(cause, OptionError):  # of what stands in a section of its own
+        if isinstance(cause, OptionError) and name:  # of what stands in a section of its own
             return f"[{name}] {cause}"
         return f"{name}: {cause}" if name else str(cause)
     return f"Got {name} = {found['input']!r:.60}: {found['msg'].lower()}"

@@ -63,9 +63,11 @@ class Near(LinearVictim):
         return Score(F.softplus(-margin), margin > 0)
 
 
-def search(victim: Any, clips: Sequence[Tensor], every: int, **more: Any) -> Search:
+def search(
+    victim: Any, clips: Sequence[Tensor], every: int, target: str = TARGET, **more: Any
+) -> Search:
     threshold = masking_threshold(*pad(clips), victim.sample_rate)
-    targets = [victim.encode(TARGET, len(clip)) for clip in clips]
+    targets = [victim.encode(target, len(clip)) for clip in clips]
     return Search(victim, clips, targets, threshold, seed=3, whole_every=every, **more)
 
 

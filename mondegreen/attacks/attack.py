@@ -39,7 +39,7 @@ from mondegreen.text import word_errors
 from mondegreen.victims.away import aimed
 from mondegreen.victims.base import Victim
 from mondegreen.victims.guard import attackable
-from mondegreen.victims.near import whole_every
+from mondegreen.victims.near import half_of, whole_every
 
 OnPoint = Callable[[str, Point], object]  # the first half of `OnNews`
 
@@ -327,7 +327,7 @@ class Attack:
             clean=proven.clean,
             sample_rate=victim.sample_rate,
             device=str(victim.device),
-            dtype=str(victim.dtype).removeprefix("torch."),
+            dtype=str(half_of(victim) or victim.dtype).removeprefix("torch."),
             versions=_versions(),
             warnings=(
                 *self._warnings(clip, proven, quality, stopped),

@@ -17,7 +17,6 @@ from mondegreen.cli.app import (
     AudioFiles,
     Bank,
     Device,
-    Dtype,
     Examples,
     Through,
     VictimName,
@@ -45,7 +44,7 @@ from mondegreen.cli.refusals import (
     check_results,
 )
 from mondegreen.cli.report import PAGE, report_of_results
-from mondegreen.options import Method, Options
+from mondegreen.options import DTYPE, Dtype, Method, Options
 from mondegreen.processors import MOST_THREADS, check_threads
 from mondegreen.reading import is_there
 
@@ -107,7 +106,7 @@ def attack(
         ),
     ] = None,
     device: Device = "auto",
-    dtype: Dtype = "float32",
+    dtype: Annotated[Dtype, typer.Option(help=DTYPE, rich_help_panel=ADVANCED)] = "float32",
     threads: Annotated[
         int | None,
         typer.Option(
@@ -132,6 +131,7 @@ def attack(
     options = Options(**chosen)
     passage = None if begin is None and end is None else Passage(begin or 0.0, end)
     options.check_rooms(rooms is not None or air is not None)
+    options.check_dtype(dtype)
     check_threads(threads)
     check_aim(options, target)
     check_recogniser(through, victim)

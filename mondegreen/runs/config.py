@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Self
 
 import tomli_w
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from mondegreen.chain.text import chained, unchained
 from mondegreen.data.plain_text import is_utf8
 from mondegreen.errors import OptionError, reason
 from mondegreen.names import EMBEDDED
-from mondegreen.options import Options
+from mondegreen.options import DTYPE, Dtype, Options
 from mondegreen.plugins import ENGINES, VICTIMS, plugins
 from mondegreen.processors import MOST_THREADS
 from mondegreen.reading import in_full, in_place, is_file, is_folder, read_toml
@@ -69,9 +69,7 @@ class RunConfig(Options):
         description="What happens to the sound: paper, rooms alone; real, also loudspeaker, noise,"
         " microphone and clock; or a TOML file of ranges: see docs/rooms.md. Default: paper.",
     )
-    dtype: Literal["float32", "float64"] = Field(
-        default="float32", description="Floating type of weights and audio."
-    )
+    dtype: Dtype = Field(default="float32", description=DTYPE)
 
     engine: str = Field(
         default="local",
@@ -114,6 +112,11 @@ class RunConfig(Options):
         if shard is not None and int(shard.split("/")[0]) > int(shard.split("/")[1]):
             raise ValueError(f"Got shard = {shard!r}, expected K/N with K from 1 to N, as 2/8")
         return shard
+
+    @model_validator(mode="after")
+    def _dtype_serves(self) -> Self:
+        self.check_dtype(self.dtype)
+        return self
 
     @property
     def part(self) -> tuple[int, int]:

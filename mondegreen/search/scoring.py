@@ -15,7 +15,7 @@ from mondegreen.search.state import Batch
 from mondegreen.victims.base import Score, Victim
 from mondegreen.victims.batching import Remembered
 from mondegreen.victims.guard import slope
-from mondegreen.victims.near import NearVictim
+from mondegreen.victims.near import half_of, has_near_pass, near_score
 
 AT_ONCE = 1_000_000  # samples of draws in one pass of the victim, to bound its memory
 
@@ -42,8 +42,8 @@ class Scorer:
         seed: of the draws.
         passages: of each clip, the first sample that is heard and the one after the last; None: all
             of all clips.
-        whole_every: every how many steps sounds are heard whole; the others are near passes, which
-            the victim must have. What meets a transformation is always heard whole.
+        whole_every: every how many steps sounds are heard whole; the others are near passes. What
+            meets a transformation is always heard whole.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Scorer:
     ) -> None:
         self.victim, self.targets, self.seed, self.passages = victim, targets, seed, passages
         self.whole_every = whole_every
+        self._own, self._half = has_near_pass(victim), half_of(victim)
         self._layout, self._places = Remembered(self._repeated), Remembered(self._placed)
         self._known, self._nearby = Remembered(Tensor.cpu), Remembered(self._cut, latest=1)
 
@@ -81,7 +82,7 @@ class Scorer:
         hits = wild = lost = batch.lengths.new_zeros(len(sound))
         for first, count in at_once(0, over.draws, sound):
             rows, lengths = self._drawn(over, when, batch, sound, first, count)
-            score = self._score(rows, lengths, batch, count, near)
+            score = self._score(rows, lengths, batch, count, near, None if whole else self._half)
             steepness = slope(self.victim, score.loss.sum() / over.draws, rows)
             finite = steepness.isfinite()
             wild = wild.maximum((~finite).view(len(sound), count, -1).any(1).sum(1))
@@ -93,7 +94,8 @@ class Scorer:
             for first, count in at_once(over.draws, looks, sound):
                 rows, lengths = self._drawn(over, when, batch, sound, first, count)
                 hits = hits + self._score(rows, lengths, batch, count).matched.sum(1)
-        return StepScore(gradient, loss, hits, lost, wild, whole or not near, int(whole and near))
+        looks = int(whole and near and self._own)
+        return StepScore(gradient, loss, hits, lost, wild, whole or not near, looks)
 
     def _near(self, over: Expectation) -> bool:
         """Whether a stage's steps are near passes, at whole ones from the sound itself."""
@@ -114,14 +116,19 @@ class Scorer:
         return apply(over.of, heard, self._known(lengths), draws).flatten(0, 1), lengths
 
     def _score(
-        self, rows: Tensor, lengths: Tensor, batch: Batch, count: int, near: bool = False
+        self,
+        rows: Tensor,
+        lengths: Tensor,
+        batch: Batch,
+        count: int,
+        near: bool = False,
+        half: torch.dtype | None = None,
     ) -> Score:
         """Scores [A, count] of `count` draws of every clip, [A * count, T]."""
         given = rows, *self._layout(batch.index, lengths, count)
         if near:
-            assert isinstance(self.victim, NearVictim)
             nearby = self._nearby(batch.near, batch.index, batch.lengths)
-            score = self.victim.score_near(*given, nearby)
+            score = near_score(self.victim, *given, nearby, half)
         else:
             score = self.victim.score(*given)
         wrong = None if score.wrong is None else score.wrong.view(-1, count)

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from mondegreen.victims.mixed import exactly
+
 Made = TypeVar("Made")
 LATEST: Final = 8  # a step has few kinds of rows: as many draws as fit at once, and the rest
 
@@ -29,7 +31,8 @@ class Remembered(Generic[Made]):
     kept with it, so that no other tensor can get their identity.
 
     Args:
-        make: the function; its result must not be changed, and carries no gradient.
+        make: the function; its result must not be changed, carries no gradient, and is exact,
+            so that it is the same whoever asks first. The first argument is a tensor.
         latest: how many results are kept.
     """
 
@@ -37,15 +40,17 @@ class Remembered(Generic[Made]):
         self._make = make
         self._kept: deque[tuple[Sequence[Tensor | int], list[int], Made]] = deque(maxlen=latest)
 
-    def __call__(self, *given: Tensor | int) -> Made:
-        """The result for `given`, computed now or before."""
+    def __call__(self, first: Tensor, *more: Tensor | int) -> Made:
+        """The result for what is given, computed now or before."""
+        given = first, *more
         states = [_state(value) for value in given]
         same = (k for k in self._kept if k[1] == states and all(map(_same, k[0], given)))
         if (found := next(same, None)) is not None:
             return found[2]
         if len(self._kept) == self._kept.maxlen:  # before another takes its memory
             self._kept.popleft()
-        with torch.inference_mode(False), torch.no_grad():  # usable by every later caller
+        # usable by every later caller
+        with torch.inference_mode(False), torch.no_grad(), exactly(first):
             made = self._make(*given)
         self._kept.append((given, states, made))
         return made

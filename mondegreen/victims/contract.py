@@ -23,7 +23,7 @@ from mondegreen.findings import Finding
 from mondegreen.text import matches
 from mondegreen.victims.base import Score, Victim
 from mondegreen.victims.guard import attackable, slope
-from mondegreen.victims.near import ALONG, PHRASES, SAME, has_near_pass, nearness, writable
+from mondegreen.victims.near import PHRASES, SAME, has_near_pass, nearness, writable
 from mondegreen.wording import number_of
 
 GRADIENT_ERROR: Final = 0.02  # relative, of a directional derivative by differences
@@ -256,11 +256,7 @@ def near_pass(probe: Probe) -> Outcome:
     if not has_near_pass(probe.victim):
         return "skipped", "it has none"
     found = nearness(probe.victim, probe.clips[0], probe.targets[0])
-    told = (
-        f"loss differs by {_small(found.loss)}; matched {'agrees' if found.matched else 'differs'}"
-    )
-    way = f"cosine of the gradients {found.cosine:.3f} (above {ALONG:g})"
-    return _judged(found.holds, f"{told}; {way}")
+    return _judged(found.holds, str(found))
 
 
 def seconds_per_pass(probe: Probe) -> Outcome:

@@ -106,6 +106,7 @@ class Alignment:
                 f"targets have the symbols {self._least} to {self._most}, the logits only those"
                 f" from 0 to {logits.shape[-1] - 1}"
             )
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         log_p = logits.log_softmax(-1).transpose(0, 1)
         log_p = log_p.masked_fill(log_p == -torch.inf, IMPOSSIBLE)  # its gradient would be NaN
         counts = self._frame_counts, self._size_counts

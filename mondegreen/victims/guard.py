@@ -149,18 +149,25 @@ class Guarded:
 
 
 class GuardedVictim(Guarded):
-    """A victim of which nothing gets out unchecked; see `Guarded` and `Victim`."""
+    """A victim of which nothing gets out unchecked; see `Guarded` and `Victim`.
 
-    __slots__ = ("device", "dtype")
+    Args:
+        recogniser: see `Guarded`, like the next.
+        who: likewise.
+        half: what its near passes are rounded to; None: nothing. See `mondegreen.victims.near`.
+    """
 
-    def __init__(self, recogniser: Any, who: str) -> None:
+    __slots__ = ("device", "dtype", "half")
+
+    def __init__(self, recogniser: Any, who: str, half: torch.dtype | None = None) -> None:
         super().__init__(recogniser, who)
+        self.half = half
         self.device: torch.device = self._attribute("device", checked_device)
         self.dtype: torch.dtype = self._attribute("dtype", checked_dtype)
         self._advice = _checking(who)
 
     def __repr__(self) -> str:
-        kind = str(self.dtype).removeprefix("torch.")
+        kind = str(self.half or self.dtype).removeprefix("torch.")
         return f"<victim {self.name} at {self.sample_rate} Hz, {kind} on {self.device}>"
 
     def encode(self, target: str, length: int) -> Tensor:

@@ -24,6 +24,8 @@ from mondegreen.victims.ears import load_ear
 from mondegreen.victims.embedded import load_embedded
 from mondegreen.victims.formats import is_stored, load_stored
 from mondegreen.victims.guard import attackable, guarded
+from mondegreen.victims.mixed import HALF_TYPES
+from mondegreen.victims.near import in_half
 from mondegreen.victims.own import load_own
 from mondegreen.victims.through import through
 
@@ -39,13 +41,18 @@ def load_victim(
         name: one of `EMBEDDED`, or of an installed plug-in; a folder or file; ID or ID@REVISION of
             the model hub; or module:function. Behind links: "telephone > moonshine-tiny".
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1".
-        dtype: floating type of weights and audio.
+        dtype: floating type of weights and audio. In bfloat16 and float16, those are float32, and
+            only the passes of a search that need not be exact are rounded; see `in_half`.
 
     Raises:
-        VictimError: no such recogniser or device, or one that can only transcribe.
+        VictimError: no such recogniser or device, one that can only transcribe, or one that is not
+            near enough to itself in half precision.
         OptionError: there is no such link.
     """
-    return attackable(load_recogniser(name, device=device, dtype=dtype), name)
+    half = dtype in HALF_TYPES
+    weights = torch.float32 if half else dtype
+    victim = attackable(load_recogniser(name, device=device, dtype=weights), name)
+    return in_half(victim, dtype) if half else victim
 
 
 def load_recogniser(

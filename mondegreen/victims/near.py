@@ -3,12 +3,16 @@
 Some recognisers pay for much that a small change hardly touches; Whisper hears 30 s, however short
 a clip is. Such a victim may have one more method, `NearVictim.score_near`. A search follows it, and
 hears a sound whole every few steps; only there is a success one. Nothing else need know.
+
+A pass in half precision is a near pass too, of any victim: see `in_half`. Where a sound is heard
+whole, nothing is rounded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol, runtime_checkable
 
 import torch
@@ -16,13 +20,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mondegreen.audio.pcm import load
-from mondegreen.errors import TargetError
+from mondegreen.errors import RecogniserError, TargetError, VictimError
 from mondegreen.options import Options
 from mondegreen.victims.base import Score, Victim
 from mondegreen.victims.embedded.bundled import RECORDING, asset
 from mondegreen.victims.guard import GuardedVictim, bare, slope
+from mondegreen.victims.mixed import rounded
 
 SAME: Final = 1e-3  # relative, of losses that should differ only by rounding
+ROUNDED: Final = 0.05  # likewise, where one is in half precision
 ALONG: Final = 0.7  # the least cosine of the gradients: most of a step is not lost
 SECONDS: Final = 2.0  # of the speech that it is tried on
 PHRASES: Final = ("good morning", "yes", "a", "e", "o")  # most victims can write one of them
@@ -57,11 +63,18 @@ class Nearness:
     loss: float  # relative difference
     cosine: float  # of the gradients
     matched: bool  # both say the same
+    below: float = SAME  # what the loss should differ by less than
 
     @property
     def holds(self) -> bool:
         """Whether a search may follow it."""
-        return self.loss < SAME and self.cosine > ALONG and self.matched
+        return self.loss < self.below and self.cosine > ALONG and self.matched
+
+    def __str__(self) -> str:
+        gap = f"{self.loss:.1e} (below {self.below:g})" if self.loss else "0"
+        matched = "agrees" if self.matched else "differs"
+        way = f"cosine of the gradients {self.cosine:.3f} (above {ALONG:g})"
+        return f"loss differs by {gap}; matched {matched}; {way}"
 
 
 def whole_every(victim: Victim, options: Options) -> int:
@@ -69,38 +82,98 @@ def whole_every(victim: Victim, options: Options) -> int:
 
     The paper's method is left as it is. In rooms no two steps hear sounds that are near, and an
     untargeted search needs a transcript anyway.
+
+    Raises:
+        OptionError: the victim is to be searched in half precision, and so is none of these.
     """
-    fast = options.preset == "fast" and not options.in_rooms and not options.untargeted
-    return EVERY if fast and follows(victim) else 1
+    half = half_of(victim)
+    options.check_dtype(_named(half))
+    return EVERY if options.nearly and (half or follows(victim)) else 1
 
 
 def follows(victim: Victim) -> bool:
     """Whether a victim has near passes that keep their promise, on two seconds of speech."""
     if not has_near_pass(victim):
         return False
-    speech = torch.from_numpy(load(asset(RECORDING), victim.sample_rate))
-    clip = speech[: int(SECONDS * victim.sample_rate)].to(victim.device, victim.dtype)
     try:
-        return nearness(victim, clip, writable(victim, PHRASES, len(clip))).holds
+        return nearness(victim, *trial(victim)).holds
     except TargetError:  # there is nothing to try it on
         return False
 
 
 def has_near_pass(victim: Victim) -> bool:
     """Whether its own class has them; what stands before a recogniser has none of its own."""
-    return isinstance(victim, GuardedVictim) and hasattr(type(bare(victim)), "score_near")
+    return hasattr(type(bare(victim)), "score_near")
 
 
-def nearness(victim: Victim, clip: Tensor, target: str) -> Nearness:
-    """Compare both passes of a victim that `has_near_pass`, on a clip [T]."""
-    assert isinstance(victim, NearVictim)
+def in_half(victim: Victim, half: torch.dtype) -> Victim:
+    """The same victim, to be searched by near passes in half precision; see `mixed.rounded`.
+
+    Raises:
+        VictimError: they are not near enough on two seconds of speech, or cannot be tried: the
+            victim cannot compute in it, or write any of `PHRASES`.
+    """
+    kind = _named(half)
+    try:
+        found = nearness(victim, *trial(victim), half)
+    except (TargetError, RecogniserError) as error:
+        why = error.fault if isinstance(error, RecogniserError) else error
+        raise VictimError(
+            f"{victim.name} cannot be searched in {kind}: {why}; use float32"
+        ) from error
+    if not found.holds:
+        raise VictimError(
+            f"{victim.name} is not near enough to itself in {kind} to be searched so: on two"
+            f" seconds of speech, {found}; use float32"
+        )
+    return GuardedVictim(bare(victim), victim.name, half)
+
+
+def _named(dtype: torch.dtype | None) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def half_of(victim: Victim) -> torch.dtype | None:
+    """What its near passes are rounded to; None: nothing is."""
+    return victim.half if isinstance(victim, GuardedVictim) else None
+
+
+def near_score(
+    victim: Victim,
+    audio: Tensor,
+    lengths: Tensor,
+    targets: Sequence[Tensor],
+    near: Tensor,
+    half: torch.dtype | None,
+) -> Score:
+    """A near pass: the victim's own if it has one, in half precision if there is one to take."""
+    with rounded(audio.device, half):
+        if not has_near_pass(victim):
+            return victim.score(audio, lengths, targets)
+        assert isinstance(victim, NearVictim)
+        return victim.score_near(audio, lengths, targets, near)
+
+
+def nearness(
+    victim: Victim, clip: Tensor, target: str, half: torch.dtype | None = None
+) -> Nearness:
+    """Compare a victim's whole pass with a near one, of a clip [T]."""
     tokens = [victim.encode(target, len(clip))]
     sound, lengths = clip[None], torch.tensor([len(clip)], device=clip.device)
     whole, way = _passed(victim, victim.score, sound, lengths, tokens)
-    near, other = _passed(victim, victim.score_near, sound, lengths, tokens, sound)
+    passed = partial(near_score, victim)
+    near, other = _passed(victim, passed, sound, lengths, tokens, sound, half)
     loss = (near.loss - whole.loss).detach().abs() / whole.loss.detach().abs().clamp(min=1.0)
     cosine = F.cosine_similarity(way, other).nan_to_num()
-    return Nearness(float(loss), float(cosine), bool(near.matched == whole.matched))
+    matched, below = bool(near.matched == whole.matched), ROUNDED if half else SAME
+    return Nearness(float(loss), float(cosine), matched, below)
+
+
+def trial(victim: Victim) -> tuple[Tensor, str]:
+    """Two seconds of speech, and a phrase that the victim can write."""
+    speech = torch.from_numpy(load(asset(RECORDING), victim.sample_rate))
+    clip = speech[: int(SECONDS * victim.sample_rate)].to(victim.device, victim.dtype)
+    return clip, writable(victim, PHRASES, len(clip))
 
 
 def _passed(

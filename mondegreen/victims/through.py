@@ -31,6 +31,7 @@ from mondegreen.victims.batching import Remembered
 from mondegreen.victims.chunks import Chunked
 from mondegreen.victims.guard import GuardedVictim, attackable, guarded
 from mondegreen.victims.halves import Halves
+from mondegreen.victims.mixed import exactly
 
 SEARCHED: Final = 1000  # the first draw that a search is scored in; those before are heard
 
@@ -166,7 +167,8 @@ class ThroughVictim(Through):
         sound, known = audio[:, None], self._known(lengths)
         draws = self._draws(audio, known, max(one.draws for one in self.links), SEARCHED)
         for one in self.links:
-            sound = one.twin(sound, known, draws)
+            with exactly(audio):
+                sound = one.twin(sound, known, draws)
             if sound.shape[1] > draws.count:  # each sound of a draw goes on with draws of its own
                 times = sound.shape[1] // draws.count
                 draws = Draws(tuple(row * times for row in draws.generators))

@@ -25,6 +25,7 @@ from transformers import Cache
 from mondegreen.victims.batching import Remembered
 from mondegreen.victims.frontends.base import Frontend, first
 from mondegreen.victims.frontends.whisper import WhisperMel
+from mondegreen.victims.mixed import exactly
 
 BEYOND: Final = 8  # places of the beginning after the clip's last frame: its window, and the stem's
 
@@ -70,7 +71,8 @@ class Beginning:
             inputs: [B, S], what the decoder reads.
         """
         rest = self._rest(near, lengths)
-        features = self._frontend.beginning(audio, lengths, 2 * rest.places + 2)
+        with exactly(audio):
+            features = self._frontend.beginning(audio, lengths, 2 * rest.places + 2)
         with _followed_by([*self._heard, *self._read], rest.attended):
             states: Tensor = self._decoder(
                 input_ids=inputs,

@@ -15,6 +15,7 @@ from torch import Tensor
 from mondegreen.audio.batch import without_padding
 from mondegreen.errors import AudioError
 from mondegreen.victims.batching import Remembered
+from mondegreen.victims.mixed import exactly
 
 
 class Frontend(torch.nn.Module, ABC):
@@ -58,7 +59,8 @@ class Frontend(torch.nn.Module, ABC):
             AudioError: a clip is shorter or longer than the extractor allows.
         """
         counts = self._counted(lengths)
-        return self.extract(without_padding(audio, lengths), lengths), counts
+        with exactly(audio):
+            return self.extract(without_padding(audio, lengths), lengths), counts
 
     @abstractmethod
     def counts(self, lengths: Tensor) -> Tensor:
