@@ -123,7 +123,8 @@ def test_what_comes_out_is_in_range(name: str) -> None:
         ("mp3:80", 8000, r"expected one of: 8, 16, 24, 32, 40, 48, 56, 64$"),
         ("opus:5", 16_000, "Got kbps = 5"),
         ("opus:24.5", 16_000, "Got kbps = 24.5"),
-        ("ogg:10", 16_000, "at 16000 Hz expected 24 to 100"),
+        ("ogg:10", 16_000, "at 16000 Hz expected 24 to 100, as ogg:24$"),
+        ("ogg", 48_000, "Got kbps = 40, at 48000 Hz expected 48 to 240, as ogg:48$"),
         pytest.param("aac:200", 16_000, "at 16000 Hz expected at most 96", marks=needs_av),
     ],
 )

@@ -14,7 +14,7 @@ from mondegreen.air.transformations import Draws
 from mondegreen.audio.pcm import load
 from mondegreen.chain.link import Link
 from mondegreen.chain.names import LINKS, link
-from mondegreen.errors import VictimError
+from mondegreen.errors import OptionError, VictimError
 
 RATE = 16_000
 SEED = (7, 1, 20)
@@ -71,6 +71,22 @@ def test_as_many_samples_come_out(one: Link, speech: Tensor, samples: int, rate:
     out = loaded(one.name, rate).heard(speech[:samples], draws(1, 1))
     assert out.shape == (samples,)
     assert out.dtype == torch.float32
+    assert float(out.abs().max()) > 0
+
+
+NOT_BY_DEFAULT = {("bandpass", 4000): "bandpass:300:1500", ("ogg", 48_000): "ogg:48"}
+
+
+@pytest.mark.parametrize("rate", [4000, 48_000])
+def test_every_link_works_at_the_lowest_rate_and_at_a_high_one(
+    one: Link, speech: Tensor, rate: int
+) -> None:
+    spec = NOT_BY_DEFAULT.get((one.name, rate), one.name)
+    if spec != one.name:
+        with pytest.raises(OptionError, match="expected"):
+            link(one.name, rate)
+    out = loaded(spec, rate).heard(speech[:1601], draws(1, 1))
+    assert out.shape == (1601,)
     assert float(out.abs().max()) > 0
 
 

@@ -196,8 +196,10 @@ class Vorbis(Filed):
     def _is_offered(self) -> Self:
         most, least = round(self._nominal(0)), round(self._nominal(1))
         if not least <= self.kbps <= most:
+            nearest = least if self.kbps < least else most
             raise ValueError(
-                f"Got kbps = {self.kbps}, at {self.rate} Hz expected {least} to {most}"
+                f"Got kbps = {self.kbps}, at {self.rate} Hz expected {least} to {most}, as"
+                f" {self.name}:{nearest}"
             )
         return self
 

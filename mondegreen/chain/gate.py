@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from math import ceil
 from typing import ClassVar, Final, Literal, Self
 
 import torch
@@ -17,6 +18,8 @@ from mondegreen.chain.link import Link, straight_through
 from mondegreen.errors import VictimError
 
 WINDOW_SECONDS: Final = 0.064  # as the library's default has it, at 16 kHz
+SMOOTHED_MS: Final = 50  # of time, over which the library smooths its gains by default; and no less
+HOP: Final = 256  # than the samples from one of its frames to the next, at any rate
 SILENT: Final = 1e-8
 
 
@@ -56,7 +59,11 @@ class Gate(Link):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of windows longer than a very short sound
             gated = noisereduce.reduce_noise(
-                sound.numpy(), self.sample_rate, stationary=True, prop_decrease=share
+                sound.numpy(),
+                self.sample_rate,
+                stationary=True,
+                prop_decrease=share,
+                time_mask_smooth_ms=max(SMOOTHED_MS, ceil(1000 * HOP / self.sample_rate)),
             )
         return torch.from_numpy(gated).float()
 
