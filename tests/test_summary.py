@@ -134,6 +134,7 @@ def test_each_distribution_is_of_its_own_field(tmp_path: Path) -> None:
         **{"passes": 500, "first_match": 7, "seconds": 2.5, "snr_db": -3.5, "max_abs": 120},
         **{"masking_loss": 5.5, "masking_share_above": 0.25, "pesq": 3.4, "stoi": 0.99},
         **{"masking_mean_excess_db": 3.0, "masking_max_excess_db": 9.0, "temporal_loss": 2.5},
+        **{"temporal_margin_db": -6.5, "masking_edges_db": 0.0},
         **{"zimtohrli_mos": 4.4, "pesq_c2": 3.9},
         **in_rooms,
     }

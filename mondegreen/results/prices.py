@@ -17,6 +17,7 @@ class Yardstick:
 
     name: By
     label: str
+    meaning: str  # what it says of a change
     value: Callable[[Prices], float | None]
     rising: bool  # the less audible, the more; then the lower price is the larger number
     mark: float | None  # from which on a change is taken for inaudible; None: there is none
@@ -33,17 +34,56 @@ class Yardstick:
         return f"{value:.{self.digits}f}"
 
 
+RATING: Final = "an estimated rating by listeners; {:g}: no difference"
 ALL: Final = (
-    Yardstick("excess", "largest excess, dB", lambda of: of.excess_db, False, None, "masking"),
-    Yardstick("margin", "margin, dB", lambda of: of.margin_db, True, 0.0, "temporal"),
-    Yardstick("snr", "SNR, dB", lambda of: of.snr_db, True, None, "snr_db"),
     Yardstick(
-        *("pesq", "PESQ (Cor. 2)", lambda of: of.pesq_c2, True),
-        *(verdict.PESQ.inaudible, "pesq_c2", 2, (1.0, 4.65)),
+        "excess",
+        "largest excess, dB",
+        "how far it exceeds the masking threshold at most",
+        lambda of: of.excess_db,
+        rising=False,
+        mark=None,
+        field="masking",
     ),
     Yardstick(
-        *("zimtohrli", "Zimtohrli MOS", lambda of: of.zimtohrli_mos, True),
-        *(verdict.ZIMTOHRLI.inaudible, "zimtohrli", 2, (1.0, 5.0)),
+        "margin",
+        "margin, dB",
+        "how much louder it could be before it is taken for audible",
+        lambda of: of.margin_db,
+        rising=True,
+        mark=0.0,
+        field="temporal",
+    ),
+    Yardstick(
+        "snr",
+        "SNR, dB",
+        "how much weaker it is than the clip",
+        lambda of: of.snr_db,
+        rising=True,
+        mark=None,
+        field="snr_db",
+    ),
+    Yardstick(
+        "pesq",
+        "PESQ (Cor. 2)",
+        RATING.format(4.64),
+        lambda of: of.pesq_c2,
+        rising=True,
+        mark=verdict.PESQ.inaudible,
+        field="pesq_c2",
+        digits=2,
+        scale=(1.0, 4.65),
+    ),
+    Yardstick(
+        "zimtohrli",
+        "Zimtohrli MOS",
+        RATING.format(5),
+        lambda of: of.zimtohrli_mos,
+        rising=True,
+        mark=verdict.ZIMTOHRLI.inaudible,
+        field="zimtohrli",
+        digits=2,
+        scale=(1.0, 5.0),
     ),
 )
 YARDSTICKS: Final[Mapping[By, Yardstick]] = {one.name: one for one in ALL}

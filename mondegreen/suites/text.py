@@ -24,9 +24,10 @@ def card_text(card: Card) -> bytes:
     lines = [
         f"### How easily {code(card.model.name)} is made to mishear",
         "",
-        f"**Mishear score: {score_text(card)}.** Half of the clips of the suite"
-        f" {code(card.suite.name)} can be changed so that they are heard as another sentence, at"
-        f" this price or less audibly ({by.label}; {_meaning(by)}).",
+        f"**Mishear score: {score_text(card)}.** Each clip of the suite {code(card.suite.name)} has"
+        " a price: how audible a change it takes to have it heard as another sentence. Prices are"
+        f" in {by.label}: {by.meaning}. Half of the clips are attackable at the score or less"
+        f" audibly; {_direction(by)}.",
         "",
         *table(["", ""], _facts(card, clips)),
         "",
@@ -59,8 +60,8 @@ def cost_text(cost: Cost, by: Yardstick) -> str:
     return cost if isinstance(cost, str) else by.text(cost)
 
 
-def _meaning(by: Yardstick) -> str:
-    return "the higher, the easier to fool" if by.rising else "the lower, the easier to fool"
+def _direction(by: Yardstick) -> str:
+    return f"the {'higher' if by.rising else 'lower'}, the easier to fool"
 
 
 def _facts(card: Card, clips: PricedClips) -> Iterator[tuple[str, str]]:

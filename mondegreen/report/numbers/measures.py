@@ -75,6 +75,9 @@ SPREADS: Final[Mapping[str, Measure]] = {  # those whose distribution is of inte
         _number,
         "likewise; what comes shortly before and after masks as well",
     ),
+    "temporal_margin_db": Measure(
+        "margin, dB", _number, "how much louder it could be, of the temporal masking loss"
+    ),
     "masking_share_above": Measure(
         "above threshold",
         _percent,
@@ -86,6 +89,9 @@ SPREADS: Final[Mapping[str, Measure]] = {  # those whose distribution is of inte
     ),
     "masking_max_excess_db": Measure(
         "max excess, dB", _number, "how far it exceeds the threshold in the worst bin"
+    ),
+    "masking_edges_db": Measure(
+        "edges, dB", _number, "how far it exceeds the threshold at the clip's start and end"
     ),
     "snr_db": Measure(
         "SNR, dB",
@@ -99,12 +105,6 @@ SPREADS: Final[Mapping[str, Measure]] = {  # those whose distribution is of inte
 }
 MEASURES: Final[Mapping[str, Measure]] = {  # by the columns of the tables
     **SPREADS,
-    "temporal_margin_db": Measure(
-        "margin, dB", _number, "how much louder it could be, of the temporal masking loss"
-    ),
-    "masking_edges_db": Measure(
-        "edges, dB", _number, "how far it exceeds the threshold at the clip's start and end"
-    ),
     "wer_target": Measure(
         "WER to target",
         error_rate,
