@@ -28,6 +28,7 @@ from mondegreen import cli
 from mondegreen.attacks import proof
 from mondegreen.audio.pcm import load as load_audio
 from mondegreen.audio.pcm import save
+from mondegreen.errors import AudioError
 from mondegreen.psychoacoustics.profiles import PROFILES
 from mondegreen.results.record import Point
 from mondegreen.victims.contract import CHECKS
@@ -400,6 +401,23 @@ def test_transcribe_goes_on_after_a_file_that_cannot_be_read(
     assert ran.out == f"{clip}: Nothing at all.\n"
 
 
+def test_transcribe_goes_on_after_a_file_that_cannot_be_heard(
+    run, monkeypatch, clip: Path, tmp_path: Path
+) -> None:
+    def shorter(audio: torch.Tensor) -> str:
+        if len(audio) > 16_000:
+            raise AudioError("the clip lasts too long")
+        return "short"
+
+    victim = toy.linear_victim()
+    monkeypatch.setattr(victim, "transcribe", shorter)
+    monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: victim)
+    save(tmp_path / "long.wav", toy.speech(0, 16_001), 16_000)
+    ran = run("transcribe", tmp_path / "long.wav", clip)
+    assert (ran.status, ran.out) == (2, f"{clip}: short\n")
+    assert f"{tmp_path}/long.wav: the clip lasts too long" in ran.err
+
+
 def test_transcribe_json(run, monkeypatch, clip: Path) -> None:
     monkeypatch.setattr(mondegreen.victims, "load_recogniser", lambda *_, **__: toy.linear_victim())
     ran = run("transcribe", clip, "--json")
@@ -486,6 +504,7 @@ def test_check_victim_exits_with_1_where_a_check_fails(run, monkeypatch) -> None
     assert "fails" in ran.out
     assert re.search(r"^\d+ checks? failed: attacks on it cannot be believed$", ran.err, re.M)
     assert re.search(r"^note: its name is \S+; call it toy:linear_victim, so", ran.err, re.M)
+    assert "note:" not in run("check-victim", "pcm:12>toy:linear_victim").err
 
 
 @pytest.fixture

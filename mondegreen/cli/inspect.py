@@ -29,6 +29,7 @@ from mondegreen.cli.output import print_fields, print_finding, print_json
 from mondegreen.cli.progress import working
 from mondegreen.cli.refusals import check_picture, check_recogniser, check_recordings
 from mondegreen.errors import AudioError, RecogniserError
+from mondegreen.foreign import SPEC
 from mondegreen.options import ThresholdProfile
 from mondegreen.wording import number_of
 
@@ -66,8 +67,8 @@ def transcribe(
         sound = torch.from_numpy(load(path, recogniser.sample_rate))
         try:
             heard = recogniser.transcribe(sound)
-        except RecogniserError as error:
-            err.print(f"[red]error:[/red] {escape(str(error))}")
+        except (AudioError, RecogniserError) as error:
+            err.print(f"[red]error:[/red] {escape(f'{path}: {error}')}")
             unheard += 1
             continue
         if as_json:
@@ -127,7 +128,7 @@ def check_victim(
             status.update(f"checked: {finding.id}")
             findings.append(finding)
             print_finding(finding, as_json)
-    if ":" in spec and not through and victim.name != spec:
+    if SPEC.fullmatch(spec) and not through and victim.name != spec:
         err.say(
             f"note: its name is {victim.name}; call it {spec}, so that verify and sanity can say"
             " how to load it again"
