@@ -135,7 +135,12 @@ class Hub(BaseHTTPRequestHandler):
         "empty": (404, "EntryNotFound"),
     }
 
+    asked: ClassVar[list[str]] = []  # of what it has no answer to
+
     def do_HEAD(self) -> None:
+        if self.path.startswith("/silent/"):
+            self.asked.append(self.path)
+            return
         status, code = self.refusals[self.path.split("/")[1]]
         self.send_response(status)
         self.send_header("X-Error-Code", code)
@@ -153,6 +158,22 @@ def hub_at() -> Iterator[str]:
     server.shutdown()
 
 
+@pytest.fixture
+def local_hub(hub_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only hub that there is, and nothing is cached of it."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub_at)
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE",
+        hub_at + "/{repo_id}/resolve/{revision}/{filename}",
+    )
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(local_hub: None) -> None:
+    assert "cannot be reached" in refusal("silent/model")
+    assert Hub.asked == ["/silent/model/resolve/main/config.json"]
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -163,15 +184,7 @@ def hub_at() -> Iterator[str]:
         ("no such/model", "this is not an ID of the model hub. Expected OWNER/NAME"),
     ],
 )
-def test_what_the_hub_refuses(
-    name: str, said: str, hub_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub_at)
-    monkeypatch.setattr(
-        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE",
-        hub_at + "/{repo_id}/resolve/{revision}/{filename}",
-    )
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+def test_what_the_hub_refuses(name: str, said: str, local_hub: None) -> None:
     assert f"cannot load {name}: " in (whole := refusal(name))
     assert said in whole
     assert "\n" not in whole

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from huggingface_hub import hf_hub_download
+from huggingface_hub import (
+    get_hf_file_metadata,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
+    HfHubHTTPError,
     HFValidationError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
@@ -16,6 +22,8 @@ from huggingface_hub.errors import (
 
 from mondegreen.errors import VictimError
 
+CONFIG: Final = "config.json"
+PATIENCE: Final = 30.0  # s that the hub has to answer
 NEEDED: Final = "config.json, model.safetensors, preprocessor_config.json and the tokenizer's files"
 
 
@@ -31,7 +39,9 @@ def check_found(name: str, source: str, revision: str | None) -> None:
         VictimError: it is not, or may not be read, or neither can be known without a network.
     """
     try:
-        hf_hub_download(source, "config.json", revision=revision)
+        if not isinstance(try_to_load_from_cache(source, CONFIG, revision=revision), str):
+            _ask(source, revision)
+        hf_hub_download(source, CONFIG, revision=revision)
     except GatedRepoError:
         raise _refused(
             name,
@@ -64,6 +74,20 @@ def check_found(name: str, source: str, revision: str | None) -> None:
         ) from None
     except HFValidationError:
         raise _refused(name, "this is not an ID of the model hub. Expected OWNER/NAME") from None
+
+
+def _ask(source: str, revision: str | None) -> None:
+    """See that the hub answers, whatever it says: once, where a download tries for half a minute.
+
+    Raises:
+        LocalEntryNotFoundError: it does not.
+    """
+    try:
+        get_hf_file_metadata(hf_hub_url(source, CONFIG, revision=revision), timeout=PATIENCE)
+    except (HfHubHTTPError, HFValidationError):
+        return  # the download will say
+    except Exception as error:  # of the network, by one of several libraries
+        raise LocalEntryNotFoundError(str(error)) from error
 
 
 def _refused(name: str, why: str) -> VictimError:
