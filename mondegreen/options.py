@@ -29,7 +29,7 @@ HALF: Final = frozenset({"bfloat16", "float16"})
 DTYPE: Final = (
     "Floating type of weights and audio. bfloat16, float16: those are float32, but four of five"
     " passes of the search are in half precision, where that is near enough; otherwise refused."
-    " For the preset fast, outside rooms and for a target."
+    " For the preset fast, outside rooms and contexts, for a target."
 )
 STARTS_FROM: Final[Mapping[str, str]] = {"imperceptible": "carlini-wagner", "combined": "robust"}
 
@@ -98,6 +98,11 @@ class Options(Checked):
         description="full, or keep: leave alone the frequencies above the clip's own band, where"
         " speech from a telephone or an 8 kHz file is silent.",
     )
+    in_context: bool = Field(
+        default=False,
+        description="Of a passage: let the target take the place of its words in what all of the"
+        " recording, of up to 120 s, is heard as.",
+    )
     exact: bool = Field(
         default=False,
         description="Match case and punctuation too, not just the words of the target.",
@@ -142,6 +147,15 @@ class Options(Checked):
             raise ValueError("got snr and under_threshold, which are two bounds; choose one")
         return self
 
+    @model_validator(mode="after")
+    def _context_has_words(self) -> Self:
+        if self.in_context and (self.in_rooms or self.untargeted):
+            raise ValueError(
+                f"in_context is not for the method {self.method}; leave it out, or choose"
+                " imperceptible or carlini-wagner"
+            )
+        return self
+
     @property
     def normaliser(self) -> str:
         """The normaliser by which transcripts are compared; see `mondegreen.text`."""
@@ -155,7 +169,8 @@ class Options(Checked):
     @property
     def nearly(self) -> bool:
         """Whether the search may follow near passes; see `mondegreen.victims.near`."""
-        return self.preset == "fast" and not self.in_rooms and not self.untargeted
+        other = self.in_rooms or self.untargeted or self.in_context
+        return self.preset == "fast" and not other
 
     def check_dtype(self, dtype: str) -> None:
         """Refuse half precision where no pass is a near one.
@@ -165,8 +180,9 @@ class Options(Checked):
         """
         if dtype in HALF and not self.nearly:
             raise OptionError(
-                f"{dtype} is for searches by the preset fast, outside rooms and for a target, and"
-                f" this one is {self.method} by {self.preset}; use float32"
+                f"{dtype} is for searches by the preset fast for a target, neither in rooms nor in"
+                f" context, and this one is {self.method} by {self.preset}"
+                f"{', in context' if self.in_context else ''}; use float32"
             )
 
     @property

@@ -68,6 +68,20 @@ def units(text: str) -> list[str]:
     return "".join(apart).split()
 
 
+def places(text: str) -> list[tuple[int, int]]:
+    """Where each of the `units` of a text begins in it, and the place after its end.
+
+    >>> places("open  the door")
+    [(0, 4), (6, 9), (10, 14)]
+    """
+    found, end = [], 0
+    for unit in units(text):
+        begin = text.index(unit, end)
+        end = begin + len(unit)
+        found.append((begin, end))
+    return found
+
+
 def kind(unit: str) -> Kind:
     """What a unit is: a word, or a character that stands for a syllable or for a letter."""
     return _kind(unit[:1])

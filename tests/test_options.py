@@ -30,7 +30,7 @@ from mondegreen.runs.manifest import Attacked, item_identity
 OTHER: dict[str, Any] = {  # for each option, a value that is not its default
     **{"method": "carlini-wagner", "preset": "paper", "max_passes": 120, "under_threshold": 30.0},
     **{"band": "keep", "exact": True, "seed": 7, "max_clean_wer": 0.25},
-    **{"snr": 25.0, "min_wer": 0.75, "forbid": "door"},
+    **{"snr": 25.0, "min_wer": 0.75, "forbid": "door", "in_context": True},
 }
 ALONE = {"snr", "min_wer", "forbid"}  # of the method untargeted
 

@@ -55,7 +55,7 @@ def a_record(**changes: Any) -> dict[str, Any]:
         **{"verified": True, "stages": "s" * 64, "victim": "linear"},
         **{"method": "imperceptible", "preset": "fast", "max_passes": None, "seed": 0},
         **{"under_threshold": None, "band": "full", "exact": False, "max_clean_wer": 0.5},
-        **{"snr": None, "min_wer": 0.5, "forbid": None},
+        **{"snr": None, "min_wer": 0.5, "forbid": None, "in_context": False, "replaced": None},
         **{"wer_clean": 0.0, "wer_target": 0.0, "wer_original": 1.0, "understood": True},
         **{"passes": 500, "looks": 0, "first_match": 7, "found_at": 480, "stage": "last"},
         **{"interrupted": False, "seconds": 2.5, "bank": None, "air": None, "sample_rate": 16_000},
@@ -250,7 +250,7 @@ def test_nothing_that_an_attack_records_is_forgotten(tmp_path: Path) -> None:
 
 NO_NUMBERS = [None, "1", True, [], {}, float("nan"), float("inf"), -float("inf"), 10**400]
 TEXTS = {name for name, value in a_record().items() if isinstance(value, str)}
-MAYBE_TEXTS = {"bank", "key", "clip_sha256", "heard_whole"}
+MAYBE_TEXTS = {"bank", "key", "clip_sha256", "replaced", "heard_whole"}
 MAY_BE_NONE = {"text", "stage", "understood", "adversarial"}
 NOT_OF_ITS_TYPE = [
     *({name: 7} for name in sorted(TEXTS | MAYBE_TEXTS)),
@@ -290,7 +290,7 @@ def test_a_record_that_lacks_something_is_damaged(tmp_path: Path) -> None:
         write_item(tmp_path / name, {n: v for n, v in a_record().items() if n != name})
     whole = {entry.cells["key"] for entry in entries(tmp_path) if entry.record}
     later = {"pesq_c2", "zimtohrli", "zimtohrli_mos", "temporal", "others", "unmeasured"}
-    later |= {"clip_sha256", "passage", "heard_whole", "quality_in_rooms"}
+    later |= {"clip_sha256", "replaced", "passage", "heard_whole", "quality_in_rooms"}
     optional = {"key", "trail", "files", *later}
     assert whole == {"adversarial", *optional, *Options.model_fields}
 

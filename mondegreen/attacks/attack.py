@@ -219,6 +219,7 @@ class Attack:
             [None if c.start is None else c.around.placed(c.start.to(*here)) for c in clips],
             None if whole else [(one.begin, one.end) for one in around],
             whole_every(victim, setup.options),
+            [clip.context for clip in clips] if setup.options.in_context else None,
         )
 
     @property
@@ -335,6 +336,7 @@ class Attack:
             ),
             curve=tuple(trajectory.curve),
             clip_sha256=clip.hash,
+            replaced=clip.replaced,
             passage=(clip.excerpt.begin, clip.excerpt.end) if clip.excerpt else None,
             heard_whole=hear_whole(victim, clip, proven.adversarial),
             trail=tuple(waypoint.success for waypoint in waypoints),

@@ -15,8 +15,10 @@ from torch import Tensor
 
 from mondegreen.aim import Aim
 from mondegreen.attacks.recording import AudioPath, Recording, distinct_names
+from mondegreen.attacks.replacing import Replacing, context_of
 from mondegreen.attacks.result import Result
 from mondegreen.audio.band import band_of, is_narrow
+from mondegreen.audio.context import ALONE, Context
 from mondegreen.audio.passage import Excerpt
 from mondegreen.errors import AudioError, OptionError, TargetError
 from mondegreen.options import STARTS_FROM, Options
@@ -34,6 +36,7 @@ from mondegreen.text import (
 )
 from mondegreen.victims.away import symbols
 from mondegreen.victims.base import Victim
+from mondegreen.victims.guard import attackable
 
 Start = Result | str | PathLike[str]
 
@@ -47,15 +50,18 @@ class Clip:
 
     id: str  # the recording's name, numbered where two have the same
     path: Path  # the recording
-    target: str | None  # the phrase asked for; None: untargeted
+    # the phrase asked for, or in context all that is to be heard; None: untargeted
+    target: str | None
     aim: Aim  # what its transcript is to be
     spelled: str  # the phrase, or what is pushed away, as the victim would write it
     tokens: Tensor  # what the search scores it against: see `mondegreen.victims.away.symbols`
     clean: Tensor  # [T] float32 at the victim's rate, on the 16-bit grid; a passage alone
     excerpt: Excerpt | None  # the recording that it is a passage of; None: all of it is attacked
     around: Surroundings  # what frames over it see
-    transcript: str  # the victim's transcript of it
-    text: str | None  # what is said in it; None: not known
+    context: Context  # what the victim hears around it
+    replaced: str | None  # in context, the words that the phrase takes the place of
+    transcript: str  # the victim's transcript of it, in its context
+    text: str | None  # what is said in it; None: not known, as it is of a context
     start: Tensor | None  # [T] float32, the perturbation to start from; None: silence
     warnings: list[str]  # reasons to doubt that a result is reached, or means much
 
@@ -65,6 +71,8 @@ class Clip:
         digest = hashlib.sha256(self.around.audio.numpy().tobytes())
         digest.update(str((self.around.begin, self.around.end, self.around.loudest)).encode())
         digest.update(str(self.tokens.tolist()).encode())
+        for sound in (self.context.before, self.context.after):
+            digest.update(sound.numpy().tobytes())
         return digest.hexdigest()
 
     @property
@@ -130,14 +138,24 @@ def _prepared(
         if excerpt
         else Surroundings(clean, 0, len(clean))
     )
-    transcript = victim.transcribe(clean)
+    context, parts, phrase = ALONE, None, target
+    if options.in_context and excerpt is not None:
+        context = context_of(excerpt, victim.sample_rate)
+    heard = context.around(clean)
+    transcript = victim.transcribe(heard)
+    if context is not ALONE and target is not None:
+        parts = Replacing.of(victim, context, clean, transcript)
+        target, text = parts.by(target, options.exact), None
     aim = Aim.of(options, target, text or transcript if target is None else transcript)
     if target is None:
         _check_losable(aim, transcript)
-    spelled = _spelled(target, transcript, options)
-    tokens = symbols(victim, spelled, aim, len(clean))
+    spelled = _spelled(target, transcript, options.exact or parts is not None)
+    if parts is None:
+        tokens = symbols(victim, spelled, aim, len(clean))
+    else:
+        tokens = attackable(victim).encode_long(spelled, heard)
     seconds = len(clean) / victim.sample_rate
-    warnings = [] if target is None else _warnings(target, seconds, aim.met(transcript))
+    warnings = [] if phrase is None else _warnings(phrase, seconds, aim.met(transcript))
     if options.band == "full":
         warnings += _of_band(clean, victim.sample_rate)
     place = (excerpt.begin, excerpt.end) if excerpt else None
@@ -152,6 +170,8 @@ def _prepared(
         clean=clean,
         excerpt=excerpt,
         around=around,
+        context=context,
+        replaced=parts.replaced if parts else None,
         transcript=transcript,
         text=text,
         start=begins,
@@ -173,11 +193,11 @@ def _check_aim(options: Options, target: str | None) -> None:
         )
 
 
-def _spelled(target: str | None, transcript: str, options: Options) -> str:
-    """What the search scores, as the victim would write it."""
+def _spelled(target: str | None, transcript: str, written: bool) -> str:
+    """What the search scores, as the victim would write it; a target may be written so already."""
     if target is None:
         return transcript
-    return target if options.exact else as_sentence(target)
+    return target if written else as_sentence(target)
 
 
 def _check_losable(aim: Aim, transcript: str) -> None:
@@ -205,9 +225,14 @@ def _delta_of(
     """The perturbation of an earlier success on the same clip, with the same target and victim."""
     earlier = start if isinstance(start, Result) else read_item(start)
     record, method = earlier.record, STARTS_FROM[options.method]
-    found = {"method": record.options.method, "victim": record.victim, "target": record.target}
-    expected = {"method": method, "victim": victim.name, "target": target}
+    found: dict[str, object] = {
+        "method": record.options.method,
+        "victim": record.victim,
+        "target": record.target,
+    }
+    expected: dict[str, object] = {"method": method, "victim": victim.name, "target": target}
     found["band"], expected["band"] = record.options.band, options.band
+    found["in_context"], expected["in_context"] = record.options.in_context, options.in_context
     for name, value in expected.items():
         if found[name] != value:
             raise OptionError(

@@ -51,11 +51,11 @@ def verify(
     """
     recogniser = guarded(recogniser)
     aim = Aim(target, None, normaliser)
-    return _heard(recogniser, load(path, recogniser.sample_rate), aim)
+    return _heard(recogniser, torch.from_numpy(load(path, recogniser.sample_rate)), aim)
 
 
-def _heard(recogniser: Recogniser, audio: NDArray[np.float32], aim: Aim) -> Proof:
-    transcript = recogniser.transcribe(torch.from_numpy(audio))
+def _heard(recogniser: Recogniser, audio: Tensor, aim: Aim) -> Proof:
+    transcript = recogniser.transcribe(audio)
     return Proof(transcript, matched=aim.met(transcript))
 
 
@@ -155,10 +155,12 @@ def bound_excess(
 def hear_whole(victim: Victim, clip: Clip, adversarial: NDArray[np.float32]) -> str | None:
     """What all of a recording is heard as, once its passage is the adversarial one.
 
-    None where that is the passage, or longer than a clip may be, or not taken by the victim: no
-    claim depends on it, so that nothing that happens here costs the result.
+    None where that is the passage, or heard already, or longer than a clip may be, or not taken by
+    the victim: no claim depends on it, so that nothing that happens here costs the result.
     """
-    if clip.excerpt is None or len(clip.excerpt.whole) > MAX_SECONDS * victim.sample_rate:
+    if clip.excerpt is None or clip.replaced is not None:
+        return None
+    if len(clip.excerpt.whole) > MAX_SECONDS * victim.sample_rate:
         return None
     whole = torch.from_numpy(clip.excerpt.replaced(adversarial)).float() / FULL_SCALE
     try:
@@ -223,10 +225,11 @@ def _first_of_the_largest(values: Sequence[float]) -> int:
 
 
 def from_file(victim: Victim, clip: Clip, delta: Tensor) -> tuple[NDArray[np.float32], Proof]:
-    """Encode x + δ as the file that is saved, decode it, and transcribe that.
+    """Encode x + δ as the file that is saved, decode it, and transcribe that; see `Clip.context`.
 
     In memory, because a proof must not depend on a disk: `Result.write` reads the saved file back
     and compares it with what was proved here.
     """
     adversarial = written((clip.clean.to(delta.dtype) + delta.cpu()).numpy(), victim.sample_rate)
-    return adversarial, _heard(victim, adversarial, clip.aim)
+    heard = clip.context.around(torch.from_numpy(adversarial))
+    return adversarial, _heard(victim, heard, clip.aim)

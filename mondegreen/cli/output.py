@@ -277,8 +277,11 @@ def _passage(record: Record) -> dict[str, str]:
     if record.where is None:
         return {}
     begin, end = record.where
+    place = f"{begin:.2f} s to {end:.2f} s"
+    if record.replaced is not None:
+        return {"passage": f"{place}, in its context, in place of {record.replaced!r}"}
     heard = "not taken" if record.heard_whole is None else record.heard_whole or "(nothing)"
-    return {"passage": f"{begin:.2f} s to {end:.2f} s", "whole heard as": heard}
+    return {"passage": place, "whole heard as": heard}
 
 
 def survival_fields(survival: Survival, clean: Survival | None, air: Air | None) -> dict[str, str]:

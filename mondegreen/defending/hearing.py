@@ -115,7 +115,8 @@ def _heard(item: Item, recogniser: Recogniser, defence: Defence) -> Heard:
             f"{item.record.id} was attacked without a target, and defences are judged by targets."
             " Expected the results of another method."
         )
-    record, sounds = item.record, (_sound(item.clean), _sound(item.adversarial))
+    record, files = item.record, (item.clean, item.adversarial)
+    sounds = tuple(_sound(item.as_heard(file)) for file in files)
     clean, adversarial = (tuple(_transcripts(recogniser, sound, defence)) for sound in sounds)
     seconds = len(sounds[0]) / record.sample_rate
     scores: list[float | None] = [None, None]

@@ -18,6 +18,7 @@ from mondegreen.air.rooms.bank import RoomBank
 from mondegreen.air.rooms.responses import Response
 from mondegreen.air.transformations import Draws
 from mondegreen.audio.batch import quantise
+from mondegreen.audio.context import ALONE, Context
 from mondegreen.judging.checks import Count, Leak, Repetition
 from mondegreen.options import Options
 from mondegreen.psychoacoustics.threshold import MaskingThreshold, masking_threshold
@@ -36,6 +37,7 @@ class Case:
     options: Options  # of the attack
     # power of the loudest bin of the recording that the clip is a passage of; 0: it is all of it
     loudest: float = 0.0
+    context: Context = ALONE  # what the victim hears around it
 
     def threshold(self, like: Tensor, sample_rate: int) -> MaskingThreshold:
         """The masking threshold in the frames within the clip, of the type of a tensor."""
@@ -45,12 +47,13 @@ class Case:
     def succeeds(self, recogniser: Recogniser, delta: Tensor) -> bool:
         """Whether x + δ, as a 16-bit file holds it, is transcribed as was aimed for."""
         sound = quantise(self.clean.double() + delta.cpu().double())
-        return self.aim.met(recogniser.transcribe(sound.float()))
+        return self.aim.met(recogniser.transcribe(self.context.around(sound.float())))
 
     def score(self, victim: Victim, sound: Tensor) -> Score:
         """One forward pass on a sound [T] on the victim's device, for this aim."""
-        lengths = torch.tensor([len(sound)], device=sound.device)
-        return aimed(victim, self.options).score(sound[None], lengths, [self.tokens])
+        heard = self.context.around(sound)
+        lengths = torch.tensor([len(heard)], device=heard.device)
+        return aimed(victim, self.options).score(heard[None], lengths, [self.tokens])
 
 
 DRAWS: Final = 5  # of noise, for each clip and kind
@@ -74,7 +77,8 @@ def repetition(victim: Victim, case: Case) -> Repetition:
 
     The saved sound lies where a little changes the words; the clean one, where the loss is large.
     """
-    saved, clean = case.clean + case.delta, case.clean.to(victim.device, victim.dtype)
+    clean = case.clean.to(victim.device, victim.dtype)
+    saved = case.context.around(case.clean + case.delta)
     with torch.no_grad():
         heard, again = (victim.transcribe(saved) for _ in range(2))
         loss, after = (float(case.score(victim, clean).loss) for _ in range(2))

@@ -14,9 +14,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mondegreen.aim import Aim
 from mondegreen.air.noises import settled
 from mondegreen.air.rooms.bank import RoomBank, Split
@@ -32,7 +29,7 @@ from mondegreen.measures.transfer import Transfer, transfer
 from mondegreen.names import EMBEDDED
 from mondegreen.plugins import VICTIMS, plugins
 from mondegreen.reading import is_file, is_folder
-from mondegreen.results.item import is_item, read_item
+from mondegreen.results.item import Item, is_item, read_item
 from mondegreen.results.record import InRooms, QualityInRooms, Record, Survival
 from mondegreen.text import given_target
 from mondegreen.victims.base import Recogniser
@@ -124,7 +121,12 @@ def evaluate(
     """
     recogniser, others = guarded(recogniser), [guarded(other) for other in others]
     rate = recogniser.sample_rate
-    audio, clean, known = _read(Path(sound), rate)
+    item = _read(Path(sound), rate)
+    known = None if item is None else item.record
+    if item is None:
+        audio, clean = load(sound, rate), None
+    else:
+        audio, clean = item.as_heard(item.adversarial), item.as_heard(item.clean)
     happens = settled(air_for(known, air), rate) if in_rooms else None
     if happens is not None and bank is None:
         bank = default_bank(rate, preset=happens.rooms)
@@ -140,7 +142,7 @@ def evaluate(
     heard = [] if rooms is None else survival(recogniser, sounds, aim, rooms, on_room, happens)
     hear_with = partial(transfer, sound=audio, clean=clean, sample_rate=rate, aim=aim)
     whole = rooms is not None and heard[0].rooms.count == len(rooms.rooms)
-    measured = _measured(audio, clean, rate, rooms, on_measured) if rooms and whole else None
+    measured = _measured(item, rooms, on_measured) if item and rooms and whole else None
     alone = hear_with(recogniser) if rooms is None else None
     transfers, failures = _each(others, hear_with, on_other)
     return Evaluation(
@@ -251,15 +253,12 @@ def _each(
 
 
 def _measured(
-    audio: NDArray[np.float32],
-    clean: NDArray[np.float32] | None,
-    rate: int,
-    rooms: Split,
-    on_room: Callable[[int, int], object],
+    item: Item, rooms: Split, on_room: Callable[[int, int], object]
 ) -> QualityInRooms | None:
-    """How audible the change is in the rooms; None: no clean clip, or interrupted at once."""
+    """How audible the change is in the rooms, of a passage alone; None: interrupted at once."""
+    what = item.clean, item.adversarial, item.record.sample_rate
     with suppress(KeyboardInterrupt):
-        return None if clean is None else quality_in_rooms(clean, audio, rate, rooms, on_room)
+        return quality_in_rooms(*what, rooms, on_room)
     return None
 
 
@@ -285,16 +284,14 @@ def _leaks(known: Record | None, bank: RoomBank, split: str) -> list[str]:
     return []
 
 
-def _read(
-    path: Path, sample_rate: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, Record | None]:
-    """The sound, and of an item the clean clip and the record."""
-    if is_item(path):
-        item = read_item(path)
-        if item.record.sample_rate != sample_rate:
-            raise OptionError(
-                f"{path} is of {item.record.sample_rate} Hz, the recogniser of {sample_rate} Hz."
-                " Choose one of the same rate."
-            )
-        return item.adversarial, item.clean, item.record
-    return load(path, sample_rate), None, None
+def _read(path: Path, sample_rate: int) -> Item | None:
+    """An item; None: it is any other recording."""
+    if not is_item(path):
+        return None
+    item = read_item(path)
+    if item.record.sample_rate != sample_rate:
+        raise OptionError(
+            f"{path} is of {item.record.sample_rate} Hz, the recogniser of {sample_rate} Hz."
+            " Choose one of the same rate."
+        )
+    return item

@@ -161,7 +161,8 @@ def _any_of(outcomes: Iterable[tuple[Goal, bool]]) -> dict[Goal, bool]:
 
 def _is_heard(recogniser: Recogniser, example: Example) -> bool:
     record = example.record
-    sound = read_item(example.folder).adversarial
+    item = read_item(example.folder)
+    sound = item.as_heard(item.adversarial)
     return transcribe(recogniser, sound, record.sample_rate, record.aim).matched
 
 

@@ -6,8 +6,9 @@ transcribed as loud as it was recorded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -23,7 +24,7 @@ from mondegreen.audio.pcm import resample
 from mondegreen.errors import AudioError
 from mondegreen.measures.quality import measure
 from mondegreen.measures.transfer import Transcribed, transcribe
-from mondegreen.results.item import Item, read_item
+from mondegreen.results.item import read_item
 from mondegreen.results.record import Quality
 from mondegreen.text import WordErrors, word_errors
 from mondegreen.victims.base import Recogniser
@@ -104,8 +105,13 @@ def score(
     recogniser, item = guarded(recogniser), read_item(result)
     record = item.record
     aim = record.aim
-    played = [cut for path in recordings for cut in _cuts(path, item, item.adversarial, item.clean)]
-    aside = [] if clean is None else _cuts(clean, item, item.clean, item.adversarial)
+    files = {
+        "adversarial file": item.as_heard(item.adversarial),
+        "clean clip": item.as_heard(item.clean),
+    }
+    cuts_of = partial(_cuts, rate=record.sample_rate, files=files)
+    played = [cut for path in recordings for cut in cuts_of(path, "adversarial file")]
+    aside = [] if clean is None else cuts_of(clean, "clean clip")
     takes = []
     for number, cut in enumerate((*played, *aside), 1):
         takes.append(_heard(recogniser, cut, aim))
@@ -138,10 +144,11 @@ def score(
 
 
 def _cuts(
-    path: Path, item: Item, file: NDArray[np.float32], other: NDArray[np.float32]
+    path: Path, asked: str, rate: int, files: Mapping[str, NDArray[np.float32]]
 ) -> list[_Cut]:
-    """Every take of a file in a recording, in the order of time; `other` is what it may be."""
-    rate = item.record.sample_rate
+    """Every take of one of two files in a recording, in the order of time."""
+    file, (there,) = files[asked], files.keys() - {asked}
+    other = files[there]
     recorded = read_recorded(path)
     sound = resample(recorded.audio.astype(np.float32), recorded.sample_rate, rate).astype(float)
     played = file.astype(float)
@@ -154,8 +161,6 @@ def _cuts(
         )
     for place in places:
         if 1 - explained(sound, place, other.astype(float), rate) < OTHER * (1 - place.explained):
-            which = ("adversarial file", "clean clip")
-            asked, there = which if file is item.adversarial else which[::-1]
             raise AudioError(
                 f"{recorded.name} has the {there} at {place.offset / rate:.1f} s, expected the"
                 f" {asked}. Check which file was played."

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mondegreen.air.rooms.bank import RoomBank
+from mondegreen.audio.context import ALONE, Context
 from mondegreen.errors import MondegreenError, OptionError
 from mondegreen.judging.controls import Case
 from mondegreen.options import Options
@@ -22,6 +23,7 @@ from mondegreen.results.record import Record
 from mondegreen.search.presets import Stages, stages_for
 from mondegreen.victims.away import symbols
 from mondegreen.victims.base import Victim
+from mondegreen.victims.guard import attackable
 
 Folder = str | PathLike[str]
 Goal = tuple[str, str]  # the clip's id and, in words, as what it is to be heard
@@ -138,7 +140,7 @@ def _read(
 def _check_spelling(victim: Victim, item: Item) -> None:
     """Refuse an item of this recogniser whose phrase it cannot write."""
     if item.record.victim == victim.name:
-        _symbols(victim, item.record, len(item.delta))
+        _symbols(victim, item)
 
 
 def _check_victim(victim: Victim, items: Sequence[Example]) -> None:
@@ -179,12 +181,17 @@ def _draw(victim: Victim, items: Sequence[Example], count: int, seed: int) -> li
 def _drawn(victim: Victim, example: Example) -> Drawn:
     item, record = read_item(example.folder), example.record
     clean, delta = torch.from_numpy(item.clean), torch.from_numpy(item.delta)
-    tokens = _symbols(victim, record, len(clean))
     excerpt = item.excerpt()
     loudest = 0.0 if excerpt is None else Surroundings.of(excerpt, victim.sample_rate).loudest
-    return Drawn(record, Case(clean, delta, record.aim, tokens, record.options, loudest))
+    context = ALONE if excerpt is None or record.replaced is None else Context.of(excerpt)
+    what = clean, delta, record.aim, _symbols(victim, item), record.options, loudest, context
+    return Drawn(record, Case(*what))
 
 
-def _symbols(victim: Victim, record: Record, length: int) -> Tensor:
+def _symbols(victim: Victim, item: Item) -> Tensor:
     """What the attack scored a clip against."""
-    return symbols(victim, record.spelled, record.aim, length)
+    record = item.record
+    if record.replaced is not None:
+        heard = torch.from_numpy(item.as_heard(item.clean))
+        return attackable(victim).encode_long(record.spelled, heard)
+    return symbols(victim, record.spelled, record.aim, len(item.clean))

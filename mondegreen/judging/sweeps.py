@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from mondegreen.audio.context import ALONE
 from mondegreen.audio.pcm import FULL_SCALE
 from mondegreen.judging.controls import Case
 from mondegreen.search.loop import Search
@@ -35,7 +36,10 @@ def passes_to_success(
     """
     clean = case.clean.to(victim.device, victim.dtype)
     threshold = case.threshold(clean, victim.sample_rate)
-    search = Search(aimed(victim, case.options), [clean], [case.tokens], threshold)
+    contexts = None if case.context is ALONE else [case.context]
+    search = Search(
+        aimed(victim, case.options), [clean], [case.tokens], threshold, contexts=contexts
+    )
     for progress in search.run(stages):
         (trajectory,) = search.trajectories
         on_pass(trajectory.passes)

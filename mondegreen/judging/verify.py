@@ -133,7 +133,8 @@ def _alone(folder: Path, recogniser: Recogniser, bank: RoomBank | None, check: C
     try:
         item = read_item(folder)
         check(item.record)
-        record, transcript = item.record, recogniser.transcribe(torch.from_numpy(item.adversarial))
+        record, sound = item.record, item.as_heard(item.adversarial)
+        transcript = recogniser.transcribe(torch.from_numpy(sound))
         if bank is not None and record.bank is not None:
             verified = _survives(item, recogniser, bank)
         else:
@@ -225,6 +226,8 @@ def _check_way(
         )
     if batch is not None and record.options.untargeted:
         raise OptionError("Untargeted results are transcribed one by one: leave out --batch.")
+    if batch is not None and record.replaced is not None:
+        raise OptionError("Passages in context are transcribed one by one: leave out --batch.")
     if record.bank is None:
         return
     if batch is not None:

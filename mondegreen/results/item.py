@@ -42,6 +42,18 @@ class Item:
         """[T] the clip on the 16-bit grid."""
         return self.adversarial - self.delta
 
+    def as_heard(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The clean or the adversarial clip as the recogniser hears it: in context, with the rest.
+
+        Raises:
+            AudioError: the saved file cannot be read.
+        """
+        excerpt = None if self.record.replaced is None else self.excerpt()
+        if excerpt is None:
+            return sound
+        whole: NDArray[np.float32] = (excerpt.replaced(sound) / FULL_SCALE).astype(np.float32)
+        return whole
+
     def excerpt(self) -> Excerpt | None:
         """The clip as a passage of the recording, which is read now; None: it is all of it.
 

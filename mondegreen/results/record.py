@@ -203,7 +203,8 @@ class Record:
 
     id: str  # name of the clip
     audio: str  # path of the clean recording
-    target: str | None  # the phrase asked for; None: untargeted
+    # the phrase asked for, or in context all that was to be heard; None: untargeted
+    target: str | None
     # the phrase, as the victim was made to write it; untargeted: what was pushed away
     spelled: str
     text: str | None  # what is said in the clip; None: not known
@@ -246,10 +247,14 @@ class Record:
     # SHA-256 of what was attacked: the clip's samples, those around them, and what they were to be
     # heard as; two results that have it in common are of one clip. None: not known
     clip_sha256: str | None = None
+    # in context, the words of `heard_clean` that the phrase took the place of: transcripts and
+    # targets are then of all of the file. None: of the passage alone
+    replaced: str | None = None
     # the first sample of the saved file that was attacked, and the one after the last; all above is
-    # of that passage alone. None: all of it was, like the next
+    # of that passage alone, but for what is heard in context. None: all of it was, like the next
     passage: tuple[Count, Count] | None = None
-    heard_whole: str | None = None  # the transcript of all of the saved file; None: not taken
+    # the transcript of all of the saved file; None: not taken, or in context, where it is `heard`
+    heard_whole: str | None = None
     # how audible the change may be in the bank's test rooms; None: not measured, or a method
     # without rooms
     quality_in_rooms: QualityInRooms | None = None
@@ -360,7 +365,8 @@ def _known(numbers: Mapping[str, float | None]) -> dict[str, float]:
 
 
 LAST: Final = (
-    *("clean", "curve", "key", "clip_sha256", "passage", "heard_whole", "quality_in_rooms"),
+    *("clean", "curve", "key", "clip_sha256", "replaced", "passage", "heard_whole"),
+    "quality_in_rooms",
     *("trail", "files"),
 )
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from mondegreen.audio.batch import pad
+from mondegreen.audio.context import Context
 from mondegreen.psychoacoustics.threshold import MaskingThreshold
 from mondegreen.search.ceiling import fullness
 from mondegreen.search.nonfinite import STUCK
@@ -56,6 +57,7 @@ class Search:
             the one after the last; None: all of all clips.
         whole_every: every how many steps the victim hears the sounds whole, so that a success is
             one; the others are near passes (see `mondegreen.victims.near`).
+        contexts: of each clip, what the victim hears around what may be changed; None: nothing.
     """
 
     def __init__(
@@ -68,8 +70,9 @@ class Search:
         starts: Sequence[Tensor | None] | None = None,
         passages: Sequence[tuple[int, int]] | None = None,
         whole_every: int = 1,
+        contexts: Sequence[Context] | None = None,
     ) -> None:
-        self.scorer = Scorer(victim, list(targets), seed, passages, whole_every)
+        self.scorer = Scorer(victim, list(targets), seed, passages, whole_every, contexts)
         self.threshold = threshold
         self.audio, self.lengths = pad(clips)
         own = passages or [(0, len(clip)) for clip in clips]

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from mondegreen.air.transformations import Draws, apply
 from mondegreen.audio.batch import quantise, without_padding
+from mondegreen.audio.context import Context
 from mondegreen.search.stage import Expectation
 from mondegreen.search.state import Batch
 from mondegreen.victims.base import Score, Victim
@@ -44,6 +46,7 @@ class Scorer:
             of all clips.
         whole_every: every how many steps sounds are heard whole; the others are near passes. What
             meets a transformation is always heard whole.
+        contexts: of each clip, what is heard around it; None: nothing of any.
     """
 
     def __init__(
@@ -53,9 +56,11 @@ class Scorer:
         seed: int,
         passages: Sequence[tuple[int, int]] | None = None,
         whole_every: int = 1,
+        contexts: Sequence[Context] | None = None,
     ) -> None:
         self.victim, self.targets, self.seed, self.passages = victim, targets, seed, passages
-        self.whole_every = whole_every
+        self.whole_every, self.contexts = whole_every, contexts
+        self._longer = Remembered(self._with_contexts)
         self._own, self._half = has_near_pass(victim), half_of(victim)
         self._layout, self._places = Remembered(self._repeated), Remembered(self._placed)
         self._known, self._nearby = Remembered(Tensor.cpu), Remembered(self._cut, latest=1)
@@ -136,10 +141,16 @@ class Scorer:
 
     def _heard(self, sound: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """What is heard of sounds [A, T], each from its first sample on, and its lengths [A]."""
-        if self.passages is None:
-            return sound, batch.lengths
-        _, lengths = self._places(batch.index, batch.lengths)
-        return self._cut(sound, batch.index, batch.lengths), lengths
+        heard, lengths = self._cut(sound, batch.index, batch.lengths), batch.lengths
+        if self.passages is not None:
+            _, lengths = self._places(batch.index, batch.lengths)
+        if self.contexts is None:
+            return heard, lengths
+        around, longer = self._longer(batch.index, lengths)
+        rows = [
+            context.around(row[:own]) for row, (context, own) in zip(heard, around, strict=True)
+        ]
+        return pad_sequence(rows, batch_first=True), longer
 
     def _cut(self, sound: Tensor, index: Tensor, lengths: Tensor) -> Tensor:
         """What is heard of sounds [A, T] of clips [A] that are `lengths` [A] long."""
@@ -155,6 +166,16 @@ class Scorer:
         begin, heard = own[:, :1], own[:, 1] - own[:, 0]
         steps = torch.arange(int(heard.max()), device=lengths.device)
         return torch.minimum(begin + steps, own[:, 1:] - 1), heard
+
+    def _with_contexts(
+        self, index: Tensor, lengths: Tensor
+    ) -> tuple[list[tuple[Context, int]], Tensor]:
+        """Each clip's context and own length, and the lengths of both together, [A]."""
+        assert self.contexts is not None
+        around = [
+            (self.contexts[b], own) for b, own in zip(index.tolist(), lengths.tolist(), strict=True)
+        ]
+        return around, lengths.new_tensor([len(context) + own for context, own in around])
 
     def _repeated(
         self, index: Tensor, lengths: Tensor, count: int

@@ -63,7 +63,7 @@ def guarded(recogniser: Recogniser, who: str | None = None) -> Recogniser:
     return GuardedVictim(recogniser, who) if victim else Guarded(recogniser, who)
 
 
-def attackable(recogniser: Recogniser, who: str | None = None) -> Victim:
+def attackable(recogniser: Recogniser, who: str | None = None) -> GuardedVictim:
     """A recogniser behind the border, if it can be attacked; arguments and errors as `guarded`."""
     found = guarded(recogniser, who)
     if isinstance(found, GuardedVictim):
@@ -172,12 +172,25 @@ class GuardedVictim(Guarded):
 
     def encode(self, target: str, length: int) -> Tensor:
         """The symbols of a target; see `Victim.encode`."""
-        symbols = self._call("encode", target, length)
+        return self._symbols("encode", target, length)
+
+    def encode_long(self, target: str, audio: Tensor) -> Tensor:
+        """The symbols of a target for a sound [T] that may be longer than can be heard at once.
+
+        A victim has such a method of its own if it hears window by window: the target is then what
+        all windows say together, and may differ from what they say now in one of them.
+        """
+        if not hasattr(type(self.bare), "encode_long"):
+            return self.encode(target, len(audio))
+        return self._symbols("encode_long", target, audio)
+
+    def _symbols(self, method: str, *given: object) -> Tensor:
+        symbols = self._call(method, *given)
         expected = "expected a tensor [N] of torch.int64, N > 0"
         if not isinstance(symbols, Tensor) or symbols.dtype != torch.int64:
-            self._refuse("encode", f"returned {_described(symbols)}, {expected}")
+            self._refuse(method, f"returned {_described(symbols)}, {expected}")
         if symbols.ndim != 1 or not len(symbols):
-            self._refuse("encode", f"returned {_described(symbols)}, {expected}")
+            self._refuse(method, f"returned {_described(symbols)}, {expected}")
         return symbols
 
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:

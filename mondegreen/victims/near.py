@@ -80,8 +80,8 @@ class Nearness:
 def whole_every(victim: Victim, options: Options) -> int:
     """Every how many steps an attack hears its sounds whole; the others are near passes.
 
-    The paper's method is left as it is. In rooms no two steps hear sounds that are near, and an
-    untargeted search needs a transcript anyway.
+    The paper's method is left as it is. In rooms no two steps hear sounds that are near, an
+    untargeted search needs a transcript anyway, and a context leaves no rest of a window.
 
     Raises:
         OptionError: the victim is to be searched in half precision, and so is none of these.

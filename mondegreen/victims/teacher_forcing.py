@@ -68,9 +68,17 @@ class TeacherForcing:
             barred: [2, V], added to the logits: 0, or -inf for symbols that generation never
                 chooses at the first place (row 0) or later (row 1).
         """
-        logits = logits + barred[(self._place > 0).long()]
+        logits = logits + self.barred(barred)
+        return self.judged(logits, logits.argmax(-1))
+
+    def barred(self, barred: Tensor) -> Tensor:
+        """[S, V] what `score` adds to the logits."""
+        return barred[(self._place > 0).long()]
+
+    def judged(self, logits: Tensor, chosen: Tensor) -> Score:
+        """Loss and match of each target, by the symbols [S] that generation chooses."""
         nats = F.cross_entropy(logits, self._labels, reduction="none")
-        wrong = logits.argmax(-1) != self._labels
+        wrong = chosen != self._labels
         clips = len(self.inputs)
         loss = nats.new_zeros(clips).index_add(0, self._row, nats)
         mistakes = self._labels.new_zeros(clips).index_add(0, self._row, wrong.long())

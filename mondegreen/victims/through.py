@@ -159,6 +159,12 @@ class ThroughVictim(Through):
         symbols: Tensor = self.recogniser.encode(target, length)
         return symbols
 
+    def encode_long(self, target: str, audio: Tensor) -> Tensor:
+        """Of what comes out of the real links; see `mondegreen.victims.guard.GuardedVictim`."""
+        heard = self.heard(audio, self.draws_of(audio))
+        symbols: Tensor = self.recogniser.encode_long(target, heard)
+        return symbols
+
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
         """The mean loss over draws of the twins, and whether all draws match; see `Victim.score`.
 

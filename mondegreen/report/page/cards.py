@@ -177,7 +177,9 @@ def _passage(record: Record | None) -> str:
     if record is None or record.where is None:
         return ""
     begin, end = record.where
-    return f"Only the passage from {begin:.2f} s to {end:.2f} s of the recording was attacked."
+    heard = "" if record.replaced is None else ", and heard in its context"
+    place = f"from {begin:.2f} s to {end:.2f} s of the recording"
+    return f"Only the passage {place} was attacked{heard}."
 
 
 def _rooms(record: Record | None) -> str:

@@ -24,7 +24,9 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from mondegreen.errors import TargetError, VictimError, reason
 from mondegreen.victims.base import Score
+from mondegreen.victims.batching import Remembered
 from mondegreen.victims.families.seq2seq import Seq2Seq
+from mondegreen.victims.families.whisper_long import LongForm
 from mondegreen.victims.families.whisper_near import Beginning
 from mondegreen.victims.tokens.generation import GREEDY, longest, refuse_other_settings
 
@@ -56,6 +58,16 @@ class Whisper(Seq2Seq):
         # without a cache, the decoder reads its positions to see whether several texts share a row
         self._unused = EncoderDecoderCache(DynamicCache(), DynamicCache())
         self._beginning = Beginning(model, self.frontend, self._unused)
+        self._long = LongForm(
+            model,
+            self.frontend,
+            self._vocabulary,
+            self.generation,
+            self.room,
+            self._heard_long,
+            self._unused,
+        )
+        self._longer = Remembered(self._beyond)
 
     def encode(self, target: str, length: int) -> Tensor:
         """Tokens of `target` as the model writes it, and the end; see `Victim.encode`."""
@@ -63,8 +75,22 @@ class Whisper(Seq2Seq):
             raise TargetError(self._too_long(length))
         return self._tokens(target)
 
+    def encode_long(self, target: str, audio: Tensor) -> Tensor:
+        """See `mondegreen.victims.guard.GuardedVictim`, and `LongForm.encode`; audio [T]."""
+        if len(audio) <= self.window:
+            return self.encode(target, len(audio))
+        return self._long.encode(target, audio)
+
     def score(self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor]) -> Score:
-        """Teacher-forced loss, and whether the greedy decode is the target; see `Victim.score`."""
+        """Teacher-forced loss, and whether the greedy decode is the target; see `Victim.score`.
+
+        Of more than a window, and with a target of `encode_long`: in a window of the long form.
+        """
+        longer = self._longer(lengths)
+        if len(longer) == len(lengths):
+            return self._long.score(audio.to(self.dtype), list(longer.values()), targets)
+        if longer:
+            return self._score_apart(audio, lengths, targets, list(longer))
         features, _ = self.frontend(audio.to(self.dtype), lengths)
         forced = self._forced(*targets)
         hidden = self.model.model(
@@ -74,6 +100,23 @@ class Whisper(Seq2Seq):
             use_cache=False,
         ).last_hidden_state
         return forced.score(self.model.proj_out(forced.predicting(hidden)), self._barred)
+
+    def _score_apart(
+        self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor], longer: list[int]
+    ) -> Score:
+        """Scores of a batch of which some rows are longer than a window."""
+        others = [row for row in range(len(lengths)) if row not in longer]
+        own = [
+            self.score(audio[rows], lengths[rows], [targets[row] for row in rows])
+            for rows in (longer, others)
+        ]
+        order = torch.tensor([*longer, *others], device=audio.device).argsort()
+        loss, matched = (torch.cat([getattr(one, of) for one in own]) for of in ("loss", "matched"))
+        return Score(loss[order], matched[order])
+
+    def _beyond(self, lengths: Tensor) -> dict[int, int]:
+        """The lengths of those rows that are longer than a window."""
+        return {row: n for row, n in enumerate(lengths.tolist()) if n > self.window}
 
     def score_near(
         self, audio: Tensor, lengths: Tensor, targets: Sequence[Tensor], near: Tensor
@@ -92,10 +135,20 @@ class Whisper(Seq2Seq):
         """
         if audio.shape[-1] <= self.window:
             return super().transcribe(audio)
-        return self._long_form(audio)
+        return self._vocabulary.decode(self._long_form(audio)[0].tolist())
+
+    def _heard_long(self, audio: Tensor) -> tuple[list[dict[str, Any]], list[int]]:
+        """The segments of a recording [T], and the first frame of each of its windows."""
+        begins: list[int] = []
+
+        def note(progress: Tensor) -> None:
+            begins.append(int(progress[0, 0]))
+
+        found = self._long_form(audio, return_segments=True, monitor_progress=note)
+        return found["segments"][0], begins
 
     @torch.no_grad()
-    def _long_form(self, audio: Tensor) -> str:
+    def _long_form(self, audio: Tensor, **asked: Any) -> Any:
         inputs = self.processor.feature_extractor(
             audio.numpy(),
             sampling_rate=self.sample_rate,
@@ -105,10 +158,8 @@ class Whisper(Seq2Seq):
             return_tensors="pt",
         )
         settings = self._by | {"return_timestamps": True}
-        ids = self.model.generate(
-            **inputs.to(self.device, self.dtype), **settings, **GREEDY, num_beams=self.beams
-        )
-        return self._vocabulary.decode(ids[0].tolist())
+        inputs = inputs.to(self.device, self.dtype)
+        return self.model.generate(**inputs, **settings, **GREEDY, num_beams=self.beams, **asked)
 
     @torch.no_grad()
     def _prompt(self, settings: dict[str, Any]) -> list[int]:

@@ -45,26 +45,32 @@ class WhisperMel(Frontend):
         """See `Frontend.extract`."""
         return self.beginning(audio, lengths, self.samples // self.hop)
 
+    def whole(self, audio: Tensor) -> Tensor:
+        """Features of a sound [T] of any length, as it is, [mels, T // hop]."""
+        frames = len(audio) // self.hop
+        return self._log_mel(_spectra(audio[None], self.window, self.hop, frames))[0]
+
     def beginning(self, audio: Tensor, lengths: Tensor, frames: int) -> Tensor:
         """The first `frames` of the features, [B, mels, frames]; arguments as `Frontend.extract`.
 
         They are those of the whole window if all frames that a clip reaches are among them.
         """
         frames = min(frames, self.samples // self.hop)
-        mel = self.filters.to(audio.dtype) @ self._power(audio, lengths, frames)
+        return self._log_mel(self._power(audio, lengths, frames))
+
+    def _log_mel(self, spectra: Tensor) -> Tensor:
+        mel = self.filters.to(spectra.dtype) @ spectra
         log = mel.clamp(min=FLOOR).log10()
         log = torch.maximum(log, log.amax((1, 2), keepdim=True) - RANGE)
         return (log + 4) / 4
 
     def _power(self, audio: Tensor, lengths: Tensor, frames: int) -> Tensor:
         """Power spectra around every `hop`-th sample of the window, [B, bins, frames]."""
-        window = self.window.to(audio.dtype)
-        samples = min(self.samples, frames * self.hop + len(window))
+        samples = min(self.samples, frames * self.hop + len(self.window))
         audio = audio[:, :samples]
         audio = torch.nn.functional.pad(audio, (0, samples - audio.shape[-1]))
         audio = torch.where(first(lengths, samples), audio, self.padding_value)
-        spectrum = torch.stft(audio, len(window), self.hop, window=window, return_complex=True)
-        return power(spectrum[..., :frames])
+        return _spectra(audio, self.window, self.hop, frames)
 
 
 class MelThenZeros(WhisperMel):
@@ -82,3 +88,10 @@ class MelThenZeros(WhisperMel):
         features = super().beginning(audio, lengths, frames)
         own = first(self.counts(lengths), features.shape[-1])
         return torch.where(own[:, None], features, 0)
+
+
+def _spectra(audio: Tensor, window: Tensor, hop: int, frames: int) -> Tensor:
+    """Power spectra around every `hop`-th sample of [B, T], [B, bins, frames]."""
+    window = window.to(audio.dtype)
+    spectrum = torch.stft(audio, len(window), hop, window=window, return_complex=True)
+    return power(spectrum[..., :frames])
