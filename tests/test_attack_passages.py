@@ -102,6 +102,21 @@ def test_a_recogniser_that_does_not_take_the_whole_costs_nothing(recording: Path
     assert result.record.heard_whole is None
 
 
+def test_ctrl_c_while_the_whole_is_heard_is_a_stop(recording: Path) -> None:
+    class Stopped(LinearVictim):
+        def transcribe(self, audio: torch.Tensor) -> str:
+            if len(audio) > END - BEGIN:
+                raise KeyboardInterrupt
+            return super().transcribe(audio)
+
+    stopped = Stopped(victim().weight, victim().bias)
+    record = attack(
+        stopped, recording, TARGET, **SECONDS, method="carlini-wagner", max_passes=40
+    ).record
+    assert (record.verified, record.interrupted, record.heard_whole) == (True, True, None)
+    assert "while all of the recording was heard" in record.warnings[-1]
+
+
 def test_the_passage_from_the_first_second_to_the_last_is_the_recording(recording: Path) -> None:
     options = Options(method="carlini-wagner", max_passes=30)
     (passage,) = attack_batch(

@@ -298,7 +298,8 @@ class Attack:
         trajectory = self._trajectory(number)
         quality, stopped = _computed(clip, proven, victim.sample_rate)
         waypoints, cut = self._waypoints(number, trajectory, proven)
-        stopped = stopped or cut
+        heard_whole, missing = hear_whole(victim, clip, proven.adversarial)
+        stopped = stopped or cut or missing
         candidate = proven.candidate
         found_at = candidate.passes if candidate else None
         record = Record(
@@ -338,7 +339,7 @@ class Attack:
             clip_sha256=clip.hash,
             replaced=clip.replaced,
             passage=(clip.excerpt.begin, clip.excerpt.end) if clip.excerpt else None,
-            heard_whole=hear_whole(victim, clip, proven.adversarial),
+            heard_whole=heard_whole,
             trail=tuple(waypoint.success for waypoint in waypoints),
         )
         return Result(

@@ -152,21 +152,27 @@ def bound_excess(
     return over_db(clean, adversarial, rate, options.bound, around)
 
 
-def hear_whole(victim: Victim, clip: Clip, adversarial: NDArray[np.float32]) -> str | None:
+def hear_whole(
+    victim: Victim, clip: Clip, adversarial: NDArray[np.float32]
+) -> tuple[str | None, str | None]:
     """What all of a recording is heard as, once its passage is the adversarial one.
+
+    The second value is what an interruption has cut short; None: nothing.
 
     None where that is the passage, or heard already, or longer than a clip may be, or not taken by
     the victim: no claim depends on it, so that nothing that happens here costs the result.
     """
     if clip.excerpt is None or clip.replaced is not None:
-        return None
+        return None, None
     if len(clip.excerpt.whole) > MAX_SECONDS * victim.sample_rate:
-        return None
+        return None, None
     whole = torch.from_numpy(clip.excerpt.replaced(adversarial)).float() / FULL_SCALE
     try:
-        return victim.transcribe(whole)
-    except (Exception, KeyboardInterrupt):
-        return None
+        return victim.transcribe(whole), None
+    except KeyboardInterrupt:
+        return None, "it was interrupted while all of the recording was heard: that is missing"
+    except Exception:
+        return None, None
 
 
 def _prove_in_rooms(
