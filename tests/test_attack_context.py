@@ -25,6 +25,7 @@ from mondegreen.defending.hearing import _heard as heard_behind
 from mondegreen.errors import AudioError, OptionError, TargetError
 from mondegreen.judging.evaluate import evaluate
 from mondegreen.judging.subject import Subject
+from mondegreen.judging.sweeps import passes_to_success, unbounded
 from mondegreen.judging.verify import recheck
 from mondegreen.options import Options
 from mondegreen.results.item import read_item
@@ -214,6 +215,7 @@ def test_it_is_examined_in_its_context(item: Path, found: Result) -> None:
     assert case.succeeds(victim(), case.delta)
     assert not case.succeeds(victim(), 0 * case.delta)
     assert case.score(victim(), (case.clean + case.delta).double()).matched
+    assert passes_to_success(victim(), case, (unbounded(),), lambda _: None) in range(2, 300)
 
 
 # ---- which words are replaced
