@@ -137,20 +137,29 @@ def reach(graph: Graph, start: str) -> frozenset[str]:
     return frozenset(seen)
 
 
-GRAPH = read_graph(PACKAGE)
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return read_graph(PACKAGE)
 
 
-def test_every_module_has_its_place() -> None:
-    assert {room(module) for module in GRAPH} - set(ROOMS) - set(DOORS) == set()
+@pytest.fixture(scope="module")
+def at_run_time() -> Graph:
+    return read_graph(PACKAGE, for_types=False)
 
 
-def test_imports_go_one_way() -> None:
-    assert backward(GRAPH) == []
+def test_every_module_has_its_place(graph: Graph) -> None:
+    assert {room(module) for module in graph} - set(ROOMS) - set(DOORS) == set()
+
+
+def test_imports_go_one_way(graph: Graph) -> None:
+    assert backward(graph) == []
 
 
 @pytest.mark.parametrize("start", ["results", "report", "gating", "listening"])
-def test_what_is_made_afterwards_needs_neither_torch_nor_a_victim(start: str) -> None:
-    found = reach(read_graph(PACKAGE, for_types=False), start)
+def test_what_is_made_afterwards_needs_neither_torch_nor_a_victim(
+    at_run_time: Graph, start: str
+) -> None:
+    found = reach(at_run_time, start)
     heavy = {name.split(".")[0] for name in found} & {"torch", "transformers", "onnxruntime"}
     assert heavy == set()
     ours_found = {room(name) for name in found if ours(name)}

@@ -199,11 +199,12 @@ def test_it_keeps_the_contract_and_says_how_far_it_is_from_the_whole(
 
 @pytest.mark.slow
 def test_the_embedded_letters_are_attacked_in_chunks(beckett: Path, tmp_path: Path) -> None:
-    save(tmp_path / "clip.wav", load(beckett, 16_000)[: 4 * 16_000], 16_000)
-    victim = load_victim("chunks:2:0.5 > moonshine-tiny-ctc", device="cpu")
-    made = attack(victim, tmp_path / "clip.wav", "open the door", max_passes=200)
+    save(tmp_path / "clip.wav", load(beckett, 16_000)[:28_000], 16_000)  # to "ever tried"
+    victim = load_victim("chunks:1:0.25 > moonshine-tiny-ctc", device="cpu")
+    how = {"method": "carlini-wagner", "max_passes": 40}
+    made = attack(victim, tmp_path / "clip.wav", "open the door", **how)
     assert made.record.verified
-    assert made.record.victim == "chunks:2:0.5 > moonshine-tiny-ctc"
+    assert made.record.victim == "chunks:1:0.25 > moonshine-tiny-ctc"
 
 
 # ---- streaming

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 import toy
+from run_folders import command, environment
 
 import mondegreen.air.rooms.cached
 import mondegreen.doctor
@@ -775,31 +776,25 @@ def test_evaluate_says_what_is_missing(
     assert message in ran.err
 
 
-# ---- the real thing, in processes of its own
-
-
-def mondegreen_process(*arguments: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "mondegreen", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        # a shell starts background jobs deaf to Ctrl-C, and that is inherited
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+# ---- a process of its own, and the real recogniser
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_the_best_so_far(beckett: Path, tmp_path: Path, number: int) -> None:
-    process = mondegreen_process(
-        *("attack", beckett, "--to", "1.75", "--target", "open the door"),
-        *("--out", tmp_path / "out", "--json"),
+def test_a_signal_saves_the_best_so_far(clip: Path, tmp_path: Path, number: int) -> None:
+    arguments = ("attack", clip, "--victim", "toy_victims:slow", "--target", "open the door")
+    process = subprocess.Popen(
+        command(*arguments, "--out", tmp_path / "out", "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        # a shell starts background jobs deaf to Ctrl-C, and that is inherited
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (tmp_path / "out").exists() and process.poll() is None:
-        time.sleep(0.5)  # the folder is made when all is loaded and the search begins
-    time.sleep(2)
+        time.sleep(0.05)  # the folder is made when all is loaded and the search begins
+    time.sleep(1)
     process.send_signal(number)
     out, err = process.communicate(timeout=300)
     record = json.loads(out)
@@ -814,11 +809,10 @@ def test_a_signal_saves_the_best_so_far(beckett: Path, tmp_path: Path, number: i
 
 
 @pytest.mark.slow
-def test_transcribe_with_the_shipped_model(beckett: Path) -> None:
-    process = mondegreen_process("transcribe", beckett, "--victim", "moonshine-tiny-int8", "--json")
-    out, _ = process.communicate(timeout=300)
-    assert process.returncode == 0
-    assert json.loads(out)["transcript"].lower().startswith("ever tried")
+def test_transcribe_with_the_shipped_model(run, beckett: Path) -> None:
+    ran = run("transcribe", beckett, "--victim", "moonshine-tiny-int8", "--json")
+    assert ran.status == 0
+    assert json.loads(ran.out)["transcript"].lower().startswith("ever tried")
 
 
 def test_a_passage_is_attacked_and_the_rest_is_kept(run, tmp_path: Path) -> None:

@@ -392,7 +392,7 @@ def test_what_every_call_overrules_changes_nothing(tmp_path: Path, hub: HubMoons
 def test_the_fast_attack_on_real_speech_is_verified(
     victim: Moonshine, speech: Tensor, tmp_path: Path
 ) -> None:
-    save(tmp_path / "clip.wav", speech[:52_000], 16_000)  # up to the end of "ever failed"
+    save(tmp_path / "clip.wav", speech[:20_000], 16_000)  # of "ever tried"
     result = attack(victim, tmp_path / "clip.wav", "open the door", max_passes=120)
     assert result.verified
     audible = [p.masking_loss for p in result.record.curve if p.masking_loss is not None]
@@ -401,10 +401,10 @@ def test_the_fast_attack_on_real_speech_is_verified(
 
 
 @pytest.mark.slow
-def test_a_clip_in_a_batch_of_four_is_the_clip_alone(speech: Tensor) -> None:
+def test_a_clip_in_a_batch_of_three_is_the_clip_alone(speech: Tensor) -> None:
     """In float64, where rounding is too small to turn a gradient's sign over."""
     victim = load_victim("moonshine-tiny", device="cpu", dtype=torch.float64)
-    pieces = [speech[5_000 : 5_000 + n].double() for n in (19_200, 24_000, 28_805, 32_000)]
+    pieces = [speech[5_000 : 5_000 + n].double() for n in (12_000, 14_405, 19_200)]
 
     def run(clips: list[Tensor]) -> list[Trajectory]:
         audio, lengths = pad(clips)

@@ -80,8 +80,12 @@ def test_outside_of_a_notebook_nothing_is_registered(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_quickstart_runs_and_shows_a_verified_result(tmp_path: Path) -> None:
-    notebook = run(QUICKSTART, tmp_path)
+    text = QUICKSTART.read_text(encoding="utf-8")
+    quicker = tmp_path / "quickstart.ipynb"
+    quicker.write_text(text.replace("max_passes=150", "max_passes=30"), encoding="utf-8")
+    notebook = run(quicker, tmp_path)
     loaded, attacked, told, _ = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert "max_passes=30" in attacked.source
     assert "<victim moonshine-tiny at 16000 Hz" in loaded.outputs[-1].data["text/plain"]
     assert "Good evening everyone" in html.unescape(attacked.outputs[-1].data["text/html"])
     assert "verified from the file: True" in told.outputs[0].text
