@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -22,6 +25,15 @@ from mondegreen.victims.load import resolve_device
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MONDEGREEN_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, torch.Tensor]]:
+    """A cache, and the weights that were converted into it."""
+    folder = tmp_path_factory.mktemp("converted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MONDEGREEN_CACHE", str(folder))
+        return folder, bundled.float_weights()
 
 
 def weights_file(cache: Path) -> Path:
@@ -47,8 +59,11 @@ def test_the_model_is_converted_once_and_then_read(
 @pytest.mark.parametrize(
     "damage", ["cut", "flipped", "no checksum", "junk checksum", "junk", "folders"]
 )
-def test_a_damaged_cache_is_made_again(cache: Path, damage: str) -> None:
-    whole = bundled.float_weights()
+def test_a_damaged_cache_is_made_again(
+    cache: Path, converted: tuple[Path, dict[str, torch.Tensor]], damage: str
+) -> None:
+    made, whole = converted
+    shutil.copytree(made, cache)
     path = weights_file(cache)
     content = bytearray(path.read_bytes())
     if damage == "cut":
@@ -72,17 +87,12 @@ def test_a_damaged_cache_is_made_again(cache: Path, damage: str) -> None:
     assert [p.suffix for p in cache.iterdir() if p.name.endswith(".part")] == []
 
 
-def _convert(folder: str) -> int:
-    import os
-
-    os.environ["MONDEGREEN_CACHE"] = folder
-    return len(bundled.float_weights())
-
-
 def test_two_processes_at_once_convert_it_safely(cache: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(2) as pool:
-        first, second = pool.map(_convert, [str(cache)] * 2)
+    module = bundled.__name__
+    count = [sys.executable, "-c", f"from {module} import *; print(len(float_weights()))"]
+    own = os.environ | {"MONDEGREEN_CACHE": str(cache)}
+    pair = [subprocess.Popen(count, env=own, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    first, second = (int(process.communicate()[0]) for process in pair)
     assert first == second == len(bundled.float_weights())
 
 
