@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mondegreen import load_victim
@@ -63,6 +64,24 @@ def test_every_family_keeps_the_contract(family: str, speech: Tensor, tmp_path: 
     victim = load_checkpoint(str(folder), CPU, FLOAT)
     assert isinstance(victim, Victim)
     assert_kept(victim, speech, excused=(MATCHED,) if family in MISSPELL else ())
+
+
+@pytest.mark.parametrize(
+    ("family", "dtype"), [("wav2vec2", torch.float16), ("moonshine", torch.bfloat16)]
+)
+def test_weights_stored_in_half_precision_keep_it_in_single(
+    family: str, dtype: torch.dtype, speech: Tensor, tmp_path: Path
+) -> None:
+    folder = tiny.BUILDERS[family](tmp_path / "checkpoint")
+    stored = folder / "model.safetensors"
+    half = {name: weight.to(dtype) for name, weight in load_file(stored).items()}
+    save_file(half, stored, {"format": "pt"})
+    victim: Any = load_checkpoint(str(folder), CPU, FLOAT)
+    weights = victim.model.state_dict()
+    assert {weight.dtype for weight in weights.values()} == {FLOAT}
+    for name, weight in half.items():
+        assert torch.equal(weights[name], weight.float())
+    assert_kept(victim, speech)
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import tiny_ctc
 import torch
-import transformers as hf
 from tiny_seq2seq import sounds
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -92,19 +91,6 @@ def test_matched_is_what_the_decoder_says(victim: Any) -> None:
                 assert bool(matched[0]) == (text.split() == heard.split())
                 agreed += bool(matched[0])
     assert agreed >= 6
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_weights_stored_in_half_precision_are_attacked_in_single(
-    tmp_path: Path, dtype: torch.dtype
-) -> None:
-    folder = tiny_ctc.build("wav2vec2", tmp_path)
-    hf.AutoModelForCTC.from_pretrained(folder, dtype=dtype).save_pretrained(folder)
-    victim = load_checkpoint(str(folder), CPU, torch.float32)
-    assert victim.dtype == torch.float32
-    for weight in victim.model.parameters():
-        assert weight.dtype == torch.float32
-        assert torch.equal(weight, weight.to(dtype).float())  # what was stored, exactly
 
 
 def test_a_phrase_is_spelled_in_the_letters_of_the_model(victim: Any) -> None:
