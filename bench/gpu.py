@@ -190,7 +190,7 @@ def killed_and_resumed(name: str, device: str) -> Row:
     same = sum(first[clip] == second.get(clip) for clip in first)
     told = f"killed with {cut} of {CLIPS} clips, ended with {len(second)}; {same} as undisturbed"
     if len(first) < CLIPS:
-        told = f"undisturbed, {len(first)} of {CLIPS} clips in {PATIENCE:g} s: too slow, or it fails"
+        told = f"undisturbed, {len(first)} of {CLIPS} clips in {PATIENCE:g} s: slow, or it fails"
     return Row(name, "killed, and resumed", told, len(second) == same == CLIPS)
 
 
