@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import hypot
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from mondegreen.report.numbers.prices import PricedClip, PricedClips
-from mondegreen.results.prices import YARDSTICKS, By
+from mondegreen.results.prices import YARDSTICKS
 from mondegreen.suites.score import mishear_score
 from mondegreen.suites.text import cost_text, interval_text
+from mondegreen.wording import By
 
 ROWS = Path(__file__).with_name("deals.jsonl")
 DRAWS, CLIPS = 2000, 20
@@ -63,8 +64,14 @@ def steadiness(rows: Sequence[Row]) -> None:
             means.append(np.mean(found))
             spreads.append(np.std(found))
         told = "  ".join(f"{m:.2f} ± {s:.2f}" for m, s in zip(means, spreads, strict=True))
-        apart = abs(means[0] - means[1]) / hypot(*spreads)
-        print(f"{name:<36} {told}  apart by {apart:.1f}")
+        print(f"{name:<36} {told}  neighbours apart by {_apart(means, spreads)}")
+
+
+def _apart(means: Sequence[float], spreads: Sequence[float]) -> str:
+    """By how many of their standard deviations each recogniser is apart from the next lower one."""
+    ranked = sorted(zip(means, spreads, strict=True), reverse=True)
+    apart = [(a - b) / hypot(s, t) for (a, s), (b, t) in pairwise(ranked)]
+    return ", ".join(f"{gap:.1f}" for gap in apart)
 
 
 if __name__ == "__main__":
