@@ -101,8 +101,8 @@ def _load(name: str, device: torch.device, dtype: torch.dtype) -> Recogniser:
         return load_own(name, device, dtype)
     if dtype not in (torch.float32, torch.float64):
         raise VictimError(
-            f"got {dtype}, but features and losses are computed in float32 or float64; choose one"
-            " of these"
+            f"got {dtype}, expected float32 or float64, or, for most passes of a search, bfloat16"
+            " or float16"
         )
     if name in EMBEDDED:
         return load_embedded(name, device, dtype)
