@@ -61,6 +61,7 @@ except ImportError as error:
 from mondegreen.runs.engines.machines import look_around
 
 CONNECT_SECONDS: Final = 10.0
+FETCH_SECONDS: Final = 10.0  # for a search to come from another machine
 
 
 Sent: TypeAlias = dict[str, dict[str, Any]]  # by what was lacking, references to its files
@@ -102,8 +103,11 @@ class _ActorHandle(Handle):
             self.passes = None
             return
         self.passes = self.passes or self.actor.passes.remote()
-        with suppress(RayError):  # no answer yet; or it has exited, which `receive` will say
-            done, of, left = ray.get(self.passes, timeout=0)
+        # a search comes from elsewhere: a get that waits for nothing breaks off fetching it
+        if not ray.wait([self.passes], timeout=0, fetch_local=False)[0]:
+            return
+        with suppress(RayError):  # not there in time; or it has exited, which `receive` will say
+            done, of, left = ray.get(self.passes, timeout=FETCH_SECONDS)
             self.passes = None
             yield self._put_in_place(Advanced(self.job, done, of), left)
 
